@@ -1,0 +1,54 @@
+.DEFAULT_GOAL := help
+UV ?= .tools/bin/uv
+BIN := .venv/bin
+export UV_PYTHON_DOWNLOADS ?= never
+# A demo needs a handful of packages; it gets an environment of its own, quick to make.
+DEMO := .venv-demo
+
+.PHONY: help demo test check format requirements bench clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(DEMO)/stamp ## watch signed webhooks arrive in Flask, Django and Starlette
+	$(DEMO)/bin/coffrify-webhooks demo
+
+test: .venv/stamp ## run every test
+	$(BIN)/pytest -n 2 --dist worksteal
+
+check: .venv/stamp ## lint and type-check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --warnings
+	$(BIN)/coffrify-webhooks codegen --check
+
+format: .venv/stamp ## format, and mend what can be mended by itself
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/stamp ## measure, side by side with the floor and the peers
+	$(BIN)/python benchmarks/verify.py
+
+requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
+	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements/dev.txt
+	$(UV) pip compile pyproject.toml --extra demo --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -c requirements/dev.txt -o requirements/demo.txt
+
+clean: ## remove everything that make made
+	rm -rf .tools .venv $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.tools/bin/uv:
+	python3 -m venv .tools
+	.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<1'
+
+.venv/stamp: requirements/dev.txt pyproject.toml | $(filter .tools/%,$(UV))
+	$(UV) venv --quiet --allow-existing .venv
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	touch $@
+
+$(DEMO)/stamp: requirements/demo.txt pyproject.toml | $(filter .tools/%,$(UV))
+	$(UV) venv --quiet --allow-existing $(DEMO)
+	$(UV) pip install --quiet --python $(DEMO)/bin/python --require-hashes -r requirements/demo.txt
+	$(UV) pip install --quiet --python $(DEMO)/bin/python --no-deps -e .
+	touch $@
