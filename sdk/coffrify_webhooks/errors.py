@@ -1,0 +1,188 @@
+"""Every error of this package, each with the HTTP status and the code its reply carries.
+
+The text of an error may be sent to whoever made the request and may be logged, so none of them
+ever holds a secret, a payload or another exception's text.
+"""
+
+__all__ = [
+    "BodyTooLarge",
+    "BodyUnavailable",
+    "Busy",
+    "ClaimLost",
+    "ConfigurationError",
+    "DispatchError",
+    "HandlerError",
+    "IncompleteBody",
+    "MalformedSignature",
+    "MessageError",
+    "MethodNotAllowed",
+    "MissingSignature",
+    "NoHandlers",
+    "PayloadError",
+    "SecretsUnavailable",
+    "SignatureMismatch",
+    "StoreUnavailable",
+    "TimestampTooNew",
+    "TimestampTooOld",
+    "VerificationError",
+    "WebhookError",
+]
+
+
+class WebhookError(Exception):
+    """The base of every error here; `status` and `code` are what a reply says of it."""
+
+    status = 500
+    code = "error"
+    outcome = "failed"
+    """The `Reply.outcome` it leads to."""
+
+
+class ConfigurationError(WebhookError):
+    """A mistake in how this package is set up; the text names the fix."""
+
+    code = "configuration"
+    outcome = "misconfigured"
+
+
+# --- what a stranger sent ---------------------------------------------------------------------
+
+
+class VerificationError(WebhookError):
+    """The delivery cannot be believed."""
+
+    status = 400
+    code = "verification_failed"
+    outcome = "rejected"
+
+
+class MissingSignature(VerificationError):
+    """No signature header, or not all that a scheme needs."""
+
+    code = "missing_signature"
+
+
+class MalformedSignature(VerificationError):
+    """A signature header that no sender of ours would write."""
+
+    code = "malformed_signature"
+
+
+class SignatureMismatch(VerificationError):
+    """Well formed, but made with another secret, or for another body."""
+
+    code = "signature_mismatch"
+
+
+class TimestampTooOld(VerificationError):
+    """Signed longer ago than the tolerance allows: a replayed request, or a clock that is off."""
+
+    code = "timestamp_too_old"
+
+
+class TimestampTooNew(VerificationError):
+    """Signed further in the future than the tolerance allows: a clock is off."""
+
+    code = "timestamp_too_new"
+
+
+class MethodNotAllowed(WebhookError):
+    """Webhooks are POSTed; anything else is refused."""
+
+    status = 405
+    code = "method_not_allowed"
+    outcome = "rejected"
+
+
+class BodyTooLarge(WebhookError):
+    """The body is over the cap, so it was not even hashed."""
+
+    status = 413
+    code = "body_too_large"
+    outcome = "rejected"
+
+
+class IncompleteBody(WebhookError):
+    """The body stopped arriving before its announced end."""
+
+    status = 400
+    code = "incomplete_body"
+    outcome = "rejected"
+
+
+class PayloadError(WebhookError):
+    """The body is not a JSON object with a string `type`; in strict mode, not of its schema."""
+
+    status = 422
+    code = "unreadable_payload"
+    outcome = "unreadable"
+
+
+# --- what is wrong on our side ----------------------------------------------------------------
+
+
+class BodyUnavailable(WebhookError):
+    """Something in the application consumed or changed the body before us."""
+
+    code = "body_unavailable"
+    outcome = "misconfigured"
+
+
+class HandlerError(WebhookError):
+    """A handler raised; the original is its `__cause__` and in the log, never in the reply."""
+
+    code = "handler_failed"
+    outcome = "failed"
+
+
+class Busy(WebhookError):
+    """Another live delivery of the same event is being handled right now."""
+
+    status = 503
+    code = "busy"
+    outcome = "busy"
+
+
+class ClaimLost(Busy):
+    """Our claim on the event ended while we were handling it; whoever took it settles it."""
+
+    code = "claim_lost"
+
+
+class NoHandlers(WebhookError):
+    """No handler at all is registered: the module that holds them was never imported."""
+
+    status = 503
+    code = "no_handlers"
+    outcome = "unavailable"
+
+
+class SecretsUnavailable(WebhookError):
+    """The callable that should return the secrets raised, or returned nothing usable."""
+
+    status = 503
+    code = "secrets_unavailable"
+    outcome = "unavailable"
+
+
+class StoreUnavailable(WebhookError):
+    """The store did not answer, or not in time."""
+
+    status = 503
+    code = "store_unavailable"
+    outcome = "unavailable"
+
+
+class DispatchError(WebhookError):
+    """The engine did not take the event, or not in time."""
+
+    status = 503
+    code = "dispatch_failed"
+    outcome = "unavailable"
+
+
+class MessageError(WebhookError):
+    """What an engine handed back to `Receiver.execute` is not a message of ours."""
+
+    code = "bad_message"
+    outcome = "unreadable"
