@@ -1,0 +1,177 @@
+"""Hoisting: every object of the lowered schemas gets a class name of its own.
+
+A definition that two or more events have, under one name and with one content, becomes one
+shared class. Every other object is named after the event it stands in, so that its name never
+depends on another event.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from coffrify_webhooks_codegen.lower import Lowered, Schema, canonical
+from coffrify_webhooks_codegen.names import EventName, camel, is_reserved
+from coffrify_webhooks_codegen.shape import is_list, is_mapping
+
+__all__ = ["Hoisted", "Objects", "hoist"]
+
+_NAMED = re.compile(r"#/(?:\$defs|definitions)/([A-Za-z][A-Za-z0-9_.-]*)(?:\?.*)?")
+
+Objects = dict[str, Schema]
+"""Flat objects by class name; a `$ref` in them is a class name."""
+
+
+@dataclass(frozen=True)
+class Hoisted:
+    """What the modules of a package hold."""
+
+    shared: Objects = field(default_factory=Objects)
+    public: tuple[str, ...] = ()
+    """The shared classes that have a name of their own in the catalog."""
+    data: dict[str, Schema] = field(default_factory=dict[str, Schema])
+    """By event type: what its `data` is."""
+    own: dict[str, Objects] = field(default_factory=dict[str, Objects])
+    """By event type: the classes that stand in its module."""
+
+
+def hoist(lowered: Mapping[str, Lowered], names: Mapping[str, EventName]) -> Hoisted:
+    """Name every object of every event; the keys of both mappings are event types."""
+    digests = {event: _digests(item) for event, item in lowered.items()}
+    reserved = {name.class_name for name in names.values()}
+    public = _shared(digests.values(), reserved)
+    hoisted = Hoisted(public=tuple(sorted(public.values())))
+    for digest, name in sorted(public.items(), key=lambda item: item[1]):
+        event, key = _first(digests, digest)
+        walk = _Walk(lowered[event], digests[event], public, hoisted.shared, name)
+        walk.define(name, lowered[event].definitions[key])
+    for event in sorted(lowered):
+        objects: Objects = {}
+        class_name = names[event].class_name
+        walk = _Walk(lowered[event], digests[event], public, objects, f"{class_name}Data")
+        hoisted.data[event] = walk.flat(lowered[event].schema, f"{class_name}Data")
+        hoisted.own[event] = dict(sorted(objects.items()))
+    return hoisted
+
+
+class _Walk:
+    """Goes through one lowered schema and puts the objects it meets in `objects`."""
+
+    def __init__(
+        self,
+        lowered: Lowered,
+        digests: Mapping[str, str],
+        public: Mapping[str, str],
+        objects: Objects,
+        prefix: str,
+    ) -> None:
+        self._definitions = lowered.definitions
+        self._digests = digests
+        self._public = public
+        self._objects = objects
+        self._prefix = prefix
+        self._named: dict[str, str] = {}
+
+    def define(self, name: str, schema: Schema) -> None:
+        self._objects[name] = schema  # holds the name while the fields take theirs
+        properties: Mapping[str, Schema] = schema["properties"]
+        self._objects[name] = {
+            **schema,
+            "properties": {
+                key: self.flat(value, name + camel(key)) for key, value in properties.items()
+            },
+        }
+
+    def flat(self, schema: Schema, name: str) -> Schema:
+        if "$ref" in schema:
+            return {**schema, "$ref": self._reference(schema["$ref"], name)}
+        if "properties" in schema:
+            free = self._free(name)
+            self.define(free, schema)
+            return {"$ref": free}
+        if "anyOf" in schema:
+            branches: list[Schema] = schema["anyOf"]
+            return {**schema, "anyOf": [self.flat(branch, name) for branch in branches]}
+        for keyword in ("items", "additionalProperties"):
+            if keyword in schema:
+                return {**schema, keyword: self.flat(schema[keyword], name)}
+        return schema
+
+    def _reference(self, key: str, name: str) -> str:
+        shared = self._public.get(self._digests[key])
+        if shared is not None:
+            return shared
+        if key not in self._named:
+            hint = _hint(key)
+            at_root = name == self._prefix
+            free = self._free(name if hint is None or at_root else self._prefix + hint)
+            self._named[key] = free
+            self.define(free, self._definitions[key])
+        return self._named[key]
+
+    def _free(self, name: str) -> str:
+        taken = {*self._objects, *self._public.values()}
+        free, count = name, 1
+        while free in taken or is_reserved(free):
+            count += 1
+            free = f"{name}{count}"
+        return free
+
+
+def _shared(found: Iterable[Mapping[str, str]], reserved: set[str]) -> dict[str, str]:
+    """Choose what is shared: for each name, the content that most events agree on."""
+    counts: dict[str, Counter[str]] = {}
+    for digests in found:
+        for key, digest in digests.items():
+            hint = _hint(key)
+            if hint is not None and hint not in reserved and not is_reserved(hint):
+                counts.setdefault(hint, Counter())[digest] += 1
+    shared: dict[str, str] = {}
+    for hint, counter in sorted(counts.items()):
+        (digest, most), *others = counter.most_common(2)
+        alone = not others or others[0][1] < most
+        if most > 1 and alone and digest not in shared:
+            shared[digest] = hint
+    return shared
+
+
+def _hint(key: str) -> str | None:
+    """Get the class name that a definition asks for; None if it has no usable name."""
+    match = _NAMED.fullmatch(key)
+    return camel(match[1]) if match else None
+
+
+def _first(digests: Mapping[str, Mapping[str, str]], digest: str) -> tuple[str, str]:
+    return min(
+        (event, key)
+        for event, found in digests.items()
+        for key, value in found.items()
+        if value == digest
+    )
+
+
+def _digests(lowered: Lowered) -> dict[str, str]:
+    """Digest each definition with all it refers to; equal digests mean equal classes."""
+    return {key: _digest(lowered.definitions, key) for key in lowered.definitions}
+
+
+def _digest(definitions: Mapping[str, Schema], start: str) -> str:
+    order = [start]
+
+    def numbered(node: Any) -> Any:
+        if is_list(node):
+            return [numbered(item) for item in node]
+        if not is_mapping(node):
+            return node
+        key = node.get("$ref")
+        if isinstance(key, str):
+            if key not in order:
+                order.append(key)
+            return {**node, "$ref": order.index(key)}
+        return {name: numbered(value) for name, value in node.items()}
+
+    # The list grows while it is walked.
+    content = [[_hint(key), numbered(definitions[key])] for key in order]
+    return hashlib.sha256(canonical(content).encode()).hexdigest()

@@ -1,0 +1,101 @@
+"""What a delivery carries: the base of every typed event, and the event nobody knows yet.
+
+The generated classes in `coffrify_webhooks.events` derive from `Event`. They are lenient by
+design: unknown fields are kept, and a payload that does not fit its class is salvaged
+(see `coffrify_webhooks.parsing`), because a signed event must never be lost to a schema.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
+
+__all__ = ["Event", "EventModel", "Issue", "Timestamp", "UnknownEvent"]
+
+_ISO_8601 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
+
+
+def _looks_like_iso_8601(value: Any) -> Any:
+    """Refuse what pydantic would read as seconds since 1970: "4242" is not a date."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _ISO_8601.match(value)):
+        return value
+    raise ValueError("not an ISO 8601 date and time")
+
+
+Timestamp = Annotated[datetime, BeforeValidator(_looks_like_iso_8601)]
+"""A date and time, sent as ISO 8601 text; a number is not taken for one."""
+
+
+class Issue(NamedTuple):
+    """One place where a payload does not fit its event class."""
+
+    path: str
+    """Where, from the top of the body: `data.files.0.size`."""
+    problem: str
+    """What is off, as pydantic's error type: `missing`, `string_type`, ..."""
+
+
+_CONFIG = ConfigDict(
+    extra="allow",
+    frozen=True,
+    populate_by_name=True,
+    protected_namespaces=(),
+    defer_build=True,
+    hide_input_in_errors=True,
+)
+
+
+class EventModel(BaseModel, frozen=True):
+    """The base of the objects inside an event; its repr shows no content."""
+
+    model_config = _CONFIG
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield nothing: payloads do not belong in logs. Use `model_dump()` to look inside."""
+        yield from ()
+
+
+class Event(BaseModel, frozen=True):
+    """A webhook event: its `id`, its `type` and its `data`.
+
+    Unknown fields of the envelope are kept in `model_extra`. The repr shows the id alone, since
+    reprs end up in logs; `model_dump()` shows everything.
+    """
+
+    model_config = _CONFIG
+
+    id: str | None = None
+    """Identifies the event across retries and replays; None if the sender gave no id."""
+    type: str
+    """The name of the event type, such as `transfer.created`."""
+    data: Any
+    """What happened; each event class narrows it."""
+
+    _raw: bytes = PrivateAttr(default=b"")
+    _issues: tuple[Issue, ...] = PrivateAttr(default=())
+
+    @property
+    def raw(self) -> bytes:
+        """The body exactly as it arrived; forward these bytes, never a re-serialised event."""
+        return self._raw
+
+    @property
+    def issues(self) -> tuple[Issue, ...]:
+        """What in the payload does not fit this class; empty when all of it does."""
+        return self._issues
+
+    def _attach(self, name: str, value: object) -> None:
+        """Set a private attribute; pydantic allows it, though type checkers see a frozen class."""
+        setattr(self, name, value)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield the id alone: payloads do not belong in logs."""
+        yield "id", self.id
+
+
+class UnknownEvent(Event, frozen=True):
+    """An event of a type that the installed classes do not know; `data` is plain JSON."""
+
+    data: Any = None

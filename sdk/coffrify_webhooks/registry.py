@@ -1,0 +1,56 @@
+"""Which class stands for which event type; each class is imported when first needed."""
+
+from difflib import get_close_matches
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .event import Event
+
+__all__ = ["Registry", "bundled"]
+
+
+class Registry:
+    """The event classes of a generated package, by event type.
+
+    `package` is the import name of a package written by `coffrify-webhooks codegen`; its `EVENTS`
+    maps each type to its module and class. Only that dict is read until an event arrives.
+    """
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+        self._events: dict[str, tuple[str, str]] = import_module(package).EVENTS
+        self._classes: dict[str, type[Event]] = {}
+
+    def __contains__(self, event_type: str) -> bool:
+        return event_type in self._events
+
+    def __iter__(self) -> "Iterator[str]":
+        return iter(self._events)
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def get(self, event_type: str) -> "type[Event] | None":
+        """Return the class of an event type, or None if the type is unknown."""
+        found = self._classes.get(event_type)
+        if found is None and event_type in self._events:
+            module, name = self._events[event_type]
+            found = getattr(import_module(f"{self._package}.{module}"), name)
+            self._classes[event_type] = found
+        return found
+
+    def families(self) -> list[str]:
+        """Return the first segment of every type: `transfer`, `workspace`, ..."""
+        return sorted({name.partition(".")[0] for name in self._events if "." in name})
+
+    def nearest(self, name: str) -> list[str]:
+        """Return up to three types or patterns spelled most like `name`."""
+        patterns = [f"{family}.*" for family in self.families()]
+        return get_close_matches(name, [*self._events, *patterns], n=3, cutoff=0.5)
+
+
+bundled: Registry = Registry("coffrify_webhooks.events")
+"""The classes that come with this package."""

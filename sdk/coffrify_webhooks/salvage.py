@@ -1,0 +1,128 @@
+"""A payload that does not fit its class, made into that class all the same.
+
+What fits is typed; what does not is kept as it came; a required field that is missing is None.
+Every such place is listed in `event.issues`.
+"""
+
+from functools import lru_cache
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from .event import Event, Issue
+
+__all__ = ["salvage"]
+
+_DEEPEST = 64
+"""Levels; below it a payload is kept as it came, so that hostile nesting costs little."""
+_MOST_ISSUES = 100
+"""After that many, what does not fit is kept as it came, unlisted, for the same reason."""
+
+M = TypeVar("M", bound=BaseModel)
+E = TypeVar("E", bound=Event)
+
+
+def salvage(event_class: type[E], document: dict[str, Any]) -> E:
+    """Return `document` as an `event_class`, valid or not."""
+    issues: list[Issue] = []
+    event = _model(event_class, document, (), issues)
+    event._attach("_issues", tuple(issues))  # noqa: SLF001
+    return event
+
+
+def _model(
+    model: type[M], document: dict[str, Any], path: tuple[str, ...], issues: list[Issue]
+) -> M:
+    try:
+        return model.model_validate(document)
+    except ValidationError:
+        pass
+    unknown = dict(document)
+    values: dict[str, Any] = {}
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        if key in document:
+            values[name] = _value(
+                _adapter(model, name), _annotation(field), unknown.pop(key), (*path, key), issues
+            )
+        elif field.is_required():
+            _note(issues, (*path, key), "missing")
+            values[name] = None
+    made = model.model_construct(**values)
+    # Not as arguments: a stranger's field may be called `cls` or `_fields_set`.
+    if made.model_extra is not None:
+        made.model_extra.update(unknown)
+    return made
+
+
+def _value(
+    adapter: TypeAdapter[Any],
+    annotation: Any,
+    value: Any,
+    path: tuple[str, ...],
+    issues: list[Issue],
+) -> Any:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        refusal = error  # not read yet: it may list every item of a long list
+    if len(issues) >= _MOST_ISSUES:
+        return value
+    if len(path) < _DEEPEST:
+        for arm in _arms(annotation):
+            if isinstance(arm, type) and issubclass(arm, BaseModel) and isinstance(value, dict):
+                return _model(arm, value, path, issues)
+            if get_origin(arm) is list and isinstance(value, list):
+                (item,) = get_args(arm)
+                each_adapter = _plain_adapter(item)
+                return [
+                    _value(each_adapter, item, each, (*path, str(index)), issues)
+                    for index, each in enumerate(value)
+                ]
+            if get_origin(arm) is dict and isinstance(value, dict):
+                item = get_args(arm)[1]
+                each_adapter = _plain_adapter(item)
+                return {
+                    key: _value(each_adapter, item, each, (*path, str(key)), issues)
+                    for key, each in value.items()
+                }
+    problem = refusal.errors(include_url=False, include_context=False, include_input=False)[0]
+    _note(issues, path, problem["type"])
+    return value
+
+
+def _note(issues: list[Issue], path: tuple[str, ...], problem: str) -> None:
+    if len(issues) < _MOST_ISSUES:
+        issues.append(Issue(".".join(path), problem))
+
+
+def _arms(annotation: Any) -> list[Any]:
+    """The alternatives of a union, without Annotated around them; else the annotation alone."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    if get_origin(annotation) in (Union, UnionType):
+        return [arm for each in get_args(annotation) for arm in _arms(each)]
+    return [annotation]
+
+
+def _annotation(field: FieldInfo) -> Any:
+    return Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+
+
+@lru_cache(maxsize=1024)
+def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_annotation(model.model_fields[name]))
+
+
+def _plain_adapter(annotation: Any) -> TypeAdapter[Any]:
+    try:
+        return cast("TypeAdapter[Any]", _cached_adapter(annotation))
+    except TypeError:  # unhashable metadata
+        return TypeAdapter(annotation)
+
+
+@lru_cache(maxsize=1024)
+def _cached_adapter(annotation: Any) -> Any:
+    return TypeAdapter(annotation)

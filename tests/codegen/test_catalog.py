@@ -1,0 +1,150 @@
+"""The catalog: the bundled snapshot, and what is said of a malformed one."""
+
+import json
+from importlib import import_module
+
+import pytest
+
+from coffrify_webhooks import events
+from coffrify_webhooks_codegen.catalog import CatalogError, load
+
+PAGE = {
+    "transfer": [
+        *("created", "downloaded", "expired", "deleted", "cloned", "scan_clean", "scan_infected"),
+        *("scan_quarantined", "limit_reached", "password_failed", "geo_blocked"),
+        *("preview_opened", "email_sent", "e2e_created"),
+    ],
+    "workspace": [
+        *("created", "plan_changed", "payment_succeeded", "payment_failed"),
+        *("usage_limit_warning", "usage_limit_reached"),
+    ],
+    "api_key": ["created", "revoked", "rotated", "expired", "suspicious_usage"],
+    "webhook": ["delivery_failed_final", "endpoint_disabled"],
+    "scim": ["user_provisioned", "user_deprovisioned"],
+    "saml": ["login_succeeded", "login_failed"],
+}
+NAMED = [f"{prefix}.{name}" for prefix, names in PAGE.items() for name in names]
+CATALOG = load()
+
+
+def entry(**changes):
+    return {"type": "transfer.created", "family": "transfer", "schema": {}} | changes
+
+
+def test_types():
+    """The snapshot has the 31 types that the page names, one from a mirror, and the test event."""
+    assert len(NAMED) == 31
+    types = [event.type for event in CATALOG.events]
+    assert len(types) == 33
+    assert set(types) == {*NAMED, "transfer.scanned", "ping"}
+
+
+def test_families():
+    """Families are those of the page; ping is in one of its own."""
+    identity = {"scim", "saml"}
+    for event in CATALOG.events:
+        prefix = event.type.partition(".")[0]
+        expected = "identity" if prefix in identity else "test" if prefix == "ping" else prefix
+        assert event.family == expected
+
+
+def test_badges():
+    """Badges, stability and plans are those of the public sources."""
+    by = {event.type: event for event in CATALOG.events}
+    signal = {name for name, event in by.items() if event.badges}
+    assert signal == {"transfer.downloaded", "transfer.scan_clean", "transfer.e2e_created"}
+    assert {event.badges for event in by.values()} == {(), ("signal",)}
+    beta = {name for name, event in by.items() if event.stability == "beta"}
+    assert beta == {"transfer.preview_opened", "api_key.suspicious_usage"}
+    assert {event.stability for event in by.values()} == {"stable", "beta"}
+    pro = {name for name, event in by.items() if event.required_plan}
+    assert pro == {"transfer.scan_clean", "transfer.scan_infected"}
+
+
+def test_note():
+    """The snapshot says that it is a reading of public sources."""
+    assert "reading of public sources" in CATALOG.note
+
+
+@pytest.mark.parametrize("event", CATALOG.events, ids=lambda event: event.type)
+def test_examples(event):
+    """Every example fits its class and comes back as it was; so does its description."""
+    module, name = events.EVENTS[event.type]
+    event_class = getattr(import_module(f"coffrify_webhooks.events.{module}"), name)
+    found = event_class.model_validate_json(json.dumps(event.example))
+    assert type(found) is event_class
+    assert found.issues == ()
+    assert not found.model_extra
+    assert not getattr(found.data, "model_extra", None)
+    sent = json.dumps(event.example, sort_keys=True)
+    dumped = found.model_dump(mode="json", exclude_unset=True)
+    assert json.dumps(dumped, sort_keys=True) == sent.replace(".000Z", "Z")
+    assert event.description.endswith(".")
+
+
+def test_example_ids():
+    """Every example has an id of its own."""
+    ids = [(event.example or {})["id"] for event in CATALOG.events]
+    assert len(set(ids)) == len(ids)
+    assert all(identifier.startswith("evt_") for identifier in ids)
+
+
+def test_key_variants():
+    """The schema and the example are found under each name the vendor may use."""
+    for schema in ("schema", "json_schema", "payload_schema"):
+        for example in ("example", "sample"):
+            given = {"type": "a.b", schema: {"type": "object"}, example: {"type": "a.b"}}
+            (event,) = load({"data": [given]}).events
+            assert event.schema == {"type": "object"}
+            assert event.example == {"type": "a.b"}
+
+
+def test_bare_entry():
+    """A type alone is enough: anything is its data."""
+    (event,) = load({"data": [{"type": "a.b"}]}).events
+    assert (event.family, event.stability, event.schema) == ("a", "stable", True)
+    assert load({"data": [{"type": "a.b", "stability": "alpha"}]}).events[0].stability == "beta"
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ([], "the catalog: /"),
+        ({}, "the catalog: /data"),
+        ({"data": {}}, "the catalog: /data"),
+        ({"data": ["x"]}, "an event: /data/0"),
+        ({"data": [{"family": "x"}]}, "an event: /data/0/type"),
+        ({"data": [{"type": ""}]}, "an event: /data/0/type"),
+        ({"data": [{"type": "a\nb"}]}, "an event: /data/0/type"),
+        ({"data": [{"type": "\ud800"}]}, "an event: /data/0/type"),
+        ({"data": [entry(), entry()]}, "transfer.created: listed twice, at /data/0 and /data/1"),
+        ({"data": [entry(family=1)]}, "transfer.created: /data/0/family"),
+        ({"data": [entry(badges="signal")]}, "transfer.created: /data/0/badges"),
+        ({"data": [entry(badges=["a", 1])]}, "transfer.created: /data/0/badges/1"),
+        ({"data": [entry(schema="x")]}, "transfer.created: /data/0/schema"),
+        ({"data": [entry(sample=[])]}, "transfer.created: /data/0/sample"),
+        ({"data": [entry(sample={"type": "x"})]}, "transfer.created: /data/0/sample/type"),
+    ],
+)
+def test_malformed(tmp_path, document, said):
+    """An error names the event and the place."""
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(CatalogError) as caught:
+        load(path)
+    assert str(caught.value).startswith(said)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 200_000])
+def test_not_json(tmp_path, content):
+    """What is not JSON is a CatalogError too."""
+    path = tmp_path / "catalog.json"
+    path.write_bytes(content)
+    with pytest.raises(CatalogError, match="not readable as JSON"):
+        load(path)
+
+
+def test_no_file(tmp_path):
+    """A file that is not there is a CatalogError too."""
+    with pytest.raises(CatalogError, match="No such file"):
+        load(tmp_path / "none.json")

@@ -1,0 +1,55 @@
+"""Names: every event type gets a class and a module that Python can take."""
+
+import ast
+import random
+
+import pytest
+
+from coffrify_webhooks_codegen.names import camel, event_names, is_reserved
+
+
+@pytest.mark.parametrize(
+    ("event_type", "class_name", "module"),
+    [
+        ("transfer.e2e_created", "TransferE2eCreated", "transfer_e2e_created"),
+        ("ping", "Ping", "ping"),
+        ("api_key.created", "ApiKeyCreated", "api_key_created"),
+        ("a-b c/d", "ABCD", "a_b_c_d"),
+        ("any", "AnyEvent", "any"),
+        ("literal", "LiteralEvent", "literal"),
+        ("event", "EventEvent", "event"),
+        ("none", "NoneEvent", "none"),
+        ("class", "Class", "class_event"),
+        ("import", "Import", "import_event"),
+        ("con", "Con", "con_event"),
+        ("2fa.enabled", "Event2faEnabled", "event_2fa_enabled"),
+        ("événement.créé", "EvenementCree", "evenement_cree"),
+        ("e1", "E1Event", "e1"),
+    ],
+)
+def test_spelling(event_type, class_name, module):
+    """Types become CamelCase classes and snake_case modules; taken words get a suffix."""
+    name = event_names([event_type])[event_type]
+    assert (name.class_name, name.module) == (class_name, module)
+
+
+def test_clashes():
+    """Types that would share a name get different ones, whatever the order they come in."""
+    types = ["a.b", "a_b", "a-b", "A.B", "日本", "中国", "...", "x" * 200, "x" * 199 + "y"]
+    names = event_names(types)
+    assert len({name.class_name.casefold() for name in names.values()}) == len(types)
+    assert len({name.module for name in names.values()}) == len(types)
+    for seed in range(5):
+        shuffled = random.Random(seed).sample(types, len(types))
+        assert event_names(shuffled) == names
+
+
+@pytest.mark.parametrize("text", ["a'b", 'a"""b', "a\\b", "os.system('x')", "日本", "_", "a;b"])
+def test_plain(text):
+    """Whatever the type holds, its names are plain identifiers."""
+    name = event_names([text])[text]
+    for found in (name.class_name, name.module, "X" + camel(text)):
+        assert found.isascii()
+        assert found.isidentifier()
+    ast.parse(f"from .{name.module} import {name.class_name}")
+    assert not is_reserved(name.class_name)
