@@ -1,0 +1,21 @@
+"""The command `coffrify-webhooks`."""
+
+import sys
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.extras import needs
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command, or say what it needs to be installed."""
+    try:
+        with needs("cli"):
+            import click as click  # noqa: PLC0415
+    except ConfigurationError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        sys.exit(2)
+    from .group import commands  # noqa: PLC0415
+
+    commands(prog_name="coffrify-webhooks")

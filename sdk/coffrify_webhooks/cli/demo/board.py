@@ -1,0 +1,71 @@
+"""What has come so far: one cell per case and server."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from .cases import Case
+
+__all__ = ["Board", "Cell"]
+
+
+@dataclass
+class Cell:
+    """What came of one case at one server."""
+
+    case: Case
+    came: list[str] = field(default_factory=list[str])
+
+    @property
+    def wrong(self) -> list[str]:
+        """What came and was not promised."""
+        return [text for text in self.came if text != self.case.promise]
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that should come has come."""
+        return len(self.came) == self.case.times
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise was kept, to the last delivery."""
+        return self.complete and not self.wrong
+
+    def __str__(self) -> str:
+        if self.wrong:
+            return f"{_short(self.wrong[0])} (!)"
+        if self.complete:
+            return _short(self.case.promise)
+        return f"{len(self.came)} of {self.case.times}" if self.came else "-"
+
+
+class Board:
+    """Every cell, and what became of the servers."""
+
+    def __init__(self, cases: Sequence[Case], servers: Sequence[str]) -> None:
+        self.servers = list(servers)
+        self.rows = {case: {name: Cell(case) for name in servers} for case in cases}
+        self.ended: dict[str, str] = {}
+        """The servers for which nothing more will come, and what came last instead."""
+
+    def put(self, case: Case, server: str, came: str) -> None:
+        """Write down what came."""
+        self.rows[case][server].came.append(came)
+
+    def settled(self, case: Case) -> bool:
+        """Tell whether nothing more will come in a row."""
+        return all(c.complete or name in self.ended for name, c in self.rows[case].items())
+
+    def broken(self, server: str) -> Iterator[str]:
+        """Yield, a line each, the promises that a server did not keep."""
+        for case, cells in self.rows.items():
+            cell = cells[server]
+            for came in dict.fromkeys(cell.wrong):
+                yield f"{case.name}: promised {case.promise}, came {came}"
+            if not cell.complete:
+                yield f"{case.name}: promised {case.promise}, came {self.ended.get(server)}"
+                return  # and so nothing came of the rest
+
+
+def _short(outcome: str) -> str:
+    """Leave the reason out: `400 rejected (signature_mismatch)` is `400 rejected`."""
+    return outcome.partition(" (")[0]

@@ -1,0 +1,24 @@
+"""Run the handlers now, or hand the event to an engine: the protocol of a dispatcher.
+
+Without a dispatcher the handlers run inline: the sender waits for them, and its retries are the
+queue. With one, every event is handed over, and a worker calls `Receiver.execute`.
+"""
+
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+__all__ = ["Dispatcher", "Message"]
+
+Message: TypeAlias = dict[str, Any]
+"""What an engine carries: plain JSON, made by the receiver and given back to `execute`."""
+
+
+@runtime_checkable
+class Dispatcher(Protocol):
+    """Hands events to an engine."""
+
+    def dispatch(self, message: Message) -> None:
+        """Return once the engine durably has the message; raise otherwise.
+
+        Must come to an end well within the 15 s after which the sender gives up.
+        """
+        ...

@@ -1,0 +1,63 @@
+"""One event on its way to an engine's worker, as plain JSON."""
+
+from base64 import b64decode, b64encode
+from typing import Any, cast
+
+from coffrify_webhooks.delivery import Delivery
+from coffrify_webhooks.errors import MessageError
+
+from . import Message
+
+__all__ = ["pack", "unpack"]
+
+_VERSION = 1
+
+
+def pack(
+    receiver: str, event_id: str | None, token: str, delivery: Delivery, received_at: float
+) -> Message:
+    """Return the message for a verified delivery."""
+    return {
+        "version": _VERSION,
+        "receiver": receiver,
+        "id": event_id,
+        "token": token,
+        "received_at": received_at,
+        "timestamp": delivery.timestamp,
+        "scheme": delivery.scheme,
+        "key": delivery.key,
+        "encoding": delivery.encoding,
+        "test": delivery.test,
+        "body": b64encode(delivery.body).decode(),
+    }
+
+
+def unpack(message: Any, receiver: str) -> tuple[str | None, str, Delivery]:
+    """Return (event id, token, delivery); raise MessageError for what `pack` did not make."""
+    fields = cast("dict[str, Any]", message) if isinstance(message, dict) else {}
+    if fields.get("version") != _VERSION:
+        raise MessageError(
+            "the engine handed over something that is not a message of this version; "
+            "run the web process and the worker from the same release"
+        )
+    if fields.get("receiver") != receiver:
+        raise MessageError(
+            f"the message is for another receiver than {receiver!r}; "
+            "give the web process and the worker the same Receiver(name=...)"
+        )
+    try:
+        delivery = Delivery(
+            fields["id"],
+            int(fields["timestamp"]),
+            fields["scheme"],
+            int(fields["key"]),
+            str(fields["encoding"]),
+            b64decode(fields["body"], validate=True),
+            test=bool(fields["test"]),
+        )
+        event_id, token = fields["id"], fields["token"]
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise MessageError("the engine's message is damaged") from None
+    if not isinstance(token, str) or not (event_id is None or isinstance(event_id, str)):
+        raise MessageError("the engine's message is damaged")
+    return event_id, token, delivery

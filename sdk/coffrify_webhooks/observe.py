@@ -1,0 +1,98 @@
+"""What a receiver tells: notices to observers, and to the `coffrify_webhooks` logger.
+
+A notice holds ids, codes and handler names; its text never holds a secret or a payload.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from .errors import HandlerError
+
+if TYPE_CHECKING:
+    from .delivery import Delivery
+    from .errors import WebhookError
+    from .event import Event
+    from .reply import Reply
+
+__all__ = ["Kind", "Notice", "Observer", "log"]
+
+logger: logging.Logger = logging.getLogger("coffrify_webhooks")
+
+Kind: TypeAlias = Literal[
+    "key_matched",  # which secret matched, and how it was read (once for each)
+    "ids_differ",  # the signed webhook-id is not the body's id (once)
+    "no_dedup",  # the event has no id, so duplicates cannot be told
+    "unhandled",  # no handler wants this type (once for each type)
+    "issues",  # the payload does not fit its class and was salvaged (once for each type)
+    "conflict",  # the same id with another body, after it was handled
+    "handler_failed",  # a handler raised
+    "replied",  # every delivery, last
+    "executed",  # an engine's worker has run an event
+]
+
+_LEVELS: dict[str, int] = {
+    "key_matched": logging.INFO,
+    "ids_differ": logging.WARNING,
+    "no_dedup": logging.WARNING,
+    "unhandled": logging.WARNING,
+    "issues": logging.WARNING,
+    "conflict": logging.ERROR,
+    "handler_failed": logging.ERROR,
+    "replied": logging.INFO,
+    "executed": logging.INFO,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing that happened in a receiver."""
+
+    kind: Kind
+    receiver: str
+    """The receiver's name."""
+    text: str
+    """For people; free of secrets and payloads."""
+    delivery: "Delivery | None" = None
+    event: "Event | None" = None
+    handler: str | None = None
+    reply: "Reply | None" = None
+    error: "WebhookError | None" = None
+
+    @property
+    def level(self) -> int:
+        """The logging level it deserves."""
+        if self.error is not None:
+            return logging.WARNING if self.error.status < 500 else logging.ERROR  # noqa: PLR2004
+        return _LEVELS[self.kind]
+
+
+Observer: TypeAlias = Callable[[Notice], None]
+"""Called with each notice, in the thread (or the event loop) that handles the delivery: be quick.
+What it raises is logged and goes no further."""
+
+
+def log(notice: Notice) -> None:
+    """Write a notice to the `coffrify_webhooks` logger, its ids in `extra`."""
+    if not logger.isEnabledFor(notice.level):
+        return
+    event, reply, error = notice.event, notice.reply, notice.error
+    # A handler's traceback went out with its own notice.
+    told = notice.kind == "replied" and isinstance(error, HandlerError)
+    cause = error.__cause__ if error is not None and not told else None
+    logger.log(
+        notice.level,
+        "%s",
+        notice.text,
+        exc_info=cause,
+        extra={
+            "webhook_kind": notice.kind,
+            "webhook_receiver": notice.receiver,
+            "webhook_event_id": event.id if event else None,
+            "webhook_event_type": event.type if event else None,
+            "webhook_handler": notice.handler,
+            "webhook_outcome": reply.outcome if reply else None,
+            "webhook_code": error.code if error else None,
+        },
+    )

@@ -1,0 +1,348 @@
+"""The settings of an endpoint, and the two drivers, sync and async, that step the pipeline."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import time
+from contextlib import AbstractContextManager, nullcontext
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Never, TypeVar
+
+from . import bridge, leases, pipeline
+from .dispatch import Dispatcher, Message
+from .errors import ConfigurationError, WebhookError
+from .observe import Notice, Observer, log, logger
+from .pipeline import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
+from .reply import Outcome, Reply
+from .router import Router, default_router
+from .signature import SCHEMES, TOLERANCE, Verifier
+from .stores import Store, default_store, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from .delivery import Scheme
+    from .events._overloads import Registrar
+    from .signature import Headers, SecretSource
+
+__all__ = ["Receiver"]
+
+T = TypeVar("T")
+
+SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
+
+_DAY = 86_400
+_PURGE_EVERY = 3600
+_MOST_REMEMBERED = 10_000
+
+
+class Receiver:
+    """Takes deliveries and answers them: verifies, deduplicates, and calls the handlers.
+
+    secrets:
+        A str or `Secret`, a list of them, or a callable that returns either; else the variable
+        COFFRIFY_WEBHOOK_SECRET (several separated by commas).
+    name:
+        Tells receivers apart that share a store.
+    router:
+        Whose handlers to call; else those registered with `coffrify_webhooks.on`.
+    handlers:
+        Modules to import, so that their handlers are registered: `("myapp.webhooks",)`.
+    store:
+        Where claims are kept: a `Store` or a URL, else the variable COFFRIFY_WEBHOOKS_STORE, else
+        the file `coffrify-webhooks.db` in the working directory.
+    dispatcher:
+        An engine to hand events to; else the handlers run inline, while the sender waits.
+    schemes:
+        Signatures that count, of "standard" and "coffrify".
+    tolerance:
+        Seconds that a delivery's timestamp may be off.
+    max_body:
+        Bytes; a larger body is refused before it is hashed.
+    lease:
+        Seconds after which the event of a crashed process is free again. Handlers may run longer:
+        the lease renews itself while they do.
+    strict:
+        Refuse (422) a payload that does not fit its event class, instead of salvaging it.
+    observers:
+        Called with each `Notice`.
+    retention:
+        Seconds for which handled ids are remembered; 30 days, since the sender retries for 72 h
+        and replays are made by hand.
+    clock:
+        Returns the time in seconds since 1970; for tests.
+
+    Raises ConfigurationError, naming the fix, for any setting that cannot be used. One Receiver
+    serves any number of threads and event loops, and survives a fork.
+    """
+
+    def __init__(
+        self,
+        secrets: SecretSource | None = None,
+        *,
+        name: str = "default",
+        router: Router | None = None,
+        handlers: str | Iterable[str] = (),
+        store: Store | str | None = None,
+        dispatcher: Dispatcher | None = None,
+        schemes: Iterable[Scheme] = SCHEMES,
+        tolerance: float = TOLERANCE,
+        max_body: int = 1_048_576,
+        lease: float = 60,
+        strict: bool = False,
+        observers: Iterable[Observer] = (),
+        retention: float = 30 * _DAY,
+        clock: Callable[[], float] = time.time,
+        **unknown: Never,
+    ) -> None:
+        _refuse_unknown(unknown)
+        self.name: str = _text("name", name)
+        self.router: Router = default_router if router is None else router
+        self.max_body: int = _amount("max_body", max_body)
+        self.lease: float = _amount("lease", lease)
+        self.retention: float = _amount("retention", retention)
+        self.strict: bool = strict
+        self.clock: Callable[[], float] = clock
+        self.verifier: Verifier = Verifier(
+            _from_environment() if secrets is None else secrets,
+            schemes=schemes,
+            tolerance=tolerance,
+            clock=clock,
+        )
+        self.dispatcher: Dispatcher | None = _dispatcher(dispatcher)
+        self._observers: Sequence[Observer] = (log, *observers)
+        self._said: set[tuple[object, ...]] = set()
+        self._next_purge = 0.0
+        self.store: Store = _store(store)
+        _import_handlers(handlers)
+
+    if TYPE_CHECKING:
+
+        @property
+        def on(self) -> Registrar:
+            """Register a handler in this receiver's router; see `Router.on`."""
+            ...
+    else:
+
+        @property
+        def on(self) -> Any:
+            """Register a handler in this receiver's router; see `Router.on`."""
+            return self.router.on
+
+    def receive(self, body: bytes, headers: Headers, *, method: str = "POST") -> Reply:
+        """Take one delivery and return what to answer.
+
+        body: the raw bytes, as they arrived. headers: a mapping or pairs, of str or bytes. Never
+        raises for anything that a stranger can send.
+        """
+        return self._drive(pipeline.receive(self, body, headers, method))
+
+    async def receive_async(self, body: bytes, headers: Headers, *, method: str = "POST") -> Reply:
+        """Take one delivery and return what to answer; for asyncio and trio.
+
+        Goes on to its end even if the caller is cancelled, as some servers do when the sender
+        hangs up, so that no handler stops half-way.
+        """
+        steps = pipeline.receive(self, body, headers, method)
+        return await bridge.shielded(lambda: self._drive_async(steps))
+
+    def execute(self, message: Message) -> Outcome:
+        """Run the handlers for a message that a dispatcher took; what an engine's worker calls.
+
+        Raises Busy, or HandlerError from what the handler raised, so that the engine brings the
+        message back; MessageError for what is no message of this receiver.
+        """
+        return self._drive(pipeline.execute(self, message))
+
+    def refuse(self, error: WebhookError) -> Reply:
+        """Return the reply for a request whose body could not even be read; for adapters."""
+        reply = Reply.of(error)
+        self._tell(
+            Tell("replied", f"{reply.outcome}, {reply.status} ({error})", reply=reply, error=error)
+        )
+        return reply
+
+    def forget(self, event_id: str) -> bool:
+        """Drop what is known of an event, so that a replay of it runs again; False if unknown."""
+        return self.store.forget(pipeline.key_of(self.name, event_id))
+
+    def __repr__(self) -> str:
+        return f"Receiver({self.name!r}, {self.router!r}, store={self.store!r})"
+
+    # --- what the pipeline asks of its settings -----------------------------------------------
+
+    def first_time(self, *what: object) -> bool:
+        """Tell whether this was never asked before; for what is worth saying once."""
+        if what in self._said or len(self._said) >= _MOST_REMEMBERED:
+            return False
+        self._said.add(what)
+        return True
+
+    def purge_is_due(self) -> bool:
+        """Tell, about once an hour, that old claims should be purged."""
+        now = time.monotonic()
+        if now < self._next_purge:
+            return False
+        self._next_purge = now + _PURGE_EVERY
+        return True
+
+    # --- the drivers --------------------------------------------------------------------------
+
+    def _drive(self, steps: Steps[T]) -> T:
+        """Perform each effect in this thread."""
+        effect = next(steps)
+        try:
+            while True:
+                try:
+                    result = self._perform(effect)
+                except BaseException as error:  # noqa: BLE001 - the steps decide
+                    effect = steps.throw(error)
+                else:
+                    effect = steps.send(result)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    def _perform(self, effect: Effect) -> Any:
+        if not isinstance(effect, Call):
+            return self._blocking(effect)
+        arguments = effect.handler.arguments(effect.event, effect.delivery)
+        with self._kept(effect):
+            if effect.handler.is_async:
+                return bridge.run(effect.handler.fn, *arguments)
+            result = effect.handler.fn(*arguments)
+            return bridge.run(_awaited, result) if inspect.isawaitable(result) else result
+
+    async def _drive_async(self, steps: Steps[T]) -> T:
+        """Perform each effect without blocking the event loop."""
+        effect = next(steps)
+        try:
+            while True:
+                try:
+                    result = await self._perform_async(effect)
+                except bridge.FAILURES as error:
+                    effect = steps.throw(error)
+                else:
+                    effect = steps.send(result)
+        except StopIteration as stop:
+            return stop.value  # type: ignore[no-any-return]
+
+    async def _perform_async(self, effect: Effect) -> Any:
+        if isinstance(effect, Tell):
+            return self._tell(effect)
+        if not isinstance(effect, Call):
+            return await bridge.in_thread("stores", self._blocking, effect)
+        arguments = effect.handler.arguments(effect.event, effect.delivery)
+        with self._kept(effect):
+            if effect.handler.is_async:
+                return await effect.handler.fn(*arguments)
+            result = await bridge.in_thread(
+                "handlers", self.in_worker, effect.handler.fn, *arguments
+            )
+            return await result if inspect.isawaitable(result) else result
+
+    def in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a sync handler in a worker thread; adapters wrap it with what their threads need."""
+        return function(*arguments)
+
+    def _kept(self, call: Call) -> AbstractContextManager[None]:
+        if call.key is None:
+            return nullcontext()
+        return leases.kept(self.store, call.key, call.token, self.lease)
+
+    def _blocking(self, effect: Effect) -> Any:
+        """Perform what may block but calls no handler."""
+        match effect:
+            case Ask(method, arguments):
+                return getattr(self.store, method)(*arguments)
+            case Hand(message) if self.dispatcher is not None:
+                return self.dispatcher.dispatch(message)
+            case LoadSecrets():
+                return self.verifier.keyring()
+            case Tell():
+                return self._tell(effect)
+            case _:
+                raise TypeError(effect)
+
+    def _tell(self, tell: Tell) -> None:
+        notice = Notice(
+            tell.kind,
+            self.name,
+            tell.text,
+            tell.delivery,
+            tell.event,
+            tell.handler,
+            tell.reply,
+            tell.error,
+        )
+        for observer in self._observers:
+            try:
+                observer(notice)
+            except Exception:  # noqa: BLE001 - a watcher must not change what it watches
+                logger.exception("an observer raised on %r", tell.kind)
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+def _from_environment() -> list[str]:
+    secrets = [part.strip() for part in os.environ.get(SECRET_VARIABLE, "").split(",")]
+    found = [secret for secret in secrets if secret]
+    if not found:
+        raise ConfigurationError(
+            f"there is no secret; set {SECRET_VARIABLE}, or pass it: Receiver(secrets=...). "
+            "The Coffrify dashboard shows it once, when you create the endpoint"
+        )
+    return found
+
+
+def _refuse_unknown(options: dict[str, Any]) -> None:
+    for option in options:
+        known = [name for name in inspect.signature(Receiver).parameters if name != "unknown"]
+        near = get_close_matches(option, known, n=1)
+        hint = f"did you mean {near[0]}=?" if near else f"there are {', '.join(known)}"
+        raise ConfigurationError(f"Receiver has no option {option!r}; {hint}")
+
+
+def _text(option: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{option}={value!r}: give a name that is not empty")
+    return value
+
+
+def _amount(option: str, value: Any) -> Any:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+        raise ConfigurationError(f"{option}={value!r}: give a number above 0")
+    return value
+
+
+def _store(store: Store | str | None) -> Store:
+    if store is None:
+        return default_store(Path.cwd())
+    if isinstance(store, str):
+        return open_store(store)
+    if isinstance(store, Store):
+        return store
+    raise ConfigurationError(f"store is a Store or a URL, not {type(store).__name__}")
+
+
+def _dispatcher(dispatcher: Any) -> Dispatcher | None:
+    if dispatcher is None or isinstance(dispatcher, Dispatcher):
+        return dispatcher
+    raise ConfigurationError(
+        "dispatcher is an object with a dispatch(message) method; "
+        f"{type(dispatcher).__name__} has none"
+    )
+
+
+def _import_handlers(modules: str | Iterable[str]) -> None:
+    for module in (modules,) if isinstance(modules, str) else modules:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"handlers={module!r} could not be imported ({error}); name an importable module"
+            ) from error

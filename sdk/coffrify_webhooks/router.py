@@ -1,0 +1,238 @@
+"""Which functions handle which events: `on` and the routers behind it."""
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+
+from .delivery import Delivery
+from .errors import ConfigurationError
+from .event import Event, UnknownEvent
+from .registry import Registry, bundled
+
+if TYPE_CHECKING:
+    from .events._overloads import Registrar
+
+__all__ = ["Handler", "Router", "default_router", "on"]
+
+Selector: TypeAlias = "str | type[Event]"
+
+_UNKNOWN = "?"
+"""Stands for every type that has no class: what `on(UnknownEvent)` selects."""
+
+
+class Handler:
+    """A function, the events it wants, and the stable name under which its runs are recorded."""
+
+    __slots__ = ("fn", "is_async", "name", "patterns", "takes_delivery")
+
+    def __init__(self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...]) -> None:
+        self.fn: Callable[..., Any] = fn
+        self.name: str = name
+        self.patterns: tuple[str, ...] = patterns
+        self.takes_delivery: bool = _takes_delivery(fn, name)
+        self.is_async: bool = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
+            getattr(fn, "__call__", None)  # noqa: B004 - an object whose __call__ is async
+        )
+
+    def arguments(self, event: Event, delivery: Delivery) -> tuple[Any, ...]:
+        """Return what to call the function with."""
+        return (event, delivery) if self.takes_delivery else (event,)
+
+    def wants(self, event_type: str, *, known: bool) -> bool:
+        """Tell whether an event of this type is for it."""
+        return any(
+            pattern in ("*", event_type)
+            or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))
+            or (pattern == _UNKNOWN and not known)
+            for pattern in self.patterns
+        )
+
+    def __repr__(self) -> str:
+        return f"Handler({self.name!r}, {', '.join(self.patterns)})"
+
+
+class Router:
+    """A set of handlers. Most programs need only the default one, which `on` belongs to."""
+
+    def __init__(self, *, registry: Registry = bundled) -> None:
+        self.registry: Registry = registry
+        self._handlers: dict[str, Handler] = {}
+        self._matches: dict[tuple[str, bool], tuple[Handler, ...]] = {}
+
+    if TYPE_CHECKING:
+
+        @property
+        def on(self) -> Registrar:
+            """Register the decorated function for the given events; it comes back unchanged.
+
+            Events are names (`"transfer.created"`), classes (`TransferCreated`), families
+            (`"transfer.*"`) or everything (`"*"`). Several handlers of one event run in the order
+            of their registration. name: the stable name under which the handler's runs are
+            recorded, else `module:qualname`; give one before you rename or move a handler.
+            allow_unknown: accept a name that the catalog does not have.
+
+            Raises ConfigurationError for a name that is neither known nor a pattern (naming the
+            nearest ones), for a second handler of the same name, and for a function that cannot
+            be called with an event.
+            """
+            ...
+    else:
+
+        def on(
+            self, *events: Selector, name: str | None = None, allow_unknown: bool = False
+        ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+            """Register the decorated function; see the typed signature above."""
+            if not events:
+                raise ConfigurationError('on() needs an event: on("transfer.created"), or on("*")')
+            patterns = tuple(self._pattern(event, allow_unknown=allow_unknown) for event in events)
+
+            def register(fn: Callable[..., Any]) -> Callable[..., Any]:
+                self._add(fn, name or _stable_name(fn), patterns)
+                return fn
+
+            return register
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def __repr__(self) -> str:
+        return f"<Router of {len(self)} handlers>"
+
+    @property
+    def handlers(self) -> tuple[Handler, ...]:
+        """All handlers, in the order of their registration."""
+        return tuple(self._handlers.values())
+
+    def match(self, event: Event) -> tuple[Handler, ...]:
+        """Return the handlers of an event, in the order of their registration."""
+        key = (event.type, not isinstance(event, UnknownEvent))
+        found = self._matches.get(key)
+        if found is None:
+            found = tuple(h for h in self._handlers.values() if h.wants(key[0], known=key[1]))
+            if len(self._matches) < 10_000:  # noqa: PLR2004 - types are few; names of a stranger's may not be
+                self._matches[key] = found
+        return found
+
+    def _add(self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...]) -> None:
+        known = self._handlers.get(name)
+        if known is not None and known.fn is not fn:
+            raise ConfigurationError(
+                f"two handlers are called {name!r}; give one of them another name: "
+                '@on(..., name="...")'
+            )
+        twin = next((h for h in self._handlers.values() if _imported_twice(h.fn, fn)), None)
+        if twin is not None and twin is not known:
+            raise ConfigurationError(
+                f"{twin.name!r} and {name!r} are one function whose module was imported under two "
+                "names, so every event would be handled twice; move the handlers out of the "
+                "module that is run as a script"
+            )
+        before = known.patterns if known else ()
+        self._handlers[name] = Handler(fn, name, (*before, *patterns))
+        self._matches.clear()
+
+    def _pattern(self, event: Selector, *, allow_unknown: bool) -> str:
+        if isinstance(event, type):
+            return self._class_pattern(event)
+        if not isinstance(event, str):
+            raise ConfigurationError(
+                f"on() takes event names and classes, not {type(event).__name__}: "
+                '@on("transfer.created")'
+            )
+        if event == "*" or event in self.registry:
+            return event
+        head = event.removesuffix(".*")
+        if "*" in head or not head:
+            raise ConfigurationError(
+                f'{event!r} is no pattern; there are "*" and a family such as "transfer.*"'
+            )
+        if allow_unknown or (head != event and self._is_prefix(head)):
+            return event
+        near = self.registry.nearest(event)
+        hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+        raise ConfigurationError(
+            f"no event is called {event!r}; {hint}"
+            "(on(..., allow_unknown=True) takes a name that the catalog does not have yet)"
+        )
+
+    def _is_prefix(self, head: str) -> bool:
+        return any(name.startswith(f"{head}.") for name in self.registry)
+
+    def _class_pattern(self, event: type[Any]) -> str:
+        if event is Event:
+            return "*"
+        if event is UnknownEvent:
+            return _UNKNOWN
+        field = event.model_fields.get("type") if issubclass(event, Event) else None
+        names = get_args(field.annotation) if field else ()
+        if len(names) != 1:
+            raise ConfigurationError(
+                f"{event.__name__} is no event class; import one from coffrify_webhooks.events"
+            )
+        return str(names[0])
+
+
+def _stable_name(fn: Callable[..., Any]) -> str:
+    kind = type(fn)
+    module = getattr(fn, "__module__", None) or kind.__module__
+    return f"{module}:{getattr(fn, '__qualname__', None) or kind.__qualname__}"
+
+
+def _imported_twice(one: Callable[..., Any], two: Callable[..., Any]) -> bool:
+    """Tell whether both are the same source, once as `__main__` and once by its module's name."""
+    modules = {getattr(one, "__module__", None), getattr(two, "__module__", None)}
+    codes = getattr(one, "__code__", None), getattr(two, "__code__", None)
+    return (
+        len(modules) > 1
+        and "__main__" in modules
+        and codes[0] is not None
+        and codes[1] is not None
+        and one is not two
+        and (codes[0].co_filename, codes[0].co_firstlineno, one.__qualname__)
+        == (codes[1].co_filename, codes[1].co_firstlineno, two.__qualname__)
+    )
+
+
+def _takes_delivery(fn: Callable[..., Any], name: str) -> bool:
+    if not callable(fn):
+        raise ConfigurationError("on(...) decorates a function")
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise ConfigurationError(
+            f"{name} has a yield, so calling it would run nothing; a handler is a function "
+            "or an async function"
+        )
+    try:
+        parameters = list(inspect.signature(fn).parameters.values())
+    except (TypeError, ValueError):  # a builtin that does not tell
+        return False
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    needs = [
+        p
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+    second = positional[1] if len(positional) > 1 else None
+    takes = second is not None and _is_delivery(second.annotation)
+    given = positional[: 2 if takes else 1]
+    if not (positional or variadic) or any(p not in given for p in needs):
+        raise ConfigurationError(
+            f"{name} cannot be called with an event: a handler takes the event, and if it wants "
+            "the delivery too, a second parameter annotated Delivery"
+        )
+    return takes
+
+
+def _is_delivery(annotation: Any) -> bool:
+    if isinstance(annotation, str):  # from __future__ import annotations
+        return annotation.strip("\"' ").rpartition(".")[2] == "Delivery"
+    return annotation is Delivery
+
+
+default_router: Router = Router()
+"""The router that `on` belongs to, and that a Receiver uses unless given another."""
+
+if TYPE_CHECKING:
+    on: Registrar
+else:
+    on = default_router.on
