@@ -1,0 +1,8 @@
+"""`path("webhooks/", include("coffrify_webhooks.django.urls"))` serves webhooks/coffrify."""
+
+from django.urls import URLPattern, re_path
+
+from .views import webhook
+
+app_name = "coffrify_webhooks"
+urlpatterns: list[URLPattern] = [re_path(r"^coffrify/?$", webhook, name="webhook")]

@@ -1,0 +1,104 @@
+"""A Flask extension: one route, whose handlers run inside the application's context."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from coffrify_webhooks.body import announced, checked, read_wsgi, too_large
+from coffrify_webhooks.errors import WebhookError
+from coffrify_webhooks.settings import endpoint
+from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
+
+from .middleware import signature_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask import Flask
+
+    from coffrify_webhooks.receiver import Receiver
+    from coffrify_webhooks.reply import Reply
+
+__all__ = ["CoffrifyWebhooks"]
+
+_NAME = "coffrify_webhooks"
+
+
+class CoffrifyWebhooks:
+    """Adds the webhook endpoint to a Flask application: `CoffrifyWebhooks(app)`, or `init_app`.
+
+    receiver: else one is made from `app.config["COFFRIFY_WEBHOOKS"]` (the Receiver's options in
+    capitals, and PATH), its store in the instance folder. path: below the application's root,
+    with or without a trailing slash. The receiver is at `app.extensions["coffrify_webhooks"]`.
+    """
+
+    def __init__(
+        self, app: Flask | None = None, receiver: Receiver | None = None, path: str = DEFAULT_PATH
+    ) -> None:
+        self._receiver = receiver
+        self._path = path
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: Flask) -> None:
+        """Register the endpoint; raises ConfigurationError for settings that cannot be used."""
+        receiver, path = self._receiver, UrlPath(self._path)
+        if receiver is None:
+            settings = {"PATH": self._path, **_configured(app.config)}
+            folder = Path(app.instance_path)
+            receiver, path = endpoint(
+                settings, where='app.config["COFFRIFY_WEBHOOKS"]', folder=folder
+            )
+        app.extensions[_NAME] = receiver
+
+        def coffrify_webhooks() -> Response:
+            reply = _reply(receiver)
+            return Response(reply.body, reply.status, reply.headers)
+
+        # Straight to the map: every method is ours to answer, and no slash is redirected.
+        rule = app.url_rule_class(
+            path.text or "/",
+            endpoint=_NAME,
+            methods=None,
+            strict_slashes=False,
+            merge_slashes=False,
+        )
+        app.url_map.add(rule)
+        app.view_functions[_NAME] = coffrify_webhooks
+        if "csrf" in app.extensions:  # Flask-WTF: the signature is what proves the sender
+            app.extensions["csrf"].exempt(coffrify_webhooks)
+
+
+def _configured(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    return config.get("COFFRIFY_WEBHOOKS") or {}
+
+
+def _reply(receiver: Receiver) -> Reply:
+    method = request.method
+    try:
+        body = _body(receiver.max_body) if method == "POST" else b""
+    except WebhookError as error:
+        return receiver.refuse(error)
+    return receiver.receive(body, signature_headers(request.environ), method=method)
+
+
+def _body(limit: int) -> bytes:
+    length = announced(request.environ.get("CONTENT_LENGTH"), limit)
+    if length is None:
+        # get_data() keeps what an earlier get_json() read; nothing is kept of a chunked body else.
+        return read_wsgi(request.environ, limit) or checked(request.get_data(), None, limit, "")
+    try:
+        body = request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raise too_large(limit) from None
+    return checked(
+        body,
+        length,
+        limit,
+        "a before_request function read request.form or request.stream; "
+        "let it leave this path alone, or call request.get_data() first",
+    )

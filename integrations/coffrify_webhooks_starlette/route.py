@@ -1,0 +1,25 @@
+"""A Starlette route for applications that list their routes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
+
+from .endpoint import WebhookEndpoint
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.receiver import Receiver
+
+__all__ = ["webhook_route"]
+
+
+def webhook_route(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -> Route:
+    """Return the route of the webhook endpoint: `Starlette(routes=[webhook_route()])`."""
+    text = UrlPath(path).text
+    route = Route(text or "/", WebhookEndpoint(receiver), name="coffrify_webhooks")
+    route.path_regex = re.compile(f"^{re.escape(text)}/?$")  # Starlette would redirect the slash
+    return route

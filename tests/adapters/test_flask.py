@@ -1,0 +1,161 @@
+"""Flask: the extension and the WSGI middleware."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask, current_app, g, request
+from tests.adapters.suite import PATH, SECRET, WSGISuite, make_body, make_receiver
+
+from coffrify_webhooks import ConfigurationError, Event, Receiver, Router, sign
+from coffrify_webhooks.flask import CoffrifyWebhooks, CoffrifyWebhooksMiddleware
+
+
+def flask_app(**options: Any) -> Flask:
+    app = Flask("example", **options)
+
+    @app.post("/echo")
+    def echo() -> bytes:
+        return request.get_data()
+
+    return app
+
+
+class TestExtension(WSGISuite):
+    """`CoffrifyWebhooks(app)`."""
+
+    def build(self, receiver_options: dict[str, Any]) -> Any:
+        app = flask_app()
+        CoffrifyWebhooks(app, make_receiver(receiver_options))
+        return app
+
+
+class TestMiddleware(WSGISuite):
+    """`app.wsgi_app = CoffrifyWebhooksMiddleware(app.wsgi_app)`."""
+
+    def build(self, receiver_options: dict[str, Any]) -> Any:
+        app = flask_app()
+        app.wsgi_app = CoffrifyWebhooksMiddleware(app.wsgi_app, make_receiver(receiver_options))  # type: ignore[method-assign]
+        return app
+
+
+@pytest.fixture
+def router() -> Router:
+    return Router()
+
+
+@pytest.fixture
+def receiver(router: Router) -> Receiver:
+    return Receiver(SECRET, router=router, store="memory:")
+
+
+def post(app: Flask, body: bytes, **options: Any) -> Any:
+    return app.test_client().post(PATH, data=body, headers=sign(body, SECRET), **options)
+
+
+def test_handlers_run_inside_the_application_context(router: Router, receiver: Receiver) -> None:
+    """A handler of the extension, sync or async, sees current_app and g."""
+    app = flask_app()
+    CoffrifyWebhooks(app, receiver)
+    seen: list[str] = []
+
+    @router.on("transfer.created")
+    def sync(event: Event) -> None:
+        g.mark = "set"
+        seen.append(current_app.name)
+
+    @router.on("transfer.created")
+    async def later(event: Event) -> None:
+        seen.append(f"{current_app.name} {g.mark}")
+
+    assert post(app, make_body()).status_code == 200
+    assert seen == ["example", "example set"]
+
+
+def test_an_application_factory_is_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """init_app reads app.config, and the default store is a file in the instance folder."""
+    monkeypatch.delenv("COFFRIFY_WEBHOOKS_STORE", raising=False)
+    caplog.set_level(logging.INFO, "coffrify_webhooks")
+    router = Router()
+    router.on("*")(lambda event: None)
+    app = flask_app(instance_path=str(tmp_path / "instance"))
+    app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": SECRET, "ROUTER": router, "PATH": "/hook"}
+    CoffrifyWebhooks().init_app(app)
+    body = make_body()
+    client = app.test_client()
+    assert client.post("/hook", data=body, headers=sign(body, SECRET)).status_code == 200
+    assert (tmp_path / "instance" / "coffrify-webhooks.db").exists()
+    assert caplog.text.count("claims are kept in") == 1
+    app.extensions["coffrify_webhooks"].store.close()
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({}, "COFFRIFY_WEBHOOK_SECRET"),
+        ({"SECRETS": ""}, "empty"),
+        ({"SECRETS": "x", "TOLERENCE": 3}, "TOLERANCE"),
+        ({"SECRETS": "x", "PATH": "no-slash"}, "slash"),
+    ],
+)
+def test_a_mistake_is_told_when_the_application_is_made(
+    settings: dict[str, Any], hint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Settings that cannot be used are a ConfigurationError in init_app that names the fix."""
+    monkeypatch.delenv("COFFRIFY_WEBHOOK_SECRET", raising=False)
+    app = flask_app(instance_path=str(tmp_path))
+    app.config["COFFRIFY_WEBHOOKS"] = settings
+    with pytest.raises(ConfigurationError, match=hint):
+        CoffrifyWebhooks(app)
+
+
+def test_a_body_that_was_parsed_as_a_form_is_named(router: Router, receiver: Receiver) -> None:
+    """A before_request function that reads request.form leaves us a 500 that names it."""
+    router.on("*")(lambda event: None)
+    app = flask_app()
+    CoffrifyWebhooks(app, receiver)
+    app.before_request(lambda: request.form and None)
+    response = post(app, make_body(), content_type="application/x-www-form-urlencoded")
+    assert response.status_code == 500
+    assert "request.form" in response.get_json()["error"]["message"]
+
+
+def test_a_body_that_was_read_as_json_is_still_there(router: Router, receiver: Receiver) -> None:
+    """A before_request function that calls get_json() does no harm."""
+    router.on("*")(lambda event: None)
+    app = flask_app()
+    CoffrifyWebhooks(app, receiver)
+    app.before_request(lambda: request.get_json() and None)
+    assert post(app, make_body(), content_type="application/json").status_code == 200
+
+
+def test_the_frameworks_own_limit_is_a_413_of_ours(router: Router, receiver: Receiver) -> None:
+    """Flask's MAX_CONTENT_LENGTH refuses with our JSON, not an HTML page."""
+    app = flask_app()
+    app.config["MAX_CONTENT_LENGTH"] = 10
+    CoffrifyWebhooks(app, receiver)
+    response = post(app, make_body())
+    assert response.status_code == 413
+    assert response.get_json()["error"]["code"] == "body_too_large"
+
+
+def test_flask_wtf_is_told_to_let_it_pass(receiver: Receiver) -> None:
+    """Where Flask-WTF protects every view, the endpoint is exempted."""
+    exempted: list[Any] = []
+    app = flask_app()
+    app.extensions["csrf"] = type(
+        "CSRF", (), {"exempt": lambda self, view: exempted.append(view)}
+    )()
+    CoffrifyWebhooks(app, receiver)
+    assert exempted == [app.view_functions["coffrify_webhooks"]]
+
+
+def test_double_slashes_are_not_redirected(receiver: Receiver) -> None:
+    """A double slash is another path, not a redirect that loses the body."""
+    app = flask_app()
+    CoffrifyWebhooks(app, receiver)
+    response = app.test_client().post("/webhooks//coffrify", data=make_body())
+    assert response.status_code == 404
