@@ -1,0 +1,46 @@
+"""Handlers that misbehave because the demo asks them to; its event types exist nowhere else."""
+
+import os
+import time
+from pathlib import Path
+
+from coffrify_webhooks import Event, on
+
+from .journal import VARIABLE, note
+
+__all__ = ["mark", "steady", "stumble", "wait"]
+
+_PATIENCE = 5.0
+
+
+def mark(event_id: str | None) -> Path:
+    """Return a file beside the journal by which the demo and the handlers of an event signal."""
+    return Path(os.environ[VARIABLE]).with_name(f"{event_id}.mark")
+
+
+@on("demo.stumbles", allow_unknown=True)
+def stumble(event: Event) -> None:
+    """Fail on the first attempt, whichever process it reaches."""
+    try:
+        mark(event.id).touch(exist_ok=False)
+    except FileExistsError:
+        note("stumble", event)
+    else:
+        raise RuntimeError("the demo asked this handler to fail on the first attempt")
+
+
+@on("demo.stumbles", allow_unknown=True)
+def steady(event: Event) -> None:
+    """Succeed beside the one that fails, and so not run again on the retry."""
+    note("steady", event)
+
+
+@on("demo.waits", allow_unknown=True)
+def wait(event: Event) -> None:
+    """Work until the demo has seen what came of the same event's other delivery."""
+    deadline = time.monotonic() + _PATIENCE
+    while not mark(event.id).exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError("no other delivery of this event was answered meanwhile")
+        time.sleep(0.01)
+    note("wait", event)
