@@ -1,4 +1,4 @@
-"""Renews the claims of the handlers that are running, each at a third of its lease.
+"""Renews the claims of the events that are being handled, each at a third of its lease.
 
 One daemon thread for the whole process, so that no handler can keep it from its work. A crash of
 the process stops the renewals, and the claim is free within one lease.
@@ -7,12 +7,11 @@ the process stops the renewals, and the claim is free within one lease.
 import os
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from typing import Self
 
 from .stores import Store
 
-__all__ = ["kept"]
+__all__ = ["Keeper"]
 
 
 class _Held:
@@ -32,21 +31,36 @@ _LONGEST_WAIT = 3600.0
 _held: set[_Held] = set()
 _changed = threading.Condition()
 _thread: threading.Thread | None = None
+_wakes_at = 0.0
+"""When the thread looks again by itself; most claims are settled by then, and never wake it."""
 
 
-@contextmanager
-def kept(store: Store, key: str, token: str, lease: float) -> Generator[None]:
-    """Keep a claim alive for as long as the block runs."""
-    held = _Held(store, key, token, lease)
-    with _changed:
-        _start()
-        _held.add(held)
-        _changed.notify()
-    try:
-        yield
-    finally:
+class Keeper:
+    """Around the work on one delivery: keeps the claim that it takes alive until its end."""
+
+    __slots__ = ("_held", "_lease", "_store")
+
+    def __init__(self, store: Store, lease: float) -> None:
+        self._store = store
+        self._lease = lease
+        self._held: _Held | None = None
+
+    def keep(self, key: str, token: str) -> None:
+        """Begin to renew a claim that was just taken."""
+        self._held = _Held(self._store, key, token, self._lease)
         with _changed:
-            _held.discard(held)
+            _start()
+            _held.add(self._held)
+            if self._held.due < _wakes_at:
+                _changed.notify()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._held is not None:
+            with _changed:
+                _held.discard(self._held)
 
 
 def _start() -> None:
@@ -59,14 +73,15 @@ def _start() -> None:
 
 
 def _renew_for_ever() -> None:
+    global _wakes_at  # noqa: PLW0603
     while True:
         with _changed:
-            while not _held:
-                _changed.wait()
-            first = min(_held, key=lambda held: held.due)
-            wait = first.due - time.monotonic()
-            if wait > 0:
-                _changed.wait(min(wait, _LONGEST_WAIT))
+            first = min(_held, key=lambda held: held.due, default=None)
+            now = time.monotonic()
+            if first is None or first.due > now:
+                wait = min(first.due - now, _LONGEST_WAIT) if first else _LONGEST_WAIT
+                _wakes_at = now + wait
+                _changed.wait(wait)
                 continue
         _renew(first)
 
@@ -83,9 +98,10 @@ def _renew(held: _Held) -> None:
 
 
 def _after_fork() -> None:
-    global _changed, _thread  # noqa: PLW0603
+    global _changed, _thread, _wakes_at  # noqa: PLW0603
     _changed = threading.Condition()
     _thread = None
+    _wakes_at = 0.0
     _held.clear()
 
 

@@ -74,13 +74,11 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Call one handler, keeping the claim alive meanwhile (`key` is None without a claim)."""
+    """Call one handler."""
 
     handler: Handler
     event: Event
     delivery: Delivery
-    key: str | None
-    token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,7 +318,7 @@ def _run(
     pending = [handler for handler in handlers if handler.name not in claim.finished]
     for handler in pending:
         try:
-            yield Call(handler, event, delivery, key, claim.token)
+            yield Call(handler, event, delivery)
         except FAILURES as error:
             failed = HandlerError("a handler raised; the log has its traceback")
             failed.__cause__ = error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import time
-from contextlib import AbstractContextManager, nullcontext
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +18,7 @@ from .pipeline import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
 from .reply import Outcome, Reply
 from .router import Router, default_router
 from .signature import SCHEMES, TOLERANCE, Verifier
-from .stores import Store, default_store, open_store
+from .stores import Claim, Store, default_store, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -193,41 +192,44 @@ class Receiver:
 
     def _drive(self, steps: Steps[T]) -> T:
         """Perform each effect in this thread."""
-        effect = next(steps)
-        try:
-            while True:
-                try:
-                    result = self._perform(effect)
-                except BaseException as error:  # noqa: BLE001 - the steps decide
-                    effect = steps.throw(error)
-                else:
-                    effect = steps.send(result)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
+        with leases.Keeper(self.store, self.lease) as keeper:
+            effect = next(steps)
+            try:
+                while True:
+                    try:
+                        result = self._perform(effect)
+                        _keep(keeper, effect, result)
+                    except BaseException as error:  # noqa: BLE001 - the steps decide
+                        effect = steps.throw(error)
+                    else:
+                        effect = steps.send(result)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
 
     def _perform(self, effect: Effect) -> Any:
         if not isinstance(effect, Call):
             return self._blocking(effect)
         arguments = effect.handler.arguments(effect.event, effect.delivery)
-        with self._kept(effect):
-            if effect.handler.is_async:
-                return bridge.run(effect.handler.fn, *arguments)
-            result = effect.handler.fn(*arguments)
-            return bridge.run(_awaited, result) if inspect.isawaitable(result) else result
+        if effect.handler.is_async:
+            return bridge.run(effect.handler.fn, *arguments)
+        result = effect.handler.fn(*arguments)
+        return bridge.run(_awaited, result) if inspect.isawaitable(result) else result
 
     async def _drive_async(self, steps: Steps[T]) -> T:
         """Perform each effect without blocking the event loop."""
-        effect = next(steps)
-        try:
-            while True:
-                try:
-                    result = await self._perform_async(effect)
-                except bridge.FAILURES as error:
-                    effect = steps.throw(error)
-                else:
-                    effect = steps.send(result)
-        except StopIteration as stop:
-            return stop.value  # type: ignore[no-any-return]
+        with leases.Keeper(self.store, self.lease) as keeper:
+            effect = next(steps)
+            try:
+                while True:
+                    try:
+                        result = await self._perform_async(effect)
+                        _keep(keeper, effect, result)
+                    except bridge.FAILURES as error:
+                        effect = steps.throw(error)
+                    else:
+                        effect = steps.send(result)
+            except StopIteration as stop:
+                return stop.value  # type: ignore[no-any-return]
 
     async def _perform_async(self, effect: Effect) -> Any:
         if isinstance(effect, Tell):
@@ -235,22 +237,14 @@ class Receiver:
         if not isinstance(effect, Call):
             return await bridge.in_thread("stores", self._blocking, effect)
         arguments = effect.handler.arguments(effect.event, effect.delivery)
-        with self._kept(effect):
-            if effect.handler.is_async:
-                return await effect.handler.fn(*arguments)
-            result = await bridge.in_thread(
-                "handlers", self.in_worker, effect.handler.fn, *arguments
-            )
-            return await result if inspect.isawaitable(result) else result
+        if effect.handler.is_async:
+            return await effect.handler.fn(*arguments)
+        result = await bridge.in_thread("handlers", self.in_worker, effect.handler.fn, *arguments)
+        return await result if inspect.isawaitable(result) else result
 
     def in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a sync handler in a worker thread; adapters wrap it with what their threads need."""
         return function(*arguments)
-
-    def _kept(self, call: Call) -> AbstractContextManager[None]:
-        if call.key is None:
-            return nullcontext()
-        return leases.kept(self.store, call.key, call.token, self.lease)
 
     def _blocking(self, effect: Effect) -> Any:
         """Perform what may block but calls no handler."""
@@ -282,6 +276,12 @@ class Receiver:
                 observer(notice)
             except Exception:  # noqa: BLE001 - a watcher must not change what it watches
                 logger.exception("an observer raised on %r", tell.kind)
+
+
+def _keep(keeper: leases.Keeper, effect: Effect, result: Any) -> None:
+    """Keep a claim that was just taken alive: until the steps end, however many handlers run."""
+    if isinstance(result, Claim) and result.status == "claimed" and isinstance(effect, Ask):
+        keeper.keep(effect.arguments[0], result.token)
 
 
 async def _awaited(result: Any) -> Any:
