@@ -21,6 +21,7 @@ check: .venv/stamp ## lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --warnings
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes coffrify_webhooks --ignoreexternal | grep 'completeness score: 100%'
 	$(BIN)/coffrify-webhooks codegen --check
 
 format: .venv/stamp ## format, and mend what can be mended by itself

@@ -20,9 +20,9 @@ FAILURES = (Exception, asyncio.CancelledError)
 """What counts as a handler that failed: a cancelled one, as when its loop shuts down, has ended."""
 
 T = TypeVar("T")
-Pool: TypeAlias = Literal["handlers", "stores"]
+Pool: TypeAlias = Literal["handlers", "stores", "others"]
 
-_SIZES: dict[str, int] = {"handlers": 40, "stores": 8}
+_SIZES: dict[str, int] = {"handlers": 40, "stores": 8, "others": 40}
 _pools: dict[str, ThreadPoolExecutor] = {}
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None

@@ -8,9 +8,25 @@ design: unknown fields are kept, and a payload that does not fit its class is sa
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
+
+if TYPE_CHECKING:
+
+    class _Quiet: ...
+
+else:
+
+    class _Quiet:
+        """Dumps without warnings: those for a salvaged field would quote the payload."""
+
+        def model_dump(self, **options: Any) -> Any:
+            return super().model_dump(**{"warnings": False, **options})
+
+        def model_dump_json(self, **options: Any) -> Any:
+            return super().model_dump_json(**{"warnings": False, **options})
+
 
 __all__ = ["Event", "EventModel", "Issue", "Timestamp", "UnknownEvent"]
 
@@ -47,7 +63,7 @@ _CONFIG = ConfigDict(
 )
 
 
-class EventModel(BaseModel, frozen=True):
+class EventModel(_Quiet, BaseModel, frozen=True):
     """The base of the objects inside an event; its repr shows no content."""
 
     model_config = _CONFIG
@@ -57,7 +73,7 @@ class EventModel(BaseModel, frozen=True):
         yield from ()
 
 
-class Event(BaseModel, frozen=True):
+class Event(_Quiet, BaseModel, frozen=True):
     """A webhook event: its `id`, its `type` and its `data`.
 
     Unknown fields of the envelope are kept in `model_extra`. The repr shows the id alone, since

@@ -89,7 +89,7 @@ def _renew_for_ever() -> None:
 def _renew(held: _Held) -> None:
     try:
         ours = held.store.renew(held.key, held.token, held.lease)
-    except Exception:  # noqa: BLE001 - tried again before the lease is over; settling will tell
+    except BaseException:  # noqa: BLE001 - tried again before the lease is over; settling will tell
         ours = True
     held.due = time.monotonic() + held.lease / 3
     if not ours:  # lost: whoever has it now settles it, and our own settlement does nothing

@@ -139,8 +139,8 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
     delivery: Delivery | None = None
     try:
         delivery = yield from _believe(settings, body, headers, method)
-        event = _read(settings, delivery)
-        yield from _report_on(settings, delivery, event)
+        event, same_id = _read(settings, delivery)
+        yield from _report_on(settings, delivery, event, same_id=same_id)
         if settings.dispatcher is None and not len(settings.router):
             raise NoHandlers(  # noqa: TRY301 - answered below like every other error
                 "no handler at all is registered; import the module that holds them, or name it: "
@@ -185,18 +185,23 @@ def _believe(
     return delivery
 
 
-def _read(settings: Settings, delivery: Delivery) -> Event:
-    """Parse the body, and settle which id the event goes by: one that the signature covers."""
+def _read(settings: Settings, delivery: Delivery) -> tuple[Event, bool]:
+    """Parse the body, and settle which id the event goes by: one that the signature covers.
+
+    Also tells whether the body's own id is that one.
+    """
     event = parse(delivery.body, strict=settings.strict, registry=settings.router.registry)
     body_id = event.id if isinstance(event.id, str) and event.id else None
     if delivery.id is None:
         delivery.id = body_id
     if event.id != (body_id or delivery.id):
         event = event.model_copy(update={"id": body_id or delivery.id})
-    return event
+    return event, body_id == delivery.id
 
 
-def _report_on(settings: Settings, delivery: Delivery, event: Event) -> Steps[None]:
+def _report_on(
+    settings: Settings, delivery: Delivery, event: Event, *, same_id: bool
+) -> Steps[None]:
     if delivery.id is None:
         yield Tell(
             "no_dedup",
@@ -204,11 +209,11 @@ def _report_on(settings: Settings, delivery: Delivery, event: Event) -> Steps[No
             delivery,
             event,
         )
-    elif event.id != delivery.id and settings.first_time("ids_differ"):
+    elif not same_id and "coffrify" in settings.verifier.schemes and settings.first_time("ids"):
         yield Tell(
             "ids_differ",
             'the signed webhook-id is not the body\'s id; set schemes=("standard",), or whoever '
-            "strips the standard headers makes another event of it",
+            "strips the standard headers makes another event of it, or one without an id",
             delivery,
             event,
         )
@@ -238,20 +243,12 @@ def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outco
     if claim.status == "busy":
         raise Busy("this event is being handled by another delivery right now")
     if claim.status == "conflict":
-        yield from _ask("bury", key, digest, "conflict", delivery.body)
-        yield Tell(
-            "conflict",
-            "an event that was handled came again with another body; the new body is kept as a "
-            "dead letter and was not handled",
-            delivery,
-            event,
-        )
-        return "conflict"
+        return (yield from _bury(key, digest, delivery, event))
     if settings.dispatcher is not None:
         work = _hand_over(settings, delivery, key, claim.token)
     else:
         work = _run(settings, delivery, event, key, claim)
-    return (yield from _releasing(work, key, claim.token))
+    return (yield from _giving_back(work, "release", key, claim.token))
 
 
 def _hand_over(
@@ -281,7 +278,7 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     Raises Busy or HandlerError (or another WebhookError), so that the engine brings it back.
     """
     event_id, token, delivery = unpack(message, settings.name)
-    event = _read(settings, delivery)
+    event, _ = _read(settings, delivery)
     delivery.id = event_id
     if not len(settings.router):
         raise NoHandlers("this worker has registered no handler; import the module that holds them")
@@ -291,12 +288,15 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
         key = key_of(settings.name, event_id)
         digest = sha256(delivery.body).hexdigest()
         claim: Claim = yield from _ask("claim", key, digest, settings.lease, token)
-        if claim.status in ("done", "conflict"):
+        if claim.status == "conflict":
+            return (yield from _bury(key, digest, delivery, event))
+        if claim.status == "done":
             return "duplicate"
         if claim.status != "claimed":
             raise Busy("this event is being handled by another worker right now")
         work = _run(settings, delivery, event, key, claim)
-        outcome = yield from _releasing(work, key, claim.token)
+        # Still queued for the sender: the engine brings it back.
+        outcome = yield from _giving_back(work, "queued", key, claim.token)
     yield Tell("executed", f"{event.type!a} {event.id!a}: {outcome}", delivery, event)
     return outcome
 
@@ -342,14 +342,29 @@ def _run(
     return "handled"
 
 
+def _bury(key: str, digest: str, delivery: Delivery, event: Event) -> Steps[Outcome]:
+    yield from _ask("bury", key, digest, "conflict", delivery.body)
+    yield Tell(
+        "conflict",
+        "an event that was handled came again with another body; the new body is kept as a "
+        "dead letter and was not handled",
+        delivery,
+        event,
+    )
+    return "conflict"
+
+
 def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[None]:
     if event.type == "ping" or not settings.first_time("unhandled", event.type):
         return
-    name = "UnknownEvent" if isinstance(event, UnknownEvent) else type(event).__name__
-    unknown = ", allow_unknown=True" if isinstance(event, UnknownEvent) else ""
+    name = type(event).__name__
+    home, unknown = "coffrify_webhooks.events", ""
+    if isinstance(event, UnknownEvent):
+        home, unknown = "coffrify_webhooks", ", allow_unknown=True"
     yield Tell(
         "unhandled",
         f"no handler wants {event.type!a}; one would be:\n\n"
+        f"from coffrify_webhooks import on\nfrom {home} import {name}\n\n\n"
         f"@on({event.type!a}{unknown})\n"
         f"def handle(event: {name}) -> None: ...\n",
         delivery,
@@ -357,7 +372,7 @@ def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[No
     )
 
 
-def _releasing(work: Steps[Outcome], key: str, token: str) -> Steps[Outcome]:
+def _giving_back(work: Steps[Outcome], how: str, key: str, token: str) -> Steps[Outcome]:
     """Give the claim back if the work fails, so that the next attempt need not wait for it.
 
     Not when the process itself is being stopped: a handler may still be running then, and the
@@ -369,7 +384,7 @@ def _releasing(work: Steps[Outcome], key: str, token: str) -> Steps[Outcome]:
         raise
     except Exception:
         with suppress(StoreUnavailable):
-            yield from _ask("release", key, token)
+            yield from _ask(how, key, token)
         raise
 
 

@@ -99,12 +99,18 @@ class Receiver:
     ) -> None:
         _refuse_unknown(unknown)
         self.name: str = _text("name", name)
-        self.router: Router = default_router if router is None else router
+        self.router: Router = _router(router)
         self.max_body: int = _amount("max_body", max_body)
         self.lease: float = _amount("lease", lease)
         self.retention: float = _amount("retention", retention)
         self.strict: bool = strict
         self.clock: Callable[[], float] = clock
+        if inspect.iscoroutinefunction(secrets):
+            raise ConfigurationError(
+                "secrets is an async function; give a plain one, it runs outside the event loop"
+            )
+        if not callable(clock):
+            raise ConfigurationError(f"clock={clock!r}: give a function such as time.time")
         self.verifier: Verifier = Verifier(
             _from_environment() if secrets is None else secrets,
             schemes=schemes,
@@ -112,7 +118,7 @@ class Receiver:
             clock=clock,
         )
         self.dispatcher: Dispatcher | None = _dispatcher(dispatcher)
-        self._observers: Sequence[Observer] = (log, *observers)
+        self._observers: Sequence[Observer] = (log, *_observers(observers))
         self._said: set[tuple[object, ...]] = set()
         self._next_purge = 0.0
         self.store: Store = _store(store)
@@ -235,7 +241,8 @@ class Receiver:
         if isinstance(effect, Tell):
             return self._tell(effect)
         if not isinstance(effect, Call):
-            return await bridge.in_thread("stores", self._blocking, effect)
+            pool: bridge.Pool = "stores" if isinstance(effect, Ask) else "others"
+            return await bridge.in_thread(pool, self._blocking, effect)
         arguments = effect.handler.arguments(effect.event, effect.delivery)
         if effect.handler.is_async:
             return await effect.handler.fn(*arguments)
@@ -308,8 +315,8 @@ def _refuse_unknown(options: dict[str, Any]) -> None:
 
 
 def _text(option: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ConfigurationError(f"{option}={value!r}: give a name that is not empty")
+    if not isinstance(value, str) or not value.isprintable() or not value:
+        raise ConfigurationError(f"{option}={value!r}: give a name that is not empty, and plain")
     return value
 
 
@@ -317,6 +324,22 @@ def _amount(option: str, value: Any) -> Any:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
         raise ConfigurationError(f"{option}={value!r}: give a number above 0")
     return value
+
+
+def _router(router: Any) -> Router:
+    if router is None or isinstance(router, Router):
+        return default_router if router is None else router
+    raise ConfigurationError(f"router is a Router, not {type(router).__name__}")
+
+
+def _observers(observers: Any) -> tuple[Observer, ...]:
+    try:
+        found: tuple[Any, ...] = (observers,) if callable(observers) else tuple(observers)
+    except TypeError:
+        found = (None,)
+    if all(callable(observer) for observer in found):
+        return found
+    raise ConfigurationError("observers are functions that take a Notice: observers=[tell]")
 
 
 def _store(store: Store | str | None) -> Store:
@@ -339,6 +362,8 @@ def _dispatcher(dispatcher: Any) -> Dispatcher | None:
 
 
 def _import_handlers(modules: str | Iterable[str]) -> None:
+    if not hasattr(modules, "__iter__"):
+        raise ConfigurationError('handlers are modules to import: handlers=("myapp.webhooks",)')
     for module in (modules,) if isinstance(modules, str) else modules:
         try:
             import_module(module)

@@ -16,8 +16,10 @@ __all__ = ["Handler", "Router", "default_router", "on"]
 
 Selector: TypeAlias = "str | type[Event]"
 
-_UNKNOWN = "?"
+_UNKNOWN = "\0unknown"
 """Stands for every type that has no class: what `on(UnknownEvent)` selects."""
+_MOST_MATCHES = 10_000
+"""Types are few, but nothing else bounds the names that a sender may make up."""
 
 
 class Handler:
@@ -106,16 +108,17 @@ class Router:
     def match(self, event: Event) -> tuple[Handler, ...]:
         """Return the handlers of an event, in the order of their registration."""
         key = (event.type, not isinstance(event, UnknownEvent))
-        found = self._matches.get(key)
+        matches = self._matches
+        found = matches.get(key)
         if found is None:
             found = tuple(h for h in self._handlers.values() if h.wants(key[0], known=key[1]))
-            if len(self._matches) < 10_000:  # noqa: PLR2004 - types are few; names of a stranger's may not be
-                self._matches[key] = found
+            if len(matches) < _MOST_MATCHES:
+                matches[key] = found
         return found
 
     def _add(self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...]) -> None:
         known = self._handlers.get(name)
-        if known is not None and known.fn is not fn:
+        if known is not None and known.fn != fn:
             raise ConfigurationError(
                 f"two handlers are called {name!r}; give one of them another name: "
                 '@on(..., name="...")'
@@ -128,8 +131,9 @@ class Router:
                 "module that is run as a script"
             )
         before = known.patterns if known else ()
-        self._handlers[name] = Handler(fn, name, (*before, *patterns))
-        self._matches.clear()
+        # New dicts, so that a thread that is matching meanwhile sees the old or the new.
+        self._handlers = {**self._handlers, name: Handler(fn, name, (*before, *patterns))}
+        self._matches = {}
 
     def _pattern(self, event: Selector, *, allow_unknown: bool) -> str:
         if isinstance(event, type):
@@ -141,6 +145,8 @@ class Router:
             )
         if event == "*" or event in self.registry:
             return event
+        if not event.isprintable():
+            raise ConfigurationError(f"{event!r} is no event's name")
         head = event.removesuffix(".*")
         if "*" in head or not head:
             raise ConfigurationError(
@@ -225,8 +231,9 @@ def _takes_delivery(fn: Callable[..., Any], name: str) -> bool:
 
 def _is_delivery(annotation: Any) -> bool:
     if isinstance(annotation, str):  # from __future__ import annotations
-        return annotation.strip("\"' ").rpartition(".")[2] == "Delivery"
-    return annotation is Delivery
+        names = annotation.strip("\"'").split("|")
+        return any(name.strip().rpartition(".")[2] == "Delivery" for name in names)
+    return annotation is Delivery or Delivery in get_args(annotation)
 
 
 default_router: Router = Router()

@@ -70,27 +70,32 @@ def _value(
         refusal = error  # not read yet: it may list every item of a long list
     if len(issues) >= _MOST_ISSUES:
         return value
+    original = value
     if len(path) < _DEEPEST:
         for arm in _arms(annotation):
-            if isinstance(arm, type) and issubclass(arm, BaseModel) and isinstance(value, dict):
-                return _model(arm, value, path, issues)
-            if get_origin(arm) is list and isinstance(value, list):
-                (item,) = get_args(arm)
-                each_adapter = _plain_adapter(item)
-                return [
-                    _value(each_adapter, item, each, (*path, str(index)), issues)
-                    for index, each in enumerate(value)
-                ]
-            if get_origin(arm) is dict and isinstance(value, dict):
-                item = get_args(arm)[1]
-                each_adapter = _plain_adapter(item)
-                return {
-                    key: _value(each_adapter, item, each, (*path, str(key)), issues)
-                    for key, each in value.items()
-                }
+            if isinstance(value, dict) and isinstance(arm, type) and issubclass(arm, BaseModel):
+                return _model(arm, original, path, issues)
+            if isinstance(value, dict) and get_origin(arm) is dict:
+                return _dict(get_args(arm)[1], original, path, issues)
+            if isinstance(value, list) and get_origin(arm) is list:
+                return _list(get_args(arm)[0], original, path, issues)
     problem = refusal.errors(include_url=False, include_context=False, include_input=False)[0]
     _note(issues, path, problem["type"])
-    return value
+    return original
+
+
+def _dict(
+    item: Any, value: dict[str, Any], path: tuple[str, ...], issues: list[Issue]
+) -> dict[str, Any]:
+    adapter = _plain_adapter(item)
+    return {key: _value(adapter, item, each, (*path, key), issues) for key, each in value.items()}
+
+
+def _list(item: Any, value: list[Any], path: tuple[str, ...], issues: list[Issue]) -> list[Any]:
+    adapter = _plain_adapter(item)
+    return [
+        _value(adapter, item, each, (*path, str(index)), issues) for index, each in enumerate(value)
+    ]
 
 
 def _note(issues: list[Issue], path: tuple[str, ...], problem: str) -> None:

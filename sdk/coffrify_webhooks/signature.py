@@ -165,15 +165,17 @@ def _candidates(text: str, encoding: "Encoding") -> "Iterable[tuple[str, bytes]]
         raise ConfigurationError("the secret is not valid text (it has lone surrogates)") from None
     if encoding == "text":
         return [("text", plain)]
-    prefixed = text.startswith(_PREFIX)
-    rest = text[len(_PREFIX) :] if prefixed else text
+    # Read from a file, a secret brings a newline along.
+    trimmed = text.strip()
+    prefixed = trimmed.startswith(_PREFIX)
+    rest = trimmed[len(_PREFIX) :] if prefixed else trimmed
     decoded = [("hex", _from_hex(rest)), ("base64", _from_base64(rest))]
     if encoding != "auto":
         key = dict(decoded)[encoding]
         if not key:
             raise ConfigurationError(f"the secret does not decode as {encoding}")
         return [(encoding, key)]
-    found = {plain: "text"}
+    found = {plain: "text", trimmed.encode(): "text"}
     if prefixed:
         for how, key in decoded:
             if key is not None and len(key) >= _SHORTEST_DECODED:
@@ -186,6 +188,8 @@ def _listed(secrets: "Secrets") -> "tuple[Secret, ...]":
     if isinstance(secrets, (str, Secret)):
         secrets = (secrets,)
     try:
+        if hasattr(secrets, "keys"):
+            raise TypeError  # noqa: TRY301 - a mapping would be read as its keys
         several = tuple(s if isinstance(s, Secret) else Secret(s) for s in secrets)
     except TypeError:
         raise ConfigurationError(

@@ -58,11 +58,11 @@ class Store(Protocol):
         ...
 
     def queued(self, key: str, token: str) -> bool:
-        """Record that an engine durably has the event."""
+        """Record that an engine durably has the event: handed to it, or left to its retry."""
         ...
 
     def release(self, key: str, token: str) -> bool:
-        """Give the claim back: to anybody, or to the engine if it came from one."""
+        """Give the claim back to anybody; leaves no trace but the checkpoints."""
         ...
 
     def forget(self, key: str) -> bool:

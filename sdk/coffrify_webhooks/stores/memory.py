@@ -12,6 +12,9 @@ from . import Claim
 __all__ = ["MemoryStore"]
 
 
+_MOST_DEAD_LETTERS = 1000
+
+
 @dataclass(slots=True)
 class _Row:
     digest: str
@@ -79,10 +82,10 @@ class MemoryStore:
             row = self._held(key, token)
             if row is None:
                 return False
-            if row.status == "claimed" and not row.finished:
-                del self._rows[key]
+            if row.finished:
+                row.status = "free"
             else:
-                row.status = "free" if row.status == "claimed" else "queued"
+                del self._rows[key]
             return True
 
     def forget(self, key: str) -> bool:
@@ -95,6 +98,7 @@ class MemoryStore:
         with self._lock:
             if all(letter[:2] != (key, digest) for letter in self.dead_letters):
                 self.dead_letters.append((key, digest, reason, body))
+                del self.dead_letters[:-_MOST_DEAD_LETTERS]
 
     def purge(self, older_than: float, limit: int = 1000) -> int:
         """See `Store.purge`."""

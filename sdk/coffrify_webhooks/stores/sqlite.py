@@ -58,10 +58,7 @@ _CHECKPOINT = f"""
 INSERT OR REPLACE INTO finished (key, handler) SELECT key, :handler FROM events WHERE {_HELD}
 """  # noqa: S608
 _SETTLE = f"UPDATE events SET status = :status, lease_until = 0, touched = :now WHERE {_HELD}"  # noqa: S608
-_RELEASE = f"""
-UPDATE events SET lease_until = 0, status = CASE status WHEN 'running' THEN 'queued' ELSE 'free' END
-WHERE {_HELD}
-"""  # noqa: S608
+_RELEASE = f"UPDATE events SET lease_until = 0, status = 'free' WHERE {_HELD}"  # noqa: S608
 _SWEEP_FREE = """
 DELETE FROM events WHERE key = :key AND status = 'free'
     AND NOT EXISTS (SELECT 1 FROM finished WHERE finished.key = :key)
@@ -69,6 +66,10 @@ DELETE FROM events WHERE key = :key AND status = 'free'
 _PURGEABLE = """
 SELECT key FROM events WHERE touched < :before AND lease_until <= :now
     AND status NOT IN ('queued', 'running') LIMIT :limit
+"""
+_PURGE_DEAD = """
+DELETE FROM dead_letters WHERE rowid IN (
+    SELECT rowid FROM dead_letters WHERE buried < :before LIMIT :limit)
 """
 
 
@@ -185,7 +186,7 @@ class SQLiteStore:
             ).fetchall()
             database.executemany("DELETE FROM finished WHERE key = ?", old)
             database.executemany("DELETE FROM events WHERE key = ?", old)
-            database.execute("DELETE FROM dead_letters WHERE buried < ?", (now - older_than,))
+            database.execute(_PURGE_DEAD, {"before": now - older_than, "limit": limit})
         return len(old)
 
     def close(self) -> None:

@@ -1,0 +1,413 @@
+"""Handing events to an engine, and what its worker calls: with an engine that is a list."""
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from coffrify_webhooks import (
+    Busy,
+    Delivery,
+    Event,
+    HandlerError,
+    Message,
+    MessageError,
+    Notice,
+    Receiver,
+    Reply,
+    Router,
+    StoreUnavailable,
+    sign,
+)
+from coffrify_webhooks.errors import ClaimLost, NoHandlers, PayloadError
+from coffrify_webhooks.pipeline import key_of
+from coffrify_webhooks.stores.memory import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SECRET = "whsec_" + "ab" * 16
+NOW = 1_700_000_000.0
+KEY = key_of("default", "evt_1")
+
+
+class Engine:
+    """Keeps messages as JSON, as engines do; calls back at the moment of dispatching."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.meanwhile: Callable[[Message], Any] = lambda message: None
+
+    def dispatch(self, message: Message) -> None:
+        self.meanwhile(message)
+        self.sent.append(json.dumps(message))
+
+    @property
+    def last(self) -> Message:
+        message: Message = json.loads(self.sent[-1])
+        return message
+
+
+class Rig:
+    """A web process and a worker that share a store."""
+
+    def __init__(self, store: MemoryStore | None = None) -> None:
+        self.now = NOW
+        self.store = store or MemoryStore(clock=lambda: self.now)
+        self.engine = Engine()
+        self.router = Router()
+        self.told: list[Notice] = []
+        self.runs: list[str] = []
+        self.errors: dict[str, list[Exception]] = {}
+        self.web = self.receiver(router=Router(), dispatcher=self.engine)
+        self.worker = self.receiver(router=self.router, observers=[self.told.append])
+
+    def receiver(self, **options: Any) -> Receiver:
+        return Receiver(SECRET, store=self.store, clock=lambda: self.now, **options)
+
+    def handle(self, *names: str, on: str = "*") -> None:
+        for name in names:
+
+            def fn(event: Event, name: str = name) -> None:
+                self.runs.append(name)
+                if self.errors.get(name):
+                    raise self.errors[name].pop(0)
+
+            self.router.on(on, name=name)(fn)
+
+    def deliver(self, body: bytes = b'{"id": "evt_1", "type": "ping"}') -> Reply:
+        return self.web.receive(body, sign(body, SECRET, timestamp=self.now))
+
+    def status(self) -> str:
+        return self.store.claim(KEY, "another digest", 60).status
+
+
+@pytest.fixture
+def rig() -> Rig:
+    made = Rig()
+    made.handle("one")
+    return made
+
+
+# --- the web process --------------------------------------------------------------------------
+
+
+def test_order() -> None:
+    """The event is claimed, then handed over, then marked queued: never marked first."""
+    calls: list[str] = []
+
+    class Traced(MemoryStore):
+        def claim(self, *arguments: Any) -> Any:
+            calls.append("claim")
+            return super().claim(*arguments)
+
+        def queued(self, key: str, token: str) -> bool:
+            calls.append("queued")
+            return super().queued(key, token)
+
+    rig = Rig(Traced())
+    rig.engine.meanwhile = lambda message: calls.append("dispatch")
+    assert rig.deliver().outcome == "queued"
+    assert calls == ["claim", "dispatch", "queued"]
+
+
+def test_message_is_json_and_whole(rig: Rig) -> None:
+    """The message survives JSON, and holds the body as it arrived and nothing secret."""
+    body = b'{"id": "evt_1",  "type": "ping", "data": "\xc3\xa9\\ud800"}'
+    rig.deliver(body)
+    assert base64.b64decode(rig.engine.last["body"]) == body
+    assert SECRET not in rig.engine.sent[0]
+    assert "ab" * 16 not in rig.engine.sent[0]
+
+
+def test_web_needs_no_handlers(rig: Rig) -> None:
+    """With an engine every event is queued, whichever handlers the web process knows."""
+    assert len(rig.web.router) == 0
+    assert rig.deliver().outcome == "queued"
+    assert rig.deliver(b'{"id": "evt_2", "type": "never.heard.of"}').outcome == "queued"
+
+
+def test_duplicate_while_queued_and_running(rig: Rig) -> None:
+    """While the engine has the event, a duplicate is a 200 and is not handed over again."""
+    outcomes: list[tuple[int, str]] = []
+
+    def look(event: Event) -> None:
+        reply = rig.deliver()
+        outcomes.append((reply.status, reply.outcome))
+
+    rig.router.on("*", name="look")(look)
+    rig.deliver()
+    reply = rig.deliver()
+    assert (reply.status, reply.outcome) == (200, "duplicate")
+    rig.worker.execute(rig.engine.last)
+    assert outcomes == [(200, "duplicate")]
+    assert rig.deliver().outcome == "duplicate"
+    assert len(rig.engine.sent) == 1
+
+
+@pytest.mark.parametrize("error", [OSError("hunter2"), StopIteration(), TimeoutError()])
+def test_engine_that_raises(rig: Rig, error: Exception) -> None:
+    """An engine that did not take the event: 503, the claim is free, the next delivery is taken."""
+
+    def refuse(message: Message) -> None:
+        raise error
+
+    rig.engine.meanwhile = refuse
+    reply = rig.deliver()
+    assert (reply.status, reply.outcome) == (503, "unavailable")
+    assert reply.headers["Retry-After"] == "30"
+    assert b"hunter2" not in reply.body
+    rig.engine.meanwhile = lambda message: None
+    assert rig.deliver().outcome == "queued"
+    assert rig.worker.execute(rig.engine.last) == "handled"
+
+
+def test_engine_that_raises_although_it_took_it(rig: Rig) -> None:
+    """A message whose delivery was refused, and the one that came after, run the event once."""
+    rig.deliver()
+    lost = rig.engine.last
+    rig.store.forget(KEY)
+    rig.deliver()
+    outcomes = [rig.worker.execute(message) for message in (lost, rig.engine.last)]
+    assert outcomes == ["handled", "duplicate"]
+    assert rig.runs == ["one"]
+
+
+def test_worker_before_queued_is_marked(rig: Rig) -> None:
+    """A worker may finish before the web process marks the event queued; it stays done."""
+    rig.engine.meanwhile = rig.worker.execute
+    assert rig.deliver().outcome == "queued"
+    assert rig.runs == ["one"]
+    assert rig.deliver().outcome == "duplicate"
+    assert rig.status() == "conflict"
+
+
+def test_worker_running_when_queued_is_marked(rig: Rig) -> None:
+    """Marking queued does not take the event from a worker that has begun."""
+    rig.engine.meanwhile = lambda message: rig.store.claim(KEY, "d", 60, message["token"])
+    assert rig.deliver().outcome == "queued"
+    with pytest.raises(Busy):
+        rig.worker.execute(rig.engine.last)
+
+
+def test_store_fails_when_queued_is_marked(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine has the event, so it is acknowledged, and the worker takes the claim over."""
+
+    def broken(*arguments: Any) -> bool:
+        raise OSError
+
+    monkeypatch.setattr(rig.store, "queued", broken)
+    assert rig.deliver().outcome == "queued"
+    assert rig.worker.execute(rig.engine.last) == "handled"
+
+
+def test_no_id(rig: Rig) -> None:
+    """An event without an id is handed over and executed each time."""
+    body = b'{"type": "ping"}'
+    headers = {
+        "X-Coffrify-Signature": sign(body, SECRET, timestamp=NOW)["X-Coffrify-Signature"],
+    }
+    for _ in range(2):
+        assert rig.web.receive(body, headers).outcome == "queued"
+        assert rig.worker.execute(rig.engine.last) == "handled"
+    assert rig.runs == ["one", "one"]
+
+
+# --- the worker -------------------------------------------------------------------------------
+
+
+def test_execute(rig: Rig) -> None:
+    """The worker runs every handler, with the event and the delivery as they arrived, once."""
+    seen: list[tuple[Event, Delivery]] = []
+
+    @rig.router.on("*", name="look")
+    def look(event: Event, delivery: Delivery) -> None:
+        seen.append((event, delivery))
+
+    body = b'{"id": "evt_1", "type": "ping",  "data": 1}'
+    rig.deliver(body)
+    assert rig.worker.execute(rig.engine.last) == "handled"
+    assert rig.worker.execute(rig.engine.last) == "duplicate"
+    assert rig.runs == ["one"]
+    ((event, delivery),) = seen
+    assert (event.id, event.type, event.raw) == ("evt_1", "ping", body)
+    assert (delivery.id, delivery.scheme, delivery.timestamp) == ("evt_1", "standard", int(NOW))
+    assert [notice.kind for notice in rig.told].count("executed") == 1
+
+
+def test_execute_async_handler(rig: Rig) -> None:
+    """Async handlers run in a worker as well."""
+
+    @rig.router.on("*", name="later")
+    async def later(event: Event) -> None:
+        rig.runs.append("later")
+
+    rig.deliver()
+    rig.worker.execute(rig.engine.last)
+    assert rig.runs == ["one", "later"]
+
+
+def test_held_by_another_worker(rig: Rig) -> None:
+    """While another worker has it: Busy; once that one's lease has ended the event runs."""
+    rig.deliver()
+    message = rig.engine.last
+    rig.store.claim(KEY, "d", 60, message["token"])
+    with pytest.raises(Busy):
+        rig.worker.execute(message)
+    assert rig.runs == []
+    rig.now += 60
+    assert rig.worker.execute(message) == "handled"
+
+
+def test_failing_handler(rig: Rig) -> None:
+    """A handler that raises is a HandlerError with its cause; again, only that one runs."""
+    rig.handle("bad", "three")
+    boom = ValueError("boom")
+    rig.errors["bad"] = [boom, ValueError()]
+    rig.deliver()
+    with pytest.raises(HandlerError) as caught:
+        rig.worker.execute(rig.engine.last)
+    assert caught.value.__cause__ is boom
+    assert rig.runs == ["one", "bad", "three"]
+    assert rig.deliver().outcome == "duplicate"
+    with pytest.raises(HandlerError):
+        rig.worker.execute(rig.engine.last)
+    assert rig.worker.execute(rig.engine.last) == "handled"
+    assert rig.runs == ["one", "bad", "three", "bad", "bad"]
+    assert len(rig.engine.sent) == 1
+
+
+def test_worker_loses_its_claim(rig: Rig) -> None:
+    """A worker cut off past its lease is told so (and spends no attempt), and settles nothing."""
+
+    @rig.router.on("*", name="slow")
+    def slow(event: Event) -> None:
+        rig.now += 61
+        assert rig.store.claim(KEY, "d", 60, "x").status == "claimed"
+
+    rig.deliver()
+    with pytest.raises(ClaimLost):
+        rig.worker.execute(rig.engine.last)
+    with pytest.raises(Busy):
+        rig.worker.execute(rig.engine.last)
+
+
+@pytest.mark.parametrize("method", ["claim", "done"])
+def test_store_is_unavailable(rig: Rig, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """A store that fails is StoreUnavailable, and the message can be executed later."""
+    rig.deliver()
+
+    def broken(*arguments: Any) -> Any:
+        raise OSError("hunter2")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rig.store, method, broken)
+        with pytest.raises(StoreUnavailable):
+            rig.worker.execute(rig.engine.last)
+    assert rig.worker.execute(rig.engine.last) == "handled"
+
+
+def test_worker_without_handlers(rig: Rig) -> None:
+    """A worker that imported no handler refuses, rather than losing the event."""
+    bare = rig.receiver(router=Router())
+    rig.deliver()
+    with pytest.raises(NoHandlers):
+        bare.execute(rig.engine.last)
+    assert rig.worker.execute(rig.engine.last) == "handled"
+
+
+def test_ignored_by_the_worker() -> None:
+    """An event that no handler wants leaves no claim: a replay reaches one deployed since."""
+    rig = Rig()
+    rig.handle("other", on="transfer.created")
+    rig.deliver()
+    assert rig.worker.execute(rig.engine.last) == "ignored"
+    rig.handle("late")
+    assert rig.deliver().outcome == "queued"
+    assert rig.worker.execute(rig.engine.last) == "handled"
+    assert rig.runs == ["late"]
+
+
+# --- messages ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "message", [None, 5, "text", [], {}, {"version": 0}, {"version": 2}, {"version": "1"}]
+)
+def test_no_message_of_this_version(rig: Rig, message: Any) -> None:
+    """What is no message, or one of another release, is a MessageError that says so."""
+    with pytest.raises(MessageError, match="from the same release"):
+        rig.worker.execute(message)
+
+
+def test_message_for_another_receiver(rig: Rig) -> None:
+    """A message of a receiver with another name is refused, naming the setting."""
+    rig.deliver()
+    other = rig.receiver(router=rig.router, name="other")
+    with pytest.raises(MessageError, match=r"Receiver\(name="):
+        other.execute(rig.engine.last)
+    assert rig.runs == []
+
+
+FIELDS = ["receiver", "id", "token", "timestamp", "scheme", "key", "encoding", "test", "body"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_message_without_a_field(rig: Rig, field: str) -> None:
+    """A message that lost a field is a MessageError, and the event can still be executed."""
+    rig.deliver()
+    damaged = {name: value for name, value in rig.engine.last.items() if name != field}
+    with pytest.raises(MessageError):
+        rig.worker.execute(damaged)
+    assert rig.worker.execute(rig.engine.last) == "handled"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("id", 5),
+        ("id", ["x"]),
+        ("token", None),
+        ("token", 5),
+        ("timestamp", "soon"),
+        ("timestamp", None),
+        ("timestamp", float("inf")),
+        ("timestamp", float("nan")),
+        ("key", "x"),
+        ("key", float("-inf")),
+        ("body", None),
+        ("body", 5),
+        ("body", "@@@"),
+        ("body", "abc"),
+        ("body", "\u00e9\u00e9\u00e9\u00e9"),
+    ],
+)
+def test_damaged_message(rig: Rig, field: str, value: Any) -> None:
+    """A message with a field of another kind is a MessageError, whatever the value."""
+    rig.deliver()
+    with pytest.raises(MessageError, match="damaged"):
+        rig.worker.execute({**rig.engine.last, field: value})
+    assert rig.runs == []
+
+
+def test_message_with_a_cut_body(rig: Rig) -> None:
+    """A body that is no event any more is a PayloadError, and nothing runs."""
+    rig.deliver()
+    with pytest.raises(PayloadError):
+        rig.worker.execute({**rig.engine.last, "body": base64.b64encode(b'{"ty').decode()})
+    assert rig.runs == []
+
+
+def test_another_body_of_a_done_event_is_buried(rig: Rig) -> None:
+    """A message whose event was done meanwhile with another body is kept as a dead letter."""
+    rig.deliver()
+    message = rig.engine.last
+    assert rig.worker.execute(message) == "handled"
+    other = {
+        **message,
+        "body": base64.b64encode(b'{"id": "evt_1", "type": "ping", "x": 1}').decode(),
+    }
+    assert rig.worker.execute(other) == "conflict"
+    assert len(rig.store.dead_letters) == 1
+    assert rig.runs == ["one"]

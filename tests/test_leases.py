@@ -1,0 +1,270 @@
+"""Claims that outlive their lease: handlers that take long, claims that are lost. Real time."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from coffrify_webhooks import Event, Receiver, Reply, Router, Store, StoreUnavailable, leases, sign
+from coffrify_webhooks.pipeline import key_of
+from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.stores.sqlite import SQLiteStore
+
+SECRET = "whsec_" + "ab" * 16
+LEASE = 0.3
+PATIENCE = 20.0
+KEY = key_of("default", "evt")
+
+
+class Renewing(MemoryStore):
+    """A memory store that counts renewals, and fails those that it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.renewals: list[float] = []
+        self.failing: list[Exception] = []
+
+    def renew(self, key: str, token: str, lease: float) -> bool:
+        self.renewals.append(time.monotonic())
+        if self.failing:
+            raise self.failing.pop(0)
+        return super().renew(key, token, lease)
+
+
+def request(event_id: str = "evt") -> tuple[bytes, dict[str, str]]:
+    body = json.dumps({"id": event_id, "type": "ping"}).encode()
+    return body, sign(body, SECRET)
+
+
+def receiver_on(store: Store, *handlers: Callable[[Event], Any], lease: float = LEASE) -> Receiver:
+    router = Router()
+    for number, handler in enumerate(handlers):
+        router.on("*", name=f"handler{number}")(handler)
+    return Receiver(SECRET, router=router, store=store, lease=lease)
+
+
+def deliver(receiver: Receiver, driver: str) -> Reply:
+    if driver == "sync":
+        return receiver.receive(*request())
+    return asyncio.run(receiver.receive_async(*request()))
+
+
+@pytest.fixture
+def sqlite(tmp_path: Path) -> Iterator[Store]:
+    store = SQLiteStore(tmp_path / "store.db")
+    yield store
+    store.close()
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+@pytest.mark.parametrize("handler", ["sync", "async"])
+def test_outliving_three_leases(sqlite: Store, driver: str, handler: str) -> None:
+    """A handler that takes over three leases keeps its claim all the while, and runs once."""
+    runs: list[str | None] = []
+    entered = threading.Event()
+
+    def slow(event: Event) -> None:
+        runs.append(event.id)
+        entered.set()
+        time.sleep(3.3 * LEASE)
+
+    async def slow_async(event: Event) -> None:
+        runs.append(event.id)
+        entered.set()
+        await asyncio.sleep(3.3 * LEASE)
+
+    receiver = receiver_on(sqlite, slow if handler == "sync" else slow_async)
+    replies: list[Reply] = []
+    first = threading.Thread(target=lambda: replies.append(deliver(receiver, driver)))
+    first.start()
+    assert entered.wait(PATIENCE)
+    others: set[str] = set()
+    end = time.monotonic() + 3.1 * LEASE
+    while time.monotonic() < end:
+        others.add(receiver.receive(*request()).outcome)
+        time.sleep(0.01)
+    first.join(PATIENCE)
+    assert others == {"busy"}
+    assert [reply.outcome for reply in replies] == ["handled"]
+    assert runs == ["evt"]
+    assert receiver.receive(*request()).outcome == "duplicate"
+
+
+def test_renewed_at_a_third() -> None:
+    """A running handler's claim is renewed about each third of its lease, neither more nor less."""
+    store = Renewing()
+    started = time.monotonic()
+    receiver = receiver_on(store, lambda event: time.sleep(1.1 * LEASE))
+    assert receiver.receive(*request()).outcome == "handled"
+    assert 1 <= len(store.renewals) <= 3
+    before = started
+    for renewal in store.renewals:
+        assert renewal - before >= LEASE / 3 * 0.99
+        before = renewal
+
+
+def test_quick_handlers_are_not_renewed() -> None:
+    """A handler that ends within a third of its lease costs no renewal."""
+    store = Renewing()
+    receiver = receiver_on(store, lambda event: None, lease=60)
+    assert receiver.receive(*request()).outcome == "handled"
+    assert store.renewals == []
+    assert leases._held == set()
+
+
+@pytest.mark.parametrize("error", [None, ValueError("no"), KeyboardInterrupt()], ids=repr)
+def test_renewals_stop_with_the_handler(error: BaseException | None) -> None:
+    """Once the handler returned or raised, nothing is renewed any more."""
+    store = Renewing()
+    renewed = threading.Event()
+
+    def act(event: Event) -> None:
+        while not store.renewals:
+            renewed.wait(0.001)
+        if error:
+            raise error
+
+    receiver = receiver_on(store, act)
+    try:
+        receiver.receive(*request())
+    except KeyboardInterrupt:
+        assert isinstance(error, KeyboardInterrupt)
+    assert leases._held == set()
+    count = len(store.renewals)
+    time.sleep(LEASE)
+    assert len(store.renewals) in (count, count + 1)  # one may have been under way
+    if isinstance(error, KeyboardInterrupt):
+        time.sleep(LEASE / 2)
+        assert store.claim(KEY, "d", 60).status == "claimed"
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("gone"), OSError("no")], ids=repr)
+def test_renewal_that_fails_once(error: Exception) -> None:
+    """A store that fails at a renewal is asked again before the lease is over."""
+    store = Renewing()
+    store.failing.append(error)
+    outcomes: list[str] = []
+
+    def act(event: Event) -> None:
+        time.sleep(2.2 * LEASE)
+        outcomes.append(receiver.receive(*request()).outcome)
+
+    receiver = receiver_on(store, act)
+    assert receiver.receive(*request()).outcome == "handled"
+    assert outcomes == ["busy"]
+
+
+@pytest.mark.parametrize("driver", ["sync", "async"])
+def test_lost_claim(driver: str) -> None:
+    """Whose claim was taken over is told `busy`; its settlement and renewals do nothing."""
+    store = Renewing()
+
+    def act(event: Event) -> None:
+        store.forget(KEY)
+        assert store.claim(KEY, "d", 60).status == "claimed"
+        until = time.monotonic() + LEASE
+        while time.monotonic() < until:
+            time.sleep(0.01)
+
+    receiver = receiver_on(store, act)
+    reply = deliver(receiver, driver)
+    assert (reply.status, reply.outcome) == (503, "busy")
+    assert reply.error is not None
+    assert reply.error.code == "claim_lost"
+    assert len(store.renewals) == 1
+    assert store.claim(KEY, "d", 60).status == "busy"
+
+
+def test_lost_claim_stops_the_later_handlers() -> None:
+    """After a claim was lost no further handler begins here: its heir runs them."""
+    runs: list[str] = []
+    store = MemoryStore()
+
+    def act(event: Event) -> None:
+        runs.append("first")
+        store.forget(KEY)
+        store.claim(KEY, "d", 60)
+
+    receiver = receiver_on(store, act, lambda event: runs.append("second"))
+    assert receiver.receive(*request()).outcome == "busy"
+    assert runs == ["first"]
+
+
+def test_failing_after_the_claim_was_lost() -> None:
+    """A handler that fails after it lost its claim does not free the event for a third."""
+    store = MemoryStore()
+
+    def act(event: Event) -> None:
+        store.forget(KEY)
+        store.claim(KEY, "d", 60)
+        raise ValueError
+
+    receiver = receiver_on(store, act)
+    assert receiver.receive(*request()).outcome == "failed"
+    assert store.claim(KEY, "d", 60).status == "busy"
+
+
+def test_many_handlers_at_once() -> None:
+    """Thirty slow handlers of thirty events all keep their claims."""
+    store = MemoryStore()
+    gate = threading.Barrier(31)
+
+    def act(event: Event) -> None:
+        gate.wait(PATIENCE)
+        gate.wait(PATIENCE)
+
+    receiver = receiver_on(store, act)
+    outcomes: list[str] = []
+
+    def work(number: int) -> None:
+        outcomes.append(receiver.receive(*request(f"evt{number}")).outcome)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(30)]
+    for thread in threads:
+        thread.start()
+    gate.wait(PATIENCE)
+    time.sleep(1.5 * LEASE)
+    statuses = {store.claim(key_of("default", f"evt{n}"), "d", 60).status for n in range(30)}
+    gate.wait(PATIENCE)
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert statuses == {"busy"}
+    assert outcomes == ["handled"] * 30
+
+
+def test_endless_lease() -> None:
+    """A lease longer than any thread can wait harms neither its own event nor later ones."""
+    endless = receiver_on(MemoryStore(), lambda event: time.sleep(0.02), lease=float("inf"))
+    assert endless.receive(*request()).outcome == "handled"
+    test_renewal_that_fails_once(OSError())
+
+
+@pytest.mark.parametrize("failing", [False, True], ids=["finishing", "failing"])
+def test_many_short_handlers_in_a_row(*, failing: bool) -> None:
+    """Handlers that are each quicker than a third of the lease, and together longer, keep it."""
+    store = MemoryStore()
+    statuses: list[str] = []
+
+    def short(event: Event) -> None:
+        time.sleep(0.28 * LEASE)
+        if failing:
+            raise ValueError
+
+    def last(event: Event) -> None:
+        statuses.append(store.claim(KEY, "d", 60).status)
+
+    receiver = receiver_on(store, *(_named(short) for _ in range(5)), last)
+    receiver.receive(*request())
+    assert statuses == ["busy"]
+
+
+def _named(handler: Callable[[Event], Any]) -> Callable[[Event], Any]:
+    def same(event: Event) -> None:
+        handler(event)
+
+    return same
