@@ -42,8 +42,8 @@ class Board:
     """Every cell, and what became of the servers."""
 
     def __init__(self, cases: Sequence[Case], servers: Sequence[str]) -> None:
-        self.servers = list(servers)
-        self.rows = {case: {name: Cell(case) for name in servers} for case in cases}
+        self.servers: list[str] = list(servers)
+        self.rows: dict[Case, dict[str, Cell]] = {case: {name: Cell(case) for name in servers} for case in cases}
         self.ended: dict[str, str] = {}
         """The servers for which nothing more will come, and what came last instead."""
 
