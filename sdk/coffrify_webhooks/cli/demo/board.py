@@ -43,7 +43,9 @@ class Board:
 
     def __init__(self, cases: Sequence[Case], servers: Sequence[str]) -> None:
         self.servers: list[str] = list(servers)
-        self.rows: dict[Case, dict[str, Cell]] = {case: {name: Cell(case) for name in servers} for case in cases}
+        self.rows: dict[Case, dict[str, Cell]] = {
+            case: {name: Cell(case) for name in servers} for case in cases
+        }
         self.ended: dict[str, str] = {}
         """The servers for which nothing more will come, and what came last instead."""
 
