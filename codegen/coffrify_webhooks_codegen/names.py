@@ -4,10 +4,12 @@ import hashlib
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["EventName", "camel", "event_names", "is_reserved"]
+from coffrify_webhooks_codegen.catalog import CatalogError
+
+__all__ = ["EventName", "NameClashError", "camel", "event_names", "is_reserved", "is_usable"]
 
 # What generated modules import or define themselves.
 _TAKEN = {
@@ -39,6 +41,10 @@ _DEVICES = {
     "prn",
     *(f"{kind}{n}" for kind in ("com", "lpt") for n in range(10)),
 }
+# An attribute of every generated package, which a module of that name would hide.
+_ATTRIBUTES = {"on"}
+_CLASS = re.compile(r"[A-Z][A-Za-z0-9_]{0,99}")
+_MODULE = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _LONGEST = 80
 
 
@@ -51,19 +57,55 @@ class EventName:
     module: str
 
 
-def event_names(types: Iterable[str]) -> dict[str, EventName]:
-    """Name every event type; of several that would share a name, the first in order keeps it."""
+class NameClashError(CatalogError):
+    """Two event types whose classes would have one name."""
+
+
+def event_names(
+    types: Iterable[str],
+    locked: Mapping[str, EventName] | None = None,
+    shared: Collection[str] = (),
+) -> dict[str, EventName]:
+    """Name every event type; `locked` holds names that were given before, and stay.
+
+    shared: the names of classes that are no event's. Raises NameClashError if two types would
+    share a name; a line in the lock settles who is called what.
+    """
+    given = locked or {}
+    classes = {name.class_name: name.type for name in given.values()}
+    modules = {name.module: name.type for name in given.values()}
     names: dict[str, EventName] = {}
-    taken: set[str] = set()
-    for event_type in sorted(set(types)):
-        words = _words(event_type)
-        class_name, module = _class_name(words), _module(words)
-        if class_name.casefold() in taken or module in taken:
-            mark = _mark(event_type)
-            class_name, module = f"{class_name}{mark.capitalize()}", f"{module}_{mark}"
-        taken |= {class_name.casefold(), module}
-        names[event_type] = EventName(event_type, class_name, module)
+    order = list(types)
+    for event_type in sorted(set(order)):
+        name = given.get(event_type) or _new_name(event_type, shared)
+        names[event_type] = name
+        for owners, spelled in ((classes, name.class_name), (modules, name.module)):
+            owner = owners.setdefault(spelled, event_type)
+            if owner != event_type:
+                raise NameClashError(
+                    f"{event_type}: /data/{order.index(event_type)}/type: it would be called "
+                    f"{spelled}, as {owner} is; give it other names in names.json, beside the "
+                    f'generated classes: {{"events": {{"{event_type}": '
+                    '{"class": "...", "module": "..."}}}'
+                )
     return names
+
+
+def _new_name(event_type: str, shared: Collection[str]) -> EventName:
+    words = _words(event_type)
+    class_name = _class_name(words)
+    if class_name in shared:  # the class that was there first keeps its name
+        class_name += "Event"
+    return EventName(event_type, class_name, _module(words))
+
+
+def is_usable(name: EventName) -> bool:
+    """Tell whether a class and a module may be called so."""
+    return (
+        bool(_CLASS.fullmatch(name.class_name) and _MODULE.fullmatch(name.module))
+        and not is_reserved(name.class_name)
+        and not _is_taken_module(name.module)
+    )
 
 
 def camel(text: str) -> str:
@@ -97,7 +139,11 @@ def _module(words: list[str]) -> str:
     name = "_".join(word.lower() for word in words)
     if name[0].isdigit():
         name = f"event_{name}"
-    return f"{name}_event" if keyword.iskeyword(name) or name in _DEVICES else _short(name)
+    return f"{name}_event" if _is_taken_module(name) else _short(name)
+
+
+def _is_taken_module(name: str) -> bool:
+    return keyword.iskeyword(name) or name in _DEVICES or name in _ATTRIBUTES
 
 
 def _short(name: str) -> str:

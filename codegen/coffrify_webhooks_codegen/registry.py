@@ -9,7 +9,9 @@ __all__ = ["registry_module"]
 _LAZY = '''
 
 def __getattr__(name: str) -> object:
-    """Import a class when it is first asked for."""
+    """Import a class when it is first asked for; `on` registers handlers of these events."""
+    if name == "on":
+        return import_module("coffrify_webhooks.router").router_of(__name__).on
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -33,7 +35,9 @@ def registry_module(names: Iterable[EventName], shared: Iterable[str], digest: s
         '"""Every event type of the catalog; importing this imports none of them."""\n\n',
         "from importlib import import_module\n\n",
         "TYPE_CHECKING = False\nif TYPE_CHECKING:\n",
+        "    from ._overloads import Registrar\n",
         _imports(places),
+        "\n    on: Registrar\n",
         f'\nCATALOG_SHA256 = "{digest}"\n',
         '"""Identifies the catalog that these classes were made of."""\n\n',
         "EVENTS: dict[str, tuple[str, str]] = {\n",
@@ -46,7 +50,7 @@ def registry_module(names: Iterable[EventName], shared: Iterable[str], digest: s
         "__all__ = [\n",
         *(
             f'    "{name}",\n'
-            for name in _sorted(["CATALOG_SHA256", "EVENTS", *(p[1] for p in places)])
+            for name in _sorted(["CATALOG_SHA256", "EVENTS", "on", *(p[1] for p in places)])
         ),
         "]\n",
         _LAZY,
@@ -66,7 +70,7 @@ def _imports(places: list[tuple[str, str]]) -> str:
             inner = "".join(f"        {name},\n" for name in wanted)
             line = f"    from .{module} import (\n{inner}    )\n"
         lines.append(line)
-    return "".join(lines) or "    pass\n"
+    return "".join(lines)
 
 
 def _entry(name: EventName) -> str:
@@ -84,5 +88,5 @@ def _text(value: str) -> str:
 
 
 def _sorted(names: list[str]) -> list[str]:
-    """Sort as linters sort `__all__`: constants first, then classes."""
+    """Sort as linters sort `__all__`: constants first, then classes, then functions."""
     return sorted(names, key=lambda name: (not name.isupper() and "_" not in name, name))

@@ -8,6 +8,7 @@ import time
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 from . import bridge, leases, pipeline
@@ -16,7 +17,7 @@ from .errors import ConfigurationError, WebhookError
 from .observe import Notice, Observer, log, logger
 from .pipeline import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
 from .reply import Outcome, Reply
-from .router import Router, default_router
+from .router import Router, default_router, router_of
 from .signature import SCHEMES, TOLERANCE, Verifier
 from .stores import Claim, Store, default_store, open_store
 
@@ -48,6 +49,9 @@ class Receiver:
         Tells receivers apart that share a store.
     router:
         Whose handlers to call; else those registered with `coffrify_webhooks.on`.
+    events:
+        A package that `coffrify-webhooks codegen` made of your own catalog, or its name: its
+        classes are used, and the handlers registered with its `on` are called.
     handlers:
         Modules to import, so that their handlers are registered: `("myapp.webhooks",)`.
     store:
@@ -84,6 +88,7 @@ class Receiver:
         *,
         name: str = "default",
         router: Router | None = None,
+        events: ModuleType | str | None = None,
         handlers: str | Iterable[str] = (),
         store: Store | str | None = None,
         dispatcher: Dispatcher | None = None,
@@ -99,7 +104,7 @@ class Receiver:
     ) -> None:
         _refuse_unknown(unknown)
         self.name: str = _text("name", name)
-        self.router: Router = _router(router)
+        self.router: Router = _router(router, events)
         self.max_body: int = _amount("max_body", max_body)
         self.lease: float = _amount("lease", lease)
         self.retention: float = _amount("retention", retention)
@@ -326,7 +331,13 @@ def _amount(option: str, value: Any) -> Any:
     return value
 
 
-def _router(router: Any) -> Router:
+def _router(router: Any, events: Any) -> Router:
+    if events is not None:
+        if router is not None:
+            raise ConfigurationError("give router= or events=, whose router is its own, not both")
+        if not isinstance(events, (str, ModuleType)):
+            raise ConfigurationError(f"events is a package, not {type(events).__name__}")
+        return router_of(events if isinstance(events, str) else events.__name__)
     if router is None or isinstance(router, Router):
         return default_router if router is None else router
     raise ConfigurationError(f"router is a Router, not {type(router).__name__}")

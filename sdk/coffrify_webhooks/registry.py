@@ -3,6 +3,8 @@
 from difflib import get_close_matches
 from importlib import import_module
 
+from .errors import ConfigurationError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,12 +18,24 @@ class Registry:
     """The event classes of a generated package, by event type.
 
     `package` is the import name of a package written by `coffrify-webhooks codegen`; its `EVENTS`
-    maps each type to its module and class. Only that dict is read until an event arrives.
+    maps each type to its module and class. Only that dict is read until an event arrives. A type
+    that the package does not have is looked up in `beside`.
+
+    Raises ConfigurationError for what is no such package.
     """
 
-    def __init__(self, package: str) -> None:
-        self._package = package
-        self._events: dict[str, tuple[str, str]] = import_module(package).EVENTS
+    def __init__(self, package: str, beside: "Registry | None" = None) -> None:
+        try:
+            own: dict[str, tuple[str, str]] = import_module(package).EVENTS
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{package} is no package of event classes; make one with "
+                "`coffrify-webhooks codegen --catalog FILE --output FOLDER`"
+            ) from error
+        self._events: dict[str, tuple[str, str]] = {
+            **(beside._events if beside else {}),  # noqa: SLF001 - of its own kind
+            **{name: (f"{package}.{module}", found) for name, (module, found) in own.items()},
+        }
         self._classes: dict[str, type[Event]] = {}
 
     def __contains__(self, event_type: str) -> bool:
@@ -38,7 +52,7 @@ class Registry:
         found = self._classes.get(event_type)
         if found is None and event_type in self._events:
             module, name = self._events[event_type]
-            found = getattr(import_module(f"{self._package}.{module}"), name)
+            found = getattr(import_module(module), name)
             self._classes[event_type] = found
         return found
 

@@ -12,7 +12,7 @@ from .registry import Registry, bundled
 if TYPE_CHECKING:
     from .events._overloads import Registrar
 
-__all__ = ["Handler", "Router", "default_router", "on"]
+__all__ = ["Handler", "Router", "default_router", "on", "router_of"]
 
 Selector: TypeAlias = "str | type[Event]"
 
@@ -238,6 +238,20 @@ def _is_delivery(annotation: Any) -> bool:
 
 default_router: Router = Router()
 """The router that `on` belongs to, and that a Receiver uses unless given another."""
+
+_routers: dict[str, Router] = {"coffrify_webhooks.events": default_router}
+
+
+def router_of(package: str) -> Router:
+    """Return the router of a generated package, whose `on` registers handlers of its events.
+
+    The events of the bundled package belong to the default router; those of any other have one
+    router of their own, which knows the bundled events too.
+    """
+    if package not in _routers:
+        _routers[package] = Router(registry=Registry(package, bundled))
+    return _routers[package]
+
 
 if TYPE_CHECKING:
     on: Registrar

@@ -5,7 +5,8 @@ import random
 
 import pytest
 
-from coffrify_webhooks_codegen.names import camel, event_names, is_reserved
+from coffrify_webhooks_codegen.catalog import CatalogError
+from coffrify_webhooks_codegen.names import EventName, camel, event_names, is_reserved
 
 
 @pytest.mark.parametrize(
@@ -33,15 +34,36 @@ def test_spelling(event_type, class_name, module):
     assert (name.class_name, name.module) == (class_name, module)
 
 
-def test_clashes():
-    """Types that would share a name get different ones, whatever the order they come in."""
-    types = ["a.b", "a_b", "a-b", "A.B", "日本", "中国", "...", "x" * 200, "x" * 199 + "y"]
+def test_distinct():
+    """Types that spell nothing, or the same at first, have names of their own in any order."""
+    types = ["a.b", "ab", "日本", "中国", "...", "x" * 200, "x" * 199 + "y"]
     names = event_names(types)
-    assert len({name.class_name.casefold() for name in names.values()}) == len(types)
+    assert len({name.class_name for name in names.values()}) == len(types)
     assert len({name.module for name in names.values()}) == len(types)
     for seed in range(5):
         shuffled = random.Random(seed).sample(types, len(types))
         assert event_names(shuffled) == names
+
+
+@pytest.mark.parametrize("other", ["a_b", "a-b", "A.B", "a..b"])
+def test_clashes(other):
+    """Two types that would share a name are refused, with the place and the remedy."""
+    with pytest.raises(CatalogError, match=r"names\.json") as caught:
+        event_names([other, "a.b"])
+    assert "/data/" in str(caught.value)
+
+
+def test_a_lock_settles_a_clash():
+    """A name in the lock stays, and a type named there does not clash."""
+    lock = {"a_b": EventName("a_b", "Another", "another")}
+    names = event_names(["a.b", "a_b"], lock)
+    assert names["a_b"].class_name == "Another"
+    assert names["a.b"].class_name == "AB"
+
+
+def test_a_shared_class_keeps_its_name():
+    """A new event whose class would be called like a shared one is called otherwise."""
+    assert event_names(["transfer"], {}, {"Transfer"})["transfer"].class_name == "TransferEvent"
 
 
 @pytest.mark.parametrize("text", ["a'b", 'a"""b', "a\\b", "os.system('x')", "日本", "_", "a;b"])

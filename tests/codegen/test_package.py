@@ -72,7 +72,7 @@ def test_elsewhere(tmp_path, seed):
 def test_check(tmp_path):
     """A check names every file that is missing, changed or left over."""
     catalog, output = load(), tmp_path / "events"
-    assert len(package.check(catalog, output)) == 36
+    assert len(package.check(catalog, output)) == 38
     package.write(catalog, output)
     assert package.check(catalog, output) == []
     (output / "ping.py").unlink()
@@ -108,7 +108,7 @@ def test_registry():
     for name in events.__all__:
         assert getattr(events, name) is not None
         assert name in dir(events)
-    assert len(events.__all__) == 33 + 4 + 2
+    assert len(events.__all__) == 33 + 4 + 3
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         _ = events.Nothing
 

@@ -6,6 +6,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._overloads import Registrar
     from ._shared import ApiKey, File, Transfer, WebhookEndpoint
     from .api_key_created import ApiKeyCreated
     from .api_key_expired import ApiKeyExpired
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from .workspace_plan_changed import WorkspacePlanChanged
     from .workspace_usage_limit_reached import WorkspaceUsageLimitReached
     from .workspace_usage_limit_warning import WorkspaceUsageLimitWarning
+
+    on: Registrar
 
 CATALOG_SHA256 = "8a1d3476988c520e0c7ba32c5dd3a49f886ccee99f2c39366a9569e4aea500f2"
 """Identifies the catalog that these classes were made of."""
@@ -138,11 +141,14 @@ __all__ = [
     "WorkspacePlanChanged",
     "WorkspaceUsageLimitReached",
     "WorkspaceUsageLimitWarning",
+    "on",
 ]
 
 
 def __getattr__(name: str) -> object:
-    """Import a class when it is first asked for."""
+    """Import a class when it is first asked for; `on` registers handlers of these events."""
+    if name == "on":
+        return import_module("coffrify_webhooks.router").router_of(__name__).on
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
