@@ -305,6 +305,7 @@ def test_store_is_unavailable(rig: Rig, monkeypatch: pytest.MonkeyPatch, method:
         patch.setattr(rig.store, method, broken)
         with pytest.raises(StoreUnavailable):
             rig.worker.execute(rig.engine.last)
+    rig.now += 61  # a claim that could not be given back ends with its lease
     assert rig.worker.execute(rig.engine.last) == "handled"
 
 
@@ -411,3 +412,9 @@ def test_another_body_of_a_done_event_is_buried(rig: Rig) -> None:
     assert rig.worker.execute(other) == "conflict"
     assert len(rig.store.dead_letters) == 1
     assert rig.runs == ["one"]
+
+
+def test_the_message_says_when_the_delivery_came(rig: Rig) -> None:
+    """A message holds the time of its hand-over."""
+    rig.deliver()
+    assert rig.engine.last["received_at"] == NOW

@@ -399,3 +399,11 @@ def test_dumping_a_salvaged_event_says_nothing() -> None:
 
 
 NO_VALUES = ("mime_type", "name", "size", "transfer_id")
+
+
+def test_other_raw_bytes_are_bytes() -> None:
+    """A bytearray or memoryview is read, and kept as bytes; text is refused."""
+    for body in (bytearray(b'{"type":"ping"}'), memoryview(b'{"type":"ping"}')):
+        assert type(parse(body).raw) is bytes  # type: ignore[arg-type]
+    with pytest.raises(PayloadError, match="str"):
+        parse('{"type":"ping"}')  # type: ignore[arg-type]

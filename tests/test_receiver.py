@@ -1060,3 +1060,83 @@ def test_real_clock_by_default() -> None:
     body = body_of()
     assert receiver.receive(body, sign(body, SECRET, timestamp=time.time())).status == 200
     assert receiver.receive(body, sign(body, SECRET, timestamp=time.time() - 400)).status == 400
+
+
+def test_a_full_purge_goes_on_with_the_next_delivery() -> None:
+    """While a purge drops as much as it may, every delivery drops more; then it rests an hour."""
+    rig = Rig()
+    rig.handle("one")
+    dropped = iter([1000, 1000, 3])
+    asked: list[int] = []
+
+    def purge(older_than: float, limit: int) -> int:
+        asked.append(limit)
+        return next(dropped)
+
+    rig.store.purge = purge  # type: ignore[method-assign]
+    for number in range(6):
+        rig.deliver(body_of(f"evt_{number}"))
+    assert asked == [1000, 1000, 1000]
+
+
+def test_purging_is_due_again_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that runs for long purges every hour."""
+    rig = Rig()
+    assert rig.receiver.purge_is_due()
+    assert not rig.receiver.purge_is_due()
+    now = time.monotonic()
+    monkeypatch.setattr("coffrify_webhooks.receiver.time.monotonic", lambda: now + 3601)
+    assert rig.receiver.purge_is_due()
+
+
+def test_a_failing_done_asks_the_store_for_nothing_more() -> None:
+    """A store that fails after the handler is not asked again, which would take as long again."""
+    rig = Rig()
+    rig.handle("one")
+    asked: list[str] = []
+
+    def fails(*arguments: Any) -> bool:
+        raise OSError
+
+    rig.store.done = fails  # type: ignore[method-assign]
+    rig.store.release = lambda *_: bool(asked.append("release"))  # type: ignore[method-assign, func-returns-value]
+    assert rig.deliver().outcome == "unavailable"
+    assert asked == []
+
+
+def test_the_first_failure_is_the_one_replied() -> None:
+    """Of several handlers that raise, the reply's error is the first one's."""
+    rig = Rig()
+    router = rig.receiver.router
+
+    @router.on("*", name="first")
+    def first(event: Event) -> None:
+        raise LookupError
+
+    @router.on("*", name="second")
+    def second(event: Event) -> None:
+        raise OSError
+
+    error = rig.deliver().error
+    assert error is not None
+    assert isinstance(error.__cause__, LookupError)
+
+
+def test_ids_may_differ_under_the_standard_scheme_alone() -> None:
+    """Where only the standard scheme counts, another id in the body is nobody's business."""
+    rig = Rig(schemes=("standard",))
+    rig.handle("one")
+    rig.deliver(body_of("body"), id="head")
+    assert rig.of("ids_differ") == []
+
+
+def test_a_method_that_is_no_text_is_not_post() -> None:
+    """A method of None is answered 405 like any other."""
+    assert Rig().receiver.receive(b"", {}, method=None).status == 405  # type: ignore[arg-type]
+
+
+def test_a_reply_is_made_of_its_fields() -> None:
+    """Reply(status, headers, body, outcome, event, error), in this order."""
+    reply = Reply(200, {"A": "b"}, b"x", "handled", None, None)
+    assert (reply.status, reply.headers, reply.body) == (200, {"A": "b"}, b"x")
+    assert (reply.outcome, reply.event, reply.error) == ("handled", None, None)

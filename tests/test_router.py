@@ -441,3 +441,28 @@ def test_a_registration_meanwhile_is_not_lost(router: Router) -> None:
     router.handlers[0].patterns = (Slow("ping"),)
     assert [handler.name for handler in router.match(event)] == ["early"]
     assert [handler.name for handler in router.match(event)] == ["early", "late"]
+
+
+def test_a_method_may_be_registered_twice(router: Router) -> None:
+    """One bound method is one function, though Python makes it anew each time."""
+
+    class Service:
+        def handle(self, event: Event) -> None: ...
+
+    service = Service()
+    router.on("ping")(service.handle)
+    router.on("transfer.created")(service.handle)
+    assert len(router) == 1
+
+
+def test_a_factory_that_runs_twice_is_told_so(router: Router) -> None:
+    """Two functions of one inner name: the remedy is not another name."""
+
+    def make() -> None:
+        def inner(event: Event) -> None: ...
+
+        router.on("ping")(inner)
+
+    make()
+    with pytest.raises(ConfigurationError, match="top of its module"):
+        make()

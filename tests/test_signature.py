@@ -937,3 +937,39 @@ def test_mapping_of_anything() -> None:
     """A mapping whose values of other headers are no text is no obstacle."""
     headers: Mapping[str, Any] = {"Accept": object(), **legacy(KEY)}
     assert accepts(headers, HEX).scheme == "coffrify"
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
+def test_keys_of_every_size_are_hmac_keys(size: int) -> None:
+    """A key shorter than, as long as, or longer than a hash block gives what hmac.digest gives."""
+    secret = "k" * size
+    body = b'{"type":"ping"}'
+    mac = hmac.digest(secret.encode(), b"1700000000." + body, "sha256").hex()
+    headers = {"X-Coffrify-Signature": f"t=1700000000,v1={mac}"}
+    assert verify(body, headers, secret, clock=lambda: 1_700_000_000).key == 0
+
+
+@pytest.mark.parametrize(
+    "options", [{"timestamp": float("nan")}, {"timestamp": -5}, {"timestamp": "x"}, {"id": "a.b"}]
+)
+def test_sign_refuses_what_no_sender_writes(options: Any) -> None:
+    """sign() tells a mistake as a ConfigurationError."""
+    with pytest.raises(ConfigurationError):
+        sign(b"{}", "a secret", **options)
+
+
+def test_an_incomplete_scheme_gives_way_to_the_other() -> None:
+    """Beside a wrong coffrify signature, missing standard headers are not what is told."""
+    signed = sign(b"{}", "a secret", timestamp=1_700_000_000)
+    headers = {
+        "webhook-signature": signed["webhook-signature"],
+        "X-Coffrify-Signature": signed["X-Coffrify-Signature"],
+    }
+    with pytest.raises(SignatureMismatch):
+        verify(b"{}", headers, "another", clock=lambda: 1_700_000_000)
+
+
+def test_a_clock_that_is_none_is_refused() -> None:
+    """A Verifier tells a clock that cannot be called when it is made."""
+    with pytest.raises(ConfigurationError, match="clock"):
+        Verifier("a secret", clock=None)  # type: ignore[arg-type]

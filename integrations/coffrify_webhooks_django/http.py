@@ -57,9 +57,9 @@ def _body(request: HttpRequest, limit: int) -> bytes:
         if length is not None:
             body = request.body
         elif isinstance(request, WSGIRequest):  # Django takes a chunked body for none there
-            body = read_wsgi(request.environ, limit) or request.body
+            body = read_wsgi(request.environ, limit) or _rest(request, 0)
         else:
-            body = request.read(limit + 1) or request.body
+            body = _rest(request, limit + 1)
     except RequestDataTooBig:
         raise BodyTooLarge(
             "the body is over DATA_UPLOAD_MAX_MEMORY_SIZE; raise that setting"
@@ -71,3 +71,11 @@ def _body(request: HttpRequest, limit: int) -> bytes:
     except UnreadablePostError:
         raise IncompleteBody("the body stopped arriving before its end") from None
     return checked(body, length, limit, _REMEDY)
+
+
+def _rest(request: HttpRequest, size: int) -> bytes:
+    """Read what is left of a body of unknown length, or what an earlier `.body` kept."""
+    try:
+        return request.read(size) or request.body
+    except RawPostDataException:
+        return b""

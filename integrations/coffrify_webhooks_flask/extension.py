@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from coffrify_webhooks.body import announced, checked, read_wsgi, too_large
-from coffrify_webhooks.errors import WebhookError
+from coffrify_webhooks.body import announced, checked, read_wsgi
+from coffrify_webhooks.errors import BodyTooLarge, ConfigurationError, WebhookError
 from coffrify_webhooks.settings import endpoint
 from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
 
@@ -33,7 +33,8 @@ class CoffrifyWebhooks:
 
     receiver: else one is made from `app.config["COFFRIFY_WEBHOOKS"]` (the Receiver's options in
     capitals, and PATH), its store in the instance folder. path: below the application's root,
-    with or without a trailing slash. The receiver is at `app.extensions["coffrify_webhooks"]`.
+    with or without a trailing slash; one given here goes before one in the config. The first
+    receiver is at `app.extensions["coffrify_webhooks"]`; several have paths of their own.
     """
 
     def __init__(
@@ -48,12 +49,19 @@ class CoffrifyWebhooks:
         """Register the endpoint; raises ConfigurationError for settings that cannot be used."""
         receiver, path = self._receiver, UrlPath(self._path)
         if receiver is None:
-            settings = {"PATH": self._path, **_configured(app.config)}
+            settings: dict[str, Any] = {**_configured(app.config)}
+            if self._path != DEFAULT_PATH:
+                settings["PATH"] = self._path
             folder = Path(app.instance_path)
             receiver, path = endpoint(
                 settings, where='app.config["COFFRIFY_WEBHOOKS"]', folder=folder
             )
-        app.extensions[_NAME] = receiver
+        app.extensions.setdefault(_NAME, receiver)
+        name = _NAME if _NAME not in app.view_functions else f"{_NAME}{path.text}"
+        if name in app.view_functions:
+            raise ConfigurationError(
+                f"{path.text} has a receiver already; give this one another path"
+            )
 
         def coffrify_webhooks() -> Response:
             reply = _reply(receiver)
@@ -62,13 +70,13 @@ class CoffrifyWebhooks:
         # Straight to the map: every method is ours to answer, and no slash is redirected.
         rule = app.url_rule_class(
             path.text or "/",
-            endpoint=_NAME,
+            endpoint=name,
             methods=None,
             strict_slashes=False,
             merge_slashes=False,
         )
         app.url_map.add(rule)
-        app.view_functions[_NAME] = coffrify_webhooks
+        app.view_functions[name] = coffrify_webhooks
         if "csrf" in app.extensions:  # Flask-WTF: the signature is what proves the sender
             app.extensions["csrf"].exempt(coffrify_webhooks)
 
@@ -94,7 +102,7 @@ def _body(limit: int) -> bytes:
     try:
         body = request.get_data(cache=True)
     except RequestEntityTooLarge:
-        raise too_large(limit) from None
+        raise BodyTooLarge("the body is over MAX_CONTENT_LENGTH; raise that setting") from None
     return checked(
         body,
         length,

@@ -43,7 +43,7 @@ class CoffrifyWebhooksMiddleware:
         reply = self._reply(environ)
         status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
         start_response(status, list(reply.headers.items()))
-        return [reply.body]
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
     def _reply(self, environ: WSGIEnvironment) -> Reply:
         method = environ["REQUEST_METHOD"]

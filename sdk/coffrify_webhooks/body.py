@@ -6,15 +6,10 @@ from typing import Any
 from . import bridge
 from .errors import BodyTooLarge, BodyUnavailable, IncompleteBody
 
-__all__ = ["announced", "checked", "read_asgi", "read_wsgi", "too_large"]
+__all__ = ["announced", "checked", "read_asgi", "read_wsgi"]
 
 _PATIENCE = 15
 """Seconds; the vendor's page: the sender gives up an attempt after as long."""
-
-
-def too_large(limit: int) -> BodyTooLarge:
-    """Return the error for a body over the cap."""
-    return BodyTooLarge(f"the body is over {limit} bytes; Receiver(max_body=...) sets the cap")
 
 
 def announced(content_length: str | bytes | None, limit: int) -> int | None:
@@ -23,16 +18,19 @@ def announced(content_length: str | bytes | None, limit: int) -> int | None:
     if not text or not text.isascii() or not text.isdigit():
         return None
     if len(text) > 15 or int(text) > limit:  # noqa: PLR2004 - int() of a long text is slow
-        raise too_large(limit)
+        raise BodyTooLarge.over(limit)
     return int(text)
 
 
 def checked(body: bytes, length: int | None, limit: int, remedy: str) -> bytes:
     """Return the body if it is what was announced; else raise the error that tells why not."""
     if len(body) > limit:
-        raise too_large(limit)
+        raise BodyTooLarge.over(limit)
     if length and not body:
-        raise BodyUnavailable(f"the body was consumed before coffrify-webhooks saw it; {remedy}")
+        raise BodyUnavailable(
+            "a body was announced and none came: something consumed it before coffrify-webhooks "
+            f"saw it, or the sender hung up; if this recurs, {remedy}"
+        )
     if length is not None and len(body) > length:
         raise BodyUnavailable(f"the body was changed before coffrify-webhooks saw it; {remedy}")
     if length is not None and len(body) < length:
@@ -46,15 +44,14 @@ def read_wsgi(environ: MutableMapping[str, Any], limit: int) -> bytes:
     Raises BodyTooLarge, IncompleteBody, or BodyUnavailable with the remedy.
     """
     length = announced(environ.get("CONTENT_LENGTH"), limit)
-    if length is None:
+    if length is None and not environ.get("wsgi.input_terminated"):
         if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
             return b""
-        if not environ.get("wsgi.input_terminated"):
-            raise BodyUnavailable(
-                "the body came chunked, without Content-Length, and this WSGI server does not "
-                "pass such bodies on; serve with gunicorn, or have the proxy in front buffer "
-                "requests (nginx: proxy_request_buffering on)"
-            )
+        raise BodyUnavailable(
+            "the body came chunked, without Content-Length, and this WSGI server does not "
+            "pass such bodies on; serve with gunicorn, or have the proxy in front buffer "
+            "requests (nginx: proxy_request_buffering on)"
+        )
     body = _read_stream(environ["wsgi.input"], limit + 1 if length is None else length)
     return checked(
         body, length, limit, "wrap the WSGI app with CoffrifyWebhooksMiddleware outermost"
@@ -96,7 +93,7 @@ async def read_asgi(
             chunks.append(chunk)
             size += len(chunk)
             if size > limit:
-                raise too_large(limit)
+                raise BodyTooLarge.over(limit)
             if not message.get("more_body", False):
                 return True
 

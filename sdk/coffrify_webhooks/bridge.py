@@ -14,10 +14,7 @@ from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Literal, TypeAlias, TypeVar
 
-__all__ = ["FAILURES", "in_thread", "run", "shielded", "within"]
-
-FAILURES = (Exception, asyncio.CancelledError)
-"""What counts as a handler that failed: a cancelled one, as when its loop shuts down, has ended."""
+__all__ = ["in_thread", "run", "shielded", "within"]
 
 T = TypeVar("T")
 Pool: TypeAlias = Literal["handlers", "stores", "others"]
@@ -47,7 +44,7 @@ def run(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         _leave_library()
         return await function(*arguments)
 
-    if _awaited.get() or threading.current_thread() is _loop_thread:
+    if _awaited.get():
         return _on_fresh_loop(call)
     return asyncio.run_coroutine_threadsafe(call(), _shared_loop()).result()
 

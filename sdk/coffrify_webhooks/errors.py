@@ -101,6 +101,11 @@ class BodyTooLarge(WebhookError):
     code = "body_too_large"
     outcome = "rejected"
 
+    @classmethod
+    def over(cls, limit: int) -> "BodyTooLarge":
+        """Return the error for a body over our own cap."""
+        return cls(f"the body is over {limit} bytes; Receiver(max_body=...) sets the cap")
+
 
 class IncompleteBody(WebhookError):
     """The body stopped arriving before its announced end."""

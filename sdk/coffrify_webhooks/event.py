@@ -7,10 +7,17 @@ design: unknown fields are kept, and a payload that does not fit its class is sa
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PrivateAttr
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    model_validator,
+)
 
 if TYPE_CHECKING:
 
@@ -28,20 +35,49 @@ else:
             return super().model_dump_json(**{"warnings": False, **options})
 
 
-__all__ = ["Event", "EventModel", "Issue", "Timestamp", "UnknownEvent"]
+__all__ = ["Date", "Event", "EventModel", "Issue", "LooseModel", "Timestamp", "UnknownEvent"]
 
-_ISO_8601 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}")
+_ISO_8601 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2})(:\d{2})?([.,]\d+)? ?([Zz]|[+-]\d{2}:?(?:\d{2})?)?)?"
+)
 
 
-def _looks_like_iso_8601(value: Any) -> Any:
+def _iso_8601(value: Any) -> Any:
     """Refuse what pydantic would read as seconds since 1970: "4242" is not a date."""
-    if isinstance(value, datetime) or (isinstance(value, str) and _ISO_8601.match(value)):
+    if isinstance(value, datetime):
         return value
-    raise ValueError("not an ISO 8601 date and time")
+    found = _ISO_8601.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("not an ISO 8601 date and time")
+    day, minute, second, fraction, zone = found.groups(default="")
+    if not minute:
+        return value
+    # Both are allowed, and neither has a datetime of its own: the moment after stands for them.
+    over = timedelta(seconds=int(second == ":60"), days=int(minute == "24:00"))
+    if over:
+        minute = minute.replace("24:00", "00:00")
+        second, fraction = second.replace(":60", ":59"), ""
+    text = f"{day}T{minute}{second or ':00'}{fraction.replace(',', '.')[:7]}"
+    try:
+        moment = datetime.fromisoformat(text + zone.upper())
+        return moment + over
+    except OverflowError as error:
+        raise ValueError("too late for a datetime") from error
 
 
-Timestamp = Annotated[datetime, BeforeValidator(_looks_like_iso_8601)]
+Timestamp = Annotated[datetime, BeforeValidator(_iso_8601)]
 """A date and time, sent as ISO 8601 text; a number is not taken for one."""
+
+
+def _iso_8601_date(value: Any) -> Any:
+    if isinstance(value, date) or (isinstance(value, str) and _DATE.fullmatch(value)):
+        return value
+    raise ValueError("not an ISO 8601 date")
+
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[Tt ].*)?")
+Date = Annotated[date, BeforeValidator(_iso_8601_date)]
+"""A date, sent as ISO 8601 text; a number is not taken for one."""
 
 
 class Issue(NamedTuple):
@@ -71,6 +107,18 @@ class EventModel(_Quiet, BaseModel, frozen=True):
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Yield nothing: payloads do not belong in logs. Use `model_dump()` to look inside."""
         yield from ()
+
+
+class LooseModel(EventModel, frozen=True):
+    """The base of what has fields, though its schema does not say that it is an object.
+
+    Anything else is valid too, then, and is kept as it came.
+    """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        return handler(value) if isinstance(value, (dict, cls)) else value
 
 
 class Event(_Quiet, BaseModel, frozen=True):

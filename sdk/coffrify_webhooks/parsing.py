@@ -27,6 +27,8 @@ def parse(body: bytes, *, strict: bool = False, registry: Registry = bundled) ->
     body: the raw bytes of a JSON object with a string `type`. strict: refuse what would have to
     be salvaged. Raises PayloadError, and nothing else, for bytes that hold no event.
     """
+    if not isinstance(body, bytes):
+        body = _raw(body)
     hint = _TYPE_HINT.search(body)
     event_class = registry.get(hint[1].decode()) if hint else None
     event = _fast(event_class, body) if event_class else None
@@ -34,6 +36,12 @@ def parse(body: bytes, *, strict: bool = False, registry: Registry = bundled) ->
         event = _careful(body, registry, strict=strict)
     event._attach("_raw", body)  # noqa: SLF001
     return event
+
+
+def _raw(body: Any) -> bytes:
+    if isinstance(body, (bytearray, memoryview)):
+        return bytes(body)  # pyright: ignore[reportUnknownArgumentType]
+    raise PayloadError(f"the body is {type(body).__name__}, not the raw bytes")
 
 
 def _fast(event_class: type[Event], body: bytes) -> Event | None:

@@ -7,16 +7,16 @@ and the async driver in `coffrify_webhooks.receiver`, and a test can stop it at 
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
-from .body import too_large
-from .bridge import FAILURES
 from .dispatch.message import pack, unpack
 from .errors import (
+    BodyTooLarge,
     BodyUnavailable,
     Busy,
     ClaimLost,
@@ -54,6 +54,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+_PURGE = 1000
+"""How many old claims one delivery drops at the most."""
+FAILURES = (Exception, CancelledError)
+"""What counts as a handler that failed: a cancelled one, as when its loop shuts down, has ended."""
 
 
 # --- effects ----------------------------------------------------------------------------------
@@ -128,6 +133,7 @@ class Settings(Protocol):
     def clock(self) -> Callable[[], float]: ...
     def first_time(self, *what: object) -> bool: ...
     def purge_is_due(self) -> bool: ...
+    def purge_again(self) -> None: ...
 
 
 # --- the web process --------------------------------------------------------------------------
@@ -147,13 +153,13 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
                 'Receiver(handlers=("myapp.webhooks",))'
             )
         outcome = yield from _settle(settings, delivery, event)
-        reply = Reply(outcome, event=event)
+        reply = Reply.success(outcome, event)
     except WebhookError as error:
-        reply = Reply.of(error, event)
+        reply = Reply.failure(error, event)
     except Exception as error:  # noqa: BLE001 - a fault of ours must not become a traceback for strangers
         fault = WebhookError("an error inside coffrify-webhooks; the log has its traceback")
         fault.__cause__ = error
-        reply = Reply.of(fault, event)
+        reply = Reply.failure(fault, event)
     yield Tell("replied", _summary(reply), delivery, event, reply=reply, error=reply.error)
     return reply
 
@@ -161,7 +167,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
 def _believe(
     settings: Settings, body: bytes | bytearray | memoryview, headers: Headers, method: str
 ) -> Steps[Delivery]:
-    if method.upper() != "POST":
+    if str(method).upper() != "POST":
         raise MethodNotAllowed("webhooks are delivered by POST")
     if not isinstance(body, (bytes, bytearray, memoryview)):
         raise BodyUnavailable(
@@ -170,7 +176,7 @@ def _believe(
         )
     size = body.nbytes if isinstance(body, memoryview) else len(body)
     if size > settings.max_body:
-        raise too_large(settings.max_body)
+        raise BodyTooLarge.over(settings.max_body)
     keyring: Keyring | None = None
     if settings.verifier.asks_for_secrets:
         keyring = yield LoadSecrets()
@@ -279,7 +285,6 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     """
     event_id, token, delivery = unpack(message, settings.name)
     event, _ = _read(settings, delivery)
-    delivery.id = event_id
     if not len(settings.router):
         raise NoHandlers("this worker has registered no handler; import the module that holds them")
     if event_id is None:
@@ -380,8 +385,8 @@ def _giving_back(work: Steps[Outcome], how: str, key: str, token: str) -> Steps[
     """
     try:
         return (yield from work)
-    except ClaimLost:
-        raise
+    except (ClaimLost, StoreUnavailable):
+        raise  # nothing to give back, or nobody to give it to: the lease ends by itself
     except Exception:
         with suppress(StoreUnavailable):
             yield from _ask(how, key, token)
@@ -390,7 +395,8 @@ def _giving_back(work: Steps[Outcome], how: str, key: str, token: str) -> Steps[
 
 def _purge(settings: Settings) -> Steps[None]:
     with suppress(StoreUnavailable):
-        yield from _ask("purge", settings.retention)
+        if (yield from _ask("purge", settings.retention, _PURGE)) >= _PURGE:
+            settings.purge_again()
 
 
 def _ask(method: str, *arguments: Any) -> Steps[Any]:

@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 import inspect
-import os
 import time
-from difflib import get_close_matches
-from importlib import import_module
-from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
-from . import bridge, leases, pipeline
-from .dispatch import Dispatcher, Message
+from . import bridge, leases, options, pipeline
 from .errors import ConfigurationError, WebhookError
 from .observe import Notice, Observer, log, logger
 from .pipeline import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
 from .reply import Outcome, Reply
-from .router import Router, default_router, router_of
 from .signature import SCHEMES, TOLERANCE, Verifier
-from .stores import Claim, Store, default_store, open_store
+from .stores import Claim, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from types import ModuleType
 
     from .delivery import Scheme
+    from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
+    from .router import Router
     from .signature import Headers, SecretSource
 
 __all__ = ["Receiver"]
 
 T = TypeVar("T")
 
-SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
 _DAY = 86_400
 _PURGE_EVERY = 3600
@@ -102,32 +97,28 @@ class Receiver:
         clock: Callable[[], float] = time.time,
         **unknown: Never,
     ) -> None:
-        _refuse_unknown(unknown)
-        self.name: str = _text("name", name)
-        self.router: Router = _router(router, events)
-        self.max_body: int = _amount("max_body", max_body)
-        self.lease: float = _amount("lease", lease)
-        self.retention: float = _amount("retention", retention)
-        self.strict: bool = strict
-        self.clock: Callable[[], float] = clock
-        if inspect.iscoroutinefunction(secrets):
-            raise ConfigurationError(
-                "secrets is an async function; give a plain one, it runs outside the event loop"
-            )
+        options.refuse_unknown(unknown, Receiver)
         if not callable(clock):
             raise ConfigurationError(f"clock={clock!r}: give a function such as time.time")
+        self.name: str = options.text("name", name)
+        self.router: Router = options.router_for(router, events)
+        self.max_body: int = options.amount("max_body", max_body)
+        self.lease: float = options.amount("lease", lease)
+        self.retention: float = options.amount("retention", retention)
+        self.strict: bool = options.flag("strict", strict)
+        self.clock: Callable[[], float] = clock
         self.verifier: Verifier = Verifier(
-            _from_environment() if secrets is None else secrets,
+            options.secrets_of(secrets, "Receiver(secrets=...)"),
             schemes=schemes,
             tolerance=tolerance,
             clock=clock,
         )
-        self.dispatcher: Dispatcher | None = _dispatcher(dispatcher)
-        self._observers: Sequence[Observer] = (log, *_observers(observers))
+        self.dispatcher: Dispatcher | None = options.dispatcher_of(dispatcher)
+        self._observers: Sequence[Observer] = (log, *options.observers_of(observers))
         self._said: set[tuple[object, ...]] = set()
         self._next_purge = 0.0
-        self.store: Store = _store(store)
-        _import_handlers(handlers)
+        self.store: Store = options.store_of(store)
+        options.import_handlers(handlers)
 
     if TYPE_CHECKING:
 
@@ -169,7 +160,7 @@ class Receiver:
 
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""
-        reply = Reply.of(error)
+        reply = Reply.failure(error)
         self._tell(
             Tell("replied", f"{reply.outcome}, {reply.status} ({error})", reply=reply, error=error)
         )
@@ -198,6 +189,10 @@ class Receiver:
             return False
         self._next_purge = now + _PURGE_EVERY
         return True
+
+    def purge_again(self) -> None:
+        """Note that a purge left some over: the next delivery goes on with it."""
+        self._next_purge = 0.0
 
     # --- the drivers --------------------------------------------------------------------------
 
@@ -235,7 +230,7 @@ class Receiver:
                     try:
                         result = await self._perform_async(effect)
                         _keep(keeper, effect, result)
-                    except bridge.FAILURES as error:
+                    except pipeline.FAILURES as error:
                         effect = steps.throw(error)
                     else:
                         effect = steps.send(result)
@@ -298,87 +293,3 @@ def _keep(keeper: leases.Keeper, effect: Effect, result: Any) -> None:
 
 async def _awaited(result: Any) -> Any:
     return await result
-
-
-def _from_environment() -> list[str]:
-    secrets = [part.strip() for part in os.environ.get(SECRET_VARIABLE, "").split(",")]
-    found = [secret for secret in secrets if secret]
-    if not found:
-        raise ConfigurationError(
-            f"there is no secret; set {SECRET_VARIABLE}, or pass it: Receiver(secrets=...). "
-            "The Coffrify dashboard shows it once, when you create the endpoint"
-        )
-    return found
-
-
-def _refuse_unknown(options: dict[str, Any]) -> None:
-    for option in options:
-        known = [name for name in inspect.signature(Receiver).parameters if name != "unknown"]
-        near = get_close_matches(option, known, n=1)
-        hint = f"did you mean {near[0]}=?" if near else f"there are {', '.join(known)}"
-        raise ConfigurationError(f"Receiver has no option {option!r}; {hint}")
-
-
-def _text(option: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.isprintable() or not value:
-        raise ConfigurationError(f"{option}={value!r}: give a name that is not empty, and plain")
-    return value
-
-
-def _amount(option: str, value: Any) -> Any:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-        raise ConfigurationError(f"{option}={value!r}: give a number above 0")
-    return value
-
-
-def _router(router: Any, events: Any) -> Router:
-    if events is not None:
-        if router is not None:
-            raise ConfigurationError("give router= or events=, whose router is its own, not both")
-        if not isinstance(events, (str, ModuleType)):
-            raise ConfigurationError(f"events is a package, not {type(events).__name__}")
-        return router_of(events if isinstance(events, str) else events.__name__)
-    if router is None or isinstance(router, Router):
-        return default_router if router is None else router
-    raise ConfigurationError(f"router is a Router, not {type(router).__name__}")
-
-
-def _observers(observers: Any) -> tuple[Observer, ...]:
-    try:
-        found: tuple[Any, ...] = (observers,) if callable(observers) else tuple(observers)
-    except TypeError:
-        found = (None,)
-    if all(callable(observer) for observer in found):
-        return found
-    raise ConfigurationError("observers are functions that take a Notice: observers=[tell]")
-
-
-def _store(store: Store | str | None) -> Store:
-    if store is None:
-        return default_store(Path.cwd())
-    if isinstance(store, str):
-        return open_store(store)
-    if isinstance(store, Store):
-        return store
-    raise ConfigurationError(f"store is a Store or a URL, not {type(store).__name__}")
-
-
-def _dispatcher(dispatcher: Any) -> Dispatcher | None:
-    if dispatcher is None or isinstance(dispatcher, Dispatcher):
-        return dispatcher
-    raise ConfigurationError(
-        "dispatcher is an object with a dispatch(message) method; "
-        f"{type(dispatcher).__name__} has none"
-    )
-
-
-def _import_handlers(modules: str | Iterable[str]) -> None:
-    if not hasattr(modules, "__iter__"):
-        raise ConfigurationError('handlers are modules to import: handlers=("myapp.webhooks",)')
-    for module in (modules,) if isinstance(modules, str) else modules:
-        try:
-            import_module(module)
-        except ImportError as error:
-            raise ConfigurationError(
-                f"handlers={module!r} could not be imported ({error}); name an importable module"
-            ) from error

@@ -41,32 +41,42 @@ class Reply:
 
     __slots__ = ("body", "error", "event", "headers", "outcome", "status")
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - the fields in their documented order
         self,
+        status: int,
+        headers: dict[str, str],
+        body: bytes,
         outcome: Outcome,
-        *,
         event: Event | None = None,
         error: WebhookError | None = None,
     ) -> None:
+        self.status: int = status
+        self.headers: dict[str, str] = headers
+        self.body: bytes = body
         self.outcome: Outcome = outcome
         self.event: Event | None = event
         self.error: WebhookError | None = error
-        self.status: int = error.status if error else 200
-        self.headers: dict[str, str] = {"Content-Type": "application/json"}
-        if self.status == Busy.status:
-            self.headers["Retry-After"] = _RETRY_AFTER.get(outcome, "30")
-        if isinstance(error, MethodNotAllowed):
-            self.headers["Allow"] = "POST"
-        content: object = {"outcome": outcome}
-        if error:
-            content = {"error": {"code": error.code, "message": str(error)}}
-        self.body: bytes = json.dumps(content).encode()
-        self.headers["Content-Length"] = str(len(self.body))
 
     @classmethod
-    def of(cls, error: WebhookError, event: Event | None = None) -> Reply:
+    def success(cls, outcome: Outcome, event: Event | None) -> Reply:
+        """Return the reply for an event that nothing can take away any more."""
+        body = json.dumps({"outcome": outcome}).encode()
+        return cls(200, _headers(body), body, outcome, event)
+
+    @classmethod
+    def failure(cls, error: WebhookError, event: Event | None = None) -> Reply:
         """Return the reply that tells of an error."""
-        return cls(cast("Outcome", error.outcome), event=event, error=error)
+        body = json.dumps({"error": {"code": error.code, "message": str(error)}}).encode()
+        headers = _headers(body)
+        if error.status == Busy.status:
+            headers["Retry-After"] = _RETRY_AFTER.get(error.outcome, "30")
+        if isinstance(error, MethodNotAllowed):
+            headers["Allow"] = "POST"
+        return cls(error.status, headers, body, cast("Outcome", error.outcome), event, error)
 
     def __repr__(self) -> str:
         return f"Reply({self.status}, {self.outcome!r})"
+
+
+def _headers(body: bytes) -> dict[str, str]:
+    return {"Content-Type": "application/json", "Content-Length": str(len(body))}

@@ -119,10 +119,13 @@ class Router:
     def _add(self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...]) -> None:
         known = self._handlers.get(name)
         if known is not None and known.fn != fn:
-            raise ConfigurationError(
-                f"two handlers are called {name!r}; give one of them another name: "
-                '@on(..., name="...")'
-            )
+            remedy = 'give one of them another name: @on(..., name="...")'
+            if "<locals>" in name:
+                remedy = (
+                    "the function around it ran twice; move the handler to the top of its module, "
+                    "or register it with a Router made in that function: Receiver(router=...)"
+                )
+            raise ConfigurationError(f"two handlers are called {name!r}; {remedy}")
         twin = next((h for h in self._handlers.values() if _imported_twice(h.fn, fn)), None)
         if twin is not None and twin is not known:
             raise ConfigurationError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 from .errors import ConfigurationError
+from .options import secrets_of
 from .receiver import Receiver
 from .stores import default_store
 from .url_path import DEFAULT_PATH, UrlPath
@@ -46,6 +47,7 @@ def endpoint(
             raise ConfigurationError(f"{where} has no option {option!r}; {hint}")
     options.setdefault("STORE", None)
     chosen: dict[str, Any] = {_OPTIONS[option]: value for option, value in options.items()}
+    chosen["secrets"] = secrets_of(chosen.get("secrets"), f'{where} = {{"SECRETS": ...}}')
     if chosen["store"] is None:
         chosen["store"] = default_store(folder)
     return Endpoint(kind(**chosen), path)

@@ -386,6 +386,8 @@ class Verifier:
         self._rings: dict[Any, Keyring] = {}
         self.schemes: tuple[Scheme, ...] = _known_schemes(schemes)
         self.tolerance: float = _positive(tolerance)
+        if not callable(clock):
+            raise ConfigurationError(f"clock={clock!r}: give a function such as time.time")
         self._clock = clock
         self._checks = tuple(_CHECKS[scheme] for scheme in self.schemes)
 
@@ -581,10 +583,10 @@ def sign(
 
     keys = dict(_listed(secret)[0].candidates)
     key = keys.get("hex") or keys.get("base64") or keys["text"]
-    event_id = _id_for(body) if id is None else id
+    event_id = _id_for(body) if id is None else str(id)
     if not 0 < len(event_id) <= _LONGEST_ID or event_id.strip(_ID_CHARACTERS):
         raise ConfigurationError("id is not 1 to 255 of A-Z a-z 0-9 _ -")
-    stamp = int(time() if timestamp is None else timestamp)
+    stamp = _whole(time() if timestamp is None else timestamp)
     standard = hmac.digest(key, f"{event_id}.{stamp}.".encode() + body, "sha256")
     coffrify = hmac.digest(key, f"{stamp}.".encode() + body, "sha256")
     return {
@@ -593,6 +595,16 @@ def sign(
         "webhook-signature": "v1," + b2a_base64(standard, newline=False).decode(),
         "X-Coffrify-Signature": f"t={stamp},v1={coffrify.hex()}",
     }
+
+
+def _whole(timestamp: "Any") -> int:
+    try:
+        seconds = int(timestamp)
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1
+    if seconds < 0:
+        raise ConfigurationError(f"timestamp={timestamp!r}: give seconds since 1970")
+    return seconds
 
 
 def _id_for(body: bytes) -> str:

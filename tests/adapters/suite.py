@@ -173,6 +173,15 @@ class AdapterSuite:
         assert self.send(app, announce=None).status == 200
         assert ran == ["transfer.created evt_1"]
 
+    @pytest.mark.parametrize("chunked", [False, True])
+    def test_an_empty_delivery_is_refused(self, app: Any, ran: list[str], *, chunked: bool) -> None:
+        """A POST without a body is the sender's fault, signed or not: 400 or 422."""
+        how = None if chunked else 0
+        unsigned = self.perform(app, Request("POST", PATH, b"", {}, how))
+        signed = self.perform(app, Request("POST", PATH, b"", sign(b"", SECRET), how))
+        assert (unsigned.status, signed.status) == (400, 422)
+        assert ran == []
+
     def test_a_truncated_body_is_refused(self, app: Any, ran: list[str]) -> None:
         """A body that ends before its Content-Length is answered 400."""
         response = self.send(app, announce=len(make_body()) + 10)

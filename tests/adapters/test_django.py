@@ -349,3 +349,29 @@ def test_under_a_script_name_the_urls_reverse() -> None:
     from django.urls import reverse
 
     assert reverse("coffrify_webhooks:webhook") == "/webhooks/coffrify"
+
+
+def test_a_get_of_a_consumed_request_is_405(configured: dict[str, Any]) -> None:
+    """A method that is not POST is refused whatever became of the body."""
+    from coffrify_webhooks_django.http import receive
+
+    request = RequestFactory().get(PATH)
+    request.read()
+    assert receive(current_endpoint().receiver, request).status_code == 405
+
+
+def test_overriding_another_setting_keeps_the_receiver(configured: dict[str, Any]) -> None:
+    """Only a change of COFFRIFY_WEBHOOKS makes a new receiver."""
+    before = current_endpoint().receiver
+    with override_settings(DEBUG=True):
+        assert current_endpoint().receiver is before
+
+
+def test_the_missing_secret_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a secret the remedy is in Django's words."""
+    monkeypatch.delenv("COFFRIFY_WEBHOOK_SECRET", raising=False)
+    with (
+        override_settings(COFFRIFY_WEBHOOKS={}),
+        pytest.raises(ConfigurationError, match=r"settings\.COFFRIFY_WEBHOOKS = "),
+    ):
+        current_endpoint()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from flask import Flask, current_app, g, request
+from tests.adapters.requests import Request, send_wsgi
 from tests.adapters.suite import PATH, SECRET, WSGISuite, make_body, make_receiver
 
 from coffrify_webhooks import ConfigurationError, Event, Receiver, Router, sign
@@ -140,6 +141,7 @@ def test_the_frameworks_own_limit_is_a_413_of_ours(router: Router, receiver: Rec
     response = post(app, make_body())
     assert response.status_code == 413
     assert response.get_json()["error"]["code"] == "body_too_large"
+    assert "MAX_CONTENT_LENGTH" in response.get_json()["error"]["message"]
 
 
 def test_flask_wtf_is_told_to_let_it_pass(receiver: Receiver) -> None:
@@ -159,3 +161,55 @@ def test_double_slashes_are_not_redirected(receiver: Receiver) -> None:
     CoffrifyWebhooks(app, receiver)
     response = app.test_client().post("/webhooks//coffrify", data=make_body())
     assert response.status_code == 404
+
+
+def test_two_receivers_have_paths_of_their_own(router: Router, receiver: Receiver) -> None:
+    """Each delivery reaches the receiver of its path; a path that is taken is refused."""
+    router.on("*")(lambda event: None)
+    app = flask_app()
+    CoffrifyWebhooks(app, receiver, "/one")
+    CoffrifyWebhooks(app, Receiver("another", router=router, store="memory:"), "/two")
+    body = make_body()
+    client = app.test_client()
+    assert client.post("/one", data=body, headers=sign(body, SECRET)).status_code == 200
+    assert client.post("/two", data=body, headers=sign(body, "another")).status_code == 200
+    with pytest.raises(ConfigurationError, match="another path"):
+        CoffrifyWebhooks(app, receiver, "/two")
+
+
+def test_a_path_given_in_code_goes_before_the_config(tmp_path: Path) -> None:
+    """path= wins over PATH in the config."""
+    app = flask_app(instance_path=str(tmp_path))
+    app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": SECRET, "STORE": "memory:", "PATH": "/config"}
+    CoffrifyWebhooks(app, path="/code")
+    assert app.test_client().get("/code").status_code == 405
+    assert app.test_client().get("/config").status_code == 404
+
+
+def test_an_instance_folder_that_cannot_be_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A default store whose folder cannot be made is a ConfigurationError, not an OSError."""
+    monkeypatch.delenv("COFFRIFY_WEBHOOKS_STORE", raising=False)
+    app = flask_app(instance_path="/proc/nowhere")
+    app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": SECRET}
+    with pytest.raises(ConfigurationError, match="STORE"):
+        CoffrifyWebhooks(app)
+
+
+def test_a_head_request_gets_no_body(receiver: Receiver) -> None:
+    """HEAD is answered 405 without a body, as HTTP wants."""
+    app = CoffrifyWebhooksMiddleware(flask_app(), receiver)
+    response = send_wsgi(app, Request("HEAD", PATH, b"", {}, 0))
+    assert (response.status, response.body) == (405, b"")
+
+
+def test_a_body_whose_end_the_server_marks_is_read(router: Router, receiver: Receiver) -> None:
+    """Without Content-Length and Transfer-Encoding, as over HTTP/2, the marked end is enough."""
+    router.on("*")(lambda event: None)
+    app = CoffrifyWebhooksMiddleware(flask_app(), receiver)
+
+    def http2(environ: Any, start_response: Any) -> Any:
+        del environ["HTTP_TRANSFER_ENCODING"]
+        return app(environ, start_response)
+
+    body = make_body()
+    assert send_wsgi(http2, Request("POST", PATH, body, sign(body, SECRET), None)).status == 200

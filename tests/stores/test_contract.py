@@ -475,3 +475,25 @@ def test_close_is_no_end(store: Store) -> None:
     store.close()
     store.close()
     assert claim(store).status == "done"
+
+
+@pytest.mark.parametrize("how", ["forget", "purge"])
+def test_what_is_dropped_takes_its_checkpoints_along(store: Store, clock: Clock, how: str) -> None:
+    """After forget or purge no handler counts as finished, also when the event is claimed again."""
+    token = claim(store).token
+    store.checkpoint("k", token, "one")
+    store.done("k", token)
+    clock.now += 1000
+    assert store.forget("k") if how == "forget" else store.purge(500) == 1
+    store.release("k", claim(store).token)
+    assert claim(store).finished == frozenset()
+
+
+@pytest.mark.parametrize("how", ["done", "release"])
+def test_a_long_lease_does_not_outlive_its_settlement(store: Store, clock: Clock, how: str) -> None:
+    """What is settled can be purged, however long its lease was."""
+    token = store.claim("k", "d", 1e9).token
+    store.checkpoint("k", token, "one")
+    getattr(store, how)("k", token)
+    clock.now += 1000
+    assert store.purge(500) == 1

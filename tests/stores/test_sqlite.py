@@ -536,3 +536,47 @@ def test_url_error_shows_no_password() -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_store("mysql://user:hunter2@host/db")
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_deleted_file_is_not_written_on(path: Path, store: SQLiteStore) -> None:
+    """A file deleted or replaced under a running process: it goes on with the one that is there."""
+    other = SQLiteStore(path)
+    assert store.claim("a", "d", 60).status == "claimed"
+    for name in ("", "-wal", "-shm"):
+        Path(f"{path}{name}").unlink(missing_ok=True)
+    assert other.claim("b", "d", 60).status == "claimed"
+    assert store.claim("b", "d", 60).status == "busy"
+    other.close()
+
+
+def test_a_file_that_is_not_writable_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that we may not write is told when the store is made."""
+    path.touch()
+    monkeypatch.setattr(os, "access", lambda where, mode: Path(where) != path)
+    with pytest.raises(ConfigurationError, match="not writable"):
+        SQLiteStore(path)
+
+
+FORGOTTEN = """
+import gc, sys
+from coffrify_webhooks.stores.sqlite import SQLiteStore
+SQLiteStore(sys.argv[1]).claim("a", "d", 60)
+gc.collect()
+kept = SQLiteStore(sys.argv[1])
+kept.claim("b", "d", 60)
+print("done")
+"""
+
+
+def test_nothing_is_left_open(path: Path) -> None:
+    """A store that nobody closed closes its file by itself, when dropped and at exit."""
+    run = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", FORGOTTEN, str(path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (run.stdout, run.stderr) == ("done\n", "")
+    assert not Path(f"{path}-wal").exists()

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -91,7 +92,8 @@ def default_store(folder: Path) -> Store:
     url = os.environ.get(STORE_VARIABLE)
     if url:
         return open_store(url)
-    folder.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError):  # the store says what is wrong with it, and what to do
+        folder.mkdir(parents=True, exist_ok=True)
     path = (folder / DEFAULT_FILE).absolute()
     if path not in _told:
         _told.add(path)

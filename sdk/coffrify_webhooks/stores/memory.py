@@ -84,6 +84,7 @@ class MemoryStore:
                 return False
             if row.finished:
                 row.status = "free"
+                row.lease_until = 0.0
             else:
                 del self._rows[key]
             return True

@@ -6,6 +6,7 @@ a process is killed; a power cut may lose the last ones, and their events are th
 A network file system is no place for it.
 """
 
+import atexit
 import os
 import sqlite3
 import time
@@ -102,13 +103,23 @@ class SQLiteStore:
             raise ConfigurationError(
                 f"the sqlite store {str(self.path)!r} is a folder; name a file"
             )
-        self._timeout = timeout
+        if self.path.exists() and not os.access(self.path, os.W_OK):
+            raise ConfigurationError(
+                f"the sqlite store {str(self.path)!r} is not writable; change its owner or mode"
+            )
+        self._timeout = timeout / 2  # a call may wait twice: for our own threads, and for others
         self._synchronous = synchronous
         self._clock = clock
         self._lock = Lock()
         self._connection: sqlite3.Connection | None = None
+        self._opened: tuple[int, int] | None = None
         self._inherited: list[sqlite3.Connection] = []  # never closed: see _after_fork
         _stores.add(self)
+
+    def __del__(self) -> None:
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
 
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self.path)!r})"
@@ -192,9 +203,7 @@ class SQLiteStore:
     def close(self) -> None:
         """See `Store.close`."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._drop()
 
     def _change(self, statement: str, **row: Any) -> bool:
         with self._database() as database:
@@ -206,17 +215,30 @@ class SQLiteStore:
         if not self._lock.acquire(timeout=self._timeout):
             raise StoreUnavailable("the sqlite store is busy in another thread")
         try:
+            if self._connection is not None and self._identity() != self._opened:
+                self._drop()
             if self._connection is None:
                 self._connection = self._connect()
+                self._opened = self._identity()
             yield self._connection
         except sqlite3.Error as error:
-            # A file that was moved or damaged is opened afresh next time.
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            self._drop()  # a damaged file is opened afresh next time
             raise StoreUnavailable(f"the sqlite store failed ({type(error).__name__})") from error
         finally:
             self._lock.release()
+
+    def _identity(self) -> tuple[int, int] | None:
+        """Tell which file is there now: one that was deleted or replaced is not to be written."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
     def _connect(self) -> sqlite3.Connection:
         give_up = time.monotonic() + self._timeout
@@ -257,9 +279,7 @@ class SQLiteStore:
         """
         if not self._lock.acquire(timeout=self._timeout):
             return False
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._drop()
         return True
 
     def _after_fork(self) -> None:
@@ -316,6 +336,12 @@ def _after_fork_in_child() -> None:
     _forking.release()
 
 
+def _close_all() -> None:
+    for store in list(_stores):
+        store.close()
+
+
+atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=_before_fork,

@@ -1,0 +1,141 @@
+"""What may be given to a Receiver: each option checked, each mistake named with its fix."""
+
+import inspect
+import os
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from .dispatch import Dispatcher
+from .errors import ConfigurationError
+from .observe import Observer
+from .router import Router, default_router, router_of
+from .stores import Store, default_store, open_store
+
+__all__ = [
+    "amount",
+    "dispatcher_of",
+    "import_handlers",
+    "observers_of",
+    "refuse_unknown",
+    "router_for",
+    "secrets_of",
+    "store_of",
+    "text",
+]
+
+SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
+
+
+def secrets_of(secrets: Any, where: str) -> Any:
+    """Return the secrets as given, else those of the environment; `where` is where to pass them."""
+    if inspect.iscoroutinefunction(secrets):
+        raise ConfigurationError(
+            "secrets is an async function; give a plain one, it runs outside the event loop"
+        )
+    if secrets is not None:
+        return secrets
+    parts = [part.strip() for part in os.environ.get(SECRET_VARIABLE, "").split(",")]
+    found = [part for part in parts if part]
+    if not found:
+        raise ConfigurationError(
+            f"there is no secret; set {SECRET_VARIABLE}, or pass it: {where}. "
+            "The Coffrify dashboard shows it once, when you create the endpoint"
+        )
+    return found
+
+
+def refuse_unknown(options: dict[str, Any], signature: Callable[..., Any]) -> None:
+    """Raise for an option that `signature` does not have, naming the nearest."""
+    for option in options:
+        known = [name for name in inspect.signature(signature).parameters if name != "unknown"]
+        near = get_close_matches(option, known, n=1)
+        hint = f"did you mean {near[0]}=?" if near else f"there are {', '.join(known)}"
+        raise ConfigurationError(f"Receiver has no option {option!r}; {hint}")
+
+
+def text(option: str, value: Any) -> str:
+    """Return a name that can be shown."""
+    if not isinstance(value, str) or not value.isprintable() or not value:
+        raise ConfigurationError(f"{option}={value!r}: give a name that is not empty, and plain")
+    return value
+
+
+def amount(option: str, value: Any) -> Any:
+    """Return a number above 0."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+        raise ConfigurationError(f"{option}={value!r}: give a number above 0")
+    return value
+
+
+def flag(option: str, value: Any) -> bool:
+    """Return True or False."""
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"{option}={value!r}: give True or False")
+    return value
+
+
+def router_for(router: Any, events: Any) -> Router:
+    """Return the router given, else that of the events given, else the default one."""
+    if events is not None:
+        if router is not None:
+            raise ConfigurationError("give router= or events=, whose router is its own, not both")
+        if not isinstance(events, (str, ModuleType)):
+            raise ConfigurationError(f"events is a package, not {type(events).__name__}")
+        return router_of(events if isinstance(events, str) else events.__name__)
+    if router is None or isinstance(router, Router):
+        return default_router if router is None else router
+    raise ConfigurationError(f"router is a Router, not {type(router).__name__}")
+
+
+def observers_of(observers: Any) -> tuple[Observer, ...]:
+    """Return the observers given: one, or several."""
+    try:
+        found: tuple[Any, ...] = (observers,) if callable(observers) else tuple(observers)
+    except TypeError:
+        found = (None,)
+    if all(callable(observer) for observer in found):
+        return found
+    raise ConfigurationError("observers are functions that take a Notice: observers=[tell]")
+
+
+def store_of(store: Any) -> Store:
+    """Return the store given, by itself or by its URL, else the default one."""
+    if store is None:
+        return default_store(Path.cwd())
+    if isinstance(store, str):
+        return open_store(store)
+    if isinstance(store, Store):
+        return store
+    raise ConfigurationError(f"store is a Store or a URL, not {type(store).__name__}")
+
+
+def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
+    """Return the dispatcher given, if any."""
+    if dispatcher is None or isinstance(dispatcher, Dispatcher):
+        return dispatcher
+    if isinstance(dispatcher, str):
+        raise ConfigurationError(
+            f"no dispatcher is known by the URL {dispatcher!r}; this version takes an object with "
+            "a dispatch(message) method, and without one handlers run inline"
+        )
+    raise ConfigurationError(
+        "dispatcher is an object with a dispatch(message) method; "
+        f"{type(dispatcher).__name__} has none"
+    )
+
+
+def import_handlers(modules: str | Iterable[str]) -> None:
+    """Import the modules that register handlers."""
+    if not hasattr(modules, "__iter__"):
+        raise ConfigurationError('handlers are modules to import: handlers=("myapp.webhooks",)')
+    for module in (modules,) if isinstance(modules, str) else modules:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"handlers={module!r} could not be imported ({error}); name an importable module"
+            ) from error
