@@ -1,14 +1,19 @@
 """The catalog: which event types exist, and what each of them carries."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 
-__all__ = ["Catalog", "CatalogError", "CatalogEvent", "load"]
+if TYPE_CHECKING:
+    from coffrify_webhooks_codegen.client import pull
+    from coffrify_webhooks_codegen.poll import poll
+
+__all__ = ["Catalog", "CatalogError", "CatalogEvent", "load", "poll", "pull"]
 
 _BUNDLED = Path(__file__).with_name("catalog.json")
 _STABILITIES = ("stable", "beta")
@@ -16,6 +21,8 @@ _STABILITIES = ("stable", "beta")
 _SCHEMA_KEYS = ("schema", "json_schema", "payload_schema")
 _EXAMPLE_KEYS = ("example", "sample")
 _LONGEST_TYPE = 200
+# No honest catalog comes near it, and all that walk a catalog may count on it.
+_DEEPEST = 200
 
 
 class CatalogError(Exception):
@@ -62,6 +69,14 @@ def load(source: Path | str | Mapping[str, Any] | None = None) -> Catalog:
     return _catalog(document)
 
 
+def __getattr__(name: str) -> object:
+    """Import `pull` and `poll` when first asked for: they need this module, and few need them."""
+    if name not in ("poll", "pull"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = import_module(f"coffrify_webhooks_codegen.{'client' if name == 'pull' else name}")
+    return getattr(found, name)
+
+
 def _catalog(document: object) -> Catalog:
     if not is_mapping(document):
         _fail("", "the catalog", "an object", document)
@@ -92,14 +107,19 @@ def _event(item: object, pointer: str) -> CatalogEvent:
             f"printable text of 1 to {_LONGEST_TYPE} characters",
             name,
         )
+    if (deep := _too_deep(entry)) is not None:
+        raise CatalogError(f"{name}: {pointer}/{deep}: is nested more than {_DEEPEST} levels deep")
     reader = _Reader(entry, name, pointer)
     stability = reader.text("stability", "stable")
     if stability not in _STABILITIES:
         # A word of tomorrow must not stop the generator: whatever is not stable may change.
         stability = "beta"
     example = reader.mapping(_EXAMPLE_KEYS)
-    if example is not None and example.get("type") != name:
-        reader.fail(f"{reader.key(_EXAMPLE_KEYS)}/type", f'"{name}"', example.get("type"))
+    if example is not None and "type" not in example:
+        # The vendor has not said whether an example is a whole body or its data alone.
+        example = {"type": name, "data": example}
+    if example is not None and example["type"] != name:
+        reader.fail(f"{reader.key(_EXAMPLE_KEYS)}/type", f'"{name}"', example["type"])
     return CatalogEvent(
         type=name,
         family=reader.text("family", name.partition(".")[0]),
@@ -110,6 +130,23 @@ def _event(item: object, pointer: str) -> CatalogEvent:
         schema=reader.schema(),
         example=example,
     )
+
+
+def _too_deep(entry: Mapping[str, Any]) -> str | None:
+    """Return the key under which the entry is nested too deeply; None if it is not."""
+    for key, value in entry.items():
+        level: list[Any] = [value]
+        for _ in range(_DEEPEST):
+            level = [inner for item in level for inner in _inside(item)]
+        if level:
+            return key
+    return None
+
+
+def _inside(value: object) -> Iterable[Any]:
+    if is_mapping(value):
+        return value.values()
+    return value if is_list(value) else ()
 
 
 def _is_name(name: str) -> bool:
@@ -165,5 +202,8 @@ class _Reader:
 
 
 def _fail(pointer: str, name: str, wanted: str, found: object) -> NoReturn:
-    kind = "nothing" if found is None else f"{type(found).__name__} {str(found)[:40]!r}"
+    kind = "nothing" if found is None else type(found).__name__
+    if isinstance(found, (str, int, float)):
+        # Never the whole of it, and never the inside of a list or an object.
+        kind += f" {found[:40] if isinstance(found, str) else found!a}"[:60]
     raise CatalogError(f"{name}: {pointer or '/'} should be {wanted}, found {kind}")

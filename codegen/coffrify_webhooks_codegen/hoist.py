@@ -39,7 +39,7 @@ class Hoisted:
 
 def hoist(lowered: Mapping[str, Lowered], names: Mapping[str, EventName]) -> Hoisted:
     """Name every object of every event; the keys of both mappings are event types."""
-    digests = {event: _digests(item) for event, item in lowered.items()}
+    digests = _digests(lowered)
     reserved = {name.class_name for name in names.values()}
     public = _shared(digests.values(), reserved)
     hoisted = Hoisted(public=tuple(sorted(public.values())))
@@ -51,7 +51,7 @@ def hoist(lowered: Mapping[str, Lowered], names: Mapping[str, EventName]) -> Hoi
         objects: Objects = {}
         class_name = names[event].class_name
         walk = _Walk(lowered[event], digests[event], public, objects, f"{class_name}Data")
-        hoisted.data[event] = walk.flat(lowered[event].schema, f"{class_name}Data")
+        hoisted.data[event] = walk.root(lowered[event].schema, f"{class_name}Data")
         hoisted.own[event] = dict(sorted(objects.items()))
     return hoisted
 
@@ -73,23 +73,42 @@ class _Walk:
         self._objects = objects
         self._prefix = prefix
         self._named: dict[str, str] = {}
+        self._left: list[str] = []
+
+    def root(self, schema: Schema, name: str) -> Schema:
+        """Flatten a whole schema, and every object that is met on the way."""
+        flat = self.flat(schema, name)
+        self._finish()
+        return flat
 
     def define(self, name: str, schema: Schema) -> None:
-        self._objects[name] = schema  # holds the name while the fields take theirs
-        properties: Mapping[str, Schema] = schema["properties"]
-        self._objects[name] = {
-            **schema,
-            "properties": {
-                key: self.flat(value, name + camel(key)) for key, value in properties.items()
-            },
-        }
+        """Flatten an object under a name of its own."""
+        self._later(name, schema)
+        self._finish()
+
+    def _later(self, name: str, schema: Schema) -> None:
+        self._objects[name] = schema  # holds the name while others take theirs
+        self._left.append(name)
+
+    def _finish(self) -> None:
+        # One after the other, not one inside the other: a chain of objects may be long.
+        while self._left:
+            name = self._left.pop()
+            schema = self._objects[name]
+            properties: Mapping[str, Schema] = schema["properties"]
+            self._objects[name] = {
+                **schema,
+                "properties": {
+                    key: self.flat(value, name + camel(key)) for key, value in properties.items()
+                },
+            }
 
     def flat(self, schema: Schema, name: str) -> Schema:
         if "$ref" in schema:
             return {**schema, "$ref": self._reference(schema["$ref"], name)}
         if "properties" in schema:
             free = self._free(name)
-            self.define(free, schema)
+            self._later(free, schema)
             return {"$ref": free}
         if "anyOf" in schema:
             branches: list[Schema] = schema["anyOf"]
@@ -108,7 +127,7 @@ class _Walk:
             at_root = name == self._prefix
             free = self._free(name if hint is None or at_root else self._prefix + hint)
             self._named[key] = free
-            self.define(free, self._definitions[key])
+            self._later(free, self._definitions[key])
         return self._named[key]
 
     def _free(self, name: str) -> str:
@@ -152,26 +171,48 @@ def _first(digests: Mapping[str, Mapping[str, str]], digest: str) -> tuple[str, 
     )
 
 
-def _digests(lowered: Lowered) -> dict[str, str]:
-    """Digest each definition with all it refers to; equal digests mean equal classes."""
-    return {key: _digest(lowered.definitions, key) for key in lowered.definitions}
+def _digests(lowered: Mapping[str, Lowered]) -> dict[str, dict[str, str]]:
+    """Digest each definition with all it refers to; equal digests mean equal classes.
+
+    All definitions of all events at once, round by round: each takes up the digests of those it
+    refers to, until no further two can be told apart. A graph of any shape takes as many rounds
+    as its longest path at the most, and in practice a few.
+    """
+    parts = {
+        (event, key): _skeleton(key, schema)
+        for event, item in lowered.items()
+        for key, schema in item.definitions.items()
+    }
+    found = {place: _hash(text) for place, (text, _) in parts.items()}
+    kinds = 0
+    while kinds < (kinds := len(set(found.values()))):
+        found = {
+            (event, key): _hash(found[event, key], *(found[event, ref] for ref in refs))
+            for (event, key), (_, refs) in parts.items()
+        }
+    digests: dict[str, dict[str, str]] = {event: {} for event in lowered}
+    for (event, key), digest in found.items():
+        digests[event][key] = digest
+    return digests
 
 
-def _digest(definitions: Mapping[str, Schema], start: str) -> str:
-    order = [start]
+def _skeleton(key: str, schema: Schema) -> tuple[str, tuple[str, ...]]:
+    """Spell a definition without what it refers to, and list that apart."""
+    refs: list[str] = []
 
-    def numbered(node: Any) -> Any:
+    def bare(node: Any) -> Any:
         if is_list(node):
-            return [numbered(item) for item in node]
+            return [bare(item) for item in node]
         if not is_mapping(node):
             return node
-        key = node.get("$ref")
-        if isinstance(key, str):
-            if key not in order:
-                order.append(key)
-            return {**node, "$ref": order.index(key)}
-        return {name: numbered(value) for name, value in node.items()}
+        ref = node.get("$ref")
+        if isinstance(ref, str):
+            refs.append(ref)
+            return {**node, "$ref": ""}
+        return {name: bare(node[name]) for name in sorted(node)}
 
-    # The list grows while it is walked.
-    content = [[_hint(key), numbered(definitions[key])] for key in order]
-    return hashlib.sha256(canonical(content).encode()).hexdigest()
+    return canonical([_hint(key), bare(schema)]), tuple(refs)
+
+
+def _hash(*texts: str) -> str:
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()

@@ -6,7 +6,6 @@ but the few known forms is refused.
 """
 
 import ast
-import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
@@ -16,19 +15,17 @@ SHARED = "_shared"
 _BUILTINS = {"bool", "dict", "float", "int", "list", "str"}
 _SOURCES = {
     "builtins": _BUILTINS,  # imported under another name where a field is called like one
-    "datetime": {"date"},
-    "typing": {"Annotated", "Any", "Literal", "Optional"},
+    "typing": {"Annotated", "Any", "Literal", "Optional", "Union"},
     "uuid": {"UUID"},
     "pydantic": {"Field"},
-    "coffrify_webhooks.event": {"Event", "EventModel", "Timestamp"},
+    "coffrify_webhooks.event": {"Date", "Event", "EventModel", "LooseModel", "Timestamp"},
 }
 _GROUPS = (
-    ("builtins", "datetime", "typing", "uuid"),
+    ("builtins", "typing", "uuid"),
     ("pydantic",),
     ("coffrify_webhooks.event",),
     (SHARED,),
 )
-_FORWARD = re.compile(r"([A-Za-z]\w*)(?: \| None)?")
 _WIDEST = 100
 
 
@@ -52,6 +49,7 @@ class InertSource:
     def __init__(self, source: str, wanted: Collection[str]) -> None:
         self._imports: dict[str, _Import] = {}
         self.classes: list[str] = []
+        self._texts: list[ast.expr] = []
         tree = ast.parse(source)
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         self._known = {*_BUILTINS, *(node.name for node in classes)}
@@ -65,8 +63,12 @@ class InertSource:
                 _refuse(node)
         if sorted(self.classes) != sorted(wanted):
             raise UnsafeSourceError(f"wanted {sorted(wanted)}, found {sorted(self.classes)}")
-        names = [node for each in classes for node in ast.walk(each) if isinstance(node, ast.Name)]
-        self._used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        names = [node for each in [*classes, *self._texts] for node in ast.walk(each)]
+        self._used = {
+            node.id
+            for node in names
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
 
     def imports(self) -> str:
         """Write the imports that the classes need, in the usual order."""
@@ -94,7 +96,7 @@ class InertSource:
         bases = [base.id if isinstance(base, ast.Name) else "" for base in node.bases]
         if node.decorator_list or not frozen or len(bases) != 1:
             _refuse(node)
-        if self._original(bases[0]) not in {"Event", "EventModel"}:
+        if self._original(bases[0]) not in {"Event", "EventModel", "LooseModel"}:
             _refuse(node)
         for statement in node.body:
             if isinstance(statement, ast.AnnAssign):
@@ -114,23 +116,25 @@ class InertSource:
             _refuse(node)
         self._check_annotation(node.annotation)
 
-    def _check_annotation(self, node: ast.expr) -> None:
+    def _check_annotation(self, node: ast.expr, *, quoted: bool = False) -> None:
         match node:
             case ast.Name(id=name) if name in self._known or name in self._imports:
                 pass
             case ast.Constant(value=None):
                 pass
-            case ast.Constant(value=str(text)) if _FORWARD.fullmatch(text):
-                pass
+            case ast.Constant(value=str(text)) if not quoted:
+                inner = ast.parse(text, mode="eval").body
+                self._texts.append(inner)
+                self._check_annotation(inner, quoted=True)
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-                self._check_annotation(left)
-                self._check_annotation(right)
+                self._check_annotation(left, quoted=quoted)
+                self._check_annotation(right, quoted=quoted)
             case ast.Subscript(value=ast.Name(id=name), slice=inner):
                 items = inner.elts if isinstance(inner, ast.Tuple) else [inner]
                 if self._original(name) == "Literal":
                     _check_texts(node, items)
                 else:
-                    self._check_all(items)
+                    self._check_all(items, quoted=quoted)
             case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
                 if self._original(name) != "Field":
                     _refuse(node)
@@ -138,9 +142,9 @@ class InertSource:
             case _:
                 _refuse(node)
 
-    def _check_all(self, nodes: Iterable[ast.expr]) -> None:
+    def _check_all(self, nodes: Iterable[ast.expr], *, quoted: bool) -> None:
         for node in nodes:
-            self._check_annotation(node)
+            self._check_annotation(node, quoted=quoted)
 
     def _original(self, local: str) -> str:
         """Get what a name was imported as; a field's name may have pushed an import aside."""

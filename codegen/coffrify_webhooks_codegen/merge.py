@@ -20,6 +20,8 @@ MEANINGFUL = (
     "oneOf",
 )
 _SHAPES = ("type", "properties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref")
+_KINDS = ("string", "integer", "number", "boolean", "null", "object", "array")
+_WANTED = {"properties": Mapping, "required": list, "enum": list, "anyOf": list, "oneOf": list}
 _DEEPEST = 32
 _MOST_PARTS = 50_000
 
@@ -27,18 +29,33 @@ _Mapping = Mapping[str, Any]
 
 
 class Merger:
-    """Merges the schemas of one document."""
+    """Merges the schemas of one document.
+
+    What comes of one schema is always the same object, so that recursion can be noticed.
+    """
 
     def __init__(self, document: Document, warnings: list[str]) -> None:
         self._document = document
         self._warnings = warnings
         self._left = _MOST_PARTS
+        # The schemas stay in here too: their ids must not be given to others.
+        self._merged: dict[int, tuple[_Mapping, dict[str, Any]]] = {}
+        self._both: dict[tuple[int, int], tuple[Any, Any, _Mapping]] = {}
+        self._branches: dict[tuple[int, str], tuple[_Mapping, list[Any]]] = {}
+
+    def pointer(self, schema: _Mapping, ref: str) -> str | None:
+        """Find what a reference in this schema stands for."""
+        while "$ref" not in schema and is_list(parts := schema.get("allOf")) and len(parts) == 1:
+            schema = parts[0]
+        return self._document.pointer(ref, schema)
 
     def alias(self, schema: _Mapping) -> str | None:
         """Get the reference of a schema that says nothing of its own besides it."""
+        ref, parts = schema.get("$ref"), schema.get("allOf")
+        if isinstance(ref, str) and self._document.ref_stands_alone:
+            return ref
         if any(key in schema for key in (*MEANINGFUL, "const")):
             return None
-        ref, parts = schema.get("$ref"), schema.get("allOf")
         if isinstance(ref, str) and "allOf" not in schema:
             return ref
         if "$ref" in schema or not is_list(parts) or len(parts) != 1:
@@ -46,51 +63,78 @@ class Merger:
         only = parts[0]
         return self.alias(only) if is_mapping(only) else None
 
-    def describes(self, branch: object) -> bool:
-        """Tell whether a branch of a union says what a value is, not only what must be there."""
-        return is_mapping(branch) and any(key in branch for key in _SHAPES)
-
     def merged(self, schema: _Mapping) -> dict[str, Any]:
         """Merge a schema with what it refers to: types intersected, properties joined."""
+        known = self._merged.get(id(schema))
+        if known is not None:
+            return known[1]
         merged: dict[str, Any] = {}
         for part in self._parts(schema, frozenset(), 0):
             for key, value in part.items():
                 merged[key] = self._joined(key, merged[key], value) if key in merged else value
-        return {key: value for key, value in merged.items() if value is not None}
+        merged = {key: value for key, value in merged.items() if value is not None}
+        if self._left < 0:
+            merged = {}  # half of what was meant may say something else
+        for keyword in ("anyOf", "oneOf"):
+            # Branches that only say which fields go together do not describe a union.
+            bare = not all(map(_describes, merged.get(keyword, ())))
+            if bare and merged.keys() - {keyword}:
+                del merged[keyword]
+        self._merged[id(schema)] = schema, merged
+        return merged
+
+    def branches(self, merged: _Mapping, keyword: str) -> list[Any]:
+        """List the branches of a union, each with what is said of all of them."""
+        known = self._branches.get((id(merged), keyword))
+        if known is not None:
+            return known[1]
+        branches: list[Any] = merged[keyword]
+        base = {key: merged[key] for key in MEANINGFUL if key in merged and key != keyword}
+        if base:
+            branches = [self._all_of(base, branch) for branch in branches]
+        self._branches[id(merged), keyword] = merged, branches
+        return branches
+
+    def _all_of(self, one: Any, other: Any) -> _Mapping:
+        made = self._both.setdefault((id(one), id(other)), (one, other, {"allOf": [one, other]}))
+        return made[2]
 
     def _parts(self, schema: _Mapping, seen: frozenset[str], depth: int) -> Iterator[_Mapping]:
         self._left -= 1
         if depth > _DEEPEST or self._left < 0:
+            self._left = min(self._left, 0 if depth <= _DEEPEST else self._left)
             self._warnings.append("too many parts: the rest is left out")
             return
-        own = _own(schema)
+        ref = schema.get("$ref")
+        alone = isinstance(ref, str) and self._document.ref_stands_alone
+        own = {} if alone else _own(schema)
         if own:
             yield own
-        ref = schema.get("$ref")
         if isinstance(ref, str):
-            pointer = self._document.pointer(ref)
+            pointer = self._document.pointer(ref, schema)
             target = None if pointer is None else self._document.at(pointer)
             if pointer is None:
                 self._warnings.append("a reference that leaves the document was left out")
             elif is_mapping(target) and pointer not in seen:
                 yield from self._parts(target, seen | {pointer}, depth + 1)
         parts = schema.get("allOf")
-        for part in parts if is_list(parts) else []:
+        for part in parts if is_list(parts) and not alone else []:
             if is_mapping(part):
                 yield from self._parts(part, seen, depth + 1)
 
     def _joined(self, key: str, one: Any, other: Any) -> Any:
         if key == "type":
-            return self._kinds(one, other)
+            return one if other is None else other if one is None else self._kinds(one, other)
         if key == "properties":
-            both = {name: {"allOf": [one[name], other[name]]} for name in one.keys() & other.keys()}
+            common = one.keys() & other.keys()
+            both = {name: self._all_of(one[name], other[name]) for name in common}
             return {**one, **other, **both}
         if key == "required":
             return [*one, *other]
         if key == "enum":
             return [value for value in one if value in other] or one
         if key in {"items", "additionalProperties"} and is_mapping(other):
-            return {"allOf": [one, other]} if is_mapping(one) else other
+            return self._all_of(one, other) if is_mapping(one) else other
         return one
 
     def _kinds(self, one: list[str], other: list[str]) -> list[str] | None:
@@ -100,26 +144,37 @@ class Merger:
         return kinds or None
 
 
+def _describes(branch: object) -> bool:
+    """Tell whether a branch of a union says what a value is, not only what must be there."""
+    return is_mapping(branch) and any(key in branch for key in _SHAPES)
+
+
 def _own(schema: _Mapping) -> dict[str, Any]:
     """Keep the meaningful keywords that are well formed, in one spelling."""
     own: dict[str, Any] = {}
-    wanted = {"properties": Mapping, "required": list, "enum": list, "anyOf": list, "oneOf": list}
     for key in MEANINGFUL:
         value = schema.get(key)
-        if value is not None and isinstance(value, wanted.get(key, object)):
+        if value is not None and isinstance(value, _WANTED.get(key, object)):
             own[key] = value
     if "const" in schema:
         own["enum"] = [schema["const"]]
     nullable = schema.get("nullable") is True
-    if isinstance(kinds := own.get("type"), str):
-        own["type"] = [kinds, "null"] if nullable else [kinds]
-    elif is_list(kinds):
-        known = [kind for kind in kinds if isinstance(kind, str)]
-        own["type"] = [*known, "null"] if nullable else known
-    else:
-        own.pop("type", None)
+    kinds = own.pop("type", None)
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    # A type that is none, or a schema among them as in draft 03, allows anything.
+    if is_list(kinds) and all(kind in _KINDS for kind in kinds):
+        own["type"] = [*kinds, "null"] if nullable else kinds
     if nullable and "enum" in own and None not in own["enum"]:
         own["enum"] = [*own["enum"], None]
+    if "prefixItems" in schema:
+        own.pop("items", None)  # speaks of the items after those only
+    patterns = schema.get("patternProperties")
+    if is_mapping(patterns) and patterns:
+        # Which pattern a key matches is not looked at: a value may fit any of them.
+        rest = own.pop("additionalProperties", True)
+        if rest is False or is_mapping(rest):
+            rest = [rest] if is_mapping(rest) else []
+            own["additionalProperties"] = {"anyOf": [*rest, *patterns.values()]}
     return own
 
 

@@ -17,11 +17,13 @@ _TAKEN = {
     "Any",
     "Callable",
     "Concatenate",
+    "Date",
     "Event",
     "EventModel",
     "EventModelUnused",
     "Field",
     "Literal",
+    "LooseModel",
     "On",
     "Optional",
     "ParamSpec",
@@ -30,6 +32,7 @@ _TAKEN = {
     "Timestamp",
     "TypeVar",
     "UUID",
+    "Union",
     "UnknownEvent",
 }
 _TYPE_VARIABLE = re.compile(r"E\d?|P|R|EVENTS|TYPE_CHECKING")

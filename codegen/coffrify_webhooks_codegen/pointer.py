@@ -1,13 +1,18 @@
 """Pointers: where a local `$ref` leads inside one schema document."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urldefrag, urljoin
 
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 
 __all__ = ["Document"]
 
-_MOST_NODES = 20_000
+_MOST_NODES = 200_000
+# Until draft 07, whatever stands beside a `$ref` is ignored.
+_LEGACY = re.compile(r"https?://json-schema\.org/draft-0[3467]/schema#?")
+_LONGEST_REF = 2000
 
 
 class Document:
@@ -15,13 +20,39 @@ class Document:
 
     def __init__(self, root: object) -> None:
         self.root = root
-        self._names = _named(root)
+        dialect = root.get("$schema") if is_mapping(root) else None
+        self.ref_stands_alone = isinstance(dialect, str) and bool(_LEGACY.fullmatch(dialect))
+        self._names: dict[str, str] = {}
+        self._ambiguous: set[str] = set()
+        self._bases: dict[int, str] = {}
+        self._index()
 
-    def pointer(self, ref: str) -> str | None:
-        """Find the JSON pointer that a reference stands for; None if it leads nowhere in here."""
+    def pointer(self, ref: str, holder: object = None) -> str | None:
+        """Find the JSON pointer that a reference stands for; None if it leads nowhere in here.
+
+        holder: the schema that the reference stands in; it may lie in a resource of its own.
+        """
+        if len(ref) > _LONGEST_REF or (ref and ref in self._ambiguous):
+            return None
+        base = self._bases.get(id(holder), "")
+        if base:  # what is found there goes first; many a document means its root all the same
+            found = self._names.get(ref) or self._within(_joined(base, ref))
+            if found is not None:
+                return found
         pointer = self._names.get(ref, ref)
         if pointer != "#" and not pointer.startswith("#/"):
+            return self._within(ref)
+        return pointer if self.at(pointer) is not None else None
+
+    def _within(self, url: str) -> str | None:
+        """Find the resource of an absolute reference, and the place in it."""
+        if (known := self._names.get(url)) is not None:
+            return known
+        place, fragment = urldefrag(url)
+        start = self._names.get(place) if place else None
+        if start is None or (fragment and not fragment.startswith("/")):
             return None
+        pointer = start + fragment
         return pointer if self.at(pointer) is not None else None
 
     def at(self, pointer: str) -> Any:
@@ -38,26 +69,54 @@ class Document:
                 return None
         return node
 
+    def _index(self) -> None:
+        """Note what `$anchor` and `$id` name, by the reference that would be written for it."""
+        left: list[tuple[str, Any, str]] = [("#", self.root, "")]
+        seen = 0
+        while left and seen < _MOST_NODES:
+            pointer, node, base = left.pop()
+            seen += 1
+            if len(pointer) > _LONGEST_REF:
+                continue
+            if is_mapping(node):
+                inner = self._name(pointer, node, base)
+                if inner:
+                    self._bases[id(node)] = inner
+                left += [
+                    (f"{pointer}/{_escape(key)}", item, inner)
+                    for key, item in sorted(node.items(), key=lambda pair: str(pair[0]))
+                    if isinstance(item, (Mapping, list)) and key not in {"enum", "const"}
+                ]
+            elif is_list(node):
+                left += [(f"{pointer}/{index}", item, base) for index, item in enumerate(node)]
 
-def _named(root: object) -> dict[str, str]:
-    """Index what `$anchor` and `$id` name, by the reference that would be written for it."""
-    names: dict[str, str] = {}
-    left: list[tuple[str, Any]] = [("#", root)]
-    seen = 0
-    while left and seen < _MOST_NODES:
-        pointer, node = left.pop()
-        seen += 1
-        if is_mapping(node):
-            items = node
-            for keyword, mark in (("$anchor", "#"), ("$id", ""), ("id", "")):
-                name = items.get(keyword)
-                if isinstance(name, str) and name:
-                    names.setdefault(f"{mark}{name}", pointer)
-            left += [(f"{pointer}/{_escape(key)}", items[key]) for key in items]
-        elif is_list(node):
-            left += [(f"{pointer}/{index}", item) for index, item in enumerate(node)]
-    return names
+    def _name(self, pointer: str, node: Mapping[str, Any], base: str) -> str:
+        for keyword in ("$id", "id"):
+            name = node.get(keyword)
+            if isinstance(name, str) and name:
+                self._names.setdefault(name, pointer)
+                if name.startswith("#"):  # an anchor, in drafts 04 to 07
+                    self._names.setdefault(base + name, pointer)
+                    continue
+                base = _joined(base, name).rstrip("#")
+                self._names.setdefault(base, pointer)
+                break
+        for keyword in ("$anchor", "$dynamicAnchor"):
+            name = node.get(keyword)
+            if isinstance(name, str) and name:
+                if keyword == "$dynamicAnchor" and self._names.get(f"#{name}", pointer) != pointer:
+                    self._ambiguous.add(f"#{name}")
+                self._names.setdefault(f"#{name}", pointer)
+                self._names.setdefault(f"{base}#{name}", pointer)
+        return base
+
+
+def _joined(base: str, ref: str) -> str:
+    try:
+        return urljoin(base, ref)
+    except ValueError:
+        return ref
 
 
 def _escape(key: str) -> str:
-    return str(key).replace("~", "~0").replace("/", "~1").replace("%", "%25")
+    return str(key).replace("%", "%25").replace("~", "~0").replace("/", "~1")

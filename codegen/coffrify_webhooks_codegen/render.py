@@ -19,17 +19,19 @@ from datamodel_code_generator.parser import LiteralType
 from coffrify_webhooks_codegen.hoist import Objects
 from coffrify_webhooks_codegen.inert import SHARED, InertSource
 from coffrify_webhooks_codegen.lower import Schema
+from coffrify_webhooks_codegen.unions import spelled
 
 __all__ = ["event_module", "shared_module"]
 
 _BASE = "coffrify_webhooks.event"
 # Stand-ins for files; both are mapped to imports and never opened.
 _EVENT_FILE, _SHARED_FILE = "event.json", "shared.json"
-_HEADER = re.compile(r"^class (\w+)\((Event|EventModel)\):$", re.MULTILINE)
+_HEADER = re.compile(r"^class (\w+)\((Event|EventModel|LooseModel)\):$", re.MULTILINE)
 _REBUILD = re.compile(r"^\w+\.model_rebuild\(\)\n?", re.MULTILINE)
 # The shared module has no class of its own; the generator wants one, which is then cut out.
 _NO_ROOT = "EventModelUnused"
 _ROOT_CLASS = re.compile(rf"^class {_NO_ROOT}\(EventModel\):\n    pass(?:\n|$)", re.MULTILINE)
+_TEXTS = {"date-time": "Timestamp", "date": "Date"}
 _NULL: Schema = {"type": "null"}
 
 
@@ -61,11 +63,11 @@ def shared_module(shared: Objects) -> str:
 
 def _module(root: Schema, own: Objects, bases: Mapping[str, str]) -> str:
     document = {**root, "$defs": {name: _object(name, own) for name in sorted(own)}}
-    source = _generated(document, bases)
+    loose = {name: f"{_BASE}.LooseModel" for name in own if own[name].get("untyped")}
+    source = _generated(document, {**bases, **loose})
     source = _ROOT_CLASS.sub("", source)
     source = _REBUILD.sub("", source)  # the models build themselves when first used
-    source = source.replace("Optional[Any]", "Any")
-    source = re.sub(r'Optional\["(\w+)"\]', r'"\1 | None"', source)
+    source = spelled(source)
     source, count = _HEADER.subn(r"class \1(\2, frozen=True):", source)
     inert = InertSource(source, {*own, *bases})
     if count != len(inert.classes):
@@ -117,7 +119,7 @@ def _object(name: str, own: Objects) -> Schema:
     required: list[str] = schema["required"]
     properties: Mapping[str, Schema] = schema["properties"]
     return {
-        **schema,
+        **{key: schema[key] for key in schema if key != "untyped"},
         "title": name,
         "properties": {
             key: _input(value, own, optional=key not in required)
@@ -131,10 +133,12 @@ def _input(schema: Schema, own: Objects, *, optional: bool) -> Schema:
     branches = [item for branch in schema.get("anyOf", [schema]) for item in _branches(branch, own)]
     if optional and {} not in branches and _NULL not in branches:
         branches.append(_NULL)
-    spelled: Schema = branches[0] if len(branches) == 1 else {"anyOf": branches}
-    if "description" in schema and "$ref" not in spelled:
-        return {**spelled, "description": schema["description"]}
-    return spelled
+    if branches == [_NULL]:
+        branches = [Schema()]  # a field that can hold nothing but null is best left open
+    form: Schema = branches[0] if len(branches) == 1 else {"anyOf": branches}
+    if "description" in schema and "$ref" not in form:
+        return {**form, "description": schema["description"]}
+    return form
 
 
 def _branches(schema: Schema, own: Objects) -> list[Schema]:
@@ -142,8 +146,8 @@ def _branches(schema: Schema, own: Objects) -> list[Schema]:
     if "$ref" in bare:
         name = bare["$ref"]
         return [{"$ref": f"{'' if name in own else _SHARED_FILE}#/$defs/{name}"}]
-    if bare.get("format") == "date-time":
-        return [{"$ref": f"{_EVENT_FILE}#/$defs/Timestamp"}]
+    if (text := _TEXTS.get(bare.get("format", ""))) is not None:
+        return [{"$ref": f"{_EVENT_FILE}#/$defs/{text}"}]
     if "enum" in bare:
         return [bare, {"type": "string"}]
     for keyword in ("items", "additionalProperties"):

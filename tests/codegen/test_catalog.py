@@ -135,6 +135,52 @@ def test_malformed(tmp_path, document, said):
     assert str(caught.value).startswith(said)
 
 
+LONG = "x" * 10**6
+
+
+def deep(levels):
+    schema: dict[str, object] = {}
+    for _ in range(levels):
+        schema = {"items": schema}
+    return schema
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"data": [{"type": LONG}]}, "an event: /data/0/type should be printable text of 1 to 200"),
+        ({"data": [entry(schema=LONG)]}, "transfer.created: /data/0/schema should be an object"),
+        ({"data": [entry(schema=[LONG])]}, "transfer.created: /data/0/schema should be an object"),
+        ({"data": [entry(schema=10**4000)]}, "transfer.created: /data/0/schema"),
+        ({"data": [entry(), {"type": {"a": LONG}}]}, "an event: /data/1/type"),
+        ({"data": [entry(sample={"type": LONG})]}, "transfer.created: /data/0/sample/type"),
+        ({"data": {"a": LONG}}, "the catalog: /data should be a list"),
+        ({"data": [entry(json_schema=deep(300), schema=None)]}, "transfer.created: /data/0/json"),
+    ],
+    ids=range(8),
+)
+def test_short_errors(tmp_path, document, said):
+    """However long or deep what was found is, the error is short, and begins with the place."""
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(CatalogError) as caught:
+        load(path)
+    assert str(caught.value).startswith(said)
+    assert len(str(caught.value)) < 200
+    assert "\n" not in str(caught.value)
+
+
+def test_bare_example():
+    """An example without a type is taken for the data alone."""
+    (event,) = load({"data": [{"type": "a.b", "example": {"id": "x"}}]}).events
+    assert event.example == {"type": "a.b", "data": {"id": "x"}}
+
+
+def test_deep_enough():
+    """A hundred levels are fine."""
+    assert load({"data": [entry(schema=deep(100))]}).events[0].schema == deep(100)
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 200_000])
 def test_not_json(tmp_path, content):
     """What is not JSON is a CatalogError too."""

@@ -63,6 +63,7 @@ def test_all_of():
     """Parts of an `allOf`, and what stands beside a `$ref`, are joined."""
     schema = {
         "$defs": {"Base": {"properties": {"id": {"type": "string"}}, "required": ["id"]}},
+        "type": "object",
         "$ref": "#/$defs/Base",
         "allOf": [{"properties": {"id": {"type": ["string", "null"]}, "n": {"type": "integer"}}}],
     }

@@ -1,6 +1,10 @@
 """`coffrify-webhooks codegen`: writes the event classes of a catalog."""
 
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,27 +12,45 @@ from coffrify_webhooks import events
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 
+from .waiting import tell_wait
+
+if TYPE_CHECKING:
+    from coffrify_webhooks_codegen.catalog import Catalog
+
 __all__ = ["codegen"]
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
+_SOON = 50
+"""Up to here it is over before anyone has read a progress bar."""
 
 
 @click.command()
-@click.option("--catalog", type=_FILE, help="The catalog to read; else the bundled snapshot.")
-@click.option("--output", type=_FOLDER, help="The folder to write; else coffrify_webhooks/events.")
+@click.option(
+    "--catalog",
+    metavar="FILE|URL",
+    help="The catalog to read, or the API to pull it from; else the bundled snapshot.",
+)
+@click.option("--output", type=_FOLDER, help="The folder to write; needed with --catalog.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if any file would change.")
-def codegen(catalog: Path | None, output: Path | None, *, check: bool) -> None:
-    """Write one typed class per event of the catalog."""
+def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
+    """Write one typed class per event of the catalog.
+
+    A URL is asked with the API key in COFFRIFY_API_KEY, unless it ends in .json.
+    """
     with needs("codegen"):
         from coffrify_webhooks_codegen import package  # noqa: PLC0415
-        from coffrify_webhooks_codegen.catalog import CatalogError, load  # noqa: PLC0415
+        from coffrify_webhooks_codegen.catalog import CatalogError  # noqa: PLC0415
+    if catalog is not None and output is None:
+        raise ConfigurationError(
+            "name the folder for your own classes: --output myapp/coffrify_events; "
+            "those of the bundled snapshot stay as they are"
+        )
     folder = output or Path(events.__file__).parent
     try:
-        read = load(catalog)
-        differing = package.check(read, folder)
-        if differing and not check:
-            package.write(read, folder)
+        read = _read(catalog)
+        with _progress(len(read.events)) as progress:
+            work = package.check if check else package.write
+            differing = work(read, folder, progress)
     except (CatalogError, OSError) as error:
         raise ConfigurationError(str(error)) from error
     if not check:
@@ -38,3 +60,21 @@ def codegen(catalog: Path | None, output: Path | None, *, check: bool) -> None:
             click.echo(f"{folder / name} differs")
         click.echo("run `coffrify-webhooks codegen` to renew them", err=True)
         raise SystemExit(1)
+
+
+def _read(source: str | None) -> "Catalog":
+    from coffrify_webhooks_codegen.catalog import load, pull  # noqa: PLC0415
+
+    if source is not None and source.startswith(("https://", "http://")):
+        return pull(api_url=source, on_wait=tell_wait)
+    return load(source)
+
+
+@contextmanager
+def _progress(events: int) -> Generator[Callable[[int, int], None] | None]:
+    """Show a bar on stderr while many classes are made."""
+    if events <= _SOON:
+        yield None
+        return
+    with click.progressbar(length=events, label=f"{events} events", file=sys.stderr) as bar:
+        yield lambda _done, _of: bar.update(1)

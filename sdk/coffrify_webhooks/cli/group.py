@@ -7,6 +7,7 @@ import click
 from coffrify_webhooks import __version__
 from coffrify_webhooks.errors import ConfigurationError
 
+from .catalog import catalog
 from .codegen import codegen
 from .demo import demo
 
@@ -35,5 +36,6 @@ def commands() -> None:
     """Verify, deduplicate and handle Coffrify webhooks."""
 
 
+commands.add_command(catalog)
 commands.add_command(codegen)
 commands.add_command(demo)

@@ -1,0 +1,44 @@
+"""A change between two catalogs, and how bad each kind of change is."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+__all__ = ["BREAKING", "KINDS", "SEVERITIES", "Change", "Kind", "Severity", "severity_of"]
+
+Severity = Literal["breaking", "warning", "additive", "no-op"]
+_Breaking = Literal["removed", "renamed", "optional", "nullable", "widened", "changed", "format"]
+_Warning = Literal["clash", "beta"]
+_Typed = Literal["added", "required", "nonnull", "narrowed", "values"]
+_Told = Literal["described", "badges", "plan", "family", "example", "stable"]
+Kind = Literal[_Breaking, _Warning, _Typed, _Told, "rewritten"]
+
+BREAKING: Severity = "breaking"
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_BY_KIND: dict[Kind, Severity] = {
+    **dict.fromkeys(get_args(_Breaking), BREAKING),
+    **dict.fromkeys(get_args(_Warning), "warning"),
+    "rewritten": "no-op",
+}
+
+
+def severity_of(kind: Kind) -> Severity:
+    """Tell how bad a change is for a receiver, unless the event is in beta."""
+    return _BY_KIND.get(kind, "additive")
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change that a receiver of an event type meets."""
+
+    event: str
+    path: str
+    """Where: `data.files[].size`, `data.labels.*` for the values of a map; "" is the event."""
+    kind: Kind
+    severity: Severity
+    text: str
+    """The change in words."""
+
+    def rank(self) -> tuple[int, str, str, str, str]:
+        """Sort the worst first, then by event and place."""
+        return SEVERITIES.index(self.severity), self.event, self.path, self.kind, self.text

@@ -1,0 +1,156 @@
+"""Hostile and odd schemas: bounded in time and depth, and never narrower than what they say."""
+
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from coffrify_webhooks.event import Event
+from coffrify_webhooks.parsing import parse
+from coffrify_webhooks.registry import Registry
+from coffrify_webhooks_codegen import package
+from coffrify_webhooks_codegen.catalog import CatalogError, load
+from coffrify_webhooks_codegen.lower import lower
+
+STRING: dict[str, Any] = {"type": "string"}
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    """Write a package for one schema, and read it."""
+
+    def made(schema):
+        name = f"hostile_{tmp_path.name}".replace("-", "_")
+        package.write(load({"data": [{"type": "t", "schema": schema}]}), tmp_path / name)
+        monkeypatch.syspath_prepend(tmp_path)
+        return Registry(name)
+
+    return made
+
+
+def issues(registry, data):
+    event = parse(json.dumps({"type": "t", "data": data}).encode(), registry=registry)
+    assert type(event) is registry.get("t")
+    return event.issues
+
+
+def nested(depth):
+    schema: dict[str, Any] = {}
+    for _ in range(depth):
+        schema = {"type": "object", "properties": {"a": schema}}
+    return schema
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        nested(100_000),
+        {"type": "object", "properties": {"x" * 10**6: STRING, "a": {"enum": ["y" * 10**6]}}},
+        {"description": "z" * 10**6, "$ref": "#/" + "a/" * 10**5},
+        {"type": "string", "pattern": "(a+)+(b|a*)*$" * 1000},
+        {"allOf": [{"anyOf": [{"properties": {f"p{n}": STRING}} for n in range(12)]}] * 12},
+        {"anyOf": [{"oneOf": [{"allOf": [{"$ref": "#"}] * 20}] * 20}] * 20},
+        {"type": "object", "properties": {f"p{n}": {"$ref": "#"} for n in range(30_000)}},
+    ],
+    ids=["deep", "long", "long-ref", "pattern", "all-of", "endless", "wide"],
+)
+def test_bounded(schema):
+    """No schema keeps the lowering busy."""
+    assert lower(schema).schema is not None
+
+
+def test_too_deep_for_json(tmp_path):
+    """Nesting that JSON itself cannot hold is an error of the catalog."""
+    path = tmp_path / "catalog.json"
+    path.write_text('{"data": [{"type": "t", "schema": ' + '{"a":' * 100_000 + "1" + "}" * 100_002)
+    with pytest.raises(CatalogError):
+        load(path)
+
+
+ODD = [
+    ({"prefixItems": [STRING], "items": {"type": "integer"}, "type": "array"}, ["a", 1]),
+    ({"type": "array", "items": [STRING, {"type": "integer"}]}, ["a", 1]),
+    ({"type": "object", "patternProperties": {"^x": {}}, "additionalProperties": STRING}, {"x": 1}),
+    ({"properties": {"a": STRING}}, 5),
+    ({"type": "object", "properties": {"a": {"type": "integer"}}, "anyOf": [
+        {"properties": {"a": {"const": 1}}}, {"required": ["b"]}]}, {"a": 5, "b": 1}),
+    ({"$schema": "http://json-schema.org/draft-07/schema#", "definitions": {"a": STRING},
+      "properties": {"x": {"$ref": "#/definitions/a", "type": "integer"}}}, {"x": "text"}),
+    ({"type": ["object", "boolean"], "properties": {"not": {"$ref": "#"}}}, {"not": {"not": True}}),
+    ({"type": [{"type": "string"}, "integer"]}, "draft 03"),
+    ({"type": "object", "properties": {"n": {"type": "null"}}, "required": ["n"]}, {"n": None}),
+    ({"type": "integer"}, 1.0),
+    ({"type": "number"}, 10**18),
+    ({"$defs": {"E": {"oneOf": [{"type": "number"}, {"type": "object", "properties": {
+        "left": {"$ref": "#/$defs/E"}, "right": {"$ref": "#/$defs/E"}}}]}}, "$ref": "#/$defs/E"},
+     {"left": {"left": 1, "right": {"right": 2}}, "right": 3}),
+    ({"$defs": {"a/b~%": STRING}, "properties": {"x": {"$ref": "#/$defs/a~1b~0%25"}}}, {"x": "y"}),
+    ({"$id": "https://example.com/root", "$defs": {"i": {"$id": "item", **STRING}},
+      "properties": {"x": {"$ref": "item"}}}, {"x": "y"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "instance"), ODD)
+def test_never_narrower(registry, schema, instance):
+    """What is valid by an odd schema has no issues."""
+    assert issues(registry(schema), instance) == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2024-02-29T10:11:12Z", "2024-02-29t10:11:12z", "2024-02-29 10:11:12+02:00"),
+        *("2024-02-29T10:11:12.123456789Z", "2024-02-29T10:11:12-1130", "2024-02-29T10:11"),
+        *("2016-12-31T23:59:60Z", "2024-02-29T24:00:00Z", "2024-02-29", "2024-02-29T10:11:12,5Z"),
+    ],
+)
+def test_moments(registry, text):
+    """Each way that real payloads write a moment is read."""
+    schema = {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}}}
+    assert issues(registry(schema), {"at": text}) == ()
+
+
+@pytest.mark.parametrize("text", ["4242", "soon", "2024-13-01T00:00:00Z", "9999-12-31T24:00:00Z"])
+def test_no_moment(registry, text):
+    """What is none stays as it is, and is told."""
+    schema = {
+        "properties": {
+            "at": {"type": "string", "format": "date-time"},
+            "on": {"type": "string", "format": "date"},
+        }
+    }
+    found = issues(registry(schema), {"at": text, "on": text})
+    assert found[0].path == "data.at"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0b7e5a4e-0f6b-4f52-9b8e-6f1c0a3d5e7f",
+        "{0B7E5A4E-0F6B-4F52-9B8E-6F1C0A3D5E7F}",
+        "urn:uuid:0b7e5a4e-0f6b-4f52-9b8e-6f1c0a3d5e7f",
+    ],
+)
+def test_uuids(registry, text):
+    """Each way to write a UUID is read."""
+    assert issues(registry({"type": "string", "format": "uuid"}), text) == ()
+
+
+def test_surrogates(registry):
+    """Text that cannot be encoded costs nothing."""
+    made = registry({"type": "object", "properties": {"a": STRING}})
+    event = parse(b'{"type": "t", "data": {"a": "\\ud800"}}', registry=made)
+    assert isinstance(event, Event)
+
+
+def test_modules_stay_away(tmp_path, monkeypatch):
+    """Of a hundred types, only that one is imported whose event arrives."""
+    data = [{"type": f"t{n}"} for n in range(100)]
+    package.write(load({"data": data}), tmp_path / "hundred")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry("hundred")
+    assert [name for name in sys.modules if name.startswith("hundred.")] == []
+    assert registry.get("t7") is not None
+    assert [name for name in sys.modules if name.startswith("hundred.")] == ["hundred.t7"]
