@@ -14,7 +14,7 @@ from coffrify_webhooks_codegen.lock import FILE, Lock, read
 from coffrify_webhooks_codegen.lower import lower
 from coffrify_webhooks_codegen.names import event_names
 from coffrify_webhooks_codegen.overloads import overloads_module
-from coffrify_webhooks_codegen.registry import registry_module
+from coffrify_webhooks_codegen.registry import registry_module, stub_module
 from coffrify_webhooks_codegen.render import event_module, shared_module
 
 __all__ = ["Progress", "check", "digest", "files", "write"]
@@ -40,6 +40,7 @@ def files(
     hoisted = hoist({event: lower(events[event].schema) for event in sorted(events)}, names)
     made = {
         "__init__.py": registry_module(names.values(), hoisted.public, digest(catalog)),
+        "__init__.pyi": stub_module(names.values(), hoisted.public),
         "_overloads.py": overloads_module(names.values()),
         "_shared.py": shared_module(hoisted.shared),
     }
@@ -105,7 +106,8 @@ def _differing(made: Mapping[str, str], output: Path) -> list[str]:
 
 
 def _present(output: Path) -> list[Path]:
-    return sorted(path for path in output.glob("*.py") if path.is_file())
+    found = [*output.glob("*.py"), *output.glob("*.pyi")]
+    return sorted(path for path in found if path.is_file())
 
 
 def _refuse_foreign(output: Path) -> None:

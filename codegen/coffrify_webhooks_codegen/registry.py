@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from coffrify_webhooks_codegen.names import EventName
 
-__all__ = ["registry_module"]
+__all__ = ["registry_module", "stub_module"]
 
 _LAZY = '''
 
@@ -27,35 +27,51 @@ def __dir__() -> list[str]:
 
 def registry_module(names: Iterable[EventName], shared: Iterable[str], digest: str) -> str:
     """Write the registry of these events and shared classes."""
-    events = sorted(names, key=lambda name: name.type)
-    common = sorted(shared)
-    places = [("_shared", name) for name in common]
-    places += [(name.module, name.class_name) for name in events]
+    common = "".join(f'    "{name}": "_shared",\n' for name in sorted(shared))
     parts = [
         '"""Every event type of the catalog; importing this imports none of them."""\n\n',
-        "from importlib import import_module\n\n",
-        "TYPE_CHECKING = False\nif TYPE_CHECKING:\n",
-        "    from ._overloads import Registrar\n",
-        _imports(places),
-        "\n    on: Registrar\n",
+        "from importlib import import_module\n",
         f'\nCATALOG_SHA256 = "{digest}"\n',
         '"""Identifies the catalog that these classes were made of."""\n\n',
-        "EVENTS: dict[str, tuple[str, str]] = {\n",
-        *(_entry(name) for name in events),
-        "}\n",
+        '# One text, since thousands of literals would take long to compile.\n_TABLE = """\\\n',
+        *(_entry(name) for name in _by_type(names)),
+        '"""\n\nEVENTS: dict[str, tuple[str, str]] = {}\n',
         '"""By event type: the module in this package, and the class in it."""\n\n',
+        "for _line in _TABLE.splitlines():\n",
+        '    _event, _module, _name = _line.split("\\t")\n',
+        "    EVENTS[_event] = (_module, _name)\n\n",
         "_MODULES = {\n",
-        *(f'    "{name}": "_shared",\n' for name in common),
+        common,
         "    **{name: module for module, name in EVENTS.values()},\n}\n\n",
-        "__all__ = [\n",
-        *(
-            f'    "{name}",\n'
-            for name in _sorted(["CATALOG_SHA256", "EVENTS", "on", *(p[1] for p in places)])
-        ),
-        "]\n",
+        "# Spelled out in the stub, where checkers look.\n",
+        "# pyright: reportUnsupportedDunderAll=false\n",
+        '__all__ = ["CATALOG_SHA256", "EVENTS", "on", *_MODULES]  # noqa: PLE0604\n',
         _LAZY,
     ]
     return "".join(parts)
+
+
+def stub_module(names: Iterable[EventName], shared: Iterable[str]) -> str:
+    """Write the registry's types, apart: a program that only runs need not read them."""
+    events = _by_type(names)
+    places = [("_shared", name) for name in sorted(shared)]
+    places += [(name.module, name.class_name) for name in events]
+    public = _sorted(["CATALOG_SHA256", "EVENTS", "on", *(name for _, name in places)])
+    return "".join(
+        [
+            _imports([("_overloads", "Registrar"), *places]),
+            "\nCATALOG_SHA256: str\n",
+            "EVENTS: dict[str, tuple[str, str]]\n",
+            "on: Registrar\n",
+            "\n__all__ = [\n",
+            *(f'    "{name}",\n' for name in public),
+            "]\n",
+        ]
+    )
+
+
+def _by_type(names: Iterable[EventName]) -> list[EventName]:
+    return sorted(names, key=lambda name: name.type)
 
 
 def _imports(places: list[tuple[str, str]]) -> str:
@@ -65,26 +81,21 @@ def _imports(places: list[tuple[str, str]]) -> str:
     lines: list[str] = []
     for module in sorted(modules):
         wanted = modules[module]
-        line = f"    from .{module} import {', '.join(wanted)}\n"
+        line = f"from .{module} import {', '.join(wanted)}\n"
         if len(line) > 101:  # noqa: PLR2004
-            inner = "".join(f"        {name},\n" for name in wanted)
-            line = f"    from .{module} import (\n{inner}    )\n"
+            inner = "".join(f"    {name},\n" for name in wanted)
+            line = f"from .{module} import (\n{inner})\n"
         lines.append(line)
     return "".join(lines)
 
 
 def _entry(name: EventName) -> str:
-    start = f"    {_text(name.type)}: ("
-    line = f'{start}"{name.module}", "{name.class_name}"),\n'
-    if len(line) <= 101:  # noqa: PLR2004
-        return line
-    return f'{start}\n        "{name.module}",\n        "{name.class_name}",\n    ),\n'
+    return f"{_text(name.type)}\t{name.module}\t{name.class_name}\n"
 
 
 def _text(value: str) -> str:
-    """Spell an event type as a literal; it is printable, and may hold quotes."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    """Spell an event type inside a text; it is printable, and may hold quotes."""
+    return value.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _sorted(names: list[str]) -> list[str]:

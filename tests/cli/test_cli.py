@@ -74,7 +74,7 @@ def test_codegen_writes_what_check_then_accepts(catalog: Path, tmp_path: Path) -
     """What `codegen` wrote is clean, and writing it again changes nothing."""
     events = tmp_path / "events"
     options = ("codegen", "--catalog", catalog, "--output", events)
-    assert f"1 events in {events}; 6 files changed" in run(*options).stdout
+    assert f"1 events in {events}; 7 files changed" in run(*options).stdout
     assert run(*options, "--check").exit_code == 0
     assert "0 files changed" in run(*options).stdout
 
