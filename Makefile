@@ -30,6 +30,7 @@ format: .venv/stamp ## format, and mend what can be mended by itself
 
 bench: .venv/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py
+	$(BIN)/python benchmarks/codegen.py
 
 requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements/dev.txt

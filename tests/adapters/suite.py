@@ -159,10 +159,9 @@ class AdapterSuite:
         self, app: Any, ran: list[str], *, chunked: bool
     ) -> None:
         """A request to another path reaches the application with its body whole."""
-        if chunked and not self.takes_chunked_echo:
-            return
         response = self.send(app, path="/echo", announce=None if chunked else len(make_body()))
-        assert (response.status, response.body) == (200, make_body())
+        seen = b"" if chunked and not self.takes_chunked_echo else make_body()
+        assert (response.status, response.body) == (200, seen)
         assert ran == []
 
     takes_chunked_echo = True
