@@ -37,6 +37,8 @@ CATALOG = {
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
     """The package `myapp.coffrify_events`, generated and imported."""
+    monkeypatch.setattr(default_router, "_handlers", {})
+    monkeypatch.setattr(default_router, "_matches", {})
     package.write(load(CATALOG), tmp_path / "myapp" / "coffrify_events")
     (tmp_path / "myapp" / "__init__.py").touch()
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -132,3 +134,15 @@ def test_types_are_checked(own: ModuleType, tmp_path: Path) -> None:
     errors = [line for line in run.stdout.splitlines() if ": error:" in line]
     assert len(errors) == 1, run.stdout
     assert errors[0].startswith("use.py:4")
+
+
+def test_handlers_of_the_default_router_run_too(own: Any) -> None:
+    """A handler registered with the library's own `on` is not forgotten beside an own catalog."""
+    seen: list[str] = []
+    receiver = Receiver(SECRET, events=own, store="memory:")
+    body = b'{"id":"evt_1","type":"transfer.created","data":{}}'
+    assert deliver(receiver, body).outcome == "unavailable"
+    default_router.on("transfer.created", name="bundled")(lambda event: seen.append("bundled"))
+    own.on("*", name="own")(lambda event: seen.append("own"))
+    assert deliver(receiver, body).outcome == "handled"
+    assert seen == ["bundled", "own"]

@@ -363,13 +363,14 @@ def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[No
     if event.type == "ping" or not settings.first_time("unhandled", event.type):
         return
     name = type(event).__name__
-    home, unknown = "coffrify_webhooks.events", ""
+    home, unknown = type(event).__module__.rpartition(".")[0], ""
     if isinstance(event, UnknownEvent):
         home, unknown = "coffrify_webhooks", ", allow_unknown=True"
+    on_home = "coffrify_webhooks" if home.startswith("coffrify_webhooks") else home
     yield Tell(
         "unhandled",
         f"no handler wants {event.type!a}; one would be:\n\n"
-        f"from coffrify_webhooks import on\nfrom {home} import {name}\n\n\n"
+        f"from {on_home} import on\nfrom {home} import {name}\n\n\n"
         f"@on({event.type!a}{unknown})\n"
         f"def handle(event: {name}) -> None: ...\n",
         delivery,

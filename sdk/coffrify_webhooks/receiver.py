@@ -46,7 +46,7 @@ class Receiver:
         Whose handlers to call; else those registered with `coffrify_webhooks.on`.
     events:
         A package that `coffrify-webhooks codegen` made of your own catalog, or its name: its
-        classes are used, and the handlers registered with its `on` are called.
+        classes are used, and the handlers registered with its `on` are called too.
     handlers:
         Modules to import, so that their handlers are registered: `("myapp.webhooks",)`.
     store:

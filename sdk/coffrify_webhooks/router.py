@@ -56,7 +56,8 @@ class Handler:
 class Router:
     """A set of handlers. Most programs need only the default one, which `on` belongs to."""
 
-    def __init__(self, *, registry: Registry = bundled) -> None:
+    def __init__(self, *, registry: Registry = bundled, beside: "Router | None" = None) -> None:
+        self._beside = beside
         self.registry: Registry = registry
         self._handlers: dict[str, Handler] = {}
         self._matches: dict[tuple[str, bool], tuple[Handler, ...]] = {}
@@ -95,7 +96,7 @@ class Router:
             return register
 
     def __len__(self) -> int:
-        return len(self._handlers)
+        return len(self._handlers) + (len(self._beside) if self._beside else 0)
 
     def __repr__(self) -> str:
         return f"<Router of {len(self)} handlers>"
@@ -103,7 +104,8 @@ class Router:
     @property
     def handlers(self) -> tuple[Handler, ...]:
         """All handlers, in the order of their registration."""
-        return tuple(self._handlers.values())
+        beside = self._beside.handlers if self._beside else ()
+        return (*beside, *self._handlers.values())
 
     def match(self, event: Event) -> tuple[Handler, ...]:
         """Return the handlers of an event, in the order of their registration."""
@@ -114,7 +116,7 @@ class Router:
             found = tuple(h for h in self._handlers.values() if h.wants(key[0], known=key[1]))
             if len(matches) < _MOST_MATCHES:
                 matches[key] = found
-        return found
+        return (*self._beside.match(event), *found) if self._beside else found
 
     def _add(self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...]) -> None:
         known = self._handlers.get(name)
@@ -249,10 +251,10 @@ def router_of(package: str) -> Router:
     """Return the router of a generated package, whose `on` registers handlers of its events.
 
     The events of the bundled package belong to the default router; those of any other have one
-    router of their own, which knows the bundled events too.
+    router of their own, beside it: the bundled events and the default router's handlers count too.
     """
     if package not in _routers:
-        _routers[package] = Router(registry=Registry(package, bundled))
+        _routers[package] = Router(registry=Registry(package, bundled), beside=default_router)
     return _routers[package]
 
 
