@@ -16,12 +16,11 @@ _BUILTINS = {"bool", "dict", "float", "int", "list", "str"}
 _SOURCES = {
     "builtins": _BUILTINS,  # imported under another name where a field is called like one
     "typing": {"Annotated", "Any", "Literal", "Optional", "Union"},
-    "uuid": {"UUID"},
     "pydantic": {"Field"},
-    "coffrify_webhooks.event": {"Date", "Event", "EventModel", "LooseModel", "Timestamp"},
+    "coffrify_webhooks.event": {"Date", "Event", "EventModel", "LooseModel", "Timestamp", "Uuid"},
 }
 _GROUPS = (
-    ("builtins", "typing", "uuid"),
+    ("builtins", "typing"),
     ("pydantic",),
     ("coffrify_webhooks.event",),
     (SHARED,),

@@ -34,6 +34,7 @@ _TAKEN = {
     "UUID",
     "Union",
     "UnknownEvent",
+    "Uuid",
 }
 _TYPE_VARIABLE = re.compile(r"E\d?|P|R|EVENTS|TYPE_CHECKING")
 # Files of these names cannot be made on Windows.

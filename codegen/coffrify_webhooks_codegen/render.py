@@ -31,7 +31,7 @@ _REBUILD = re.compile(r"^\w+\.model_rebuild\(\)\n?", re.MULTILINE)
 # The shared module has no class of its own; the generator wants one, which is then cut out.
 _NO_ROOT = "EventModelUnused"
 _ROOT_CLASS = re.compile(rf"^class {_NO_ROOT}\(EventModel\):\n    pass(?:\n|$)", re.MULTILINE)
-_TEXTS = {"date-time": "Timestamp", "date": "Date"}
+_TEXTS = {"date-time": "Timestamp", "date": "Date", "uuid": "Uuid"}
 _NULL: Schema = {"type": "null"}
 
 

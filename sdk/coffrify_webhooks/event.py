@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from uuid import UUID
 
 from pydantic import (
     BaseModel,
@@ -35,7 +36,16 @@ else:
             return super().model_dump_json(**{"warnings": False, **options})
 
 
-__all__ = ["Date", "Event", "EventModel", "Issue", "LooseModel", "Timestamp", "UnknownEvent"]
+__all__ = [
+    "Date",
+    "Event",
+    "EventModel",
+    "Issue",
+    "LooseModel",
+    "Timestamp",
+    "UnknownEvent",
+    "Uuid",
+]
 
 _ISO_8601 = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2})(:\d{2})?([.,]\d+)? ?([Zz]|[+-]\d{2}:?(?:\d{2})?)?)?"
@@ -51,7 +61,7 @@ def _iso_8601(value: Any) -> Any:
         raise ValueError("not an ISO 8601 date and time")
     day, minute, second, fraction, zone = found.groups(default="")
     if not minute:
-        return value
+        return datetime.fromisoformat(day)
     # Both are allowed, and neither has a datetime of its own: the moment after stands for them.
     over = timedelta(seconds=int(second == ":60"), days=int(minute == "24:00"))
     if over:
@@ -70,14 +80,29 @@ Timestamp = Annotated[datetime, BeforeValidator(_iso_8601)]
 
 
 def _iso_8601_date(value: Any) -> Any:
-    if isinstance(value, date) or (isinstance(value, str) and _DATE.fullmatch(value)):
+    if isinstance(value, date):
         return value
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        return date.fromisoformat(value[:10])
     raise ValueError("not an ISO 8601 date")
 
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[Tt ].*)?")
 Date = Annotated[date, BeforeValidator(_iso_8601_date)]
 """A date, sent as ISO 8601 text; a number is not taken for one."""
+
+
+def _uuid(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return UUID(value)
+    raise ValueError("not a UUID")
+
+
+_UUID = re.compile(r"(?:urn:uuid:)?\{?[0-9A-Fa-f]{8}(?:-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12}\}?")
+Uuid = Annotated[UUID, BeforeValidator(_uuid)]
+"""A UUID, sent as text in any of its usual spellings."""
 
 
 class Issue(NamedTuple):
@@ -92,6 +117,9 @@ class Issue(NamedTuple):
 _CONFIG = ConfigDict(
     extra="allow",
     frozen=True,
+    # What is of another type is kept and listed, never quietly converted.
+    strict=True,
+    allow_inf_nan=False,
     populate_by_name=True,
     protected_namespaces=(),
     defer_build=True,

@@ -8,7 +8,7 @@ from functools import lru_cache
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from .event import Event, Issue
@@ -68,6 +68,8 @@ def _value(
         return adapter.validate_python(value)
     except ValidationError as error:
         refusal = error  # not read yet: it may list every item of a long list
+    if isinstance(value, float) and value.is_integer() and int in _arms(annotation):
+        return int(value)  # 5.0 is an integer to JSON schema
     if len(issues) >= _MOST_ISSUES:
         return value
     original = value
@@ -118,16 +120,25 @@ def _annotation(field: FieldInfo) -> Any:
 
 @lru_cache(maxsize=1024)
 def _adapter(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
-    return TypeAdapter(_annotation(model.model_fields[name]))
+    return _new_adapter(_annotation(model.model_fields[name]))
 
 
 def _plain_adapter(annotation: Any) -> TypeAdapter[Any]:
     try:
         return cast("TypeAdapter[Any]", _cached_adapter(annotation))
     except TypeError:  # unhashable metadata
-        return TypeAdapter(annotation)
+        return _new_adapter(annotation)
 
 
 @lru_cache(maxsize=1024)
 def _cached_adapter(annotation: Any) -> Any:
-    return TypeAdapter(annotation)
+    return _new_adapter(annotation)
+
+
+def _new_adapter(annotation: Any) -> TypeAdapter[Any]:
+    """Make an adapter as strict as the classes are; a class brings its own configuration."""
+    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+    return TypeAdapter(annotation, config=None if is_model else _STRICT)
+
+
+_STRICT = ConfigDict(strict=True, allow_inf_nan=False)

@@ -138,6 +138,16 @@ def test_uuids(registry, text):
     assert issues(registry({"type": "string", "format": "uuid"}), text) == ()
 
 
+@pytest.mark.parametrize("text", ["1e400", "NaN", "1" + "0" * 400])
+def test_numbers_without_a_float(registry, text):
+    """A number that no float can hold is kept as it came, and listed."""
+    event = parse(
+        f'{{"type": "t", "data": {{"a": {text}}}}}'.encode(),
+        registry=registry({"type": "object", "properties": {"a": {"type": "number"}}}),
+    )
+    assert [issue.path for issue in event.issues] == ["data.a"]
+
+
 def test_surrogates(registry):
     """Text that cannot be encoded costs nothing."""
     made = registry({"type": "object", "properties": {"a": STRING}})
