@@ -70,6 +70,16 @@ def _value(
         refusal = error  # not read yet: it may list every item of a long list
     if isinstance(value, float) and value.is_integer() and int in _arms(annotation):
         return int(value)  # 5.0 is an integer to JSON schema
+    return _misfit(refusal, annotation, value, path, issues)
+
+
+def _misfit(
+    refusal: ValidationError,
+    annotation: Any,
+    value: Any,
+    path: tuple[str, ...],
+    issues: list[Issue],
+) -> Any:
     if len(issues) >= _MOST_ISSUES:
         return value
     original = value
@@ -137,8 +147,9 @@ def _cached_adapter(annotation: Any) -> Any:
 
 def _new_adapter(annotation: Any) -> TypeAdapter[Any]:
     """Make an adapter as strict as the classes are; a class brings its own configuration."""
-    is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
-    return TypeAdapter(annotation, config=None if is_model else _STRICT)
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return TypeAdapter(annotation)
+    return TypeAdapter(cast("Any", annotation), config=_STRICT)
 
 
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
