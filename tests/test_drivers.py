@@ -16,7 +16,7 @@ import anyio.lowlevel
 import pytest
 
 from coffrify_webhooks import Claim, Event, Receiver, Reply, Router, Store, sign
-from coffrify_webhooks.pipeline import key_of
+from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 
@@ -204,9 +204,9 @@ async def test_the_loop_is_never_blocked(rig: Rig) -> None:
     where: dict[str, set[int]] = {"store": set(), "sync": set(), "async": set()}
 
     class Watched(MemoryStore):
-        def claim(self, key: str, digest: str, lease: float, token: str | None = None) -> Claim:
+        def claim(self, *arguments: Any) -> Claim:
             where["store"].add(threading.get_ident())
-            return super().claim(key, digest, lease, token)
+            return super().claim(*arguments)
 
     rig = Rig(Watched())
     for kind in ("sync", "async"):
@@ -511,10 +511,10 @@ def test_cancelled_while_claiming(rig: Rig) -> None:
     asked, answer = threading.Event(), threading.Event()
 
     class Slow(MemoryStore):
-        def claim(self, key: str, digest: str, lease: float, token: str | None = None) -> Claim:
+        def claim(self, *arguments: Any) -> Claim:
             asked.set()
             assert answer.wait(PATIENCE)
-            return super().claim(key, digest, lease, token)
+            return super().claim(*arguments)
 
     rig = Rig(Slow())
     runs: list[str | None] = []

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coffrify_webhooks import Event, Receiver, Reply, Router, Store, StoreUnavailable, leases, sign
-from coffrify_webhooks.pipeline import key_of
+from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 

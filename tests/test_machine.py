@@ -19,7 +19,10 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from coffrify_webhooks import Claim, Event, Receiver, Reply, Router, Store, StoreUnavailable, sign
-from coffrify_webhooks.pipeline import Ask, Call, Effect, Tell, key_of, receive
+from coffrify_webhooks.effects import Ask, Call, Effect, Tell
+from coffrify_webhooks.identity import conflict_key, key_of
+from coffrify_webhooks.pipeline import receive
+from coffrify_webhooks.stores import Filter
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 
@@ -58,6 +61,8 @@ class Known:
     id: str
     holder: Flight | None = None
     until: float = 0.0
+    failed: bool = False
+    """Whether a failed attempt is on record."""
     recorded: set[str] = field(default_factory=set)
     done: str | None = None
     """The digest of the body that was handled."""
@@ -94,8 +99,8 @@ class Machine(RuleBasedStateMachine):
         return MemoryStore(clock=self.clock)
 
     def letters(self) -> set[tuple[str, str]]:
-        assert isinstance(self.store, MemoryStore)
-        return {letter[:2] for letter in self.store.dead_letters}
+        found = self.store.find(Filter(statuses=("conflict",)), limit=1000)
+        return {(record.key, record.digest) for record in found}
 
     def clock(self) -> float:
         return self.now
@@ -211,11 +216,12 @@ class Machine(RuleBasedStateMachine):
     def forget(self, event_id: str) -> None:
         """An event is forgotten by hand: whoever holds it is cut off, and it is new again."""
         known = self.events[event_id]
-        there = bool(known.holder or known.recorded or known.done)
+        there = bool(known.holder or known.recorded or known.done or known.failed)
         assert self.receiver.forget(event_id) is there
         known.holder = None
         known.recorded = set()
         known.done = None
+        known.failed = False
 
     # --- performing ---------------------------------------------------------------------------
 
@@ -250,12 +256,13 @@ class Machine(RuleBasedStateMachine):
     def ask(self, flight: Flight, effect: Ask) -> Any:
         """Ask the store, and check that its answer is the one that the model expects."""
         answer = getattr(self.store, effect.method)(*effect.arguments)
-        known = self.by_key[effect.arguments[0]]
-        assert known is flight.event
+        known = flight.event
+        if effect.method == "conflict":
+            known.buried.add(flight.digest)
+            return answer
+        assert known is self.by_key[effect.arguments[0]]
         if effect.method == "claim":
             self.claimed(flight, answer)
-        elif effect.method == "bury":
-            known.buried.add(flight.digest)
         else:
             assert effect.arguments[1] == flight.token
             ours = known.holder is flight
@@ -288,9 +295,11 @@ class Machine(RuleBasedStateMachine):
         if effect.method == "done":
             assert known.holder is not None
             known.done = known.holder.digest
+            known.failed = False
             known.recorded = set(known.wanted)
         else:
-            assert effect.method == "release"
+            assert effect.method in ("release", "failed")
+            known.failed = known.failed or effect.method == "failed"
         known.holder = None
 
     def enter(self, flight: Flight, call: Call) -> None:
@@ -346,7 +355,7 @@ class Machine(RuleBasedStateMachine):
     def dead_letters_are_the_conflicts(self) -> None:
         """A body is a dead letter exactly if it came in conflict."""
         expected = {
-            (key_of("default", known.id), digest)
+            (conflict_key(key_of("default", known.id), digest), digest)
             for known in self.events.values()
             for digest in known.buried
         }
@@ -383,11 +392,6 @@ class SQLiteMachine(Machine):
     def make_store(self) -> Store:
         self.folder = tempfile.TemporaryDirectory()
         return SQLiteStore(Path(self.folder.name) / "store.db", clock=self.clock)
-
-    def letters(self) -> set[tuple[str, str]]:
-        assert isinstance(self.store, SQLiteStore)
-        with self.store._database() as database:
-            return set(database.execute("SELECT key, digest FROM dead_letters"))
 
     @rule()
     def reopen(self) -> None:

@@ -39,7 +39,11 @@ class Registrar(Protocol):
     """Says which events a handler is for."""
 
 '''
-_KEYWORDS = ("name: str | None = None", "allow_unknown: bool = False")
+_KEYWORDS = (
+    "name: str | None = None",
+    "allow_unknown: bool = False",
+    "atomic: bool = False",
+)
 
 
 def overloads_module(names: Iterable[EventName]) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "MethodNotAllowed",
     "MissingSignature",
     "NoHandlers",
+    "NotReplayable",
     "PayloadError",
     "SecretsUnavailable",
     "SignatureMismatch",
@@ -138,6 +139,8 @@ class HandlerError(WebhookError):
 
     code = "handler_failed"
     outcome = "failed"
+    reason = ""
+    """Which handler raised what, and where; kept in the store."""
 
 
 class Busy(WebhookError):
@@ -160,6 +163,12 @@ class NoHandlers(WebhookError):
     status = 503
     code = "no_handlers"
     outcome = "unavailable"
+
+
+class NotReplayable(WebhookError):
+    """The store does not have what it would take to handle an event again."""
+
+    code = "not_replayable"
 
 
 class SecretsUnavailable(WebhookError):

@@ -23,6 +23,7 @@ __all__ = [
     "refuse_unknown",
     "router_for",
     "secrets_of",
+    "size",
     "store_of",
     "text",
 ]
@@ -68,6 +69,15 @@ def amount(option: str, value: Any) -> Any:
     """Return a number above 0."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
         raise ConfigurationError(f"{option}={value!r}: give a number above 0")
+    return value
+
+
+def size(option: str, value: Any, default: int) -> int:
+    """Return a number of bytes, 0 included."""
+    if value is None:
+        return default
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigurationError(f"{option}={value!r}: give a number of bytes; 0 keeps none")
     return value
 
 

@@ -6,13 +6,15 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
-from . import bridge, leases, options, pipeline
-from .errors import ConfigurationError, WebhookError
+from . import bridge, leases, options, pipeline, worker
+from .effects import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
+from .errors import ConfigurationError, NotReplayable, WebhookError
+from .handling import FAILURES
+from .identity import key_of
 from .observe import Notice, Observer, log, logger
-from .pipeline import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
 from .reply import Outcome, Reply
 from .signature import SCHEMES, TOLERANCE, Verifier
-from .stores import Claim, Store
+from .stores import AtomicStore, Claim, Record, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -70,6 +72,9 @@ class Receiver:
     retention:
         Seconds for which handled ids are remembered; 30 days, since the sender retries for 72 h
         and replays are made by hand.
+    keep_body:
+        Bytes up to which the body of an event that failed, is dead or is queued is kept in the
+        store, so that it can be replayed; max_body unless told, and 0 keeps none.
     clock:
         Returns the time in seconds since 1970; for tests.
 
@@ -94,6 +99,7 @@ class Receiver:
         strict: bool = False,
         observers: Iterable[Observer] = (),
         retention: float = 30 * _DAY,
+        keep_body: int | None = None,
         clock: Callable[[], float] = time.time,
         **unknown: Never,
     ) -> None:
@@ -103,6 +109,7 @@ class Receiver:
         self.name: str = options.text("name", name)
         self.router: Router = options.router_for(router, events)
         self.max_body: int = options.amount("max_body", max_body)
+        self.keep_body: int = options.size("keep_body", keep_body, self.max_body)
         self.lease: float = options.amount("lease", lease)
         self.retention: float = options.amount("retention", retention)
         self.strict: bool = options.flag("strict", strict)
@@ -156,7 +163,20 @@ class Receiver:
         Raises Busy, or HandlerError from what the handler raised, so that the engine brings the
         message back; MessageError for what is no message of this receiver.
         """
-        return self._drive(pipeline.execute(self, message))
+        return self._drive(worker.execute(self, message))
+
+    def replay(self, event: str | Record) -> Outcome:
+        """Handle an event again that failed, is dead or in conflict, from the body that was kept.
+
+        event: its id, or a record of the store. Runs the handlers that have not finished, or hands
+        the event to the dispatcher. Raises NotReplayable if the body is not kept, as of an event
+        that was handled; HandlerError if a handler raised again; Busy if it is being handled.
+        """
+        key = key_of(self.name, event) if isinstance(event, str) else event.key
+        record = self.store.get(key)
+        if record is None:
+            raise NotReplayable("the store does not know this event")
+        return self._drive(worker.replay(self, record))
 
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""
@@ -168,7 +188,7 @@ class Receiver:
 
     def forget(self, event_id: str) -> bool:
         """Drop what is known of an event, so that a replay of it runs again; False if unknown."""
-        return self.store.forget(pipeline.key_of(self.name, event_id))
+        return self.store.forget(key_of(self.name, event_id))
 
     def __repr__(self) -> str:
         return f"Receiver({self.name!r}, {self.router!r}, store={self.store!r})"
@@ -215,10 +235,12 @@ class Receiver:
     def _perform(self, effect: Effect) -> Any:
         if not isinstance(effect, Call):
             return self._blocking(effect)
-        arguments = effect.handler.arguments(effect.event, effect.delivery)
-        if effect.handler.is_async:
-            return bridge.run(effect.handler.fn, *arguments)
-        result = effect.handler.fn(*arguments)
+        if effect.handler.atomic:
+            return self._atomically(effect)
+        handler = effect.handler
+        if handler.is_async:
+            return bridge.run(handler.call, effect.event, effect.delivery)
+        result = handler.call(effect.event, effect.delivery)
         return bridge.run(_awaited, result) if inspect.isawaitable(result) else result
 
     async def _drive_async(self, steps: Steps[T]) -> T:
@@ -230,7 +252,7 @@ class Receiver:
                     try:
                         result = await self._perform_async(effect)
                         _keep(keeper, effect, result)
-                    except pipeline.FAILURES as error:
+                    except FAILURES as error:
                         effect = steps.throw(error)
                     else:
                         effect = steps.send(result)
@@ -243,11 +265,26 @@ class Receiver:
         if not isinstance(effect, Call):
             pool: bridge.Pool = "stores" if isinstance(effect, Ask) else "others"
             return await bridge.in_thread(pool, self._blocking, effect)
-        arguments = effect.handler.arguments(effect.event, effect.delivery)
+        if effect.handler.atomic:
+            return await bridge.in_thread("handlers", self.in_worker, self._atomically, effect)
+        call = effect.handler.call
         if effect.handler.is_async:
-            return await effect.handler.fn(*arguments)
-        result = await bridge.in_thread("handlers", self.in_worker, effect.handler.fn, *arguments)
+            return await call(effect.event, effect.delivery)
+        result = await bridge.in_thread(
+            "handlers", self.in_worker, call, effect.event, effect.delivery
+        )
         return await result if inspect.isawaitable(result) else result
+
+    def _atomically(self, call: Call) -> None:
+        """Call an atomic handler in a transaction that records its finish as well."""
+        handler = call.handler
+        if not isinstance(self.store, AtomicStore):
+            raise TypeError(handler)
+
+        def work(connection: Any) -> None:
+            handler.call(call.event, call.delivery, connection)
+
+        self.store.atomically(call.key, call.token, handler.name, work)
 
     def in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a sync handler in a worker thread; adapters wrap it with what their threads need."""

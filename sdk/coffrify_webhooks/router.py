@@ -25,20 +25,39 @@ _MOST_MATCHES = 10_000
 class Handler:
     """A function, the events it wants, and the stable name under which its runs are recorded."""
 
-    __slots__ = ("fn", "is_async", "name", "patterns", "takes_delivery")
+    __slots__ = (
+        "atomic",
+        "fn",
+        "is_async",
+        "name",
+        "patterns",
+        "takes_connection",
+        "takes_delivery",
+    )
 
-    def __init__(self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...]) -> None:
+    def __init__(
+        self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...], *, atomic: bool = False
+    ) -> None:
         self.fn: Callable[..., Any] = fn
         self.name: str = name
         self.patterns: tuple[str, ...] = patterns
-        self.takes_delivery: bool = _takes_delivery(fn, name)
+        self.atomic: bool = atomic
+        self.takes_delivery, self.takes_connection = _taken(fn, name, atomic=atomic)
         self.is_async: bool = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
             getattr(fn, "__call__", None)  # noqa: B004 - an object whose __call__ is async
         )
+        if atomic and self.is_async:
+            raise ConfigurationError(
+                f"{name} is atomic and async; a transaction belongs to one thread, so an atomic "
+                "handler is a plain function (an async framework runs it in a worker thread)"
+            )
 
-    def arguments(self, event: Event, delivery: Delivery) -> tuple[Any, ...]:
-        """Return what to call the function with."""
-        return (event, delivery) if self.takes_delivery else (event,)
+    def call(self, event: Event, delivery: Delivery, connection: Any = None) -> Any:
+        """Call the function with what it takes."""
+        arguments = (event, delivery) if self.takes_delivery else (event,)
+        if self.takes_connection:
+            return self.fn(*arguments, connection=connection)
+        return self.fn(*arguments)
 
     def wants(self, event_type: str, *, known: bool) -> bool:
         """Tell whether an event of this type is for it."""
@@ -72,7 +91,9 @@ class Router:
             (`"transfer.*"`) or everything (`"*"`). Several handlers of one event run in the order
             of their registration. name: the stable name under which the handler's runs are
             recorded, else `module:qualname`; give one before you rename or move a handler.
-            allow_unknown: accept a name that the catalog does not have.
+            allow_unknown: accept a name that the catalog does not have. atomic: run the handler
+            in one transaction with the record that it has finished, in a store that is the
+            application's own database; it may take a parameter named `connection`.
 
             Raises ConfigurationError for a name that is neither known nor a pattern (naming the
             nearest ones), for a second handler of the same name, and for a function that cannot
@@ -82,7 +103,11 @@ class Router:
     else:
 
         def on(
-            self, *events: Selector, name: str | None = None, allow_unknown: bool = False
+            self,
+            *events: Selector,
+            name: str | None = None,
+            allow_unknown: bool = False,
+            atomic: bool = False,
         ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             """Register the decorated function; see the typed signature above."""
             if not events:
@@ -90,7 +115,7 @@ class Router:
             patterns = tuple(self._pattern(event, allow_unknown=allow_unknown) for event in events)
 
             def register(fn: Callable[..., Any]) -> Callable[..., Any]:
-                self._add(fn, name or _stable_name(fn), patterns)
+                self._add(fn, name or _stable_name(fn), patterns, atomic=atomic)
                 return fn
 
             return register
@@ -118,7 +143,9 @@ class Router:
                 matches[key] = found
         return (*self._beside.match(event), *found) if self._beside else found
 
-    def _add(self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...]) -> None:
+    def _add(
+        self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...], *, atomic: bool
+    ) -> None:
         known = self._handlers.get(name)
         if known is not None and known.fn != fn:
             remedy = 'give one of them another name: @on(..., name="...")'
@@ -136,8 +163,9 @@ class Router:
                 "module that is run as a script"
             )
         before = known.patterns if known else ()
+        handler = Handler(fn, name, (*before, *patterns), atomic=atomic)
         # New dicts, so that a thread that is matching meanwhile sees the old or the new.
-        self._handlers = {**self._handlers, name: Handler(fn, name, (*before, *patterns))}
+        self._handlers = {**self._handlers, name: handler}
         self._matches = {}
 
     def _pattern(self, event: Selector, *, allow_unknown: bool) -> str:
@@ -204,7 +232,8 @@ def _imported_twice(one: Callable[..., Any], two: Callable[..., Any]) -> bool:
     )
 
 
-def _takes_delivery(fn: Callable[..., Any], name: str) -> bool:
+def _taken(fn: Callable[..., Any], name: str, *, atomic: bool) -> tuple[bool, bool]:
+    """Tell whether the function takes the delivery, and whether the connection."""
     if not callable(fn):
         raise ConfigurationError("on(...) decorates a function")
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
@@ -215,7 +244,10 @@ def _takes_delivery(fn: Callable[..., Any], name: str) -> bool:
     try:
         parameters = list(inspect.signature(fn).parameters.values())
     except (TypeError, ValueError):  # a builtin that does not tell
-        return False
+        return False, False
+    connection = next((p for p in parameters if atomic and p.name == "connection"), None)
+    if connection is not None:
+        parameters.remove(connection)
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     needs = [
@@ -230,8 +262,9 @@ def _takes_delivery(fn: Callable[..., Any], name: str) -> bool:
         raise ConfigurationError(
             f"{name} cannot be called with an event: a handler takes the event, and if it wants "
             "the delivery too, a second parameter annotated Delivery"
+            + (", and one named connection" if atomic else "")
         )
-    return takes
+    return takes, connection is not None
 
 
 def _is_delivery(annotation: Any) -> bool:

@@ -150,7 +150,7 @@ receiver.receive(body, sign(body, secret))
 
 def test_killed_in_a_handler(path: Path, store: SQLiteStore) -> None:
     """A process killed in a handler holds its claim for one more lease at the most."""
-    from coffrify_webhooks.pipeline import key_of
+    from coffrify_webhooks.identity import key_of
 
     key = key_of("default", "evt_1")
     with start(HANG, path) as process:
@@ -170,8 +170,8 @@ def test_kill_mid_write_locks_nobody_out(path: Path, store: SQLiteStore) -> None
 import sys, threading
 from coffrify_webhooks.stores.sqlite import SQLiteStore, _transaction
 store = SQLiteStore(sys.argv[1])
-with store._database() as database, _transaction(database):
-    database.execute("DELETE FROM events")
+with store._session(), _transaction(store._connection):
+    store._connection.execute("DELETE FROM coffrify_webhooks_events")
     print("writing", flush=True)
     threading.Event().wait()
 """
@@ -201,7 +201,7 @@ def test_locked_by_another_process(path: Path) -> None:
 def test_held_too_long_by_another_thread(path: Path) -> None:
     """A caller that cannot have the connection in time is told so, and does not hang."""
     store = SQLiteStore(path, timeout=0.05)
-    with store._database(), pytest.raises(StoreUnavailable, match="thread"):
+    with store._session(), pytest.raises(StoreUnavailable, match="thread"):
         store.claim("a", "d", 60)
     assert store.claim("a", "d", 60).status == "claimed"
     store.close()
@@ -263,7 +263,7 @@ store = SQLiteStore(sys.argv[1])
 store.claim("before", "d", 60)
 inside, leave = threading.Event(), threading.Event()
 def use():
-    with store._database() as database, _transaction(database):
+    with store._session(), _transaction(store._connection):
         inside.set()
         leave.wait()
 user = threading.Thread(target=use)
@@ -294,7 +294,7 @@ store = SQLiteStore(sys.argv[1], timeout=0.1)
 store.claim("before", "d", 60)
 inside, leave = threading.Event(), threading.Event()
 def use():
-    with store._database():
+    with store._session():
         inside.set()
         leave.wait()
 user = threading.Thread(target=use)
@@ -407,17 +407,44 @@ def test_made_on_first_use(path: Path) -> None:
     store.close()
 
 
-def test_later_schema(path: Path) -> None:
-    """A file of a later version is not touched: the store is unavailable, and says why."""
+def foreign(path: Path, *statements: str) -> bytes:
+    """Make a file with tables of somebody else's, and return it."""
     other = sqlite3.connect(path)
-    other.execute("PRAGMA user_version = 999")
+    for statement in statements:
+        other.execute(statement)
+    other.commit()
     other.close()
+    return path.read_bytes()
+
+
+def test_later_schema(path: Path) -> None:
+    """A file of a later version is refused at once, with the remedy, and not touched."""
+    before = foreign(
+        path,
+        "CREATE TABLE coffrify_webhooks_schema (version INTEGER)",
+        "INSERT INTO coffrify_webhooks_schema VALUES (999)",
+    )
+    with pytest.raises(ConfigurationError, match="upgrade coffrify-webhooks"):
+        SQLiteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_a_table_that_is_not_ours(path: Path) -> None:
+    """A table of our name with other columns is refused at once, and not touched."""
+    before = foreign(path, "CREATE TABLE coffrify_webhooks_events (id INTEGER, what TEXT)")
+    with pytest.raises(ConfigurationError, match="is not one of coffrify-webhooks"):
+        SQLiteStore(path)
+    assert path.read_bytes() == before
+
+
+def test_beside_tables_of_others(path: Path) -> None:
+    """In a database of the application's own, our tables stand beside its own."""
+    foreign(path, "CREATE TABLE events (id INTEGER)", "INSERT INTO events VALUES (7)")
     store = SQLiteStore(path)
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="later version"):
-            store.claim("k", "d", 60)
+    assert store.claim("k", "d", 60).status == "claimed"
+    store.close()
     other = sqlite3.connect(path)
-    assert other.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    assert other.execute("SELECT id FROM events").fetchall() == [(7,)]
     other.close()
 
 
@@ -438,10 +465,10 @@ def test_damaged_in_use(path: Path, store: SQLiteStore) -> None:
     """A table lost while the store is open is an unavailable store, and its return is noticed."""
     store.claim("k", "d", 60)
     other = sqlite3.connect(path)
-    other.execute("ALTER TABLE events RENAME TO elsewhere")
+    other.execute("ALTER TABLE coffrify_webhooks_events RENAME TO elsewhere")
     with pytest.raises(StoreUnavailable):
         store.claim("k", "d", 60)
-    other.execute("ALTER TABLE elsewhere RENAME TO events")
+    other.execute("ALTER TABLE elsewhere RENAME TO coffrify_webhooks_events")
     other.close()
     assert store.claim("k", "d", 60).status == "busy"
 
@@ -480,9 +507,9 @@ def test_journal_and_synchronous(path: Path) -> None:
     for asked, expected in (("NORMAL", 1), ("FULL", 2)):
         store = open_store(f"sqlite:///{path}?synchronous={asked}")
         assert isinstance(store, SQLiteStore)
-        with store._database() as database:
-            assert database.execute("PRAGMA synchronous").fetchone() == (expected,)
-            assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        with store._session() as execute:
+            assert execute("PRAGMA synchronous", {}).fetchone() == (expected,)
+            assert execute("PRAGMA journal_mode", {}).fetchone() == ("wal",)
         store.close()
 
 

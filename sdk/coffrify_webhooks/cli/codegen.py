@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["codegen"]
 
-_FOLDER = click.Path(file_okay=False, path_type=Path)
+_FOLDER = click.Path(path_type=Path)
 _SOON = 50
 """Up to here it is over before anyone has read a progress bar."""
 
@@ -45,12 +45,14 @@ def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
             "name the folder for your own classes: --output myapp/coffrify_events; "
             "those of the bundled snapshot stay as they are"
         )
+    if output is not None and output.exists() and not output.is_dir():
+        raise ConfigurationError(f"{output} is a file; name a folder for the classes: --output")
     folder = output or Path(events.__file__).parent
     try:
         read = _read(catalog)
         with _progress(len(read.events)) as progress:
             work = package.check if check else package.write
-            differing = work(read, folder, progress)
+            differing = work(read, folder, progress, _warn)
     except (CatalogError, OSError) as error:
         raise ConfigurationError(str(error)) from error
     if not check:
@@ -60,6 +62,10 @@ def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
             click.echo(f"{folder / name} differs")
         click.echo("run `coffrify-webhooks codegen` to renew them", err=True)
         raise SystemExit(1)
+
+
+def _warn(line: str) -> None:
+    click.echo(f"Warning: {line}", err=True)
 
 
 def _read(source: str | None) -> "Catalog":

@@ -1,5 +1,6 @@
 """One event on its way to an engine's worker, as plain JSON."""
 
+import json
 from base64 import b64decode, b64encode
 from typing import Any, cast
 
@@ -8,7 +9,7 @@ from coffrify_webhooks.errors import MessageError
 
 from . import Message
 
-__all__ = ["pack", "unpack"]
+__all__ = ["facts", "pack", "restore", "unpack"]
 
 _VERSION = 1
 
@@ -20,16 +21,44 @@ def pack(
     return {
         "version": _VERSION,
         "receiver": receiver,
-        "id": event_id,
         "token": token,
         "received_at": received_at,
+        **facts(delivery),
+        "id": event_id,
+        "body": b64encode(delivery.body).decode(),
+    }
+
+
+def facts(delivery: Delivery) -> dict[str, Any]:
+    """Return what was verified of a delivery, less the body, as plain JSON."""
+    return {
+        "id": delivery.id,
         "timestamp": delivery.timestamp,
         "scheme": delivery.scheme,
         "key": delivery.key,
         "encoding": delivery.encoding,
         "test": delivery.test,
-        "body": b64encode(delivery.body).decode(),
     }
+
+
+def restore(text: str, body: bytes) -> Delivery:
+    """Return the delivery whose facts a store kept as JSON."""
+    try:
+        return _delivery(json.loads(text), body)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise MessageError("what the store kept of this delivery is damaged") from None
+
+
+def _delivery(fields: Any, body: bytes) -> Delivery:
+    return Delivery(
+        fields["id"],
+        int(fields["timestamp"]),
+        fields["scheme"],
+        int(fields["key"]),
+        str(fields["encoding"]),
+        body,
+        test=bool(fields["test"]),
+    )
 
 
 def unpack(message: Any, receiver: str) -> tuple[str | None, str, Delivery]:
@@ -46,15 +75,7 @@ def unpack(message: Any, receiver: str) -> tuple[str | None, str, Delivery]:
             "give the web process and the worker the same Receiver(name=...)"
         )
     try:
-        delivery = Delivery(
-            fields["id"],
-            int(fields["timestamp"]),
-            fields["scheme"],
-            int(fields["key"]),
-            str(fields["encoding"]),
-            b64decode(fields["body"], validate=True),
-            test=bool(fields["test"]),
-        )
+        delivery = _delivery(fields, b64decode(fields["body"], validate=True))
         event_id, token = fields["id"], fields["token"]
     except (KeyError, TypeError, ValueError, OverflowError):
         raise MessageError("the engine's message is damaged") from None

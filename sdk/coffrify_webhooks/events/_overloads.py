@@ -71,6 +71,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[ApiKeyCreated]: ...
 
     @overload
@@ -81,6 +82,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[ApiKeyExpired]: ...
 
     @overload
@@ -91,6 +93,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[ApiKeyRevoked]: ...
 
     @overload
@@ -101,6 +104,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[ApiKeyRotated]: ...
 
     @overload
@@ -111,6 +115,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[ApiKeySuspiciousUsage]: ...
 
     @overload
@@ -121,6 +126,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[Ping]: ...
 
     @overload
@@ -131,6 +137,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[SamlLoginFailed]: ...
 
     @overload
@@ -141,6 +148,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[SamlLoginSucceeded]: ...
 
     @overload
@@ -151,6 +159,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[ScimUserDeprovisioned]: ...
 
     @overload
@@ -161,6 +170,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[ScimUserProvisioned]: ...
 
     @overload
@@ -171,6 +181,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferCloned]: ...
 
     @overload
@@ -181,6 +192,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferCreated]: ...
 
     @overload
@@ -191,6 +203,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferDeleted]: ...
 
     @overload
@@ -201,6 +214,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferDownloaded]: ...
 
     @overload
@@ -211,6 +225,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferE2eCreated]: ...
 
     @overload
@@ -221,6 +236,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferEmailSent]: ...
 
     @overload
@@ -231,6 +247,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferExpired]: ...
 
     @overload
@@ -241,6 +258,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferGeoBlocked]: ...
 
     @overload
@@ -251,6 +269,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferLimitReached]: ...
 
     @overload
@@ -261,6 +280,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferPasswordFailed]: ...
 
     @overload
@@ -271,6 +291,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferPreviewOpened]: ...
 
     @overload
@@ -281,6 +302,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferScanClean]: ...
 
     @overload
@@ -291,6 +313,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferScanInfected]: ...
 
     @overload
@@ -301,6 +324,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferScanQuarantined]: ...
 
     @overload
@@ -311,6 +335,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[TransferScanned]: ...
 
     @overload
@@ -321,6 +346,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[WebhookDeliveryFailedFinal]: ...
 
     @overload
@@ -331,6 +357,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[WebhookEndpointDisabled]: ...
 
     @overload
@@ -341,6 +368,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[WorkspaceCreated]: ...
 
     @overload
@@ -351,6 +379,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[WorkspacePaymentFailed]: ...
 
     @overload
@@ -361,6 +390,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[WorkspacePaymentSucceeded]: ...
 
     @overload
@@ -371,6 +401,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[WorkspacePlanChanged]: ...
 
     @overload
@@ -381,6 +412,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[WorkspaceUsageLimitReached]: ...
 
     @overload
@@ -391,6 +423,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[WorkspaceUsageLimitWarning]: ...
 
     @overload
@@ -409,6 +442,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[Event]: ...
 
     @overload
@@ -419,6 +453,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[E1]: ...
 
     @overload
@@ -430,6 +465,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[E1 | E2]: ...
 
     @overload
@@ -442,6 +478,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[E1 | E2 | E3]: ...
 
     @overload
@@ -455,6 +492,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[E1 | E2 | E3 | E4]: ...
 
     @overload
@@ -465,6 +503,7 @@ class Registrar(Protocol):
         *,
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[Event]: ...
 
     @overload
@@ -473,4 +512,5 @@ class Registrar(Protocol):
         *events: str | type[Event],
         name: str | None = None,
         allow_unknown: bool = False,
+        atomic: bool = False,
     ) -> On[Any]: ...

@@ -2,13 +2,29 @@
 
 import logging
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from coffrify_webhooks.errors import ConfigurationError
 
-__all__ = ["Claim", "ClaimStatus", "Store", "default_store", "open_store"]
+from .record import EVERYTHING, About, Filter, Record, Status
+
+__all__ = [
+    "About",
+    "AtomicStore",
+    "Claim",
+    "ClaimStatus",
+    "Filter",
+    "Record",
+    "Status",
+    "Store",
+    "default_store",
+    "open_store",
+]
+
+T = TypeVar("T")
 
 logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 
@@ -20,12 +36,14 @@ class Claim(NamedTuple):
 
     status: "claimed" (it is ours, under `token`), "busy" (another holds it and its lease is
     live), "queued" (an engine has it), "done", or "conflict" (done with another body). finished:
-    the names of the handlers that have already finished this event.
+    the names of the handlers that have already finished this event. attempts: how often its
+    handlers were started, this time included.
     """
 
     status: ClaimStatus
     token: str = ""
     finished: frozenset[str] = frozenset()
+    attempts: int = 1
 
 
 @runtime_checkable
@@ -36,13 +54,26 @@ class Store(Protocol):
     StoreUnavailable within a few seconds. Times are the store's own clock's. A `key` is the
     sha256 hex of receiver and event id; a `digest` is the sha256 hex of the body. Calls that take
     a `token` do nothing and return False when the claim is no longer that token's.
+
+    A store whose database is the application's own may have one method more, `atomically`: see
+    `AtomicStore`.
     """
 
-    def claim(self, key: str, digest: str, lease: float, token: str | None = None) -> Claim:
-        """Take the event for `lease` seconds, if nobody has it; an expired claim may be taken.
+    def claim(
+        self,
+        key: str,
+        digest: str,
+        lease: float,
+        token: str | None = None,
+        about: About | None = None,
+        body: bytes | None = None,
+    ) -> Claim:
+        """Take the event for `lease` seconds, if nobody has it.
 
-        token: what an engine's message carries. With it a queued event can be taken too, and
-        the claim that the token itself stands for; the event then counts as running on an engine.
+        Free are an event that is new, one whose claim has expired, and one that failed or is
+        dead. token: what an engine's message carries. With it a queued event can be
+        taken too, and the claim that the token itself stands for; the event then counts as running
+        on an engine. about: what to keep of it. body: to be kept until the event is done.
         """
         ...
 
@@ -55,31 +86,76 @@ class Store(Protocol):
         ...
 
     def done(self, key: str, token: str) -> bool:
-        """Record that every handler has finished."""
+        """Record that every handler has finished; a body that was kept is dropped."""
         ...
 
-    def queued(self, key: str, token: str) -> bool:
-        """Record that an engine durably has the event: handed to it, or left to its retry."""
+    def queued(self, key: str, token: str, error: str | None = None) -> bool:
+        """Record that an engine durably has the event.
+
+        Without an error it was handed over, and this claim counts as no attempt; with one, a
+        handler failed and the event is left to the engine's retry.
+        """
+        ...
+
+    def failed(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
+        """Record that a handler failed, and give the claim back; `body` is kept for a replay."""
+        ...
+
+    def dead(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
+        """Record that the event is a dead letter: it will not be tried again by itself."""
         ...
 
     def release(self, key: str, token: str) -> bool:
-        """Give the claim back to anybody; leaves no trace but the checkpoints."""
+        """Give the claim back to anybody; leaves no trace, unless an earlier attempt did."""
         ...
 
     def forget(self, key: str) -> bool:
         """Drop all that is known of an event, so that a replay of it runs again."""
         ...
 
-    def bury(self, key: str, digest: str, reason: str, body: bytes) -> None:
-        """Keep a dead letter: a body that was acknowledged and not handled, and why."""
+    def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
+        """Keep a body that came under the id of an event handled before; `key` is its own."""
         ...
 
     def purge(self, older_than: float, limit: int = 1000) -> int:
-        """Drop up to `limit` settled events untouched for `older_than` seconds; return how many."""
+        """Drop up to `limit` events untouched for `older_than` seconds; return how many.
+
+        Not those that are being handled, or that an engine has.
+        """
+        ...
+
+    def get(self, key: str) -> Record | None:
+        """Return all that is known of one event, its body included."""
+        ...
+
+    def find(
+        self, wanted: Filter = EVERYTHING, limit: int = 100, after: Record | None = None
+    ) -> list[Record]:
+        """Return records without bodies, those touched last first; `after` is where to go on."""
+        ...
+
+    def stats(self) -> dict[Status, int]:
+        """Count the events of each status; a status that none has may be missing."""
         ...
 
     def close(self) -> None:
         """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class AtomicStore(Protocol):
+    """A store in the application's own database, which can commit a handler's effects itself."""
+
+    def atomically(
+        self, key: str | None, token: str, handler: str, work: Callable[[Any], T], /
+    ) -> T:
+        """Run `work` and record that `handler` has finished, in one transaction.
+
+        `work` is given the connection, where the application does not have it by itself. Raises
+        ClaimLost, and rolls back, if the claim on `key` is no longer that token's; without a key
+        nothing is recorded.
+        """
         ...
 
 

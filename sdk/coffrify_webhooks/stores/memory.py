@@ -1,28 +1,34 @@
 """Claims in this process's memory: for tests, and programs that may forget on restart."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from secrets import token_hex
 from threading import Lock
-from typing import Literal
 
-from . import Claim
+from . import Claim, ClaimStatus
+from .record import EVERYTHING, About, Filter, Record, Status
 
 __all__ = ["MemoryStore"]
 
-
-_MOST_DEAD_LETTERS = 1000
+_LIVE = ("claimed", "running")
+_FREE = ("failed", "dead")
 
 
 @dataclass(slots=True)
 class _Row:
+    about: About
     digest: str
-    status: str = "free"  # free, claimed, queued, running, done
+    received_at: float
+    touched_at: float
+    status: Status = "failed"
     token: str = ""
     lease_until: float = 0.0
-    touched: float = 0.0
+    attempts: int = 0
     finished: set[str] = field(default_factory=set[str])
+    error: str = ""
+    body: bytes | None = None
 
 
 class MemoryStore:
@@ -35,22 +41,37 @@ class MemoryStore:
         self._clock = clock
         self._lock = Lock()
         self._rows: dict[str, _Row] = {}
-        self.dead_letters: list[tuple[str, str, str, bytes]] = []
-        """(key, digest, reason, body) of each, oldest first."""
 
-    def claim(self, key: str, digest: str, lease: float, token: str | None = None) -> Claim:
+    def claim(
+        self,
+        key: str,
+        digest: str,
+        lease: float,
+        token: str | None = None,
+        about: About | None = None,
+        body: bytes | None = None,
+    ) -> Claim:
         """See `Store.claim`."""
         with self._lock:
             now = self._clock()
-            row = self._rows.setdefault(key, _Row(digest))
-            if not self._may_take(row, now, token):
-                return Claim(self._refusal(row, digest))
+            row = self._rows.get(key)
+            if row is None:
+                row = self._rows[key] = _Row(about or About("", "", ""), digest, now, now)
+            elif not _may_take(row, now, token):
+                return Claim(_refusal(row, digest))
+            if row.status == "dead":
+                row.attempts = 0
+            if not (row.status == "claimed" and row.token == token):
+                row.attempts += 1
             row.status = "claimed" if token is None else "running"
             row.digest = digest
             row.token = token_hex(16)
             row.lease_until = now + lease
-            row.touched = now
-            return Claim("claimed", row.token, frozenset(row.finished))
+            row.touched_at = now
+            row.body = row.body if body is None else body
+            if about is not None:
+                row.about = row.about._replace(delivery=about.delivery)
+            return Claim("claimed", row.token, frozenset(row.finished), row.attempts)
 
     def renew(self, key: str, token: str, lease: float) -> bool:
         """See `Store.renew`."""
@@ -70,11 +91,29 @@ class MemoryStore:
 
     def done(self, key: str, token: str) -> bool:
         """See `Store.done`."""
-        return self._settle(key, token, "done")
+        with self._lock:
+            row = self._settled(key, token, "done")
+            if row:
+                row.error, row.body = "", None
+            return row is not None
 
-    def queued(self, key: str, token: str) -> bool:
+    def queued(self, key: str, token: str, error: str | None = None) -> bool:
         """See `Store.queued`."""
-        return self._settle(key, token, "queued")
+        with self._lock:
+            row = self._settled(key, token, "queued")
+            if row and error is None:
+                row.attempts -= 1
+            elif row and error is not None:
+                row.error = error
+            return row is not None
+
+    def failed(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
+        """See `Store.failed`."""
+        return self._fail("failed", key, token, error, body)
+
+    def dead(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
+        """See `Store.dead`."""
+        return self._fail("dead", key, token, error, body)
 
     def release(self, key: str, token: str) -> bool:
         """See `Store.release`."""
@@ -82,9 +121,8 @@ class MemoryStore:
             row = self._held(key, token)
             if row is None:
                 return False
-            if row.finished:
-                row.status = "free"
-                row.lease_until = 0.0
+            if row.finished or row.error:
+                row.status, row.lease_until = "failed", 0.0
             else:
                 del self._rows[key]
             return True
@@ -94,12 +132,11 @@ class MemoryStore:
         with self._lock:
             return self._rows.pop(key, None) is not None
 
-    def bury(self, key: str, digest: str, reason: str, body: bytes) -> None:
-        """See `Store.bury`."""
+    def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
+        """See `Store.conflict`."""
         with self._lock:
-            if all(letter[:2] != (key, digest) for letter in self.dead_letters):
-                self.dead_letters.append((key, digest, reason, body))
-                del self.dead_letters[:-_MOST_DEAD_LETTERS]
+            now = self._clock()
+            self._rows.setdefault(key, _Row(about, digest, now, now, "conflict", body=body))
 
     def purge(self, older_than: float, limit: int = 1000) -> int:
         """See `Store.purge`."""
@@ -108,7 +145,7 @@ class MemoryStore:
             old = [
                 key
                 for key, row in self._rows.items()
-                if row.touched < now - older_than
+                if row.touched_at < now - older_than
                 and row.lease_until <= now
                 and row.status not in ("queued", "running")
             ][:limit]
@@ -116,38 +153,113 @@ class MemoryStore:
                 del self._rows[key]
             return len(old)
 
+    def get(self, key: str) -> Record | None:
+        """See `Store.get`."""
+        with self._lock:
+            row = self._rows.get(key)
+            return None if row is None else _record(key, row)._replace(body=row.body)
+
+    def find(
+        self, wanted: Filter = EVERYTHING, limit: int = 100, after: Record | None = None
+    ) -> list[Record]:
+        """See `Store.find`."""
+        with self._lock:
+            now = self._clock()
+            found = [_record(key, row) for key, row in self._rows.items()]
+        return select(found, wanted, limit, after, now)
+
+    def stats(self) -> dict[Status, int]:
+        """See `Store.stats`."""
+        with self._lock:
+            return dict(Counter(row.status for row in self._rows.values()))
+
     def close(self) -> None:
         """See `Store.close`."""
 
-    @staticmethod
-    def _may_take(row: _Row, now: float, token: str | None) -> bool:
-        expired = row.lease_until <= now
-        if row.status == "free" or (row.status == "claimed" and expired):
-            return True
-        if token is None:
-            return False
-        return (
-            row.status == "queued"
-            or (row.status == "running" and expired)
-            or (row.status == "claimed" and row.token == token)
-        )
-
-    @staticmethod
-    def _refusal(row: _Row, digest: str) -> Literal["busy", "queued", "done", "conflict"]:
-        if row.status == "done":
-            return "done" if row.digest == digest else "conflict"
-        return "busy" if row.status == "claimed" else "queued"
-
     def _held(self, key: str, token: str) -> _Row | None:
         row = self._rows.get(key)
-        held = row is not None and row.token == token and row.status in ("claimed", "running")
+        held = row is not None and row.token == token and row.status in _LIVE
         return row if held else None
 
-    def _settle(self, key: str, token: str, status: str) -> bool:
+    def _settled(self, key: str, token: str, status: Status) -> _Row | None:
+        row = self._held(key, token)
+        if row:
+            row.status = status
+            row.lease_until = 0.0
+            row.touched_at = self._clock()
+        return row
+
+    def _fail(self, status: Status, key: str, token: str, error: str, body: bytes | None) -> bool:
         with self._lock:
-            row = self._held(key, token)
+            row = self._settled(key, token, status)
             if row:
-                row.status = status
-                row.lease_until = 0.0
-                row.touched = self._clock()
+                row.error = error
+                row.body = row.body if body is None else body
             return row is not None
+
+
+def select(
+    found: list[Record], wanted: Filter, limit: int, after: Record | None, now: float
+) -> list[Record]:
+    """Apply a filter to all records; for stores whose database cannot."""
+    place = None if after is None else (after.touched_at, after.key)
+    fitting = [
+        record
+        for record in found
+        if _fits(record, wanted, now) and (place is None or (record.touched_at, record.key) < place)
+    ]
+    fitting.sort(key=lambda record: (record.touched_at, record.key), reverse=True)
+    return fitting[:limit]
+
+
+def _fits(record: Record, wanted: Filter, now: float) -> bool:
+    kind = wanted.type
+    return (
+        wanted.receiver in (None, record.receiver)
+        and wanted.id in (None, record.id)
+        and (kind is None or _is_type(record.type, kind))
+        and (not wanted.statuses or record.status in wanted.statuses)
+        and (wanted.idle is None or record.touched_at <= now - wanted.idle)
+        and (wanted.recent is None or record.touched_at >= now - wanted.recent)
+    )
+
+
+def _is_type(name: str, wanted: str) -> bool:
+    return name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
+
+
+def _may_take(row: _Row, now: float, token: str | None) -> bool:
+    expired = row.lease_until <= now
+    if row.status in _FREE or (row.status == "claimed" and expired):
+        return True
+    if token is None:
+        return False
+    return (
+        row.status == "queued"
+        or (row.status == "running" and expired)
+        or (row.status == "claimed" and row.token == token)
+    )
+
+
+def _refusal(row: _Row, digest: str) -> ClaimStatus:
+    if row.status in ("done", "conflict"):
+        return "done" if row.digest == digest else "conflict"
+    return "queued" if row.status in ("queued", "running") else "busy"
+
+
+def _record(key: str, row: _Row) -> Record:
+    return Record(
+        key,
+        row.about.receiver,
+        row.about.id,
+        row.about.type,
+        row.status,
+        row.attempts,
+        row.received_at,
+        row.touched_at,
+        row.lease_until,
+        row.digest,
+        frozenset(row.finished),
+        row.error,
+        row.about.delivery,
+    )

@@ -1,0 +1,52 @@
+"""Which event a delivery is: its id, its key in the store, and what is kept of it."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from .dispatch.message import facts
+from .parsing import parse
+from .stores.record import About, plain
+
+if TYPE_CHECKING:
+    from .delivery import Delivery
+    from .effects import Settings
+    from .event import Event
+
+__all__ = ["about", "conflict_key", "key_of", "read"]
+
+
+def read(settings: Settings, delivery: Delivery) -> tuple[Event, bool]:
+    """Parse the body, and settle which id the event goes by: one that the signature covers.
+
+    Also tells whether the body's own id is that one.
+    """
+    event = parse(delivery.body, strict=settings.strict, registry=settings.router.registry)
+    body_id = event.id if isinstance(event.id, str) and event.id else None
+    if delivery.id is None:
+        delivery.id = body_id
+    if event.id != (body_id or delivery.id):
+        event = event.model_copy(update={"id": body_id or delivery.id})
+    return event, body_id == delivery.id
+
+
+def key_of(receiver: str, event_id: str) -> str:
+    """Hash the id: databases fold case, cut at NUL or pad, and two events would become one."""
+    return sha256(f"{receiver}\0{event_id}".encode(errors="surrogatepass")).hexdigest()
+
+
+def conflict_key(key: str, digest: str) -> str:
+    """Return the key under which another body of an event is kept."""
+    return sha256(f"{key}\0{digest}".encode()).hexdigest()
+
+
+def about(settings: Settings, delivery: Delivery, event: Event) -> About:
+    """Say what to keep of an event beside its claim."""
+    return About(
+        plain(settings.name),
+        plain(delivery.id or ""),
+        plain(event.type),
+        json.dumps(facts(delivery), separators=(",", ":")),
+    )

@@ -1,0 +1,70 @@
+"""What a store keeps of an event beside the claim: for people, and to handle it once more."""
+
+from typing import Literal, NamedTuple, TypeAlias
+
+__all__ = ["EVERYTHING", "About", "Filter", "Record", "Status", "plain"]
+
+Status: TypeAlias = Literal["claimed", "queued", "running", "done", "failed", "dead", "conflict"]
+"""claimed: being handled inline. queued, running: an engine has it, or runs it. done: every handler
+finished. failed: a handler raised; the next delivery tries again. dead: an engine's worker has
+tried for the last time. conflict: an id that was handled came again with this other body."""
+
+
+class About(NamedTuple):
+    """Which event a claim is for."""
+
+    receiver: str
+    id: str
+    type: str
+    delivery: str = "{}"
+    """What was verified of the delivery, as JSON: what a handler may ask for, less the body."""
+
+
+class Record(NamedTuple):
+    """All that a store knows of one event. Times are seconds since 1970."""
+
+    key: str
+    receiver: str
+    id: str
+    type: str
+    status: Status
+    attempts: int
+    """How often its handlers were started."""
+    received_at: float
+    """When it came for the first time."""
+    touched_at: float
+    """When its status changed for the last time."""
+    lease_until: float
+    digest: str
+    """The sha256 hex of its body."""
+    finished: frozenset[str]
+    """The handlers that have finished."""
+    error: str
+    """Why it failed last: which handler, which exception and where; never the exception's text."""
+    delivery: str
+    body: bytes | None = None
+    """The body, if it is kept and was asked for."""
+
+
+class Filter(NamedTuple):
+    """Which records to find; what is None does not matter."""
+
+    receiver: str | None = None
+    id: str | None = None
+    type: str | None = None
+    """A type, or with a `*` at its end the beginning of one."""
+    statuses: tuple[Status, ...] = ()
+    """Any of these; all if empty."""
+    idle: float | None = None
+    """Untouched for at least so many seconds."""
+    recent: float | None = None
+    """Touched within so many seconds."""
+
+
+EVERYTHING = Filter()
+
+
+def plain(text: str, longest: int = 255) -> str:
+    """Return text that every database stores and every terminal can show; cut if it is long."""
+    shown = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."

@@ -1,0 +1,205 @@
+"""A store in a relational database: everything but how a statement gets there."""
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from secrets import token_hex
+from typing import Any, Protocol, cast
+
+from . import Claim, ClaimStatus
+from .record import EVERYTHING, About, Filter, Record, Status
+from .statements import Dialect, Statements
+
+__all__ = ["Execute", "RelationalStore", "Result"]
+
+_LONGEST_LEASE = 1e9
+"""Seconds; no database knows the infinite."""
+_PURGED_AT_ONCE = 200
+
+
+class Result(Protocol):
+    """What executing a statement gives: a cursor."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> Any: ...
+
+
+class Execute(Protocol):
+    """Executes one statement with its parameters, in a transaction of its own unless in one."""
+
+    def __call__(self, statement: str, row: Mapping[str, Any], /) -> Result: ...
+
+
+class RelationalStore(ABC):
+    """See `Store` for the methods. A subclass brings the connection."""
+
+    def __init__(
+        self, dialect: Dialect, *, pyformat: bool, clock: Callable[[], float] | None
+    ) -> None:
+        if clock is None and dialect == "sqlite":
+            clock = time.time
+        self._clock = clock
+        self._sql = Statements(dialect, pyformat=pyformat, own_clock=clock is not None)
+
+    @abstractmethod
+    def _session(self) -> AbstractContextManager[Execute]:
+        """Lend a connection; leaving closes nothing, errors become StoreUnavailable."""
+
+    def claim(
+        self,
+        key: str,
+        digest: str,
+        lease: float,
+        token: str | None = None,
+        about: About | None = None,
+        body: bytes | None = None,
+    ) -> Claim:
+        """See `Store.claim`."""
+        mine = token_hex(16)
+        row = self._row(
+            key=key,
+            digest=digest,
+            lease=min(float(lease), _LONGEST_LEASE),
+            status="claimed" if token is None else "running",
+            token=token or "",
+            worker=0 if token is None else 1,
+            mine=mine,
+            body=body,
+            attempts=1,
+            **_about(about),
+        )
+        with self._session() as execute:
+            if execute(self._sql.insert, row).rowcount == 1:
+                return Claim("claimed", mine, frozenset(), 1)
+            taken = execute(self._sql.take, row).rowcount == 1
+            found = execute(self._sql.look, {"key": key}).fetchone()
+        if found is None:  # released between two statements; the sender will come again
+            return Claim("busy")
+        status, known, finished, attempts = found
+        if taken:
+            return Claim("claimed", mine, _names(finished), attempts)
+        return Claim(_refusal(status, known == digest))
+
+    def renew(self, key: str, token: str, lease: float) -> bool:
+        """See `Store.renew`."""
+        lease = min(float(lease), _LONGEST_LEASE)
+        return self._change(self._sql.renew, key=key, token=token, lease=lease)
+
+    def checkpoint(self, key: str, token: str, handler: str) -> bool:
+        """See `Store.checkpoint`."""
+        return self._change(self._sql.checkpoint, key=key, token=token, handler=f"{handler}\n")
+
+    def done(self, key: str, token: str) -> bool:
+        """See `Store.done`."""
+        return self._change(self._sql.done, key=key, token=token)
+
+    def queued(self, key: str, token: str, error: str | None = None) -> bool:
+        """See `Store.queued`."""
+        untried = 1 if error is None else 0
+        return self._change(self._sql.queued, key=key, token=token, error=error, untried=untried)
+
+    def failed(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
+        """See `Store.failed`."""
+        return self._change(
+            self._sql.failed, key=key, token=token, error=error, body=body, status="failed"
+        )
+
+    def dead(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
+        """See `Store.dead`."""
+        return self._change(
+            self._sql.failed, key=key, token=token, error=error, body=body, status="dead"
+        )
+
+    def release(self, key: str, token: str) -> bool:
+        """See `Store.release`."""
+        row = self._row(key=key, token=token)
+        with self._session() as execute:
+            return (
+                execute(self._sql.drop_untouched, row).rowcount == 1
+                or execute(self._sql.release, row).rowcount == 1
+            )
+
+    def forget(self, key: str) -> bool:
+        """See `Store.forget`."""
+        return self._change(self._sql.forget, key=key)
+
+    def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
+        """See `Store.conflict`."""
+        self._change(self._sql.conflict, key=key, digest=digest, body=body, **_about(about))
+
+    def purge(self, older_than: float, limit: int = 1000) -> int:
+        """See `Store.purge`."""
+        row = self._row(older_than=float(older_than), limit=limit)
+        with self._session() as execute:
+            keys = [key for (key,) in execute(self._sql.old, row).fetchall()]
+            purged = 0
+            for start in range(0, len(keys), _PURGED_AT_ONCE):
+                some = keys[start : start + _PURGED_AT_ONCE]
+                named = {f"k{index}": key for index, key in enumerate(some)}
+                purged += execute(self._sql.purge(len(some)), {**row, **named}).rowcount
+        return purged
+
+    def get(self, key: str) -> Record | None:
+        """See `Store.get`."""
+        with self._session() as execute:
+            found = execute(self._sql.get, {"key": key}).fetchone()
+        return None if found is None else _record(found)
+
+    def find(
+        self, wanted: Filter = EVERYTHING, limit: int = 100, after: Record | None = None
+    ) -> list[Record]:
+        """See `Store.find`."""
+        row: dict[str, Any] = {
+            name: value
+            for name, value in wanted._asdict().items()
+            if value is not None and name != "statuses"
+        }
+        prefix = (wanted.type or "").endswith("*")
+        if prefix:
+            row["prefix"] = row.pop("type")[:-1]
+            row["length"] = len(row["prefix"])
+        if after is not None:
+            row.update(touched_at=after.touched_at, after=after.key)
+        text = self._sql.find(set(row), len(wanted.statuses))
+        row.update({f"s{index}": status for index, status in enumerate(wanted.statuses)})
+        with self._session() as execute:
+            found = execute(text, self._row(**row, limit=limit)).fetchall()
+        return [_record(each) for each in found]
+
+    def stats(self) -> dict[Status, int]:
+        """See `Store.stats`."""
+        with self._session() as execute:
+            found = execute(self._sql.stats, {}).fetchall()
+        return {cast("Status", status): int(count) for status, count in sorted(found)}
+
+    def _change(self, statement: str, **row: Any) -> bool:
+        with self._session() as execute:
+            return execute(statement, self._row(**row)).rowcount == 1
+
+    def _row(self, **row: Any) -> dict[str, Any]:
+        return row if self._clock is None else {**row, "now": self._clock()}
+
+
+def _about(about: About | None) -> Mapping[str, str]:
+    return (about or About("", "", ""))._asdict()
+
+
+def _names(finished: str) -> frozenset[str]:
+    return frozenset(name for name in finished.split("\n") if name)
+
+
+def _refusal(status: str, same: bool) -> ClaimStatus:  # noqa: FBT001
+    if status in ("done", "conflict"):
+        return "done" if same else "conflict"
+    return "queued" if status in ("queued", "running") else "busy"
+
+
+def _record(row: Any) -> Record:
+    columns: list[Any] = list(row)
+    columns[10] = _names(columns[10])
+    if len(columns) > 13 and columns[13] is not None:  # noqa: PLR2004 - bodies may be memoryviews
+        columns[13] = bytes(columns[13])
+    return Record(*columns)

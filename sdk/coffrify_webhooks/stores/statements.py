@@ -1,0 +1,166 @@
+"""The SQL behind every relational store, written once for SQLite, PostgreSQL, MySQL and MariaDB.
+
+A claim is two steps, each one statement: insert, and where the event is known already, update it
+if it may be taken. One statement is atomic everywhere, also without a transaction, and the number
+of rows it changed tells who won.
+"""
+
+import re
+from typing import Literal, TypeAlias
+
+__all__ = ["COLUMNS", "EVENTS", "SCHEMA", "VERSION", "Dialect", "Statements"]
+
+Dialect: TypeAlias = Literal["sqlite", "postgresql", "mysql"]
+
+VERSION = 1
+EVENTS = "coffrify_webhooks_events"
+SCHEMA = "coffrify_webhooks_schema"
+COLUMNS = (
+    "event_key, receiver, event_id, event_type, status, attempts, received_at, touched_at, "
+    "lease_until, digest, finished, error, delivery"
+)
+
+# SQLite has no server: its clock is ours.
+_NOW: dict[Dialect, str] = {
+    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)",
+    "mysql": "CAST(UNIX_TIMESTAMP(SYSDATE(6)) AS DOUBLE)",
+}
+_TYPES: dict[Dialect, dict[str, str]] = {
+    "sqlite": {"key": "TEXT", "short": "TEXT", "text": "TEXT", "bytes": "BLOB", "real": "REAL"},
+    "postgresql": {
+        "key": "VARCHAR(64)",
+        "short": "VARCHAR(255)",
+        "text": "TEXT",
+        "bytes": "BYTEA",
+        "real": "DOUBLE PRECISION",
+    },
+    "mysql": {
+        "key": "VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin",
+        "short": "VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "text": "LONGTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+        "bytes": "LONGBLOB",
+        "real": "DOUBLE",
+    },
+}
+_PARAMETER = re.compile(r":([a-z_]+[0-9]*)")
+
+
+class Statements:
+    """Each statement as text, its parameters as `:name`, or as `%(name)s` where `pyformat`.
+
+    own_clock: the time is the parameter `now`, not the server's.
+    """
+
+    def __init__(self, dialect: Dialect, *, pyformat: bool, own_clock: bool) -> None:
+        self.dialect: Dialect = dialect
+        self._pyformat = pyformat
+        now = ":now" if own_clock else _NOW[dialect]
+        insert = "INSERT IGNORE INTO" if dialect == "mysql" else "INSERT INTO"
+        on_conflict = "" if dialect == "mysql" else "ON CONFLICT (event_key) DO NOTHING"
+        appended = "CONCAT(finished, :handler)" if dialect == "mysql" else "finished || :handler"
+        held = "event_key = :key AND token = :token AND status IN ('claimed', 'running')"
+        self.insert: str = self._text(f"""
+            {insert} {EVENTS} ({COLUMNS}, token, body)
+            VALUES (:key, :receiver, :id, :type, :status, :attempts, {now}, {now},
+                {now} + :lease, :digest, '', '', :delivery, :mine, :body) {on_conflict}""")
+        # MySQL assigns from left to right: what looks at the old status comes first.
+        self.take: str = self._text(f"""
+            UPDATE {EVENTS} SET
+                attempts = CASE WHEN status = 'dead' THEN 1
+                    WHEN status = 'claimed' AND token = :token THEN attempts
+                    ELSE attempts + 1 END,
+                status = :status, token = :mine, lease_until = {now} + :lease, digest = :digest,
+                delivery = :delivery, body = COALESCE(:body, body), touched_at = {now}
+            WHERE event_key = :key AND (
+                status IN ('failed', 'dead') OR (status = 'claimed' AND lease_until <= {now})
+                OR (:worker = 1 AND (
+                    status = 'queued' OR (status = 'running' AND lease_until <= {now})
+                    OR (status = 'claimed' AND token = :token))))""")
+        self.look: str = self._text(f"""
+            SELECT status, digest, finished, attempts FROM {EVENTS} WHERE event_key = :key""")
+        self.renew: str = self._text(f"""
+            UPDATE {EVENTS} SET lease_until = {now} + :lease WHERE {held}""")
+        self.checkpoint: str = self._text(f"""
+            UPDATE {EVENTS} SET finished = {appended} WHERE {held}""")
+        self.done: str = self._text(f"""
+            UPDATE {EVENTS} SET status = 'done', lease_until = 0, touched_at = {now}, error = '',
+                body = NULL WHERE {held}""")
+        self.queued: str = self._text(f"""
+            UPDATE {EVENTS} SET status = 'queued', lease_until = 0, touched_at = {now},
+                attempts = attempts - :untried, error = COALESCE(:error, error) WHERE {held}""")
+        self.failed: str = self._text(f"""
+            UPDATE {EVENTS} SET status = :status, lease_until = 0, touched_at = {now},
+                error = :error, body = COALESCE(:body, body) WHERE {held}""")
+        self.drop_untouched: str = self._text(f"""
+            DELETE FROM {EVENTS} WHERE {held} AND finished = '' AND error = ''""")
+        self.release: str = self._text(f"""
+            UPDATE {EVENTS} SET status = 'failed', lease_until = 0 WHERE {held}""")
+        self.forget: str = self._text(f"DELETE FROM {EVENTS} WHERE event_key = :key")
+        self.conflict: str = self._text(f"""
+            {insert} {EVENTS} ({COLUMNS}, token, body)
+            VALUES (:key, :receiver, :id, :type, 'conflict', 0, {now}, {now},
+                0, :digest, '', '', :delivery, '', :body) {on_conflict}""")
+        self._old = f"""
+            touched_at < {now} - :older_than AND lease_until <= {now}
+            AND status NOT IN ('queued', 'running')"""
+        self.old: str = self._text(f"SELECT event_key FROM {EVENTS} WHERE {self._old} LIMIT :limit")
+        self.get: str = self._text(f"SELECT {COLUMNS}, body FROM {EVENTS} WHERE event_key = :key")
+        self.stats: str = self._text(f"SELECT status, COUNT(*) FROM {EVENTS} GROUP BY status")
+        self._idle = f"touched_at <= {now} - :idle"
+        self._recent = f"touched_at >= {now} - :recent"
+
+    def purge(self, count: int) -> str:
+        """Delete `count` keys, `:k0` and so on, unless they were touched since they were found."""
+        keys = ", ".join(f":k{index}" for index in range(count))
+        return self._text(f"DELETE FROM {EVENTS} WHERE event_key IN ({keys}) AND {self._old}")
+
+    def find(self, wanted: "set[str]", statuses: int) -> str:
+        """Select records by what is wanted of `Filter` and a place to go on from."""
+        parts = {
+            "receiver": "receiver = :receiver",
+            "id": "event_id = :id",
+            "type": "event_type = :type",
+            "prefix": "SUBSTR(event_type, 1, :length) = :prefix",
+            "idle": self._idle,
+            "recent": self._recent,
+            "after": "(touched_at < :touched_at OR (touched_at = :touched_at"
+            " AND event_key < :after))",
+        }
+        found = [text for name, text in parts.items() if name in wanted]
+        if statuses:
+            names = ", ".join(f":s{index}" for index in range(statuses))
+            found.append(f"status IN ({names})")
+        where = f"WHERE {' AND '.join(found)}" if found else ""
+        return self._text(
+            f"SELECT {COLUMNS} FROM {EVENTS} {where}"
+            " ORDER BY touched_at DESC, event_key DESC LIMIT :limit"
+        )
+
+    def tables(self) -> list[str]:
+        """Create the tables, where they are missing."""
+        types = _TYPES[self.dialect]
+        index = f"CREATE INDEX IF NOT EXISTS {EVENTS}_by_status ON {EVENTS} (status, touched_at)"
+        inner = ""
+        tail = ""
+        if self.dialect == "mysql":
+            inner = f", INDEX {EVENTS}_by_status (status, touched_at)"
+            tail = "ENGINE = InnoDB"
+        if self.dialect == "sqlite":
+            tail = "WITHOUT ROWID"
+        events = f"""
+            CREATE TABLE IF NOT EXISTS {EVENTS} (
+                event_key {types["key"]} NOT NULL PRIMARY KEY,
+                receiver {types["short"]} NOT NULL, event_id {types["short"]} NOT NULL,
+                event_type {types["short"]} NOT NULL, status VARCHAR(16) NOT NULL,
+                token VARCHAR(64) NOT NULL, lease_until {types["real"]} NOT NULL,
+                attempts INTEGER NOT NULL, digest VARCHAR(64) NOT NULL,
+                received_at {types["real"]} NOT NULL, touched_at {types["real"]} NOT NULL,
+                finished {types["text"]} NOT NULL, error {types["text"]} NOT NULL,
+                delivery {types["text"]} NOT NULL, body {types["bytes"]}{inner}) {tail}"""
+        version = f"CREATE TABLE IF NOT EXISTS {SCHEMA} (version INTEGER NOT NULL PRIMARY KEY)"
+        found = [events] if self.dialect == "mysql" else [events, index]
+        return [*found, version]
+
+    def _text(self, statement: str) -> str:
+        joined = " ".join(statement.split())
+        return _PARAMETER.sub(r"%(\1)s", joined) if self._pyformat else joined
