@@ -17,7 +17,7 @@ __all__ = ["Attributes"]
 
 # A field of such a name makes way for the type, if it is of that type itself.
 _MENTIONED = {"bool", "date", "dict", "float", "int", "list", "str"}
-_MOST_CLASSES = 200
+_MOST_FIELDS = 10_000
 _STUB: Schema = {"type": "object", "properties": {"id": {"type": "string"}}, "required": []}
 
 
@@ -25,7 +25,7 @@ class Attributes:
     """Tells which attributes changed between two versions of a class; bounded in all it does."""
 
     def __init__(self) -> None:
-        self._left = _MOST_CLASSES
+        self._left = _MOST_FIELDS
 
     def renamed(
         self, old: tuple[str, Objects], new: tuple[str, Objects]
@@ -36,9 +36,9 @@ class Attributes:
         """
         if not any(_look_alike(objects[name]) for name, objects in (old, new)):
             return []
-        if self._left == 0:
+        self._left -= sum(len(objects[name]["properties"]) for name, objects in (old, new))
+        if self._left < 0:
             return None
-        self._left -= 1
         # The generator takes a second to import, and few classes need it.
         from coffrify_webhooks_codegen.render import event_module  # noqa: PLC0415
 
@@ -62,7 +62,7 @@ def _look_alike(schema: Schema) -> bool:
 def _key(name: str) -> str:
     """Reduce a name to what stays of it whatever the generator puts around it."""
     bare = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name))
-    return re.sub(r"^field|\d+$", "", bare)
+    return bare.removeprefix("field")
 
 
 def _named(name: str, objects: Objects, write: Callable[..., str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from coffrify_webhooks_codegen.address import DEFAULT_URL, events_url, is_file, 
 from coffrify_webhooks_codegen.cache import Page
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError, load
 from coffrify_webhooks_codegen.paging import KEYS, following
+from coffrify_webhooks_codegen.reading import UnreadableError, read_json
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 from coffrify_webhooks_codegen.transport import Answer, BrokenError, LargeError, Limits, get
 from coffrify_webhooks_codegen.trouble import (
@@ -173,8 +174,8 @@ class _Client:
         if encoding := answer.headers.get("Content-Encoding", "").lower().replace("identity", ""):
             raise PullError(f"{url}: is encoded as {self.clean(encoding)}, which was not asked for")
         try:
-            document = json.loads(answer.body)
-        except (ValueError, RecursionError):
+            document = read_json(answer.body)
+        except UnreadableError:
             kind = self.clean(answer.headers.get("Content-Type", "unknown"))
             raise PullError(f"{url}: not readable as JSON (its type is {kind})") from None
         if not is_mapping(document):

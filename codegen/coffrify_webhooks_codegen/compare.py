@@ -21,6 +21,7 @@ __all__ = ["Comparison", "Side"]
 
 # Two honest versions of an event have a pair for each class; two unlike ones could have n * n.
 _MOST_PAIRS = 5_000
+_MOST_FIELDS = 40_000
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Comparison:
         self._attributes = attributes
         self._found: list[tuple[str, Kind, str]] = []
         self._met: set[tuple[str, str]] = set()
+        self._fields = 0
+        self._full = False
         self._left: deque[tuple[str, str, str]] = deque()
 
     def run(self) -> list[tuple[str, Kind, str]]:
@@ -124,39 +127,48 @@ class Comparison:
             self._report(path, "values", f"known values: {' '.join(marked[:8])}{more}")
 
     def _meet(self, path: str, old: str, new: str) -> None:
-        if (old, new) in self._met:
+        if (old, new) in self._met or self._full:
             return
-        if len(self._met) == _MOST_PAIRS:
-            self._report(path, "changed", "too many classes to compare; taken as changed")
         self._met.add((old, new))
-        if len(self._met) > _MOST_PAIRS:
+        self._fields += len(self._old.fields(old)) + len(self._new.fields(new))
+        if len(self._met) > _MOST_PAIRS or self._fields > _MOST_FIELDS:
+            self._full = True
+            self._report(path, "changed", "too many classes to compare; taken as changed")
             return
         if old != new or not self._new.has(new, own=old in self._old.own):
             addresses = f"{self._old.address(old)} became {self._new.address(new)}"
             self._report(path, "renamed", f"the class {addresses}")
         self._left.append((path, old, new))
 
+    def _field(self, path: str, old: Schema, new: Schema, needed: tuple[bool, bool]) -> None:
+        if needed == (True, False):
+            self._report(path, "optional", "always sent before, may be missing now")
+        elif needed == (False, True):
+            self._report(path, "required", "may be missing before, always sent now")
+        self._types(path, old, new, optional=needed != (True, True))
+
     def _classes(self, path: str, old: str, new: str) -> None:
         olds, news = self._old.objects(old), self._new.objects(new)
         was, now = olds[old], news[new]
         if was.get("description") != now.get("description"):
             self._report(path, "described", f"the description of {new} is another")
+        loose = ("untyped" in was, "untyped" in now)
+        if loose == (False, True):
+            self._report(path, "widened", f"{new} need not be an object any more")
+        elif loose == (True, False):
+            self._report(path, "narrowed", f"{new} is always an object now")
         before, after = was["properties"], now["properties"]
         for name in sorted(before.keys() | after.keys()):
             where = field_path(path, name)
+            needed = (name in was["required"], name in now["required"])
             if name not in after:
                 self._report(where, "removed", f"the field of {old} is gone")
             elif name not in before:
-                always = "always" if name in now["required"] else "sometimes"
-                spelled = in_python(after[name], optional=name not in now["required"])
+                always = "always" if needed[1] else "sometimes"
+                spelled = in_python(after[name], optional=not needed[1])
                 self._report(where, "added", f"{new} has a new field, {always} sent: {spelled}")
             else:
-                needed = (name in was["required"], name in now["required"])
-                if needed == (True, False):
-                    self._report(where, "optional", "always sent before, may be missing now")
-                elif needed == (False, True):
-                    self._report(where, "required", "may be missing before, always sent now")
-                self._types(where, before[name], after[name], optional=needed != (True, True))
+                self._field(where, before[name], after[name], needed)
         if was == now:
             return
         renamed = self._attributes.renamed((old, olds), (new, news))

@@ -32,7 +32,6 @@ the names lock has it, so no event's own class is ever renamed.
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from coffrify_webhooks_codegen.attributes import Attributes
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogEvent
@@ -167,7 +166,7 @@ class _Pair:
         if found := comparison.run():
             return found
         old, new = self.before.events[self.event], self.after.events[self.event]
-        if _settled(old.schema) == _settled(new.schema):
+        if old.schema == new.schema or _settled(old.schema) == _settled(new.schema):
             return []
         return [("data", "rewritten", "the schema is written differently; no class changes")]
 
@@ -180,13 +179,20 @@ def _plain(description: str) -> str:
     return str(lower({"description": description}).schema.get("description", ""))
 
 
-def _settled(node: Any) -> str:
+def _settled(schema: object) -> str:
     """Digest a schema regardless of all order: what depends on order does not survive lowering."""
-    if is_mapping(node):
-        node = {key: _settled(value) for key, value in node.items()}
-    elif is_list(node):
-        node = sorted(map(_settled, node))
-    return _digest(canonical(node))
+    parts: list[object] = [schema]
+    for part in parts:  # which grows: a schema may be nested deeper than calls may be
+        parts += part.values() if is_mapping(part) else part if is_list(part) else ()
+    digests: dict[int, str] = {}
+    for part in reversed(parts):  # what is inside comes before what it is in
+        plain: object = part
+        if is_mapping(part):
+            plain = {key: digests[id(value)] for key, value in part.items()}
+        elif is_list(part):
+            plain = sorted(digests[id(value)] for value in part)
+        digests[id(part)] = _digest(canonical(plain))
+    return digests[id(schema)]
 
 
 def _digest(text: str) -> str:

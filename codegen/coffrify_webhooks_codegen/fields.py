@@ -27,7 +27,13 @@ def fields(schema: object) -> list[Field]:
     """
     lowered = lower(schema)
     walk = _Walk(lowered.definitions)
-    return list(walk.place("data", lowered.schema, required=True))
+    return list(walk.fields(_Place("data", lowered.schema, required=True)))
+
+
+class _Place(NamedTuple):
+    path: str
+    schema: Schema
+    required: bool
 
 
 class _Walk:
@@ -35,12 +41,20 @@ class _Walk:
         self._definitions = definitions
         self._seen: dict[str, str] = {}
 
-    def place(self, path: str, schema: Schema, *, required: bool) -> Iterator[Field]:
-        said = schema.get("description") or self._target(schema).get("description", "")
-        yield Field(path, self._type(schema), required, said)
-        yield from self._inside(path, schema)
+    def fields(self, place: _Place) -> Iterator[Field]:
+        # Not one inside the other: a chain of objects may be longer than Python's stack is deep.
+        left = [iter([place])]
+        while left:
+            found = next(left[-1], None)
+            if found is None:
+                left.pop()
+                continue
+            path, schema, required = found
+            said = schema.get("description") or self._target(schema).get("description", "")
+            yield Field(path, self._type(schema), required, said)
+            left.append(self._inside(path, schema))
 
-    def _inside(self, path: str, schema: Schema) -> Iterator[Field]:
+    def _inside(self, path: str, schema: Schema) -> Iterator[_Place]:
         for branch in schema.get("anyOf", ()):
             yield from self._inside(path, branch)
         key = schema.get("$ref")
@@ -55,7 +69,7 @@ class _Walk:
             yield from self._inside(f"{path}.*", target["additionalProperties"])
         needed = target.get("required", ())
         for name, inner in target.get("properties", {}).items():
-            yield from self.place(f"{path}.{name}", inner, required=name in needed)
+            yield _Place(f"{path}.{name}", inner, required=name in needed)
 
     def _target(self, schema: Schema) -> Schema:
         return self._definitions[schema["$ref"]] if "$ref" in schema else schema

@@ -12,6 +12,7 @@ Schema = dict[str, Any]
 
 _MOST_VALUES = 64
 _LONGEST_VALUE = 200
+_LONGEST_LINE = 4000
 _KINDS: dict[type, str] = {
     bool: "boolean",
     int: "integer",
@@ -28,14 +29,16 @@ def canonical(schema: object) -> str:
 
 def values(listed: list[Any]) -> Schema:
     """Make a type of the values of an `enum`."""
-    texts = sorted({value for value in listed if isinstance(value, str)})
+    texts = {value for value in listed if isinstance(value, str)}
     rest: list[object] = [value for value in listed if not isinstance(value, str)]
     others = sorted({_KINDS.get(type(value), "") for value in rest})
     branches: list[Schema] = [{"type": kind} if kind else {} for kind in others]
-    if texts:
-        fits = len(texts) <= _MOST_VALUES and all(map(_is_value, texts))
-        branches.append({"type": "string", "enum": texts} if fits else {"type": "string"})
-    return union(branches)
+    return union([*branches, _known(texts)] if texts else branches)
+
+
+def _known(texts: set[str]) -> Schema:
+    fits = len(texts) <= _MOST_VALUES and all(map(_is_value, texts))
+    return {"type": "string", "enum": sorted(texts)} if fits else {"type": "string"}
 
 
 def constants(properties: Mapping[str, Any]) -> dict[str, str]:
@@ -61,6 +64,11 @@ def union(branches: list[Schema]) -> Schema:
             flat[canonical(bare)] = item if len(branches) == 1 else bare
     if not flat or "{}" in flat:
         return {}
+    listed = [item["enum"] for item in flat.values() if "enum" in item]
+    if len(listed) > 1:  # a value of any of them is known
+        known = _known({value for each in listed for value in each})
+        flat = {key: item for key, item in flat.items() if "enum" not in item}
+        flat[canonical(known)] = known
     if canonical({"type": "string"}) in flat:
         flat = {key: item for key, item in flat.items() if "enum" not in item}
     if sum("$ref" in item or "properties" in item for item in flat.values()) > 1:
@@ -80,8 +88,9 @@ def one_line(text: object) -> str:
     """Make one line of plain text of a description: nothing in it can end a docstring."""
     if not isinstance(text, str):
         return ""
-    line = " ".join(text.split()).replace("\\", "/").replace('"', "'")
-    return "".join(char for char in line if char.isprintable() and is_text(char))
+    line = " ".join(text[: 2 * _LONGEST_LINE].split()).replace("\\", "/").replace('"', "'")
+    line = "".join(char for char in line if char.isprintable())  # no lone surrogate is
+    return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
 
 def is_text(text: str) -> bool:

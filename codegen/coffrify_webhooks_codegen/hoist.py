@@ -8,7 +8,7 @@ depends on another event.
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,11 @@ from coffrify_webhooks_codegen.shape import is_list, is_mapping
 __all__ = ["Hoisted", "Objects", "hoist"]
 
 _NAMED = re.compile(r"#/(?:\$defs|definitions)/([A-Za-z][A-Za-z0-9_.-]*)(?:\?.*)?")
+
+_LONGEST = 200
+
+_Place = tuple[str, str]
+"""An event type, and the key of a definition."""
 
 Objects = dict[str, Schema]
 """Flat objects by class name; a `$ref` in them is a class name."""
@@ -42,9 +47,10 @@ def hoist(lowered: Mapping[str, Lowered], names: Mapping[str, EventName]) -> Hoi
     digests = _digests(lowered)
     reserved = {name.class_name for name in names.values()}
     public = _shared(digests.values(), reserved)
+    places = _places(digests)
     hoisted = Hoisted(public=tuple(sorted(public.values())))
     for digest, name in sorted(public.items(), key=lambda item: item[1]):
-        event, key = _first(digests, digest)
+        event, key = places[digest]
         walk = _Walk(lowered[event], digests[event], public, hoisted.shared, name)
         walk.define(name, lowered[event].definitions[key])
     for event in sorted(lowered):
@@ -62,8 +68,8 @@ class _Walk:
     def __init__(
         self,
         lowered: Lowered,
-        digests: Mapping[str, str],
-        public: Mapping[str, str],
+        digests: Mapping[str, int],
+        public: Mapping[int, str],
         objects: Objects,
         prefix: str,
     ) -> None:
@@ -72,7 +78,9 @@ class _Walk:
         self._public = public
         self._objects = objects
         self._prefix = prefix
+        self._reserved = {*public.values()}
         self._named: dict[str, str] = {}
+        self._counts: dict[str, int] = {}
         self._left: list[str] = []
 
     def root(self, schema: Schema, name: str) -> Schema:
@@ -99,7 +107,8 @@ class _Walk:
             self._objects[name] = {
                 **schema,
                 "properties": {
-                    key: self.flat(value, name + camel(key)) for key, value in properties.items()
+                    key: self.flat(value, _short(name + camel(key)))
+                    for key, value in properties.items()
                 },
             }
 
@@ -131,23 +140,24 @@ class _Walk:
         return self._named[key]
 
     def _free(self, name: str) -> str:
-        taken = {*self._objects, *self._public.values()}
-        free, count = name, 1
-        while free in taken or is_reserved(free):
+        count = self._counts.get(name, 1)
+        free = name if count == 1 else f"{name}{count}"
+        while free in self._objects or free in self._reserved or is_reserved(free):
             count += 1
             free = f"{name}{count}"
+        self._counts[name] = count  # names are never given back: the search goes on from there
         return free
 
 
-def _shared(found: Iterable[Mapping[str, str]], reserved: set[str]) -> dict[str, str]:
+def _shared(found: Iterable[Mapping[str, int]], reserved: set[str]) -> dict[int, str]:
     """Choose what is shared: for each name, the content that most events agree on."""
-    counts: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[int]] = {}
     for digests in found:
         for key, digest in digests.items():
             hint = _hint(key)
             if hint is not None and hint not in reserved and not is_reserved(hint):
                 counts.setdefault(hint, Counter())[digest] += 1
-    shared: dict[str, str] = {}
+    shared: dict[int, str] = {}
     for hint, counter in sorted(counts.items()):
         (digest, most), *others = counter.most_common(2)
         alone = not others or others[0][1] < most
@@ -162,17 +172,25 @@ def _hint(key: str) -> str | None:
     return camel(match[1]) if match else None
 
 
-def _first(digests: Mapping[str, Mapping[str, str]], digest: str) -> tuple[str, str]:
-    return min(
-        (event, key)
-        for event, found in digests.items()
-        for key, value in found.items()
-        if value == digest
-    )
+def _short(name: str) -> str:
+    """Shorten the name of an object that lies deep inside."""
+    if len(name) <= _LONGEST:
+        return name
+    mark = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST - len(mark) - 1]}X{mark}"
 
 
-def _digests(lowered: Mapping[str, Lowered]) -> dict[str, dict[str, str]]:
-    """Digest each definition with all it refers to; equal digests mean equal classes.
+def _places(digests: Mapping[str, Mapping[str, int]]) -> dict[int, tuple[str, str]]:
+    """Find the first definition of each content."""
+    places: dict[int, tuple[str, str]] = {}
+    for event in sorted(digests):
+        for key, digest in sorted(digests[event].items()):
+            places.setdefault(digest, (event, key))
+    return places
+
+
+def _digests(lowered: Mapping[str, Lowered]) -> dict[str, dict[str, int]]:
+    """Number each definition with all it refers to; equal numbers mean equal classes.
 
     All definitions of all events at once, round by round: each takes up the digests of those it
     refers to, until no further two can be told apart. A graph of any shape takes as many rounds
@@ -183,14 +201,16 @@ def _digests(lowered: Mapping[str, Lowered]) -> dict[str, dict[str, str]]:
         for event, item in lowered.items()
         for key, schema in item.definitions.items()
     }
-    found = {place: _hash(text) for place, (text, _) in parts.items()}
+    found = _numbered({place: text for place, (text, _) in parts.items()})
     kinds = 0
     while kinds < (kinds := len(set(found.values()))):
-        found = {
-            (event, key): _hash(found[event, key], *(found[event, ref] for ref in refs))
-            for (event, key), (_, refs) in parts.items()
-        }
-    digests: dict[str, dict[str, str]] = {event: {} for event in lowered}
+        found = _numbered(
+            {
+                (event, key): (found[event, key], *(found[event, ref] for ref in refs))
+                for (event, key), (_, refs) in parts.items()
+            }
+        )
+    digests: dict[str, dict[str, int]] = {event: {} for event in lowered}
     for (event, key), digest in found.items():
         digests[event][key] = digest
     return digests
@@ -214,5 +234,6 @@ def _skeleton(key: str, schema: Schema) -> tuple[str, tuple[str, ...]]:
     return canonical([_hint(key), bare(schema)]), tuple(refs)
 
 
-def _hash(*texts: str) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+def _numbered(contents: Mapping[_Place, Hashable]) -> dict[_Place, int]:
+    numbers: dict[Hashable, int] = {}
+    return {place: numbers.setdefault(item, len(numbers)) for place, item in contents.items()}

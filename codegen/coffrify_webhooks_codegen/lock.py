@@ -53,7 +53,9 @@ def read(folder: Path) -> Lock:
         document: object = json.loads(path.read_bytes())
     except FileNotFoundError:
         return Lock()
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise CatalogError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
         raise CatalogError(f"{path}: not readable as JSON; restore it, or delete it") from error
     events, shared = _part(document, "events"), _part(document, "shared")
     if not is_mapping(events) or not is_list(shared):

@@ -23,7 +23,7 @@ each with an optional "description".
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from coffrify_webhooks_codegen.forms import (
     Schema,
@@ -36,15 +36,20 @@ from coffrify_webhooks_codegen.forms import (
 )
 from coffrify_webhooks_codegen.merge import Merger
 from coffrify_webhooks_codegen.pointer import Document
+from coffrify_webhooks_codegen.settle import settled
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
+from coffrify_webhooks_codegen.trim import trimmed
 
 __all__ = ["Lowered", "Schema", "canonical", "lower"]
 
 _FORMATS = ("date-time", "date", "uuid")
 _SCALARS = ("string", "integer", "number", "boolean", "null")
 # No honest schema comes near these; a hostile one must not keep us busy.
-_DEEPEST = 48
-_MOST_NODES = 20_000
+_MOST_NODES = 15_000
+# Where there is too much, all of it to a lower depth is better than a part of it to the bottom.
+_DEPTHS = (48, 12, 4)
+_LONGEST_NAME = 200
+_TOO_LARGE = "too large: the rest is taken as anything"
 
 _Mark = tuple[int, str | None]
 """A schema of the document, by identity, and the tag of the union that it stands in."""
@@ -61,9 +66,27 @@ class Lowered:
 
 def lower(schema: object) -> Lowered:
     """Reduce a JSON schema to the canonical forms; whatever cannot be understood is anything."""
-    lowering = _Lowering(schema)
-    lowered = lowering.root()
-    return Lowered(lowered, lowering.reachable(lowered), tuple(dict.fromkeys(lowering.warnings)))
+    document, warnings = Document(schema), dict[str, None]()
+    merger = Merger(document, warnings)
+    lowering = _Lowering(document, merger, warnings, _DEPTHS[0])
+    lowered, definitions = lowering.run()
+    for deepest in _DEPTHS[1:]:
+        if lowering.exhausted and deepest < lowering.reached:
+            lowering = _Lowering(document, merger, warnings, deepest)
+            lowered, definitions = lowering.run()
+    trim = trimmed(lowered, definitions)
+    if trim is not None:
+        lowered, definitions = trim
+        warnings[_TOO_LARGE] = None
+    return Lowered(lowered, definitions, tuple(warnings))
+
+
+class _Inlined(NamedTuple):
+    """What was put in the place of a reference, how much it is and how deep."""
+
+    schema: Schema
+    nodes: int
+    height: int
 
 
 class _Lowering:
@@ -72,70 +95,41 @@ class _Lowering:
     What is referred to and is no object is put in its place, each time.
     """
 
-    def __init__(self, schema: object) -> None:
-        self.warnings: list[str] = []
-        self._document = Document(schema)
-        self._merger = Merger(self._document, self.warnings)
+    def __init__(
+        self, document: Document, merger: Merger, warnings: dict[str, None], deepest: int
+    ) -> None:
+        self.exhausted = False
+        self._warnings = warnings
+        self._document = document
+        self._merger = merger
+        self._deepest = deepest
         self._definitions: dict[str, Schema] = {}
         self._waiting: deque[tuple[str, Mapping[str, Any], str | None]] = deque()
         self._keys: dict[_Mark, str] = {}
         self._open: set[str] = set()
         self._recursed: set[str] = set()
         self._chain: frozenset[_Mark] = frozenset()
-        self._inlined: dict[_Mark, Schema] = {}
+        self._inlined: dict[_Mark, _Inlined] = {}
         self._turns = 0
         self._nodes = 0
+        self.reached = 0
 
-    def root(self) -> Schema:
+    def run(self) -> tuple[Schema, dict[str, Schema]]:
         lowered = self._node(self._document.root, "#", 0)
         while self._waiting:
             key, schema, tag = self._waiting.popleft()
-            self._definitions[key] = self._node(schema, key, 0, tag)
-        return self._settled(lowered)
-
-    def reachable(self, schema: Schema) -> dict[str, Schema]:
-        found: dict[str, Schema] = {}
-        left: list[Any] = [schema]
-        while left:
-            item = left.pop()
-            if is_list(item):
-                left += item
-            elif is_mapping(item):
-                left += item.values()
-                key = item.get("$ref")
-                if isinstance(key, str) and key not in found:
-                    found[key] = self._definitions[key]
-                    left.append(found[key])
-        return dict(sorted(found.items()))
-
-    def _settled(self, lowered: Schema) -> Schema:
-        """Put what turned out to be no object, since the limits cut it off, in its place."""
-        if all("properties" in item for item in self._definitions.values()):
-            return lowered
-        self._definitions = {key: self._placed(item) for key, item in self._definitions.items()}
-        return self._placed(lowered)
-
-    def _placed(self, schema: Schema) -> Schema:
-        if "$ref" in schema:
-            target = self._definitions[schema["$ref"]]
-            return schema if "properties" in target else target
-        if "properties" in schema:
-            properties = {key: self._placed(item) for key, item in schema["properties"].items()}
-            return {**schema, "properties": properties}
-        if "anyOf" in schema:
-            rest = {key: schema[key] for key in schema if key != "anyOf"}
-            return {**rest, **union([self._placed(item) for item in schema["anyOf"]])}
-        for keyword in ("items", "additionalProperties"):
-            if keyword in schema:
-                return {**schema, keyword: self._placed(schema[keyword])}
-        return schema
+            if self.exhausted:  # a union of it is still one of objects
+                typed = "type" in self._merger.merged(schema)
+                self._definitions[key] = {"type": "object"} if typed else {}
+            else:
+                self._definitions[key] = self._node(schema, key, 0, tag)
+        return settled(lowered, self._definitions)
 
     def _node(self, schema: object, place: str, depth: int, tag: str | None = None) -> Schema:
-        self._nodes += 1
         if not is_mapping(schema):
             return {}
-        if depth > _DEEPEST or self._nodes > _MOST_NODES:
-            self.warnings.append("too deep or too large: the rest is taken as anything")
+        self.reached = max(self.reached, depth)
+        if not self._afford(1, depth):
             return {}
         raw = schema
         if (alias := self._merger.alias(raw)) is not None:
@@ -148,12 +142,24 @@ class _Lowering:
         description = one_line(raw.get("description"))
         return {**lowered, "description": description} if description else lowered
 
+    def _afford(self, nodes: int, depth: int) -> bool:
+        """Count what is about to be made; False if it would be too much, or too deep inside."""
+        if depth > self._deepest:
+            self._warnings["too deep: the rest is taken as anything"] = None
+            return False
+        self._nodes += nodes
+        if self._nodes > _MOST_NODES:
+            self.exhausted = True
+            self._warnings[_TOO_LARGE] = None
+            return False
+        return True
+
     def _reference(self, raw: Mapping[str, Any], ref: str, depth: int, tag: str | None) -> Schema:
         pointer = self._merger.pointer(raw, ref)
         target = None if pointer is None else self._document.at(pointer)
         if pointer is None or not is_mapping(target):
             if not isinstance(target, bool):
-                self.warnings.append(f"reference taken as anything: {one_line(ref)}")
+                self._warnings[f"reference taken as anything: {one_line(ref[:200])}"] = None
             return {}
         mark = (id(target), tag)
         key = pointer if tag is None else f"{pointer}?{tag}"
@@ -173,18 +179,21 @@ class _Lowering:
     def _inline(
         self, target: Mapping[str, Any], mark: _Mark, key: str, depth: int, tag: str | None
     ) -> Schema:
-        if mark in self._inlined:
-            return self._inlined[mark]
+        if (known := self._inlined.get(mark)) is not None:
+            # It may be small here and a part of itself many times over: each time counts.
+            fits = self._afford(known.nodes, depth + known.height)
+            return known.schema if fits else {}
         if mark in self._chain:
             # Only objects may contain themselves; a list of itself has no class to stand for it.
             self._turns += 1
             return {}
-        chain, turns = self._chain, self._turns
-        self._chain = chain | {mark}
+        chain, turns, nodes, reached = self._chain, self._turns, self._nodes, self.reached
+        self._chain, self.reached = chain | {mark}, depth
         lowered = self._node(target, key, depth + 1, tag)
+        height, self.reached = self.reached - depth, max(reached, self.reached)
         self._chain = chain
         if turns == self._turns:
-            self._inlined[mark] = lowered
+            self._inlined[mark] = _Inlined(lowered, self._nodes - nodes, height)
         return lowered
 
     def _merged(self, schema: Mapping[str, Any], place: str, depth: int, tag: str | None) -> Schema:
@@ -194,22 +203,19 @@ class _Lowering:
             if keyword in schema:
                 branches = self._merger.branches(schema, keyword)
                 inner = self._tag(branches)
-                return union(
-                    [
-                        self._node(branch, f"{place}/{keyword}/{index}", depth + 1, inner)
-                        for index, branch in enumerate(branches)
-                    ]
-                )
+                lowered: list[Schema] = []
+                for index, branch in enumerate(branches):
+                    found = self._node(branch, f"{place}/{keyword}/{index}", depth + 1, inner)
+                    lowered.append(found)
+                    if not found.keys() - {"description"}:
+                        break  # anything, whatever the others are
+                return union(lowered)
         return union([self._typed(schema, kind, place, depth, tag) for kind in _kinds(schema)])
 
     def _tag(self, branches: list[Any]) -> str | None:
         """Find the property that tells the objects of a union apart."""
-        found: list[dict[str, str]] = []
-        for branch in branches:
-            schema = self._merger.merged(branch) if is_mapping(branch) else {}
-            properties = schema.get("properties")
-            if is_mapping(properties):
-                found.append(constants(properties))
+        each_one = map(self._merger.constants, branches[:_MOST_NODES])
+        found = [constants for constants in each_one if constants is not None]
         if len(found) < 2:  # noqa: PLR2004
             return None
         names = set(found[0]).intersection(*found[1:])
@@ -258,8 +264,8 @@ class _Lowering:
         found: Mapping[str, Any] = schema["properties"]
         properties: Schema = {}
         for name, value in sorted(found.items()):
-            if not is_text(name):
-                self.warnings.append("a property was left out: its name is not text")
+            if len(name) > _LONGEST_NAME or not is_text(name):
+                self._warnings["a property was left out: its name is too long, or no text"] = None
                 continue
             constant = constants({name: value}).get(name) if name == tag else None
             properties[name] = (
@@ -270,7 +276,7 @@ class _Lowering:
         wanted = schema.get("required")
         listed = wanted if is_list(wanted) else []
         required = sorted({name for name in listed if isinstance(name, str)} & properties.keys())
-        optional = [name for name in properties if name not in required]
+        optional = sorted(properties.keys() - required)
         ordered = {name: properties[name] for name in [*required, *optional]}
         lowered: Schema = {"type": "object", "properties": ordered, "required": required}
         return lowered if "type" in schema else {**lowered, "untyped": True}

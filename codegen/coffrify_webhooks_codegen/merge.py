@@ -1,8 +1,9 @@
 """Merging: `allOf`, and keywords beside a `$ref`, become one schema without either."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sized
 from typing import Any
 
+from coffrify_webhooks_codegen.forms import constants
 from coffrify_webhooks_codegen.pointer import Document
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 
@@ -21,9 +22,13 @@ MEANINGFUL = (
 )
 _SHAPES = ("type", "properties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref")
 _KINDS = ("string", "integer", "number", "boolean", "null", "object", "array")
+_GROWING = ("properties", "required")
 _WANTED = {"properties": Mapping, "required": list, "enum": list, "anyOf": list, "oneOf": list}
 _DEEPEST = 32
-_MOST_PARTS = 50_000
+_MOST_WORK = 100_000
+# What a list or an object costs is counted in pieces of this size.
+_PIECE = 8
+_MOST_CONSTANTS = 64
 
 _Mapping = Mapping[str, Any]
 
@@ -34,14 +39,15 @@ class Merger:
     What comes of one schema is always the same object, so that recursion can be noticed.
     """
 
-    def __init__(self, document: Document, warnings: list[str]) -> None:
+    def __init__(self, document: Document, warnings: dict[str, None]) -> None:
         self._document = document
         self._warnings = warnings
-        self._left = _MOST_PARTS
+        self._left = _MOST_WORK
         # The schemas stay in here too: their ids must not be given to others.
         self._merged: dict[int, tuple[_Mapping, dict[str, Any]]] = {}
         self._both: dict[tuple[int, int], tuple[Any, Any, _Mapping]] = {}
         self._branches: dict[tuple[int, str], tuple[_Mapping, list[Any]]] = {}
+        self._constants: dict[int, dict[str, str]] = {}
 
     def pointer(self, schema: _Mapping, ref: str) -> str | None:
         """Find what a reference in this schema stands for."""
@@ -54,14 +60,16 @@ class Merger:
         ref, parts = schema.get("$ref"), schema.get("allOf")
         if isinstance(ref, str) and self._document.ref_stands_alone:
             return ref
-        if any(key in schema for key in (*MEANINGFUL, "const")):
-            return None
-        if isinstance(ref, str) and "allOf" not in schema:
-            return ref
-        if "$ref" in schema or not is_list(parts) or len(parts) != 1:
-            return None
-        only = parts[0]
-        return self.alias(only) if is_mapping(only) else None
+        while not any(key in schema for key in (*MEANINGFUL, "const")):
+            ref, parts = schema.get("$ref"), schema.get("allOf")
+            if isinstance(ref, str) and "allOf" not in schema:
+                return ref
+            if "$ref" in schema or not is_list(parts) or len(parts) != 1:
+                return None
+            schema = parts[0]
+            if not is_mapping(schema):
+                return None
+        return None
 
     def merged(self, schema: _Mapping) -> dict[str, Any]:
         """Merge a schema with what it refers to: types intersected, properties joined."""
@@ -69,9 +77,16 @@ class Merger:
         if known is not None:
             return known[1]
         merged: dict[str, Any] = {}
-        for part in self._parts(schema, frozenset(), 0):
+        owned: set[str] = set()
+        for part in self._parts(schema, set(), 0):
             for key, value in part.items():
-                merged[key] = self._joined(key, merged[key], value) if key in merged else value
+                if key in merged and key in _GROWING:
+                    if key not in owned:  # what stands there is the document's
+                        merged[key] = _copied(merged[key])
+                        owned.add(key)
+                    self._grow(merged[key], value)
+                else:
+                    merged[key] = self._joined(key, merged[key], value) if key in merged else value
         merged = {key: value for key, value in merged.items() if value is not None}
         if self._left < 0:
             merged = {}  # half of what was meant may say something else
@@ -89,50 +104,81 @@ class Merger:
         if known is not None:
             return known[1]
         branches: list[Any] = merged[keyword]
+        if not self._afford(len(branches)):
+            return []
         base = {key: merged[key] for key in MEANINGFUL if key in merged and key != keyword}
         if base:
             branches = [self._all_of(base, branch) for branch in branches]
         self._branches[id(merged), keyword] = merged, branches
         return branches
 
-    def _all_of(self, one: Any, other: Any) -> _Mapping:
-        made = self._both.setdefault((id(one), id(other)), (one, other, {"allOf": [one, other]}))
-        return made[2]
+    def constants(self, branch: object) -> dict[str, str] | None:
+        """Get the properties of a branch that can have one text only; None if it has none at all.
 
-    def _parts(self, schema: _Mapping, seen: frozenset[str], depth: int) -> Iterator[_Mapping]:
-        self._left -= 1
-        if depth > _DEEPEST or self._left < 0:
-            self._left = min(self._left, 0 if depth <= _DEEPEST else self._left)
-            self._warnings.append("too many parts: the rest is left out")
+        Only so many: they may tell the branches of a union apart, and a few are enough for it.
+        """
+        merged = self.merged(branch) if is_mapping(branch) else {}
+        properties = merged.get("properties")
+        if not is_mapping(properties):
+            return None
+        if id(merged) not in self._constants:
+            found = sorted(constants(properties).items())
+            self._constants[id(merged)] = dict(found[:_MOST_CONSTANTS])
+        return self._constants[id(merged)]
+
+    def _all_of(self, one: Any, other: Any) -> _Mapping:
+        known = self._both.get((id(one), id(other)))
+        if known is None:
+            if not self._afford(1):
+                return {}
+            known = self._both[id(one), id(other)] = (one, other, {"allOf": [one, other]})
+        return known[2]
+
+    def _parts(self, schema: _Mapping, seen: set[str], depth: int) -> Iterator[_Mapping]:
+        if depth > _DEEPEST:
+            self._warnings["parts nested too deeply: the inner ones are left out"] = None
+            return
+        if not self._afford(1):
             return
         ref = schema.get("$ref")
         alone = isinstance(ref, str) and self._document.ref_stands_alone
         own = {} if alone else _own(schema)
-        if own:
+        if own and self._afford(sum(map(_pieces, own.values()))):
             yield own
         if isinstance(ref, str):
             pointer = self._document.pointer(ref, schema)
             target = None if pointer is None else self._document.at(pointer)
             if pointer is None:
-                self._warnings.append("a reference that leaves the document was left out")
+                self._warnings["a reference that leaves the document was left out"] = None
             elif is_mapping(target) and pointer not in seen:
-                yield from self._parts(target, seen | {pointer}, depth + 1)
+                seen.add(pointer)  # what is said twice says no more
+                yield from self._parts(target, seen, depth + 1)
         parts = schema.get("allOf")
         for part in parts if is_list(parts) and not alone else []:
             if is_mapping(part):
                 yield from self._parts(part, seen, depth + 1)
 
+    def _afford(self, work: int) -> bool:
+        """Spend of what one document may cost."""
+        if self._left >= 0:
+            self._left -= work
+            if self._left < 0:
+                self._warnings["too many parts: the rest is taken as anything"] = None
+        return self._left >= 0
+
+    def _grow(self, mine: Any, other: Any) -> None:
+        """Take up further properties, or further required names."""
+        if is_list(mine):
+            mine += other
+            return
+        for name, value in other.items():
+            mine[name] = self._all_of(mine[name], value) if name in mine else value
+
     def _joined(self, key: str, one: Any, other: Any) -> Any:
         if key == "type":
             return one if other is None else other if one is None else self._kinds(one, other)
-        if key == "properties":
-            common = one.keys() & other.keys()
-            both = {name: self._all_of(one[name], other[name]) for name in common}
-            return {**one, **other, **both}
-        if key == "required":
-            return [*one, *other]
         if key == "enum":
-            return [value for value in one if value in other] or one
+            return _in_both(one, other) or one
         if key in {"items", "additionalProperties"} and is_mapping(other):
             return self._all_of(one, other) if is_mapping(one) else other
         return one
@@ -140,8 +186,28 @@ class Merger:
     def _kinds(self, one: list[str], other: list[str]) -> list[str] | None:
         kinds = _common(one, other)
         if not kinds:
-            self._warnings.append("types that exclude each other were taken as anything")
+            self._warnings["types that exclude each other were taken as anything"] = None
         return kinds or None
+
+
+def _copied(value: Any) -> Any:
+    return [*value] if is_list(value) else {**value}
+
+
+def _pieces(value: object) -> int:
+    return len(value) // _PIECE if isinstance(value, Sized) else 0
+
+
+def _in_both(one: list[Any], other: list[Any]) -> list[Any]:
+    known = {_comparable(value) for value in other}
+    return [value for value in one if _comparable(value) in known]
+
+
+def _comparable(value: object) -> object:
+    """Get something to look up: of lists and objects nothing but the type is used later."""
+    if is_list(value) or is_mapping(value):
+        return list if is_list(value) else dict
+    return value
 
 
 def _describes(branch: object) -> bool:

@@ -86,10 +86,11 @@ def event_names(
         for owners, spelled in ((classes, name.class_name), (modules, name.module)):
             owner = owners.setdefault(spelled, event_type)
             if owner != event_type:
+                other = f" (/data/{order.index(owner)}/type)" if owner in order else ""
                 raise NameClashError(
                     f"{event_type}: /data/{order.index(event_type)}/type: it would be called "
-                    f"{spelled}, as {owner} is; give it other names in names.json, beside the "
-                    f'generated classes: {{"events": {{"{event_type}": '
+                    f"{spelled}, as {owner}{other} is; give it other names in names.json, beside "
+                    f'the generated classes: {{"events": {{"{event_type}": '
                     '{"class": "...", "module": "..."}}}'
                 )
     return names

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 from urllib.parse import unquote, urldefrag, urljoin
 
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
@@ -13,6 +13,11 @@ _MOST_NODES = 200_000
 # Until draft 07, whatever stands beside a `$ref` is ignored.
 _LEGACY = re.compile(r"https?://json-schema\.org/draft-0[3467]/schema#?")
 _LONGEST_REF = 2000
+_MOST_NAMES = 10_000
+_NAMING = ("$id", "id", "$anchor", "$dynamicAnchor")
+
+_Place = tuple["_Place | None", str]
+"""The keys that lead to a schema, the last one first: most are never spelled as a pointer."""
 
 
 class Document:
@@ -25,6 +30,7 @@ class Document:
         self._names: dict[str, str] = {}
         self._ambiguous: set[str] = set()
         self._bases: dict[int, str] = {}
+        self._found: dict[str, Any] = {}
         self._index()
 
     def pointer(self, ref: str, holder: object = None) -> str | None:
@@ -57,6 +63,11 @@ class Document:
 
     def at(self, pointer: str) -> Any:
         """Get what stands at a pointer; None if there is nothing."""
+        if pointer not in self._found:
+            self._found[pointer] = self._walk(pointer)
+        return self._found[pointer]
+
+    def _walk(self, pointer: str) -> Any:
         node: Any = self.root
         for part in pointer.split("/")[1:]:
             key = unquote(part).replace("~1", "/").replace("~0", "~")
@@ -71,29 +82,36 @@ class Document:
 
     def _index(self) -> None:
         """Note what `$anchor` and `$id` name, by the reference that would be written for it."""
-        left: list[tuple[str, Any, str]] = [("#", self.root, "")]
+        left: list[tuple[_Place, int, Any, str]] = [((None, "#"), 1, self.root, "")]
         seen = 0
         while left and seen < _MOST_NODES:
-            pointer, node, base = left.pop()
+            place, length, node, base = left.pop()
             seen += 1
-            if len(pointer) > _LONGEST_REF:
+            if length > _LONGEST_REF:
                 continue
             if is_mapping(node):
-                inner = self._name(pointer, node, base)
+                inner = self._name(place, node, base)
                 if inner:
                     self._bases[id(node)] = inner
                 left += [
-                    (f"{pointer}/{_escape(key)}", item, inner)
+                    ((place, key), length + 1 + len(str(key)), item, inner)
                     for key, item in sorted(node.items(), key=lambda pair: str(pair[0]))
                     if isinstance(item, (Mapping, list)) and key not in {"enum", "const"}
                 ]
             elif is_list(node):
-                left += [(f"{pointer}/{index}", item, base) for index, item in enumerate(node)]
+                left += [
+                    ((place, str(index)), length + 7, item, base)
+                    for index, item in enumerate(node)
+                    if isinstance(item, (Mapping, list))
+                ]
 
-    def _name(self, pointer: str, node: Mapping[str, Any], base: str) -> str:
+    def _name(self, place: _Place, node: Mapping[str, Any], base: str) -> str:
+        names = {key: name for key in _NAMING if _is_name(name := node.get(key))}
+        if not names or len(self._names) > _MOST_NAMES:
+            return base
+        pointer = _spelled(place)
         for keyword in ("$id", "id"):
-            name = node.get(keyword)
-            if isinstance(name, str) and name:
+            if (name := names.get(keyword)) is not None:
                 self._names.setdefault(name, pointer)
                 if name.startswith("#"):  # an anchor, in drafts 04 to 07
                     self._names.setdefault(base + name, pointer)
@@ -102,13 +120,25 @@ class Document:
                 self._names.setdefault(base, pointer)
                 break
         for keyword in ("$anchor", "$dynamicAnchor"):
-            name = node.get(keyword)
-            if isinstance(name, str) and name:
+            if (name := names.get(keyword)) is not None:
                 if keyword == "$dynamicAnchor" and self._names.get(f"#{name}", pointer) != pointer:
                     self._ambiguous.add(f"#{name}")
                 self._names.setdefault(f"#{name}", pointer)
                 self._names.setdefault(f"{base}#{name}", pointer)
         return base
+
+
+def _is_name(name: object) -> TypeGuard[str]:
+    return isinstance(name, str) and 0 < len(name) <= _LONGEST_REF
+
+
+def _spelled(place: _Place) -> str:
+    keys: list[str] = []
+    left: _Place | None = place
+    while left is not None:
+        left, key = left
+        keys.append(_escape(key))
+    return "/".join(reversed(keys))
 
 
 def _joined(base: str, ref: str) -> str:

@@ -131,7 +131,9 @@ def _object(name: str, own: Objects) -> Schema:
 def _input(schema: Schema, own: Objects, *, optional: bool) -> Schema:
     """Spell a lowered schema in the words that the generator renders best."""
     branches = [item for branch in schema.get("anyOf", [schema]) for item in _branches(branch, own)]
-    if optional and {} not in branches and _NULL not in branches:
+    # A field alone is optional by itself, and costs half; beside a `$ref` its words would be lost.
+    told = "description" in schema and "$ref" in branches[0]
+    if optional and (told or len(branches) > 1) and {} not in branches and _NULL not in branches:
         branches.append(_NULL)
     if branches == [_NULL]:
         branches = [Schema()]  # a field that can hold nothing but null is best left open

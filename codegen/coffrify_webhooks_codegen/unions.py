@@ -64,7 +64,8 @@ def _joined(node: ast.expr) -> ast.expr:
     if "None" in texts:
         texts = [*(text for text in texts if text != "None"), "None"]
     text = " | ".join(texts)
-    return ast.Constant(text) if forward else ast.parse(text, mode="eval").body
+    # As one name, since a tree of many arms would be deeper than Python walks.
+    return ast.Constant(text) if forward else ast.Name(text)
 
 
 def _is_forward(arm: ast.expr) -> bool:
@@ -88,7 +89,7 @@ class _Bare(ast.NodeTransformer):
     """Takes the quotes off the names inside a text that is quoted itself."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        return ast.parse(node.value, mode="eval").body if isinstance(node.value, str) else node
+        return ast.Name(node.value) if isinstance(node.value, str) else node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         if isinstance(node.value, ast.Name) and node.value.id.startswith("Literal"):
@@ -101,6 +102,7 @@ class _Bare(ast.NodeTransformer):
 
 
 def _text(node: ast.expr) -> str:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and '"' not in node.value:
-        return f'"{node.value}"'
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        plain = not {'"', "\\"} & {*node.value}
+        return f'"{node.value}"' if plain else ast.unparse(node)
     return ast.unparse(node)

@@ -221,6 +221,21 @@ STEPS: dict[str, tuple[Any, ...]] = {
         record(["b", "a"], a=TEXT, b=TEXT),
         None,
     ),
+    "need not be an object": (
+        {**record(f=TEXT), "type": "object"},
+        {"properties": {"f": TEXT}},
+        ("data", "widened"),
+    ),
+    "is always an object": (
+        {"properties": {"f": TEXT}},
+        {**record(f=TEXT), "type": "object"},
+        ("data", "narrowed"),
+    ),
+    "an inner one need not be an object": (
+        needed(record(f=TEXT)),
+        needed({"properties": {"f": TEXT}}),
+        ("data.f", "widened"),
+    ),
     # words
     "description of a field": (
         needed(TEXT),
@@ -433,7 +448,7 @@ def test_a_class_that_cannot_be_written(monkeypatch):
 
 def test_attributes_are_bounded(monkeypatch):
     """Where too many classes have lookalikes, they are taken as renamed."""
-    monkeypatch.setattr(attributes, "_MOST_CLASSES", 0)
+    monkeypatch.setattr(attributes, "_MOST_FIELDS", 0)
     old, new = record(a_b=TEXT), record(a_b=TEXT, **{"a.b": TEXT})
     assert ("t.x", "data", "renamed", "breaking") in classes([entry(old)], [entry(new)])
 
@@ -583,12 +598,36 @@ def test_rings_of_two_lengths(monkeypatch):
     assert len(found) < 200
 
 
+def test_wide_rings(monkeypatch):
+    """The bound counts fields too: a pair of wide classes costs more than one of narrow ones."""
+    monkeypatch.setattr(compare, "_MOST_FIELDS", 50)
+    found = changes([entry(rings(11))], [entry(rings(13))])
+    assert "too many classes to compare; taken as changed" in [each.text for each in found]
+    assert len(found) < 60
+
+
+def test_deep():
+    """A schema may be nested as deep as the catalog allows."""
+    old: dict[str, Any] = {}
+    new: dict[str, Any] = {"title": "x"}
+    for _ in range(240):
+        old, new = {"properties": {"a": old}}, {"properties": {"a": new}}
+    assert classes([entry(old)], [entry(new)]) == {("t.x", "data", "rewritten", "no-op")}
+
+
+def test_numbered_fields_are_no_lookalikes(monkeypatch):
+    """Fields that differ in a number do not clash, so the generator is not asked about them."""
+    monkeypatch.setattr(attributes, "_MOST_FIELDS", 0)
+    old, new = record(line_1=TEXT, line_2=TEXT), record(line_1=TEXT, line_2=TEXT, line_3=TEXT)
+    assert classes([entry(old)], [entry(new)]) == {("t.x", "data.line_3", "added", "additive")}
+
+
 def test_large():
     """Large schemas are compared in bounded time."""
-    wide = record(**{f"f{n}": record(a=TEXT, b=many(WHOLE)) for n in range(1000)})
-    old = record(**{f"f{n}": record(a=TEXT, b=many(NUMBER)) for n in range(1000)})
+    wide = record(**{f"f{n}": record(a=TEXT, b=many(WHOLE)) for n in range(500)})
+    old = record(**{f"f{n}": record(a=TEXT, b=many(NUMBER)) for n in range(500)})
     begun = time.perf_counter()
-    assert len(changes([entry(old)], [entry(wide)])) == 1000
+    assert len(changes([entry(old)], [entry(wide)])) == 500
     assert time.perf_counter() - begun < 5
 
 

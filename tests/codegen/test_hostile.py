@@ -5,15 +5,16 @@ import sys
 from typing import Any
 
 import pytest
+from tests.codegen.families import HOSTILE, STRING, record, ref, rooted, tree
 
 from coffrify_webhooks.event import Event
 from coffrify_webhooks.parsing import parse
 from coffrify_webhooks.registry import Registry
 from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
+from coffrify_webhooks_codegen.hoist import hoist
 from coffrify_webhooks_codegen.lower import lower
-
-STRING: dict[str, Any] = {"type": "string"}
+from coffrify_webhooks_codegen.names import event_names
 
 
 @pytest.fixture
@@ -59,6 +60,97 @@ def nested(depth):
 def test_bounded(schema):
     """No schema keeps the lowering busy."""
     assert lower(schema).schema is not None
+
+
+def nodes(value):
+    """Count the schemas in what is rendered."""
+    if isinstance(value, list):
+        return sum(map(nodes, value))
+    return 1 + sum(map(nodes, value.values())) if isinstance(value, dict) else 0
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("family", HOSTILE)
+def test_families(family):
+    """Whatever a schema stands for, what is made of it is bounded: classes, schemas, text."""
+    found = hoist({"t": lower(HOSTILE[family]())}, event_names(["t"]))
+    assert len(found.own["t"]) <= 1250
+    assert nodes(found.own) + nodes(found.data) <= 10_000
+    assert len(json.dumps(found.own)) <= 5_000_000
+
+
+@pytest.mark.timeout(60)
+def test_a_family_is_rendered():
+    """What the bound leaves becomes classes, the outermost ones, and the loss is told."""
+    told: list[str] = []
+    catalog = load({"data": [{"type": "t", "schema": HOSTILE["dense"]()}, {"type": "u"}]})
+    made = package.files(catalog, warn=told.append)
+    assert "class TDataA1(EventModel" in made["t.py"]
+    assert "u.py" in made
+    assert told == ["t: /data/0/schema: too large: the rest is taken as anything"]
+
+
+def test_the_outermost_is_kept():
+    """Of two fields that are too much together neither goes under: the depth does."""
+    inner = tree(60)["$defs"]
+    schema = {"$defs": inner, **record(x=ref("a0"), y=ref("a0"), z=record(last=STRING))}
+    lowered = lower(schema)
+    assert "too large: the rest is taken as anything" in lowered.warnings
+    assert lowered.schema["properties"]["z"]["properties"] == {"last": STRING}
+
+
+def test_what_is_too_large_is_a_plain_object():
+    """An object that does not fit is still said to be one, if its schema said so."""
+    wide = dict.fromkeys(map(str, range(6000)), STRING)
+    assert lower(record(**wide)).schema == {"type": "object"}
+    assert lower({"properties": wide}).schema == {}
+
+
+def test_a_union_of_too_many():
+    """A union that nobody tells apart is anything, and the fields beside it stay."""
+    branches = [record(**{f"p{n}": STRING}) for n in range(300)]
+    lowered = lower(record(u={"anyOf": branches}, v=STRING))
+    assert lowered.schema["properties"] == {"u": {}, "v": STRING}
+
+
+def test_a_union_of_many(registry):
+    """Two hundred alternatives are fine, whether they refer to classes or not."""
+    lists = [{"type": "array", "items": {"type": "array", "items": {"enum": [f"v{n}"]}}}
+             for n in range(200)]  # fmt: skip
+    schema = record(a={"anyOf": [*lists, {"$ref": "#"}]}, b={"anyOf": lists})
+    assert issues(registry(schema), {"a": [["v1"]], "b": [["v7"]]}) == ()
+
+
+def test_constants_are_one_enumeration():
+    """Alternatives that are one value each, as some write an enumeration, are one again."""
+    schema = {"oneOf": [{"const": each, "title": each} for each in "ba"]}
+    assert lower(schema).schema == {"type": "string", "enum": ["a", "b"]}
+    many = {"oneOf": [{"const": str(n)} for n in range(600)]}
+    assert lower(many).schema == {"type": "string"}
+
+
+def test_what_is_said_twice():
+    """An object that is a part twice over is merged once, and keeps its words."""
+    schema = rooted("B", {"A": record(x={**STRING, "description": "Words."}),
+                          "B": {"allOf": [ref("A"), ref("A"), record(y=STRING)]}})  # fmt: skip
+    (found,) = lower(schema).definitions.values()
+    assert found["properties"]["x"] == {**STRING, "description": "Words."}
+
+
+def test_values_in_both():
+    """Of two enumerations what both have is left; numbers are compared as JSON does."""
+    schema = {"allOf": [{"enum": ["a", "b", 1, [1]]}, {"enum": ["b", "c", 1.0, [2]]}]}
+    assert lower(schema).schema == {}
+    schema = {"allOf": [{"enum": ["a", "b", 1]}, {"enum": ["b", "c", 1.0]}]}
+    known = {"type": "string", "enum": ["b"]}
+    assert lower(schema).schema == {"anyOf": [known, {"type": "integer"}]}
+
+
+def test_long_words():
+    """A description ends somewhere."""
+    found = lower({"description": "word " * 10_000}).schema["description"]
+    assert len(found) == 4003
+    assert found.endswith("...")
 
 
 def test_too_deep_for_json(tmp_path):

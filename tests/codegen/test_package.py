@@ -191,6 +191,16 @@ def test_hostile_text(tmp_path, monkeypatch):
     assert not (tmp_path / "pwned").exists()
 
 
+def test_values_beside_a_class(tmp_path, monkeypatch):
+    """Known values may hold any quotes and slashes, also where a class is named before its time."""
+    values = ["", "\\", '"', "'", "a\\n", "'\""]
+    schema = {"type": "object", "properties": {"a": {"anyOf": [{"$ref": "#"}, {"enum": values}]}}}
+    module = made(tmp_path, monkeypatch, schema)
+    for value in values:
+        event = module.T0X.model_validate({"type": "t0.x", "data": {"a": {"a": value}}})
+        assert event.data.a.a == value
+
+
 @pytest.mark.parametrize("name", ['q"uote.x', "it's.x", "back\\slash", "#(x)", "{{x}}", "any"])
 def test_hostile_type(tmp_path, monkeypatch, name):
     """An event type may hold any printable text; the class takes that type and no other."""

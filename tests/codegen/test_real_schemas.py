@@ -16,6 +16,7 @@ from coffrify_webhooks.parsing import parse
 from coffrify_webhooks.registry import Registry
 from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
+from coffrify_webhooks_codegen.lower import lower
 
 REAL = Path(__file__).parent / "real"
 FILES = [path for path in sorted(REAL.glob("*/*.json")) if path.name != "package.json"]
@@ -67,6 +68,12 @@ def test_extent():
     """There are enough of them, each with instances."""
     assert len(CASES) >= 60
     assert sum(len(case["valid"]) for case in CASES) >= 150
+
+
+def test_none_is_too_large():
+    """Nothing of them is cut off: the bounds are for what nobody wrote by hand."""
+    for case in CASES:
+        assert not [each for each in lower(case["schema"]).warnings if "too large" in each]
 
 
 @pytest.mark.parametrize(

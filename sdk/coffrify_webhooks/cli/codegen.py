@@ -50,11 +50,14 @@ def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
     folder = output or Path(events.__file__).parent
     try:
         read = _read(catalog)
+        warnings: list[str] = []
         with _progress(len(read.events)) as progress:
             work = package.check if check else package.write
-            differing = work(read, folder, progress, _warn)
+            differing = work(read, folder, progress, warnings.append)
     except (CatalogError, OSError) as error:
         raise ConfigurationError(str(error)) from error
+    for line in warnings:
+        click.echo(f"Warning: {line}", err=True)
     if not check:
         click.echo(f"{len(read.events)} events in {folder}; {len(differing)} files changed")
     elif differing:
@@ -62,10 +65,6 @@ def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
             click.echo(f"{folder / name} differs")
         click.echo("run `coffrify-webhooks codegen` to renew them", err=True)
         raise SystemExit(1)
-
-
-def _warn(line: str) -> None:
-    click.echo(f"Warning: {line}", err=True)
 
 
 def _read(source: str | None) -> "Catalog":
