@@ -5,7 +5,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo test check format requirements bench clean
+.PHONY: help demo test check format requirements bench chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ check: .venv/stamp ## lint and type-check
 format: .venv/stamp ## format, and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+chaos: .venv/stamp ## kill -9 workers and databases, and count what was promised
+	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5
 
 bench: .venv/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py

@@ -114,7 +114,7 @@ def test_quick_handlers_are_not_renewed() -> None:
     receiver = receiver_on(store, lambda event: None, lease=60)
     assert receiver.receive(*request()).outcome == "handled"
     assert store.renewals == []
-    assert leases._held == set()
+    assert leases.alarms.waiting == set()
 
 
 @pytest.mark.parametrize("error", [None, ValueError("no"), KeyboardInterrupt()], ids=repr)
@@ -134,7 +134,7 @@ def test_renewals_stop_with_the_handler(error: BaseException | None) -> None:
         receiver.receive(*request())
     except KeyboardInterrupt:
         assert isinstance(error, KeyboardInterrupt)
-    assert leases._held == set()
+    assert leases.alarms.waiting == set()
     count = len(store.renewals)
     time.sleep(LEASE)
     assert len(store.renewals) in (count, count + 1)  # one may have been under way

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from contextlib import suppress
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from .effects import Ask, Call, Settings, Steps, Tell
 from .errors import ClaimLost, ConfigurationError, HandlerError, StoreUnavailable, WebhookError
@@ -138,9 +138,17 @@ def kept(settings: Settings, body: bytes) -> bytes | None:
 
 
 def giving_back(
-    work: Steps[Outcome], settings: Settings, key: str, token: str, body: bytes
+    work: Steps[Outcome],
+    settings: Settings,
+    key: str,
+    token: str,
+    body: bytes,
+    *,
+    failed: Literal["failed", "dead"] = "failed",
 ) -> Steps[Outcome]:
     """Give the claim back if the work fails, so that the next attempt need not wait for it.
+
+    failed: what a failed event then is; dead if nobody will send it again.
 
     Not when the process itself is being stopped: a handler may still be running then, and the
     lease ends by itself.
@@ -152,7 +160,7 @@ def giving_back(
     except Exception as error:
         with suppress(StoreUnavailable):
             if isinstance(error, HandlerError):
-                yield from ask("failed", key, token, error.reason, kept(settings, body))
+                yield from ask(failed, key, token, error.reason, kept(settings, body))
             else:
                 yield from ask("release", key, token)
         raise

@@ -58,6 +58,8 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     event, _ = read(settings, delivery)
     if settings.dispatcher is None:
         _refuse_without_handlers(settings)
+        if not settings.router.match(event):
+            raise NotReplayable(f"no handler wants {event.type!a}; register one, then replay it")
     key, digest = record.key, record.digest
     if record.status == "conflict":  # from now on this body is the one that counts
         key = key_of(settings.name, delivery.id or "")
@@ -73,7 +75,14 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
         work = hand_over(settings, delivery, key, claim.token)
     else:
         work = run(settings, delivery, event, key, claim)
-    outcome = yield from giving_back(work, settings, key, claim.token, record.body)
+    outcome = yield from giving_back(
+        work,
+        settings,
+        key,
+        claim.token,
+        record.body,
+        failed="failed" if record.status == "failed" else "dead",  # its sender has given up
+    )
     if record.status == "conflict":
         yield from ask("forget", record.key)
     yield Tell("executed", f"replay of {event.type!a} {event.id!a}: {outcome}", delivery, event)

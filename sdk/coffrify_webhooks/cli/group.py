@@ -1,36 +1,20 @@
 """The group of all commands."""
 
-from typing import Any
-
 import click
 
 from coffrify_webhooks import __version__
-from coffrify_webhooks.errors import ConfigurationError
 
 from .catalog import catalog
 from .codegen import codegen
 from .demo import demo
+from .events import events
+from .failure import Group
+from .store import store
 
 __all__ = ["commands"]
 
 
-class _Group(click.Group):
-    """Tells a mistake in the setup in one line, and exits 2 as for a mistake in the arguments."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ConfigurationError as error:
-            raise Unusable(str(error)) from error
-
-
-class Unusable(click.ClickException):
-    """What was asked cannot be done here; the text says why."""
-
-    exit_code = 2
-
-
-@click.group(cls=_Group)
+@click.group(cls=Group)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def commands() -> None:
     """Verify, deduplicate and handle Coffrify webhooks."""
@@ -39,3 +23,5 @@ def commands() -> None:
 commands.add_command(catalog)
 commands.add_command(codegen)
 commands.add_command(demo)
+commands.add_command(events)
+commands.add_command(store)

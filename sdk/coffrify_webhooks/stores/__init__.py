@@ -178,15 +178,23 @@ def default_store(folder: Path) -> Store:
 
 
 _told: set[Path] = set()
-_FORMS = '"memory:" and "sqlite:///path/to/webhooks.db"'
+_SQL = ("postgresql", "postgres", "mysql", "mariadb")
+_REDIS = ("redis", "rediss", "valkey", "valkeys", "unix")
+_FORMS = (
+    '"memory:", "sqlite:///path/to/webhooks.db", "postgresql://user:password@host/database", '
+    '"mysql://...", "mariadb://...", "redis://host:6379/0" or "valkey://..."'
+)
 
 
 def open_store(url: str) -> Store:
     """Return the store that a URL names.
 
-    Known are "memory:" (this process only: for tests) and "sqlite:///relative.db" or
-    "sqlite:////absolute.db" (all processes of one machine). `?synchronous=FULL` on an sqlite URL
-    makes each commit survive a power cut. Raises ConfigurationError for any other.
+    Known are "memory:" (this process only: for tests), "sqlite:///relative.db" or
+    "sqlite:////absolute.db" (all processes of one machine; `?synchronous=FULL` makes each commit
+    survive a power cut), and for several machines "postgresql://", "mysql://", "mariadb://",
+    "redis://", "rediss://", "valkey://" and "unix://". A driver may be named as SQLAlchemy does:
+    "postgresql+psycopg2://". Raises ConfigurationError for any other, and for a store that cannot
+    be used, with what to do.
     """
     scheme, _, rest = url.partition(":")
     if url == "memory:":
@@ -194,16 +202,28 @@ def open_store(url: str) -> Store:
 
         return MemoryStore()
     if scheme == "sqlite" and rest.startswith("///"):
-        from .sqlite import SQLiteStore  # noqa: PLC0415
+        return _sqlite(rest[3:])
+    if scheme.partition("+")[0] in _SQL or scheme.startswith("sqlite+"):
+        from .sql import SQLStore  # noqa: PLC0415
 
-        path, _, query = rest[3:].partition("?")
-        if query not in ("", "synchronous=FULL", "synchronous=NORMAL"):
-            raise ConfigurationError(
-                "an sqlite store URL takes ?synchronous=FULL or ?synchronous=NORMAL, nothing else"
-            )
-        if path in ("", ":memory:"):
-            raise ConfigurationError('the sqlite store needs a file; in memory is "memory:"')
-        return SQLiteStore(path, synchronous="FULL" if query.endswith("FULL") else "NORMAL")
+        return SQLStore(url)
+    if scheme in _REDIS:
+        from .redis import RedisStore  # noqa: PLC0415
+
+        return RedisStore(url)
     raise ConfigurationError(
-        f"no store is known by a URL that begins {scheme + ':'!r}; use {_FORMS}"
+        f"no store is known by a URL that begins {scheme[:20] + ':'!r}; use {_FORMS}"
     )
+
+
+def _sqlite(rest: str) -> Store:
+    from .sqlite import SQLiteStore  # noqa: PLC0415
+
+    path, _, query = rest.partition("?")
+    if query not in ("", "synchronous=FULL", "synchronous=NORMAL"):
+        raise ConfigurationError(
+            "an sqlite store URL takes ?synchronous=FULL or ?synchronous=NORMAL, nothing else"
+        )
+    if path in ("", ":memory:"):
+        raise ConfigurationError('the sqlite store needs a file; in memory is "memory:"')
+    return SQLiteStore(path, synchronous="FULL" if query.endswith("FULL") else "NORMAL")

@@ -22,8 +22,8 @@ COLUMNS = (
 
 # SQLite has no server: its clock is ours.
 _NOW: dict[Dialect, str] = {
-    "postgresql": "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)",
-    "mysql": "CAST(UNIX_TIMESTAMP(SYSDATE(6)) AS DOUBLE)",
+    "postgresql": "CAST(EXTRACT(EPOCH FROM statement_timestamp()) AS DOUBLE PRECISION)",
+    "mysql": "CAST(UNIX_TIMESTAMP(NOW(6)) AS DOUBLE)",
 }
 _TYPES: dict[Dialect, dict[str, str]] = {
     "sqlite": {"key": "TEXT", "short": "TEXT", "text": "TEXT", "bytes": "BLOB", "real": "REAL"},

@@ -1,0 +1,51 @@
+"""Finds the records that a user means."""
+
+import re
+from collections.abc import Iterator
+
+from coffrify_webhooks.stores import Filter, Record, Store
+from coffrify_webhooks.stores.record import EVERYTHING, plain
+
+from .failure import Failed
+
+__all__ = ["called", "named", "pages"]
+
+_PAGE = 500
+_KEY = re.compile(r"[0-9a-fA-F]{8,64}")
+
+
+def pages(store: Store, wanted: Filter = EVERYTHING, limit: int | None = None) -> Iterator[Record]:
+    """Yield the records of a filter, all of them or `limit`, asking for a page at a time."""
+    after: Record | None = None
+    left = limit
+    while left is None or left > 0:
+        size = _PAGE if left is None else min(left, _PAGE)
+        found = store.find(wanted, size, after)
+        yield from found
+        if len(found) < size:
+            return
+        after = found[-1]
+        left = None if left is None else left - size
+
+
+def named(store: Store, name: str) -> list[Record]:
+    """Return what `name` is: every record of an event id, or one by its key or the key's beginning.
+
+    An id comes before a key. Raises Failed if there is none, or if several keys begin so.
+    """
+    found = list(pages(store, Filter(id=plain(name))))
+    if not found and _KEY.fullmatch(name):
+        found = [each for each in pages(store) if each.key.startswith(name.lower())]
+        if len(found) > 1:
+            raise Failed(f"{len(found)} keys begin with {name}; give more of it")
+    if not found:
+        raise Failed(
+            f"the store has no event {plain(name)}; give its id, or its key or the first 8 or more "
+            "digits of that, as `events list --json` has them"
+        )
+    return found
+
+
+def called(record: Record) -> str:
+    """Return what to call a record in a sentence."""
+    return record.id if record.id and record.status != "conflict" else record.key[:12]

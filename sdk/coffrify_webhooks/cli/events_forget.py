@@ -1,0 +1,56 @@
+"""`coffrify-webhooks events forget` and `purge`: drop what is known of events."""
+
+import click
+
+from .duration import duration
+from .events_find import called, named
+from .source import Source, takes_source
+
+__all__ = ["forget", "purge"]
+
+_PURGED_AT_ONCE = 1000
+_SENT_AGAIN = 72 * 3600
+"""Seconds for which the sender may deliver an event again."""
+_SHOWN = 10
+
+
+@click.command()
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@takes_source
+def forget(source: Source, ids: tuple[str, ...], *, yes: bool) -> None:
+    """Drop all that is known of some events.
+
+    Each is new when it comes again. An ID is an event's id (all of its records go), a key, or the
+    beginning of a key.
+    """
+    records = {each.key: each for id_ in ids for each in named(source.store, id_)}
+    if not yes:
+        for record in list(records.values())[:_SHOWN]:
+            click.echo(f"{called(record)} ({record.type}, {record.status})", err=True)
+        if len(records) > _SHOWN:
+            click.echo(f"... and {len(records) - _SHOWN} more", err=True)
+        click.confirm(f"Forget {len(records)}?", abort=True, err=True)
+    gone = sum(source.store.forget(key) for key in records)
+    click.echo(f"{gone} forgotten")
+
+
+@click.command()
+@click.option(
+    "--older-than", metavar="AGE", type=duration, required=True, help="Such as 30d, 12h or 4w."
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@takes_source
+def purge(source: Source, older_than: float, *, yes: bool) -> None:
+    """Drop the events whose status has not changed for that long.
+
+    Not those that are being handled, or that an engine has. A receiver does this by itself, after
+    30 days unless told otherwise.
+    """
+    if older_than < _SENT_AGAIN and not yes:
+        click.echo("Coffrify sends an event again for up to 72 h.", err=True)
+        click.confirm("Forget some that it may still send?", abort=True, err=True)
+    gone = 0
+    while some := source.store.purge(older_than, _PURGED_AT_ONCE):
+        gone += some
+    click.echo(f"{gone} purged")

@@ -1,0 +1,78 @@
+"""`coffrify-webhooks events list`: what came, newest first."""
+
+import json
+import time
+from typing import get_args
+
+import click
+
+from coffrify_webhooks.stores import Filter, Record, Status
+
+from .duration import duration, span
+from .events_find import pages
+from .events_json import fields
+from .source import Source, takes_source
+from .table import print_table
+
+__all__ = ["list_", "type_pattern"]
+
+
+def type_pattern(text: str) -> str:
+    """Return a type, or the beginning of one before a star; the type of an option."""
+    if "*" in text[:-1]:
+        raise click.BadParameter("a star stands at the end only, as in transfer.*")
+    return text
+
+
+@click.command("list")
+@click.option("--status", multiple=True, type=click.Choice(get_args(Status)), help="Repeatable.")
+@click.option("--type", "type_", metavar="TYPE", type=type_pattern, help="Such as 'transfer.*'.")
+@click.option(
+    "--older-than", metavar="AGE", type=duration, help="Status unchanged for 30s, 10m, 3h, 2d ..."
+)
+@click.option("--newer-than", metavar="AGE", type=duration, help="Status changed within.")
+@click.option("--receiver", metavar="NAME", help="Of this receiver only.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@takes_source
+def list_(  # noqa: PLR0917 - click passes them by name
+    source: Source,
+    status: tuple[Status, ...],
+    type_: str | None,
+    older_than: float | None,
+    newer_than: float | None,
+    receiver: str | None,
+    limit: int,
+    *,
+    as_json: bool,
+) -> None:
+    """List the events, those whose status changed last first."""
+    wanted = Filter(receiver, None, type_, status, older_than, newer_than)
+    found = list(pages(source.store, wanted, limit + 1))
+    more, found = len(found) > limit, found[:limit]
+    if as_json:
+        for record in found:
+            click.echo(json.dumps(fields(record)))
+    elif found:
+        _print(found)
+    else:
+        click.echo("no events", err=True)
+    if more:
+        click.echo(f"there are more than {limit}: --limit", err=True)
+
+
+def _print(found: list[Record]) -> None:
+    now = time.time()
+    head = ["STATUS", "CHANGED", "TRIES", "ID", "TYPE"]
+    rows = [
+        [each.status, f"{span(now - each.touched_at)} ago", str(each.attempts), each.id, each.type]
+        for each in found
+    ]
+    # The columns that not everybody needs come last, where a narrow terminal cuts.
+    if len({each.receiver for each in found}) > 1:
+        head.append("RECEIVER")
+        rows = [[*row, each.receiver] for row, each in zip(rows, found, strict=True)]
+    if any(each.error for each in found):
+        head.append("ERROR")
+        rows = [[*row, each.error] for row, each in zip(rows, found, strict=True)]
+    print_table(head, rows)

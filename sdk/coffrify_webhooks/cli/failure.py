@@ -1,0 +1,33 @@
+"""How a command ends that cannot do what was asked: one line on stderr, and an exit code."""
+
+from typing import Any
+
+import click
+
+from coffrify_webhooks.errors import ConfigurationError, WebhookError
+
+__all__ = ["Failed", "Group", "Unusable"]
+
+
+class Failed(click.ClickException):
+    """What was asked did not work out this time."""
+
+    exit_code = 1
+
+
+class Unusable(click.ClickException):
+    """What was asked cannot be done here; the text says why."""
+
+    exit_code = 2
+
+
+class Group(click.Group):
+    """Tells an error of ours in one line; a mistake in the setup exits 2 as one in arguments."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            raise Unusable(str(error)) from error
+        except WebhookError as error:
+            raise Failed(str(error)) from error

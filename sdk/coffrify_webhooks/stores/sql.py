@@ -1,0 +1,323 @@
+"""Claims in a SQL database, by SQLAlchemy: PostgreSQL, MariaDB and MySQL, SQLite.
+
+For several machines, or to keep claims beside the application's own tables. Server databases count
+leases by their own clock, so that the machines' clocks need not agree.
+"""
+
+import os
+import select
+import sqlite3
+import weakref
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, TypeVar, cast
+
+from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks.observe import logger
+
+from .deadline import deadline
+from .relational import Execute, RelationalStore, Result
+from .schema import ensure
+from .statements import EVENTS, SCHEMA, Dialect
+
+with needs("sql"):
+    from sqlalchemy import Connection, Engine, create_engine, event
+    from sqlalchemy.engine import URL, make_url
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.pool import PoolProxiedConnection
+
+__all__ = ["SQLStore"]
+
+T = TypeVar("T")
+
+_DIALECTS: dict[str, Dialect] = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
+# The drivers we know; a URL may name another: postgresql+psycopg2://...
+_DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+_EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
+_CONNECT_TIMEOUT = 2
+
+
+class SQLStore(RelationalStore):
+    """A store in the database of a SQLAlchemy URL or engine; makes its two tables if need be.
+
+    database: "postgresql://user:password@host/name", "mariadb://...", "mysql://...",
+    "sqlite:///file.db", or the application's own (sync) `Engine`, whose handlers may then be
+    atomic. timeout: seconds for one answer of the server before StoreUnavailable. clock: seconds
+    since 1970, instead of the server's; for tests.
+
+    Raises ConfigurationError, naming the remedy, for a URL or a driver that cannot be used, for
+    tables that are not ours and for missing permissions. A server that is away is no such error:
+    deliveries are answered 503 until it is back.
+    """
+
+    def __init__(
+        self,
+        database: str | URL | Engine,
+        *,
+        timeout: float = 3.0,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._is_own = not isinstance(database, Engine)
+        self._engine = database if isinstance(database, Engine) else _engine(database)
+        name = self._engine.dialect.name
+        dialect = _DIALECTS.get(name)
+        if dialect is None:
+            raise ConfigurationError(
+                f"SQLStore does not know {name}; it knows PostgreSQL, MariaDB, MySQL and SQLite"
+            )
+        pyformat = self._engine.dialect.paramstyle in ("pyformat", "format")
+        super().__init__(dialect, pyformat=pyformat, clock=clock)
+        self._timeout = timeout
+        # Each statement is a transaction of its own, without round trips for BEGIN and COMMIT.
+        self._autocommit = (
+            self._engine
+            if self._is_own
+            else self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        )
+        self._ready = False
+        _stores.add(self)
+        try:
+            with self._session():
+                pass
+        except StoreUnavailable as error:
+            if _is_our_mistake(error.__cause__):
+                raise ConfigurationError(
+                    f"the database refuses us ({error}); check user, password and database name "
+                    "in the store's URL"
+                ) from None
+            logger.warning("%s; it is tried again with each delivery", error)
+        finally:
+            self.close()  # nothing is left open over a fork
+
+    def __repr__(self) -> str:
+        return f"SQLStore({self._engine.url.render_as_string(hide_password=True)!r})"
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._engine.dispose()
+
+    def atomically(
+        self, key: str | None, token: str, handler: str, work: Callable[[Any], T], /
+    ) -> T:
+        """See `AtomicStore.atomically`; `work` is given the SQLAlchemy `Connection`."""
+        raised: list[BaseException] = []
+        try:
+            with self._transactional().begin() as connection:
+                self._hold(connection, key, token)
+                try:
+                    result = work(connection)
+                except BaseException as error:
+                    raised.append(error)
+                    raise
+                if key is not None and not self._finished(connection, key, token, handler):
+                    raise ClaimLost("the claim on this event ended while it was handled")
+        except SQLAlchemyError as error:
+            if raised and error is raised[0]:
+                raise  # the handler's own, not the store's
+            raise StoreUnavailable(f"the SQL store failed ({_kind(error)})") from error
+        return result
+
+    def _hold(self, connection: Connection, key: str | None, token: str) -> None:
+        """On SQLite, begin with a write: nobody else can write until the end, nor take the claim.
+
+        The lease cannot be renewed meanwhile, and need not be. A server would let the renewal wait.
+        """
+        if key is not None and self._sql.dialect == "sqlite":
+            row = self._row(key=key, token=token, lease=0.0)
+            if connection.exec_driver_sql(self._sql.renew, row).rowcount != 1:
+                raise ClaimLost("the claim on this event ended before it was handled")
+
+    def _transactional(self) -> Engine:
+        if not self._is_own:
+            return self._engine
+        with self._session():
+            level = self._engine.dialect.default_isolation_level
+        return self._engine.execution_options(isolation_level=level)
+
+    def _finished(self, connection: Connection, key: str, token: str, handler: str) -> bool:
+        row = self._row(key=key, token=token, handler=f"{handler}\n")
+        return connection.exec_driver_sql(self._sql.checkpoint, row).rowcount == 1
+
+    @contextmanager
+    def _session(self) -> Generator[Execute]:
+        try:
+            with self._lent() as connection:
+                cursor = connection.cursor()
+
+                def execute(statement: str, row: Mapping[str, Any]) -> Result:
+                    cursor.execute(statement, row)
+                    return cast("Result", cursor)
+
+                with deadline(_descriptor(connection), self._timeout):
+                    if not self._ready:
+                        refused = partial(self._is_refusal, connection)
+                        ensure(execute, self._sql, refused, grants=_GRANTS)
+                        self._ready = True
+                    yield execute
+        except (SQLAlchemyError, self._driver_error) as error:
+            raise StoreUnavailable(f"the SQL store failed ({_kind(error)})") from error
+
+    @contextmanager
+    def _lent(self) -> Generator[PoolProxiedConnection]:
+        """Lend a live connection of the driver in autocommit: SQLAlchemy's own costs its price."""
+        outer = None if self._is_own else self._autocommit.connect()
+        connection = outer.connection if outer else self._engine.raw_connection()
+        try:
+            while _is_dead(_descriptor(connection)):  # the server was restarted
+                connection.invalidate()
+                if outer:
+                    outer.invalidate()
+                connection = outer.connection if outer else self._engine.raw_connection()
+            yield connection
+        except self._driver_error as error:
+            if self._is_disconnect(error, connection):
+                connection.invalidate(error)
+            raise
+        finally:
+            (outer or connection).close()
+
+    @property
+    def _driver_error(self) -> type[Exception]:
+        return self._engine.dialect.loaded_dbapi.Error
+
+    def _is_disconnect(self, error: Exception, connection: PoolProxiedConnection) -> bool:
+        raw: Any = connection.dbapi_connection
+        return self._engine.dialect.is_disconnect(cast("Any", error), raw, None)
+
+    def _is_refusal(self, connection: PoolProxiedConnection, error: Exception) -> bool:
+        """Tell whether the database is there, and does not want the statement."""
+        if not isinstance(error, self._driver_error) or self._is_disconnect(error, connection):
+            return False
+        name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+        return name not in ("SQLITE_BUSY", "SQLITE_LOCKED")
+
+
+def _engine(database: str | URL) -> Engine:
+    if not isinstance(database, (str, URL)):
+        raise ConfigurationError(
+            "SQLStore takes a URL or a sync Engine (its calls never block an event loop: they run "
+            f"in threads), not {type(database).__name__}"
+        )
+    try:
+        url = make_url(database)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            "the SQL store's URL cannot be read; it looks like "
+            "postgresql://user:password@host/database"
+        ) from None
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    driver = url.drivername.partition("+")[2]
+    extra = _EXTRAS.get(driver)
+    if extra is not None and find_spec(driver) is None:
+        raise ConfigurationError(
+            f'{driver} is not installed; run: pip install "coffrify-webhooks[{extra}]"'
+        )
+    try:
+        engine = create_engine(url, **_options(url, driver))
+    except SQLAlchemyError as error:  # an unknown dialect, a malformed URL
+        raise ConfigurationError(
+            f"SQLAlchemy cannot use the store's URL ({type(error).__name__}: {url.drivername})"
+        ) from None
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the driver of {url.drivername} is not installed ({error.name}); install it, or use "
+            'pip install "coffrify-webhooks[postgresql]" or [mysql]'
+        ) from None
+    if driver == "pymysql":
+        event.listen(engine, "connect", _wait_for_answers)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _write_ahead)
+    return engine
+
+
+def _options(url: URL, driver: str) -> dict[str, Any]:
+    # Nothing is left to roll back when a connection is given back.
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+    if url.get_backend_name() != "sqlite":
+        options |= {"pool_size": 5, "max_overflow": 35, "pool_timeout": _CONNECT_TIMEOUT}
+    if driver in _EXTRAS:
+        options["connect_args"] = {"connect_timeout": _CONNECT_TIMEOUT}
+    if driver == "pymysql":  # its connect_timeout ends before the server's greeting
+        options["connect_args"]["read_timeout"] = _CONNECT_TIMEOUT
+    return options
+
+
+def _write_ahead(connection: Any, _record: object) -> None:
+    """Set what `SQLiteStore` sets: no commit is lost when a process is killed."""
+    with suppress(sqlite3.OperationalError):  # another process is setting it in this moment
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _wait_for_answers(connection: Any, _record: object) -> None:
+    """Lift PyMySQL's limit again once it is connected: an atomic handler may ask for long work."""
+    connection._read_timeout = None  # noqa: SLF001 - there is no other way
+
+
+def _descriptor(connection: PoolProxiedConnection) -> int | None:
+    """Return the socket of a connection, where its driver shows it."""
+    raw: Any = connection.dbapi_connection
+    holder = getattr(raw, "_sock", raw)  # PyMySQL's
+    number = getattr(holder, "fileno", None)
+    return cast("int | None", number()) if callable(number) else None
+
+
+def _is_dead(descriptor: int | None) -> bool:
+    """Tell whether an idle connection has something to say, which can only be its end."""
+    if descriptor is None:
+        return False
+    waiting = select.poll()
+    waiting.register(descriptor, select.POLLIN)
+    return bool(waiting.poll(0))
+
+
+def _is_our_mistake(error: BaseException | None) -> bool:
+    """Tell whether the server is there and turns us away: no such user, password or database."""
+    orig: BaseException | None = getattr(error, "orig", error)
+    if orig is None:
+        return False
+    if getattr(orig, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CANTOPEN"):
+        return True
+    code = orig.args[0] if orig.args else None
+    if isinstance(code, int):
+        return code in _ACCESS_DENIED
+    text = str(orig)
+    return "FATAL" in text and not any(word in text for word in _PASSING)
+
+
+def _kind(error: BaseException) -> str:
+    return type(getattr(error, "orig", None) or error).__name__
+
+
+_ACCESS_DENIED = (1044, 1045, 1049, 1698)
+"""MySQL's codes for a wrong user, password or database."""
+_PASSING = ("starting up", "shutting down", "too many", "recovery", "not yet accepting")
+_GRANTS = (
+    "run `coffrify-webhooks store init --store URL` as a user who may create tables, then grant "
+    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS}, and SELECT on {SCHEMA}, to this one"
+)
+
+_stores: "weakref.WeakSet[SQLStore]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Leave the parent's connections to the parent."""
+    for store in list(_stores):
+        store._engine.dispose(close=False)  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

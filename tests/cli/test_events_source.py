@@ -1,0 +1,287 @@
+"""Where the events commands look, and whose handlers they run: --store, --app, the environment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from tests.cli.came import Came
+
+from coffrify_webhooks.cli.events import events
+from coffrify_webhooks.cli.source import Source
+from coffrify_webhooks.stores.memory import MemoryStore
+
+COMMAND = str(Path(sys.executable).with_name("coffrify-webhooks"))
+HANDLERS = """
+from coffrify_webhooks import on
+
+@on("transfer.*")
+def announce(event):
+    print("announced", event.id)
+"""
+RECEIVER = """
+from coffrify_webhooks import Receiver
+receiver = Receiver("a secret", store="sqlite:///store.db")
+"""
+HOLD = """
+import sqlite3, sys
+database = sqlite3.connect("store.db", isolation_level=None)
+database.execute("BEGIN EXCLUSIVE")
+print("held", flush=True)
+sys.stdin.read()
+"""
+SLOW = """
+import time
+from coffrify_webhooks import on
+
+@on("transfer.*")
+def announce(event):
+    print("begun", event.id, flush=True)
+    time.sleep(1)
+    print("ended", event.id, flush=True)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no store in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COFFRIFY_WEBHOOKS_STORE", raising=False)
+    monkeypatch.delenv("COFFRIFY_WEBHOOK_SECRET", raising=False)
+    return tmp_path
+
+
+def fill(path: Path, *names: str) -> None:
+    """Make a store with these events, dead, and one second between them."""
+    came = Came(path)
+    for number, name in enumerate(names):
+        came.put(name, "dead", age=100 - number)
+    came.store.close()
+
+
+def command(*arguments: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
+    """Run the installed command in the working directory."""
+    ran = subprocess.run(
+        [COMMAND, "events", *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.returncode == status, ran
+    assert "Traceback" not in ran.stderr
+    return ran
+
+
+def listed(*arguments: str) -> list[str]:
+    """The ids that the command lists."""
+    ran = CliRunner().invoke(events, ["list", "--json", *arguments])
+    assert ran.exit_code == 0, ran.output
+    return [json.loads(line)["id"] for line in ran.stdout.splitlines()]
+
+
+def told(*arguments: str) -> str:
+    """The one line on stderr of a command that cannot be run here."""
+    ran = CliRunner().invoke(events, arguments)
+    assert ran.exit_code == 2, ran.output
+    assert ran.stdout == ""
+    return ran.stderr.splitlines()[-1]
+
+
+# --- --store ---
+
+
+def test_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--store comes before the variable, and that before the file in the working directory."""
+    for name in ("coffrify-webhooks", "variable", "option"):
+        fill(folder / f"{name}.db", name)
+    assert listed() == ["coffrify-webhooks"]
+    monkeypatch.setenv("COFFRIFY_WEBHOOKS_STORE", "sqlite:///variable.db")
+    assert listed() == ["variable"]
+    assert listed("--store", "sqlite:///option.db") == ["option"]
+
+
+def test_no_store(folder: Path) -> None:
+    """Without any it names --store, and makes no file."""
+    assert "Name it by --store or COFFRIFY_WEBHOOKS_STORE" in told()
+    assert list(folder.iterdir()) == []
+
+
+def test_missing_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that is not there is told, and not made, whoever names it."""
+    assert "store init" in told("--store", "sqlite:///gone.db")
+    monkeypatch.setenv("COFFRIFY_WEBHOOKS_STORE", "sqlite:///gone.db")
+    assert "gone.db" in told("stats")
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.usefixtures("folder")
+def test_memory() -> None:
+    """A store in memory is refused: this process would see nothing in it."""
+    assert "own process only" in told("--store", "memory:")
+
+
+@pytest.mark.usefixtures("folder")
+def test_unusable_url() -> None:
+    """A URL of no store is told in a line that does not have its password."""
+    line = told("--store", "gopher://user:hunter2@host/db")
+    assert line.startswith("Error: no store is known by a URL that begins 'gopher:'")
+    assert "hunter2" not in line
+
+
+def test_no_database(folder: Path) -> None:
+    """A file that is no database exits 2, and stays as it was."""
+    path = folder / "store.db"
+    path.write_text("something else, and long enough to be looked at by sqlite" * 20)
+    before = path.read_bytes()
+    assert "is no sqlite database" in told("--store", f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_unavailable(folder: Path) -> None:
+    """A store that does not answer exits 1 with one line."""
+    fill(folder / "store.db", "evt_1")
+    held = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            HOLD,
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with held:
+        assert held.stdout
+        held.stdout.readline()
+        ran = command("forget", "evt_1", "--yes", "--store", "sqlite:///store.db", status=1)
+        held.communicate()
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("Error: the sqlite store failed")
+
+
+# --- obj ---
+
+
+def test_embedded() -> None:
+    """A program's own source is used, and its user cannot name another."""
+    came = Came()
+    came.put("evt_1")
+    assert "evt_1" in came.run().stdout
+    for option in (["--store", "memory:"], ["--app", "json"]):
+        ran = came.run("list", *option, status=2)
+        assert "settled by your settings" in ran.stderr
+
+
+def test_embedded_stays_open(tmp_path: Path) -> None:
+    """A store that was given is not closed."""
+
+    class Closing(MemoryStore):
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    store = Closing()
+    assert CliRunner().invoke(events, [], obj=Source(store, None)).exit_code == 0
+    assert not store.closed
+
+
+# --- --app ---
+
+
+def test_handlers(folder: Path) -> None:
+    """A module that registers handlers is enough; the folder need not be on the path."""
+    (folder / "shop").mkdir()
+    (folder / "shop" / "webhooks.py").write_text(HANDLERS)
+    fill(folder / "coffrify-webhooks.db", "evt_1")
+    ran = command("replay", "--dead", "--app", "shop.webhooks")
+    assert ran.stdout == "announced evt_1\n1 handled, 0 failed, 0 queued, 0 skipped\n"
+    assert "evt_1" in command("--status", "done").stdout
+
+
+def test_no_exception_text(folder: Path) -> None:
+    """What a handler raises is named, and its text kept off the terminal."""
+    (folder / "hooks.py").write_text(f"{HANDLERS}\n    raise ValueError('confidential')\n")
+    fill(folder / "coffrify-webhooks.db", "evt_1")
+    ran = command("replay", "--dead", "--app", "hooks", status=1)
+    assert ran.stderr == "evt_1 failed: hooks:announce raised ValueError at hooks.py:8\n"
+
+
+@pytest.mark.parametrize("app", ["hooks", "hooks:receiver"])
+def test_receiver(folder: Path, app: str) -> None:
+    """A module's Receiver is found with and without its name, and its store is used."""
+    (folder / "hooks.py").write_text(RECEIVER + HANDLERS)
+    fill(folder / "store.db", "evt_1")
+    fill(folder / "other.db", "evt_2")
+    assert "announced evt_1" in command("replay", "--dead", "--app", app).stdout
+    assert "evt_1" in command("show", "evt_1", "--app", app).stdout
+    ran = command("replay", "--dead", "--app", app, "--store", "sqlite:///other.db")
+    assert "announced evt_2" in ran.stdout
+
+
+def test_missing_file_of_receiver(folder: Path) -> None:
+    """A Receiver whose file is not there yet has no events to look at, and makes no file."""
+    (folder / "hooks.py").write_text(RECEIVER)
+    assert "store.db" in command("--app", "hooks", status=2).stderr
+    assert not (folder / "store.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("app", "source", "said"),
+    [
+        ("hooks", RECEIVER + "other = Receiver('b', store='memory:')", "--app hooks:receiver or :"),
+        ("hooks:gone", RECEIVER, "hooks has no Receiver of that name"),
+        ("hooks:Receiver", RECEIVER, "hooks has no Receiver of that name"),
+        ("gone", "", "No module named 'gone'"),
+        (":x", "", "could not be imported"),
+        ("hooks", "1 +", "SyntaxError"),
+        ("hooks", "{}['key']", "KeyError: 'key'"),
+        ("hooks", "from coffrify_webhooks import Receiver; Receiver()", "there is no secret"),
+    ],
+)
+def test_bad_app(folder: Path, app: str, source: str, said: str) -> None:
+    """What cannot be imported or is no Receiver is told in one line, and exits 2."""
+    (folder / "hooks.py").write_text(source)
+    ran = command("replay", "--dead", "--app", app, "--store", "sqlite:///x.db", status=2)
+    (line,) = ran.stderr.splitlines()
+    assert said in line
+
+
+def test_same_receiver_twice(folder: Path) -> None:
+    """One Receiver under two names is one."""
+    (folder / "hooks.py").write_text(RECEIVER + "again = receiver\n" + HANDLERS)
+    fill(folder / "store.db", "evt_1")
+    assert "evt_1" in command("--app", "hooks").stdout
+
+
+# --- Ctrl-C ---
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+@pytest.mark.parametrize("times", [1, 2])
+def test_interrupted(folder: Path, times: int) -> None:
+    """Ctrl-C lets the handler end and tells the counts; a second one tells them at once."""
+    (folder / "hooks.py").write_text(SLOW)
+    fill(folder / "coffrify-webhooks.db", "evt_1", "evt_2", "evt_3")
+    with subprocess.Popen(
+        [COMMAND, "events", "replay", "--dead", "--yes", "--app", "hooks"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as ran:
+        assert ran.stdout
+        assert ran.stderr
+        assert ran.stdout.readline() == "begun evt_1\n"
+        ran.send_signal(signal.SIGINT)
+        assert ran.stderr.readline() == "\n"
+        assert "stopping after this event" in ran.stderr.readline()
+        if times > 1:
+            ran.send_signal(signal.SIGINT)
+        out, err = ran.communicate(timeout=30)
+    assert "Traceback" not in err
+    if times == 1:
+        assert out == "ended evt_1\n1 handled, 0 failed, 0 queued, 0 skipped; 2 not tried\n"
+        assert ran.returncode == 130
+    else:
+        assert out == "0 handled, 0 failed, 0 queued, 0 skipped; 3 not tried\n"
+        assert ran.returncode == 1

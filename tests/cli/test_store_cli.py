@@ -1,0 +1,94 @@
+"""`store init`: a store is made ready, as often as one likes, and named without its password."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.cli.came import Came
+
+from coffrify_webhooks.cli.group import commands
+from coffrify_webhooks.cli.store import _shown
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no store in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COFFRIFY_WEBHOOKS_STORE", raising=False)
+    return tmp_path
+
+
+def init(*arguments: str, status: int = 0) -> Result:
+    ran = CliRunner().invoke(commands, ["store", "init", *arguments])
+    assert ran.exit_code == status, ran.output
+    return ran
+
+
+def test_new(folder: Path) -> None:
+    """A new store gets its tables, and the events commands then work on it."""
+    ran = init("--store", "sqlite:///new.db")
+    assert ran.stdout == "the store sqlite:///new.db is ready; events: 0\n"
+    listed = CliRunner().invoke(commands, ["events", "--store", "sqlite:///new.db"])
+    assert (listed.exit_code, listed.output) == (0, "no events\n")
+
+
+def test_again(folder: Path) -> None:
+    """A store that is ready keeps what it has."""
+    came = Came(folder / "store.db")
+    came.put("evt_1")
+    came.store.close()
+    for _ in range(2):
+        assert init("--store", "sqlite:///store.db").stdout.endswith("ready; events: 1\n")
+
+
+def test_default(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --store it is that of the variable, else the file in the working directory."""
+    init()
+    monkeypatch.setenv("COFFRIFY_WEBHOOKS_STORE", "sqlite:///variable.db")
+    init()
+    assert (folder / "coffrify-webhooks.db").exists()
+    assert (folder / "variable.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("memory:", "needs no tables"),
+        ("gopher://user:hunter2@host/db", "no store is known"),
+        ("sqlite:///gone/store.db", "missing or not writable"),
+    ],
+)
+def test_unusable(url: str, said: str) -> None:
+    """A store that cannot be exits 2 with one line, and no password."""
+    ran = init("--store", url, status=2)
+    (line,) = ran.stderr.splitlines()
+    assert said in line
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://shop:hunter2@db:5432/events", "postgresql://db/events"),
+        ("redis://:hunter2@cache/0", "redis://cache/0"),
+        ("mysql://shop:hunter2%40x@db/events?password=hunter2@x", "mysql://db/events"),
+        ("postgresql://shop:hunter2@p@db/events#hunter2", "postgresql://db/events"),
+        ("postgresql://shop:2/hunter2@db/events", "postgresql://shop"),
+        ("postgresql://shop:2?hunter2@db/events", "postgresql://shop"),
+        ("sqlite:////var/lib/store.db?synchronous=FULL", "sqlite:////var/lib/store.db"),
+    ],
+)
+def test_shown(url: str, shown: str) -> None:
+    """A URL is shown without its password and its query, however they are written."""
+    assert _shown(url) == shown
+
+
+def test_installed() -> None:
+    """The installed command has it, with its help."""
+    command = str(Path(sys.executable).with_name("coffrify-webhooks"))
+    ran = subprocess.run(
+        [command, "store", "init", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "COFFRIFY_WEBHOOKS_STORE" in ran.stdout

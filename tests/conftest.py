@@ -1,0 +1,35 @@
+"""Real servers, each started once per test process and only if a test asks for it."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.servers.mariadb import MariaDB
+    from tests.servers.postgres import Postgres
+    from tests.servers.valkey import Valkey
+
+
+@pytest.fixture(scope="session")
+def postgres() -> "Iterator[Postgres]":
+    from tests.servers.postgres import Postgres
+
+    with Postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> "Iterator[MariaDB]":
+    from tests.servers.mariadb import MariaDB
+
+    with MariaDB() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey() -> "Iterator[Valkey]":
+    from tests.servers.valkey import Valkey
+
+    with Valkey() as server:
+        yield server

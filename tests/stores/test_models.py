@@ -1,0 +1,221 @@
+"""Every store against the one in memory: random calls, one clock, and the same answers.
+
+MemoryStore is short enough to be read as the specification. Each rule makes the same call on both
+stores; after each, every record, every listing and every count must be the same.
+"""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
+from tests.servers.valkey import Valkey
+
+from coffrify_webhooks.stores import About, Filter, Store
+from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.stores.redis import RedisStore
+from coffrify_webhooks.stores.sqlite import SQLiteStore
+
+Clock: TypeAlias = Callable[[], float]
+Token: TypeAlias = tuple[str, str]
+"""One store's and the other's."""
+Make: TypeAlias = Callable[[Clock], Any]
+"""Given a clock, returns a context manager that lends an empty store."""
+
+KEYS = ("a", "b", "c")
+STATUSES = ("claimed", "queued", "running", "done", "failed", "dead", "conflict")
+
+keys = st.sampled_from(KEYS)
+digests = st.sampled_from(["d1", "d2"])
+leases = st.sampled_from([0.0, 0.1, 30.0, 60.0])
+bodies = st.none() | st.binary(max_size=20)
+errors = st.sampled_from(["", "app:one raised ValueError", "caf\u00e9 \U0001f4e6 it's %s"])
+names = st.sampled_from(["app:one", "app:two", "app:caf\u00e9"])
+abouts = st.builds(
+    About,
+    st.sampled_from(["main", "other"]),
+    st.sampled_from(["evt_1", "evt_2"]),
+    st.sampled_from(["transfer.created", "transfer.deleted", "ping"]),
+    st.sampled_from(['{"test":false}', '{"test":true}']),
+)
+ages = st.sampled_from([0.0, 0.1, 30.0, 60.0, 1000.0])
+filters = st.builds(
+    Filter,
+    receiver=st.none() | st.sampled_from(["main", "other", "nobody"]),
+    id=st.none() | st.sampled_from(["evt_1", "evt_3"]),
+    type=st.none() | st.sampled_from(["ping", "transfer.*", "transfer", "*"]),
+    statuses=st.lists(st.sampled_from(STATUSES), unique=True, max_size=3).map(tuple),
+    idle=st.none() | ages,
+    recent=st.none() | ages,
+)
+
+
+class Machine(RuleBasedStateMachine):
+    """The store under test beside the one in memory. A token is a pair: one of each store."""
+
+    tokens: "Bundle[Token]" = Bundle("tokens")
+
+    def __init__(self, make: Make) -> None:
+        super().__init__()
+        self.now = 1_700_000_000.0
+        self.model = MemoryStore(clock=self.clock)
+        self.lent = make(self.clock)
+        self.store: Store = self.lent.__enter__()
+
+    def clock(self) -> float:
+        return self.now
+
+    def teardown(self) -> None:
+        self.lent.__exit__(None, None, None)
+
+    def both(self, name: str, *args: Any) -> Any:
+        """Call both stores; the answers must be the same."""
+        expected = getattr(self.model, name)(*args)
+        assert getattr(self.store, name)(*args) == expected
+        return expected
+
+    def by_token(self, name: str, key: str, token: Token, *args: Any) -> None:
+        """Call both stores, each with its own token."""
+        expected = getattr(self.model, name)(key, token[0], *args)
+        assert getattr(self.store, name)(key, token[1], *args) == expected
+
+    @initialize(target=tokens)
+    def made_up(self) -> Any:
+        return multiple(("", ""), ("0" * 32, "0" * 32))
+
+    @rule(seconds=st.sampled_from([0.1, 1 / 3, 30.0, 60.0, 86_400.0]))
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+    @rule(
+        target=tokens,
+        key=keys,
+        digest=digests,
+        lease=leases,
+        token=st.none() | tokens,
+        about=abouts,
+        body=bodies,
+    )
+    def claim(  # noqa: PLR0917
+        self,
+        key: str,
+        digest: str,
+        lease: float,
+        token: Token | None,
+        about: About,
+        body: bytes | None,
+    ) -> Any:
+        first, second = token or (None, None)
+        expected = self.model.claim(key, digest, lease, first, about, body)
+        answer = self.store.claim(key, digest, lease, second, about, body)
+        assert answer._replace(token="") == expected._replace(token="")
+        assert bool(answer.token) == bool(expected.token)
+        found = [(expected.token, answer.token)] if answer.token else []
+        return multiple(*found)
+
+    @rule(key=keys, token=tokens, lease=leases)
+    def renew(self, key: str, token: Token, lease: float) -> None:
+        self.by_token("renew", key, token, lease)
+
+    @rule(key=keys, token=tokens, handler=names)
+    def checkpoint(self, key: str, token: Token, handler: str) -> None:
+        self.by_token("checkpoint", key, token, handler)
+
+    @rule(key=keys, token=tokens | consumes(tokens), how=st.sampled_from(["done", "release"]))
+    def finish(self, key: str, token: Token, how: str) -> None:
+        self.by_token(how, key, token)
+
+    @rule(key=keys, token=tokens, error=st.none() | errors)
+    def queued(self, key: str, token: Token, error: str | None) -> None:
+        self.by_token("queued", key, token, error)
+
+    @rule(
+        key=keys, token=tokens, how=st.sampled_from(["failed", "dead"]), error=errors, body=bodies
+    )
+    def fail(self, key: str, token: Token, how: str, error: str, body: bytes | None) -> None:
+        self.by_token(how, key, token, error, body)
+
+    @rule(key=keys)
+    def forget(self, key: str) -> None:
+        self.both("forget", key)
+
+    @rule(key=keys, digest=digests, about=abouts, body=bodies)
+    def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
+        self.both("conflict", key, digest, about, body)
+
+    @rule(age=ages)
+    def purge(self, age: float) -> None:
+        self.both("purge", age)
+
+    @rule(wanted=filters, limit=st.integers(1, 3))
+    def find(self, wanted: Filter, limit: int) -> None:
+        page = self.both("find", wanted, limit)
+        if page:
+            self.both("find", wanted, limit, page[-1])
+
+    @rule()
+    def close(self) -> None:
+        self.store.close()
+
+    @invariant()
+    def same(self) -> None:
+        for key in KEYS:
+            self.both("get", key)
+        self.both("find")
+        counted = {status: number for status, number in self.store.stats().items() if number}
+        assert counted == self.model.stats()
+
+
+def prove(make: Make, examples: int = 60, steps: int = 40) -> None:
+    """Let hypothesis look for calls on which the store and the model differ."""
+
+    class Proof(Machine):
+        def __init__(self) -> None:
+            super().__init__(make)
+
+    run_state_machine_as_test(
+        Proof,
+        settings=settings(max_examples=examples, stateful_step_count=steps, deadline=None),
+    )
+
+
+def test_sqlite_is_as_in_memory(tmp_path: Path) -> None:
+    """The sqlite store answers any sequence of calls as the one in memory does."""
+    numbers = count()
+
+    @contextmanager
+    def make(clock: Clock) -> Generator[Store]:
+        path = tmp_path / f"{next(numbers)}.db"
+        store = SQLiteStore(path, clock=clock)
+        yield store
+        store.close()
+
+    prove(make, examples=20)
+
+
+@pytest.mark.timeout(300)
+def test_redis_is_as_in_memory(valkey: Valkey) -> None:
+    """The redis store answers any sequence of calls as the one in memory does."""
+    numbers = count()
+
+    @contextmanager
+    def make(clock: Clock) -> Generator[Store]:
+        store = RedisStore(valkey.url, prefix=f"model-{next(numbers)}", clock=clock)
+        yield store
+        store.close()
+
+    prove(make)
