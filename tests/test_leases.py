@@ -61,38 +61,52 @@ def sqlite(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+class Ticking(SQLiteStore):
+    """A store whose clock goes on only when the test says so; counts renewals."""
+
+    def __init__(self, path: Path) -> None:
+        self.now = 1_700_000_000.0
+        self.renewed = threading.Event()
+        super().__init__(path, clock=lambda: self.now)
+
+    def renew(self, key: str, token: str, lease: float) -> bool:
+        ours = super().renew(key, token, lease)
+        self.renewed.set()
+        return ours
+
+
 @pytest.mark.parametrize("driver", ["sync", "async"])
 @pytest.mark.parametrize("handler", ["sync", "async"])
-def test_outliving_three_leases(sqlite: Store, driver: str, handler: str) -> None:
+def test_outliving_three_leases(tmp_path: Path, driver: str, handler: str) -> None:
     """A handler that takes over three leases keeps its claim all the while, and runs once."""
     runs: list[str | None] = []
-    entered = threading.Event()
+    entered, leave = threading.Event(), threading.Event()
+    store = Ticking(tmp_path / "store.db")
 
     def slow(event: Event) -> None:
         runs.append(event.id)
         entered.set()
-        time.sleep(3.3 * LEASE)
+        assert leave.wait(PATIENCE)
 
     async def slow_async(event: Event) -> None:
-        runs.append(event.id)
-        entered.set()
-        await asyncio.sleep(3.3 * LEASE)
+        await asyncio.to_thread(slow, event)
 
-    receiver = receiver_on(sqlite, slow if handler == "sync" else slow_async)
+    receiver = receiver_on(store, slow if handler == "sync" else slow_async)
     replies: list[Reply] = []
     first = threading.Thread(target=lambda: replies.append(deliver(receiver, driver)))
     first.start()
     assert entered.wait(PATIENCE)
-    others: set[str] = set()
-    end = time.monotonic() + 3.1 * LEASE
-    while time.monotonic() < end:
-        others.add(receiver.receive(*request()).outcome)
-        time.sleep(0.01)
+    for _ in range(10):
+        store.renewed.clear()
+        assert store.renewed.wait(PATIENCE)
+        store.now += LEASE / 3
+        assert receiver.receive(*request()).outcome == "busy"
+    leave.set()
     first.join(PATIENCE)
-    assert others == {"busy"}
     assert [reply.outcome for reply in replies] == ["handled"]
     assert runs == ["evt"]
     assert receiver.receive(*request()).outcome == "duplicate"
+    store.close()
 
 
 def test_renewed_at_a_third() -> None:

@@ -619,7 +619,7 @@ def test_purge_spares_the_retention() -> None:
         ({"secrets": {"a": "b"}}, "secrets are a str"),
         ({"schemes": ()}, "choose one or both"),
         ({"schemes": ("stripe",)}, "choose one or both"),
-        ({"store": "mysql://x"}, '"memory:" and "sqlite:///'),
+        ({"store": "mongodb://x"}, '"memory:", "sqlite:///'),
         ({"store": 5}, "store is a Store or a URL, not int"),
         ({"store": [1]}, "store is a Store or a URL, not list"),
         ({"dispatcher": [1]}, "a dispatch(message) method"),

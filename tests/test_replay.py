@@ -57,7 +57,8 @@ def test_a_failure_is_on_record(rig: Rig) -> None:
     """A failed event is kept with its body, and the reason says who, what and where, no more."""
     assert rig.deliver() == "failed"
     record = rig.record
-    assert (record.status, record.attempts, record.finished) == ("failed", 1, {"one"})
+    assert (record.status, record.attempts) == ("failed", 1)
+    assert record.finished == {"one"}
     assert record.error.startswith("two raised ValueError at test_replay.py:")
     assert "hush" not in record.error
     assert record.body == b'{"id": "evt_1", "type": "ping"}'

@@ -9,14 +9,17 @@ __all__ = ["CoffrifyWebhooksConfig"]
 class CoffrifyWebhooksConfig(AppConfig):
     """Registers the system checks and imports each app's `webhooks` module."""
 
-    name = "coffrify_webhooks.django"
+    # Here Django finds the models, the migrations, the admin and the command.
+    name = "coffrify_webhooks_django"
     label = "coffrify_webhooks"
+    verbose_name: str = "Coffrify webhooks"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def ready(self) -> None:
         """Find the handlers, so that commands and workers know them too."""
         from django.utils.module_loading import autodiscover_modules  # noqa: PLC0415
 
-        from .checks import check_settings  # noqa: PLC0415
+        from .checks import check_deployment, check_settings  # noqa: PLC0415
 
         register(check_settings)
+        register(check_deployment, deploy=True)
         autodiscover_modules("webhooks")

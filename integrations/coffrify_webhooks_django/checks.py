@@ -6,12 +6,14 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error
 from django.core.checks import Warning as CheckWarning
+from django.db import connections
 
 from coffrify_webhooks.errors import ConfigurationError
 
 from .conf import SETTING, current_endpoint
+from .store import DjangoStore
 
-__all__ = ["check_settings"]
+__all__ = ["check_deployment", "check_settings"]
 
 
 def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
@@ -29,3 +31,23 @@ def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:  # 
             )
         ]
     return []
+
+
+def check_deployment(app_configs: Any = None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+    """W002: a database that accepts and never answers would keep a delivery waiting for ever."""
+    try:
+        store = current_endpoint().receiver.store
+    except ConfigurationError:
+        return []  # told by check_settings
+    if not isinstance(store, DjangoStore) or connections[store.using].vendor == "sqlite":
+        return []
+    if "connect_timeout" in connections[store.using].settings_dict["OPTIONS"]:
+        return []
+    return [
+        CheckWarning(
+            "a database that does not answer would keep deliveries waiting until the sender gives "
+            "up",
+            hint=f'Add "OPTIONS": {{"connect_timeout": 2}} to DATABASES[{store.using!r}].',
+            id="coffrify_webhooks.W002",
+        )
+    ]

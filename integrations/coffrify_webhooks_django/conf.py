@@ -14,6 +14,8 @@ from django.utils.module_loading import autodiscover_modules
 from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.settings import Endpoint, endpoint
 
+from .default_store import with_store
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -44,7 +46,7 @@ def current_endpoint() -> Endpoint:
     autodiscover_modules("webhooks")
     folder = Path(getattr(settings, "BASE_DIR", None) or Path.cwd())
     return endpoint(
-        getattr(settings, SETTING, {}),
+        with_store(getattr(settings, SETTING, {})),
         where=f"settings.{SETTING}",
         folder=folder,
         kind=DjangoReceiver,

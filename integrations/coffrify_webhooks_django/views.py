@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.db.transaction import non_atomic_requests
 from django.views.decorators.csrf import csrf_exempt
 
 from .conf import current_endpoint
 from .http import receive
+from .transactions import outside_transactions
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -18,7 +18,7 @@ __all__ = ["webhook"]
 
 # Outside ATOMIC_REQUESTS: a rolled-back request must not take a handled event's effects along.
 @csrf_exempt
-@non_atomic_requests
+@outside_transactions
 def webhook(request: HttpRequest) -> HttpResponse:
     """Take one delivery; the signature, not a CSRF token, proves the sender."""
     return receive(current_endpoint().receiver, request)

@@ -19,7 +19,7 @@ class Alarm:
 
     def __init__(self, action: Callable[[], None]) -> None:
         self.action: Callable[[], None] = action
-        self.due = 0.0
+        self.due: float = 0.0
 
 
 class Alarms:

@@ -11,7 +11,7 @@ from .stores import Store
 
 __all__ = ["Keeper"]
 
-alarms = Alarms("leases")
+alarms: Alarms = Alarms("leases")
 
 
 class Keeper:

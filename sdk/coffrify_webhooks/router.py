@@ -42,7 +42,9 @@ class Handler:
         self.name: str = name
         self.patterns: tuple[str, ...] = patterns
         self.atomic: bool = atomic
-        self.takes_delivery, self.takes_connection = _taken(fn, name, atomic=atomic)
+        taken = _taken(fn, name, atomic=atomic)
+        self.takes_delivery: bool = taken[0]
+        self.takes_connection: bool = taken[1]
         self.is_async: bool = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
             getattr(fn, "__call__", None)  # noqa: B004 - an object whose __call__ is async
         )

@@ -147,13 +147,10 @@ def _serving(
     ]
     parents: list[subprocess.Popen[bytes]] = []
     try:
-        for command in commands:
-            log = (folder / f"{command[1]}.log").open("wb")
-            parents.append(
-                subprocess.Popen(
-                    [sys.executable, *command], env=environment, stdout=log, stderr=log
-                )
-            )
+        for words in commands:
+            with (folder / f"{words[1]}.log").open("wb") as log:
+                command = [sys.executable, *words]
+                parents.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         for port in ports:
             _wait_for(port)
         yield ports, parents

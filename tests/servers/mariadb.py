@@ -14,7 +14,14 @@ _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sb
 
 
 class MariaDB(Server):
-    """A MariaDB with the user `root` and no password; `url` is that of its database `test`."""
+    """A MariaDB with the user `root` and no password; `url` is that of its database `test`.
+
+    durable: flush each commit to the disk, as a default installation does.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.durable = durable
+        super().__init__()
 
     def prepare(self) -> None:
         self.data = self.folder / "data"
@@ -44,7 +51,8 @@ class MariaDB(Server):
             "--bind-address=127.0.0.1",
             f"--port={self.port}",
             "--skip-name-resolve",
-            "--innodb-flush-log-at-trx-commit=2",  # a killed process loses nothing by it
+            # A killed process loses nothing by 2.
+            f"--innodb-flush-log-at-trx-commit={1 if self.durable else 2}",
             *self._as_root(),
         ]
 

@@ -14,7 +14,14 @@ __all__ = ["Postgres"]
 
 
 class Postgres(Server):
-    """A PostgreSQL with the one role `postgres`; `url` is that of its database `postgres`."""
+    """A PostgreSQL with the one role `postgres`; `url` is that of its database `postgres`.
+
+    durable: flush each commit to the disk, as a default installation does.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.durable = durable
+        super().__init__()
 
     # It refuses to be run by root.
     user = "nobody" if os.geteuid() == 0 else None
@@ -46,7 +53,7 @@ class Postgres(Server):
             "listen_addresses": "127.0.0.1",
             "port": self.port,
             "unix_socket_directories": self.data,
-            "fsync": "off",  # a killed process loses nothing by it
+            "fsync": "on" if self.durable else "off",  # a killed process loses nothing by it
             "max_connections": 200,
         }
         flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]

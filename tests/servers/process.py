@@ -79,6 +79,8 @@ class Server(ABC):
     def pause(self) -> None:
         """Let it accept and never answer."""
         self._signal(signal.SIGSTOP)
+        while not all(_is_stopped(pid) for pid in self._pids()):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let it go on."""
@@ -96,14 +98,25 @@ class Server(ABC):
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _pids(self) -> list[int]:
+        return [self._process.pid, *_children(self._process.pid)] if self._process else []
+
     def _signal(self, number: int) -> None:
-        if self._process is None:
-            return
-        for pid in [self._process.pid, *_children(self._process.pid)]:
+        for pid in self._pids():
             try:
                 os.kill(pid, number)
             except ProcessLookupError:
                 continue
+
+
+def _is_stopped(pid: int) -> bool:
+    """Tell whether every thread has taken notice of a SIGSTOP."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks]
+    except OSError:
+        return True
+    return all(state in "TZX" for state in states)
 
 
 def _children(pid: int) -> list[int]:

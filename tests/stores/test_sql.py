@@ -254,7 +254,7 @@ def test_a_user_who_may_not_make_tables(postgres: Postgres) -> None:
         ("postgresql://user:pa ss@[::/x", "cannot be read|SQLAlchemy"),
         ("oracle+nothing://x/y", "SQLAlchemy cannot use"),
         ("postgresql+nosuch://h/d", "SQLAlchemy cannot use|driver"),
-        ("mysql+mysqldb://h/d", "driver of mysql"),
+        ("postgresql+pg8000://h/d", "driver of postgresql"),
     ],
 )
 def test_unusable_urls(url: str, message: str) -> None:

@@ -536,13 +536,13 @@ def test_url_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: 
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("", '"memory:" and "sqlite:///'),
-        ("memory", '"memory:" and "sqlite:///'),
-        ("memory://", '"memory:" and "sqlite:///'),
-        ("store.db", '"memory:" and "sqlite:///'),
-        ("sqlite:store.db", '"memory:" and "sqlite:///'),
-        ("sqlite://store.db", '"memory:" and "sqlite:///'),
-        ("mysql://host/db", "begins 'mysql:'"),
+        ("", '"memory:", "sqlite:///'),
+        ("memory", '"memory:", "sqlite:///'),
+        ("memory://", '"memory:", "sqlite:///'),
+        ("store.db", '"memory:", "sqlite:///'),
+        ("sqlite:store.db", '"memory:", "sqlite:///'),
+        ("sqlite://store.db", '"memory:", "sqlite:///'),
+        ("mongodb://host/db", "begins 'mongodb:'"),
         ("redsi://host", "begins 'redsi:'"),
         ("sqlite:///", "needs a file"),
         ("sqlite:///:memory:", '"memory:"'),
@@ -561,7 +561,7 @@ def test_url_refused(url: str, says: str) -> None:
 def test_url_error_shows_no_password() -> None:
     """The error for an unknown URL does not repeat what may hold a password."""
     with pytest.raises(ConfigurationError) as caught:
-        open_store("mysql://user:hunter2@host/db")
+        open_store("mongodb://user:hunter2@host/db")
     assert "hunter2" not in str(caught.value)
 
 

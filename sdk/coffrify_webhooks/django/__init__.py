@@ -3,6 +3,6 @@
 from coffrify_webhooks.extras import needs
 
 with needs("django"):
-    from coffrify_webhooks_django import CoffrifyWebhooksMiddleware
+    from coffrify_webhooks_django import CoffrifyWebhooksMiddleware, DjangoStore
 
-__all__ = ["CoffrifyWebhooksMiddleware"]
+__all__ = ["CoffrifyWebhooksMiddleware", "DjangoStore"]

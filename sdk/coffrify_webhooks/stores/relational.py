@@ -16,6 +16,7 @@ __all__ = ["Execute", "RelationalStore", "Result"]
 _LONGEST_LEASE = 1e9
 """Seconds; no database knows the infinite."""
 _PURGED_AT_ONCE = 200
+_NOTHING = About("", "", "")
 
 
 class Result(Protocol):
@@ -59,18 +60,23 @@ class RelationalStore(ABC):
     ) -> Claim:
         """See `Store.claim`."""
         mine = token_hex(16)
-        row = self._row(
-            key=key,
-            digest=digest,
-            lease=min(float(lease), _LONGEST_LEASE),
-            status="claimed" if token is None else "running",
-            token=token or "",
-            worker=0 if token is None else 1,
-            mine=mine,
-            body=body,
-            attempts=1,
-            **_about(about),
-        )
+        receiver, event_id, kind, delivery = about or _NOTHING
+        row: dict[str, Any] = {
+            "key": key,
+            "receiver": receiver,
+            "id": event_id,
+            "type": kind,
+            "delivery": delivery,
+            "digest": digest,
+            "lease": min(float(lease), _LONGEST_LEASE),
+            "status": "claimed" if token is None else "running",
+            "token": token or "",
+            "worker": 0 if token is None else 1,
+            "mine": mine,
+            "body": body,
+        }
+        if self._clock is not None:
+            row["now"] = self._clock()
         with self._session() as execute:
             if execute(self._sql.insert, row).rowcount == 1:
                 return Claim("claimed", mine, frozenset(), 1)
@@ -128,7 +134,7 @@ class RelationalStore(ABC):
 
     def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
         """See `Store.conflict`."""
-        self._change(self._sql.conflict, key=key, digest=digest, body=body, **_about(about))
+        self._change(self._sql.conflict, key=key, digest=digest, body=body, **about._asdict())
 
     def purge(self, older_than: float, limit: int = 1000) -> int:
         """See `Store.purge`."""
@@ -181,10 +187,6 @@ class RelationalStore(ABC):
 
     def _row(self, **row: Any) -> dict[str, Any]:
         return row if self._clock is None else {**row, "now": self._clock()}
-
-
-def _about(about: About | None) -> Mapping[str, str]:
-    return (about or About("", "", ""))._asdict()
 
 
 def _names(finished: str) -> frozenset[str]:

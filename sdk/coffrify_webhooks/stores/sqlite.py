@@ -45,6 +45,7 @@ class SQLiteStore(RelationalStore):
     ) -> None:
         super().__init__("sqlite", pyformat=False, clock=clock)
         self.path: Path = Path(path).absolute()
+        self._name = str(self.path)
         folder = self.path.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise ConfigurationError(
@@ -94,8 +95,10 @@ class SQLiteStore(RelationalStore):
                 ) from None
         self.close()
 
-    @contextmanager
-    def _session(self) -> Generator[Execute]:
+    def _session(self) -> "_Session":
+        return _Session(self)
+
+    def _enter(self) -> Execute:
         """Lend the connection to one thread at a time; each call takes microseconds."""
         if not self._lock.acquire(timeout=self._timeout):
             raise StoreUnavailable("the sqlite store is busy in another thread")
@@ -105,17 +108,25 @@ class SQLiteStore(RelationalStore):
             if self._connection is None:
                 self._connection = self._connect()
                 self._opened = self._identity()
-            yield self._connection.execute
-        except sqlite3.Error as error:
-            self._drop()  # a damaged file is opened afresh next time
-            raise StoreUnavailable(f"the sqlite store failed ({type(error).__name__})") from error
+        except BaseException as error:
+            self._leave(error)
+            raise
+        return self._connection.execute
+
+    def _leave(self, error: BaseException | None) -> None:
+        try:
+            if isinstance(error, sqlite3.Error):
+                self._drop()  # a damaged file is opened afresh next time
+                raise StoreUnavailable(
+                    f"the sqlite store failed ({type(error).__name__})"
+                ) from error
         finally:
             self._lock.release()
 
     def _identity(self) -> tuple[int, int] | None:
         """Tell which file is there now: one that was deleted or replaced is not to be written."""
         try:
-            found = self.path.stat()
+            found = os.stat(self._name)  # noqa: PTH116 - for each call, and Path takes its time
         except OSError:
             return None
         return found.st_dev, found.st_ino
@@ -167,6 +178,21 @@ class SQLiteStore(RelationalStore):
             self._inherited.append(self._connection)
             self._connection = None
         self._lock = Lock()
+
+
+class _Session:
+    """Around one call: the connection is ours, and an error of sqlite's means unavailable."""
+
+    __slots__ = ("_store",)
+
+    def __init__(self, store: SQLiteStore) -> None:
+        self._store = store
+
+    def __enter__(self) -> Execute:
+        return self._store._enter()  # noqa: SLF001
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        self._store._leave(error)  # noqa: SLF001
 
 
 @contextmanager

@@ -61,7 +61,7 @@ class Statements:
         held = "event_key = :key AND token = :token AND status IN ('claimed', 'running')"
         self.insert: str = self._text(f"""
             {insert} {EVENTS} ({COLUMNS}, token, body)
-            VALUES (:key, :receiver, :id, :type, :status, :attempts, {now}, {now},
+            VALUES (:key, :receiver, :id, :type, :status, 1, {now}, {now},
                 {now} + :lease, :digest, '', '', :delivery, :mine, :body) {on_conflict}""")
         # MySQL assigns from left to right: what looks at the old status comes first.
         self.take: str = self._text(f"""

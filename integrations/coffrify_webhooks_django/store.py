@@ -1,0 +1,187 @@
+"""Claims in a database of Django's own: beside the application's data, shared by all machines."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    InterfaceError,
+    OperationalError,
+    connections,
+    transaction,
+)
+from django.utils.connection import ConnectionDoesNotExist
+
+from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
+from coffrify_webhooks.stores import Claim
+from coffrify_webhooks.stores.relational import RelationalStore
+from coffrify_webhooks.stores.relational import _refusal as refusal
+from coffrify_webhooks.stores.statements import EVENTS, SCHEMA, VERSION, Dialect
+
+from .session import session
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from coffrify_webhooks.stores import About
+    from coffrify_webhooks.stores.relational import Execute
+
+__all__ = ["DIALECTS", "DjangoStore"]
+
+T = TypeVar("T")
+
+DIALECTS: dict[str, Dialect] = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "mysql": "mysql",  # MariaDB too
+}
+
+
+class DjangoStore(RelationalStore):
+    """A store in the database that `settings.DATABASES` calls `using`; `migrate` makes its tables.
+
+    Claims are never part of a transaction that a request has, unless you open one around the
+    receiver yourself. Handlers registered with `atomic=True` run in one transaction with the record
+    that they have finished. clock: seconds since 1970, instead of the server's; for tests.
+
+    Raises ConfigurationError for a database that is not there, or that it cannot work with.
+    """
+
+    def __init__(
+        self, using: str = DEFAULT_DB_ALIAS, *, clock: Callable[[], float] | None = None
+    ) -> None:
+        super().__init__(_dialect(using), pyformat=True, clock=clock)
+        self.using: str = using
+        self._looked = False
+
+    def __repr__(self) -> str:
+        return f"DjangoStore({self.using!r})"
+
+    def close(self) -> None:
+        """See `Store.close`; the connections are Django's, which closes them at its time."""
+
+    def claim(  # noqa: PLR0917 - the protocol has them
+        self,
+        key: str,
+        digest: str,
+        lease: float,
+        token: str | None = None,
+        about: About | None = None,
+        body: bytes | None = None,
+    ) -> Claim:
+        """See `Store.claim`."""
+        if self._sql.dialect == "sqlite" and token is None:
+            # A handler's transaction may be writing: whoever is refused need not wait for its end.
+            refused = self._refused(key, digest)
+            if refused is not None:
+                return refused
+        return super().claim(key, digest, lease, token, about, body)
+
+    def _refused(self, key: str, digest: str) -> Claim | None:
+        record = self.get(key)
+        if record is None or record.status in ("failed", "dead"):
+            return None
+        now = self._row()["now"]
+        if record.status == "claimed" and record.lease_until <= now:
+            return None
+        return Claim(refusal(record.status, record.digest == digest))
+
+    def atomically(
+        self, key: str | None, token: str, handler: str, work: Callable[[Any], T], /
+    ) -> T:
+        """See `AtomicStore.atomically`; `work` is given Django's connection."""
+        first = self._sql.dialect == "sqlite"
+        raised: BaseException | None = None
+        try:
+            with transaction.atomic(self.using):
+                # On SQLite a transaction that has written is the lease itself: nobody else can
+                # write. One that has only read would fail as soon as it writes after another.
+                if first:
+                    self._finish(key, token, handler)
+                try:
+                    result = work(connections[self.using])
+                    self._refuse_broken(handler)
+                except BaseException as error:
+                    raised = error
+                    raise
+                # Elsewhere the row is locked from here on only, and its lease can be renewed.
+                if not first:
+                    self._finish(key, token, handler)
+        except (OperationalError, InterfaceError) as error:
+            if error is raised:
+                raise  # the handler's own, not the store's
+            raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
+        return result
+
+    def _finish(self, key: str | None, token: str, handler: str) -> None:
+        if key is None:
+            return
+        cursor = connections[self.using].cursor()
+        cursor.execute(
+            self._sql.checkpoint, self._row(key=key, token=token, handler=f"{handler}\n")
+        )
+        if cursor.rowcount != 1:
+            raise ClaimLost("the claim on this event ended while it was handled")
+
+    def _refuse_broken(self, handler: str) -> None:
+        """Refuse to record a finish that Django would roll back without a word."""
+        if transaction.get_rollback(self.using):
+            raise transaction.TransactionManagementError(
+                f"{handler} returned, and left its transaction to be rolled back"
+            )
+
+    @contextmanager
+    def _session(self) -> Generator[Execute]:
+        try:
+            with session(self.using) as execute:
+                if not self._looked:
+                    self._look(execute)
+                yield execute
+        except StoreUnavailable:
+            self._looked = False
+            raise
+
+    def _look(self, execute: Execute) -> None:
+        """Look whether the tables are there, and not of a later version: once, and after errors."""
+        execute("SELECT 1", {})  # connects, anew if need be
+        tables = connections[self.using].introspection.table_names()
+        if EVENTS not in tables:
+            raise StoreUnavailable("the store's tables are missing; run: manage.py migrate")
+        version = VERSION
+        if SCHEMA in tables:
+            version = execute(f"SELECT MAX(version) FROM {SCHEMA}", {}).fetchone()[0] or VERSION  # noqa: S608
+        if version > VERSION:
+            raise ConfigurationError(
+                "the store was made by a later version of coffrify-webhooks (its schema is "
+                f"{version}, this version knows {VERSION}); upgrade coffrify-webhooks"
+            )
+        self._looked = True
+
+
+def _dialect(using: str) -> Dialect:
+    try:
+        connection = connections[using]
+    except ConnectionDoesNotExist:
+        raise ConfigurationError(
+            f"settings.DATABASES has no {using!r}; name one of its keys: DjangoStore(using=...)"
+        ) from None
+    except (ImproperlyConfigured, ImportError) as error:  # a driver is missing
+        raise ConfigurationError(
+            f"settings.DATABASES[{using!r}] cannot be used: {error}"
+        ) from error
+    dialect = DIALECTS.get(connection.vendor)
+    if dialect is None:
+        raise ConfigurationError(
+            f"DjangoStore works with SQLite, PostgreSQL, MySQL and MariaDB, and "
+            f"settings.DATABASES[{using!r}] is {connection.vendor}; set another store: "
+            'COFFRIFY_WEBHOOKS = {"STORE": "redis://..."}'
+        )
+    if not connection.settings_dict["AUTOCOMMIT"]:
+        raise ConfigurationError(
+            f"settings.DATABASES[{using!r}] has AUTOCOMMIT off, so nothing would be kept; add "
+            "another alias of the same database with AUTOCOMMIT on, and name that one"
+        )
+    return dialect
