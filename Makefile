@@ -34,6 +34,7 @@ chaos: .venv/stamp ## kill -9 workers and databases, and count what was promised
 bench: .venv/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/codegen.py
+	$(BIN)/python benchmarks/stores.py
 
 requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements/dev.txt

@@ -169,8 +169,9 @@ class Receiver:
         """Handle an event again that failed, is dead or in conflict, from the body that was kept.
 
         event: its id, or a record of the store. Runs the handlers that have not finished, or hands
-        the event to the dispatcher. Raises NotReplayable if the body is not kept, as of an event
-        that was handled; HandlerError if a handler raised again; Busy if it is being handled.
+        the event to the dispatcher; "ignored" if no handler wants it. Raises NotReplayable if the
+        body is not kept, as of an event that was handled; HandlerError if a handler raised again;
+        Busy if it is being handled.
         """
         key = key_of(self.name, event) if isinstance(event, str) else event.key
         record = self.store.get(key)
@@ -219,8 +220,8 @@ class Receiver:
     def _drive(self, steps: Steps[T]) -> T:
         """Perform each effect in this thread."""
         with leases.Keeper(self.store, self.lease) as keeper:
-            effect = next(steps)
             try:
+                effect = next(steps)
                 while True:
                     try:
                         result = self._perform(effect)
@@ -246,8 +247,8 @@ class Receiver:
     async def _drive_async(self, steps: Steps[T]) -> T:
         """Perform each effect without blocking the event loop."""
         with leases.Keeper(self.store, self.lease) as keeper:
-            effect = next(steps)
             try:
+                effect = next(steps)
                 while True:
                     try:
                         result = await self._perform_async(effect)

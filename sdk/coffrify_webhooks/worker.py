@@ -59,7 +59,7 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     if settings.dispatcher is None:
         _refuse_without_handlers(settings)
         if not settings.router.match(event):
-            raise NotReplayable(f"no handler wants {event.type!a}; register one, then replay it")
+            return "ignored"  # and still on record, for when a handler is there
     key, digest = record.key, record.digest
     if record.status == "conflict":  # from now on this body is the one that counts
         key = key_of(settings.name, delivery.id or "")

@@ -4,13 +4,23 @@ import os
 import shutil
 import subprocess
 from contextlib import suppress
+from typing import NoReturn
 
 import pymysql
+import pytest
 from tests.servers.process import Server
 
 __all__ = ["MariaDB"]
 
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
+
+
+def _missing() -> NoReturn:
+    """Skip the test; not in CI, where it is a failure."""
+    text = "MariaDB is not installed; run: apt-get install mariadb-server"
+    if os.environ.get("CI"):
+        raise RuntimeError(text)
+    pytest.skip(text)
 
 
 class MariaDB(Server):
@@ -26,7 +36,8 @@ class MariaDB(Server):
     def prepare(self) -> None:
         self.data = self.folder / "data"
         install = shutil.which("mariadb-install-db", path=_PATH)
-        assert install, "MariaDB is not installed; run: apt-get install mariadb-server"
+        if install is None:
+            _missing()
         subprocess.run(
             [
                 install,

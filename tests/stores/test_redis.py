@@ -210,6 +210,15 @@ def test_purge_goes_past_what_it_spares(valkey: Valkey, prefix: str) -> None:
     assert store.stats() == {"claimed": 250}
 
 
+def test_purge_drops_a_claim_whose_lease_is_just_over(valkey: Valkey, prefix: str) -> None:
+    """A lease does not hold a moment longer for a purge than for a claim."""
+    clock = Clock()
+    store = RedisStore(valkey.url, prefix=prefix, clock=clock)
+    store.claim("k", "d", 60)
+    clock.advance(60)
+    assert store.purge(30) == 1
+
+
 def test_purge_spares_what_was_touched_meanwhile(store: RedisStore, prefix: str) -> None:
     """An event that changes between being found old and being dropped stays."""
     event = f"{{{prefix}}}:event:k".encode()
