@@ -1,7 +1,8 @@
-"""The application under chaos: three handlers that write down what they do.
+"""The applications under chaos: three handlers that write down what they do.
 
 `one` is quick, `two` is slow and fails now and then, `three` is atomic where the store allows it:
-its effect is a row in the store's own database.
+its effect is a row in the store's own database. In Flask and Starlette the store is that of a URL,
+in Django Django's own.
 """
 
 import asyncio
@@ -10,13 +11,14 @@ import random
 import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tests.chaos.journal import Journal
 
 from coffrify_webhooks import Event, Receiver, Router
 from coffrify_webhooks.stores import AtomicStore, Store, open_store
 
-__all__ = ["flask", "starlette"]
+__all__ = ["django_asgi", "django_wsgi", "flask", "migrate", "starlette"]
 
 LEASE = 3.0
 journal = Journal(Path(os.environ["CHAOS_JOURNAL"]))
@@ -43,6 +45,17 @@ async def two(event: Event) -> None:
         journal.write("raise", str(event.id), "two", run)
         raise ConnectionError("as it happens")
     journal.write("end", str(event.id), "two", run)
+
+
+def insert(connection: Any, event_id: str) -> None:
+    """Write the effect by SQLAlchemy's connection, or by Django's."""
+    if hasattr(connection, "exec_driver_sql"):
+        from sqlalchemy import text
+
+        connection.execute(text("INSERT INTO effects VALUES (:id)"), {"id": event_id})
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO effects VALUES (%s)", [event_id])
 
 
 def journalled(store: Store) -> Store:
@@ -72,18 +85,15 @@ def journalled(store: Store) -> Store:
     return store
 
 
-def receiver() -> Receiver:
+def receiver_on(store: Store) -> Receiver:
     """Make the receiver; one for each worker."""
-    store = open_store(os.environ["CHAOS_STORE"])
     atomic = isinstance(store, AtomicStore)
 
     def three(event: Event, connection: Any = None) -> None:
         run = run_of(event)
         journal.write("begin", str(event.id), "three", run)
         if atomic:
-            from sqlalchemy import text
-
-            connection.execute(text("INSERT INTO effects VALUES (:id)"), {"id": event.id})
+            insert(connection, str(event.id))
             time.sleep(random.uniform(0, 0.02))
         journal.write("end", str(event.id), "three", run)
 
@@ -99,7 +109,7 @@ def flask() -> Any:
     from coffrify_webhooks.flask import CoffrifyWebhooks
 
     app = Flask("chaos")
-    CoffrifyWebhooks(app, receiver())
+    CoffrifyWebhooks(app, receiver_on(open_store(os.environ["CHAOS_STORE"])))
     return app
 
 
@@ -109,4 +119,63 @@ def starlette() -> Any:
 
     from coffrify_webhooks.starlette import webhook_route
 
-    return Starlette(routes=[webhook_route(receiver())])
+    return Starlette(routes=[webhook_route(receiver_on(open_store(os.environ["CHAOS_STORE"])))])
+
+
+def django_wsgi() -> Any:
+    """Make Django's WSGI application."""
+    _set_up_django()
+    from django.core.wsgi import get_wsgi_application
+
+    return get_wsgi_application()
+
+
+def django_asgi() -> Any:
+    """Make Django's ASGI application."""
+    _set_up_django()
+    from django.core.asgi import get_asgi_application
+
+    return get_asgi_application()
+
+
+def migrate() -> None:
+    """Make Django's tables."""
+    _set_up_django()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+
+
+def _set_up_django() -> None:
+    import django
+    from django.conf import settings
+
+    from coffrify_webhooks_django import DjangoStore, conf
+    from coffrify_webhooks_django.conf import DjangoReceiver
+
+    url = urlsplit(os.environ["CHAOS_STORE"])
+    settings.configure(
+        ALLOWED_HOSTS=["*"],
+        SECRET_KEY="chaos",
+        ROOT_URLCONF="tests.django_urls",
+        INSTALLED_APPS=["coffrify_webhooks.django"],
+        MIDDLEWARE=["coffrify_webhooks.django.CoffrifyWebhooksMiddleware"],
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.postgresql",
+                "NAME": url.path[1:],
+                "USER": url.username,
+                "HOST": url.hostname,
+                "PORT": url.port,
+                "OPTIONS": {"connect_timeout": 2},
+                "ATOMIC_REQUESTS": True,
+            }
+        },
+        COFFRIFY_WEBHOOKS={"LEASE": LEASE, "ROUTER": router},
+    )
+    django.setup()
+    made = receiver_on(DjangoStore())
+    endpoint = conf.current_endpoint()
+    receiver = endpoint.receiver
+    assert isinstance(receiver, DjangoReceiver)
+    receiver.store = made.store  # the same, but it writes down what it has recorded

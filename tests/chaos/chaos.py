@@ -45,8 +45,10 @@ STORES: dict[str, type[Server] | None] = {
     "postgresql": Postgres,
     "mariadb": MariaDB,
     "valkey": Valkey,
+    "django": Postgres,
 }
-_PATIENCE = 240.0
+_APPS = {"django": ("django_wsgi", "django_asgi")}
+_PATIENCE = 120.0
 _WITHOUT_EFFECTS = ("redis:", "sqlite:")
 
 
@@ -69,7 +71,9 @@ def run(store: str, events: int, kills: int, outages: int) -> Outcome:
         kind = STORES[store]
         server = kind() if kind else None
         try:
-            return _run(folder, _url(folder, store, server), server, events, kills, outages)
+            url = _url(folder, store, server)
+            apps = _APPS.get(store, ("flask", "starlette"))
+            return _run(folder, url, apps, server, events, kills, outages)
         finally:
             if server:
                 server.stop()
@@ -82,7 +86,13 @@ def _url(folder: Path, store: str, server: Any) -> str:
 
 
 def _run(  # noqa: PLR0917
-    folder: Path, url: str, server: Server | None, events: int, kills: int, outages: int
+    folder: Path,
+    url: str,
+    apps: tuple[str, str],
+    server: Server | None,
+    events: int,
+    kills: int,
+    outages: int,
 ) -> Outcome:
     if not url.startswith(_WITHOUT_EFFECTS):
         _execute(url, "CREATE TABLE effects (id VARCHAR(64))")
@@ -94,7 +104,10 @@ def _run(  # noqa: PLR0917
         "CHAOS_JOURNAL": str(path),
         "COFFRIFY_WEBHOOK_SECRET": SECRET,
     }
-    with _serving(environment, folder) as (ports, parents):
+    if apps[0].startswith("django"):
+        command = [sys.executable, "-c", "from tests.chaos.app import migrate; migrate()"]
+        subprocess.run(command, env=environment, check=True)
+    with _serving(environment, folder, apps) as (ports, parents):
         killer = _Killer(parents, server, events)
         sender = _Sender(ports, killer.tick)
         killer.plan(kills, outages)
@@ -132,16 +145,16 @@ def _execute(url: str, statement: str) -> list[Any]:
 
 @contextmanager
 def _serving(
-    environment: dict[str, str], folder: Path
+    environment: dict[str, str], folder: Path, apps: tuple[str, str]
 ) -> Generator[tuple[list[int], list[subprocess.Popen[bytes]]]]:
     ports = [free_port(), free_port()]
     commands = [
         [
-            *("-m", "gunicorn", "tests.chaos.app:flask()", "--workers", "2", "--threads", "4"),
+            *("-m", "gunicorn", f"tests.chaos.app:{apps[0]}()", "--workers", "2", "--threads", "4"),
             *("--bind", f"127.0.0.1:{ports[0]}", "--worker-class", "gthread"),
         ],
         [
-            *("-m", "uvicorn", "tests.chaos.app:starlette", "--factory", "--workers", "2"),
+            *("-m", "uvicorn", f"tests.chaos.app:{apps[1]}", "--factory", "--workers", "2"),
             *("--port", str(ports[1]), "--log-level", "warning", "--no-access-log"),
         ],
     ]

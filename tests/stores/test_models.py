@@ -24,7 +24,9 @@ from tests.servers.valkey import Valkey
 from coffrify_webhooks.stores import About, Filter, Store
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.redis import RedisStore
+from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
+from coffrify_webhooks.stores.statements import EVENTS
 
 Clock: TypeAlias = Callable[[], float]
 Token: TypeAlias = tuple[str, str]
@@ -231,3 +233,20 @@ def test_redis_is_as_in_memory(valkey: Valkey) -> None:
         store.close()
 
     prove(make)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_sql_is_as_in_memory(kind: str, request: pytest.FixtureRequest) -> None:
+    """The SQL store answers any sequence of calls as the one in memory does."""
+    store = SQLStore(request.getfixturevalue(kind).database("models"), clock=lambda: 0.0)
+
+    @contextmanager
+    def make(clock: Clock) -> Generator[Store]:
+        store._clock = clock
+        with store._session() as execute:
+            execute(f"DELETE FROM {EVENTS}", {})
+        yield store
+
+    prove(make, examples=30)
+    store.close()

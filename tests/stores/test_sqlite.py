@@ -513,6 +513,20 @@ def test_journal_and_synchronous(path: Path) -> None:
         store.close()
 
 
+def test_clocks_that_differ_by_less_than_the_lease(path: Path) -> None:
+    """A process whose clock is ahead by less than the lease takes no claim away."""
+    here = SQLiteStore(path, clock=lambda: 1_700_000_000.0)
+    ahead = SQLiteStore(path, clock=lambda: 1_700_000_059.9)
+    behind = SQLiteStore(path, clock=lambda: 1_699_999_940.1)
+    token = here.claim("k", "d", 60).token
+    assert ahead.claim("k", "d", 60).status == "busy"
+    assert behind.claim("k", "d", 60).status == "busy"
+    assert here.done("k", token)
+    assert [store.claim("k", "d", 60).status for store in (ahead, behind)] == ["done", "done"]
+    for store in (here, ahead, behind):
+        store.close()
+
+
 # --- URLs -------------------------------------------------------------------------------------
 
 
