@@ -122,13 +122,42 @@ def test_renewed_at_a_third() -> None:
         before = renewal
 
 
+def test_a_store_that_hangs_costs_another_nothing() -> None:
+    """While one store does not answer, the claims of another are renewed."""
+    stuck, leave = threading.Event(), threading.Event()
+
+    class Hanging(Renewing):
+        def renew(self, key: str, token: str, lease: float) -> bool:
+            stuck.set()
+            assert leave.wait(PATIENCE)
+            return super().renew(key, token, lease)
+
+    healthy = Renewing()
+
+    def wait(event: Event) -> None:
+        assert leave.wait(PATIENCE)
+
+    def renewed(event: Event) -> None:
+        assert stuck.wait(PATIENCE)
+        give_up = time.monotonic() + PATIENCE
+        while len(healthy.renewals) < 3 and time.monotonic() < give_up:
+            time.sleep(0.001)
+        leave.set()
+
+    first = threading.Thread(target=lambda: receiver_on(Hanging(), wait).receive(*request()))
+    first.start()
+    assert receiver_on(healthy, renewed).receive(*request()).outcome == "handled"
+    first.join()
+    assert len(healthy.renewals) >= 3
+
+
 def test_quick_handlers_are_not_renewed() -> None:
     """A handler that ends within a third of its lease costs no renewal."""
     store = Renewing()
     receiver = receiver_on(store, lambda event: None, lease=60)
     assert receiver.receive(*request()).outcome == "handled"
     assert store.renewals == []
-    assert leases.alarms.waiting == set()
+    assert leases.alarms[store].waiting == set()
 
 
 @pytest.mark.parametrize("error", [None, ValueError("no"), KeyboardInterrupt()], ids=repr)
@@ -148,7 +177,7 @@ def test_renewals_stop_with_the_handler(error: BaseException | None) -> None:
         receiver.receive(*request())
     except KeyboardInterrupt:
         assert isinstance(error, KeyboardInterrupt)
-    assert leases.alarms.waiting == set()
+    assert leases.alarms[store].waiting == set()
     count = len(store.renewals)
     time.sleep(LEASE)
     assert len(store.renewals) in (count, count + 1)  # one may have been under way

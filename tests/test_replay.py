@@ -151,6 +151,38 @@ def test_what_is_being_handled_is_busy(rig: Rig) -> None:
         rig.receiver.replay("evt_1")
 
 
+def test_a_delivery_during_a_replay_is_busy(rig: Rig) -> None:
+    """The sender hears 503 while a replay runs: it may fail, or be killed."""
+    rig.deliver()
+    rig.broken = None
+    heard: list[str] = []
+
+    @rig.router.on("ping", name="meanwhile")
+    def meanwhile(event: Event) -> None:
+        heard.append(rig.deliver())
+
+    assert rig.receiver.replay("evt_1") == "handled"
+    assert heard == ["busy"]
+
+
+def test_a_conflict_that_is_being_handled_is_busy(rig: Rig) -> None:
+    """Two replays of one conflict at once: the second is told that it is being handled."""
+    rig.broken = None
+    rig.deliver()
+    rig.deliver(b'{"id": "evt_1", "type": "ping", "data": 2}')
+    (conflict,) = rig.store.find(Filter(statuses=("conflict",)))
+    heard: list[str] = []
+
+    @rig.router.on("ping", name="meanwhile")
+    def meanwhile(event: Event) -> None:
+        with pytest.raises(Busy):
+            rig.receiver.replay(conflict)
+        heard.append("busy")
+
+    assert rig.receiver.replay(conflict) == "handled"
+    assert heard == ["busy"]
+
+
 def test_nobody_wants_it(rig: Rig) -> None:
     """Without a handler for it a replay is ignored, and the record stays as it was."""
     rig.deliver()

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.stores.relational import Execute
 
-__all__ = ["session"]
+__all__ = ["TIMEOUT", "descriptor", "session"]
 
-_TIMEOUT = 3.0
+TIMEOUT = 3.0
 """Seconds that one answer of the server may take."""
 _AGAIN_WITHIN = 1.0
 """Seconds within which a statement is tried again on a new connection."""
@@ -69,7 +69,7 @@ def _execute_on(connection: Any) -> Execute:
 
     def attempt(statement: str, row: Mapping[str, Any]) -> Any:
         _revive(connection)
-        with deadline(_descriptor(connection), _TIMEOUT):
+        with deadline(descriptor(connection), TIMEOUT):
             return execute_in(statement, row)
 
     def execute(statement: str, row: Mapping[str, Any]) -> Any:
@@ -88,7 +88,7 @@ def _execute_on(connection: Any) -> Execute:
 
 def _revive(connection: Any) -> None:
     """Connect, anew if the connection is known to have failed, or fails its health check."""
-    with deadline(_descriptor(connection), _TIMEOUT):
+    with deadline(descriptor(connection), TIMEOUT):
         if connection.errors_occurred:
             connection.close_if_unusable_or_obsolete()
         connection.close_if_health_check_failed()
@@ -96,11 +96,11 @@ def _revive(connection: Any) -> None:
 
 
 def _is_alive(connection: Any) -> bool:
-    with deadline(_descriptor(connection), _TIMEOUT):
+    with deadline(descriptor(connection), TIMEOUT):
         return connection.connection is not None and connection.is_usable()
 
 
-def _descriptor(connection: Any) -> int | None:
+def descriptor(connection: Any) -> int | None:
     """Return the socket of a connection, where its driver shows it."""
     raw = connection.connection
     holder: Any = getattr(raw, "_sock", raw)  # PyMySQL's

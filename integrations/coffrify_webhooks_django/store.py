@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -17,11 +17,12 @@ from django.utils.connection import ConnectionDoesNotExist
 
 from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
 from coffrify_webhooks.stores import Claim
+from coffrify_webhooks.stores.deadline import deadline
 from coffrify_webhooks.stores.relational import RelationalStore
 from coffrify_webhooks.stores.relational import _refusal as refusal
 from coffrify_webhooks.stores.statements import EVENTS, SCHEMA, VERSION, Dialect
 
-from .session import session
+from .session import TIMEOUT, descriptor, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -71,14 +72,16 @@ class DjangoStore(RelationalStore):
         token: str | None = None,
         about: About | None = None,
         body: bytes | None = None,
+        *,
+        over: bool = False,
     ) -> Claim:
         """See `Store.claim`."""
-        if self._sql.dialect == "sqlite" and token is None:
+        if self._sql.dialect == "sqlite" and token is None and not over:
             # A handler's transaction may be writing: whoever is refused need not wait for its end.
             refused = self._refused(key, digest)
             if refused is not None:
                 return refused
-        return super().claim(key, digest, lease, token, about, body)
+        return super().claim(key, digest, lease, token, about, body, over=over)
 
     def _refused(self, key: str, digest: str) -> Claim | None:
         record = self.get(key)
@@ -90,17 +93,18 @@ class DjangoStore(RelationalStore):
         return Claim(refusal(record.status, record.digest == digest))
 
     def atomically(
-        self, key: str | None, token: str, handler: str, work: Callable[[Any], T], /
+        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
     ) -> T:
         """See `AtomicStore.atomically`; `work` is given Django's connection."""
         first = self._sql.dialect == "sqlite"
         raised: BaseException | None = None
+        row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
         try:
-            with transaction.atomic(self.using):
+            with ExitStack() as late, transaction.atomic(self.using):
                 # On SQLite a transaction that has written is the lease itself: nobody else can
                 # write. One that has only read would fail as soon as it writes after another.
-                if first:
-                    self._finish(key, token, handler)
+                if first and key is not None:
+                    self._update(self._sql.finish, row)
                 try:
                     result = work(connections[self.using])
                     self._refuse_broken(handler)
@@ -108,21 +112,20 @@ class DjangoStore(RelationalStore):
                     raised = error
                     raise
                 # Elsewhere the row is locked from here on only, and its lease can be renewed.
-                if not first:
-                    self._finish(key, token, handler)
+                # From here on the server has to answer in time, to the commit's end.
+                late.enter_context(deadline(descriptor(connections[self.using]), TIMEOUT))
+                if key is not None:
+                    row = self._row(**row)
+                    self._update(self._sql.renew if first else self._sql.finish, row)
         except (OperationalError, InterfaceError) as error:
             if error is raised:
                 raise  # the handler's own, not the store's
             raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
         return result
 
-    def _finish(self, key: str | None, token: str, handler: str) -> None:
-        if key is None:
-            return
+    def _update(self, statement: str, row: dict[str, Any]) -> None:
         cursor = connections[self.using].cursor()
-        cursor.execute(
-            self._sql.checkpoint, self._row(key=key, token=token, handler=f"{handler}\n")
-        )
+        cursor.execute(statement, row)
         if cursor.rowcount != 1:
             raise ClaimLost("the claim on this event ended while it was handled")
 

@@ -6,6 +6,8 @@ import time
 import weakref
 from collections.abc import Callable
 
+from .observe import logger
+
 __all__ = ["Alarm", "Alarms"]
 
 _LONGEST_WAIT = 3600.0
@@ -66,7 +68,10 @@ class Alarms:
                     self._changed.wait(wait)
                     continue
                 self.waiting.discard(first)
-            first.action()
+            try:
+                first.action()
+            except Exception:  # noqa: BLE001 - the others still have to go off
+                logger.exception("an alarm failed")
 
 
 _all: "weakref.WeakSet[Alarms]" = weakref.WeakSet()

@@ -19,7 +19,7 @@ __all__ = ["in_thread", "run", "shielded", "within"]
 T = TypeVar("T")
 Pool: TypeAlias = Literal["handlers", "stores", "others"]
 
-_SIZES: dict[str, int] = {"handlers": 40, "stores": 8, "others": 40}
+_SIZES: dict[str, int] = {"handlers": 40, "stores": 64, "others": 40}
 _pools: dict[str, ThreadPoolExecutor] = {}
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None

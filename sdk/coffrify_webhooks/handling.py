@@ -166,10 +166,10 @@ def giving_back(
         raise
 
 
-def ask(method: str, *arguments: Any) -> Steps[Any]:
+def ask(method: str, *arguments: Any, **options: Any) -> Steps[Any]:
     """Ask the store; whatever it raises that is not ours means that it is unavailable."""
     try:
-        return (yield Ask(method, arguments))
+        return (yield Ask(method, arguments, options))
     except WebhookError:
         raise
     except Exception as error:

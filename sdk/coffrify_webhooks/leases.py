@@ -4,6 +4,7 @@ On a thread of its own, so that no handler can keep it from its work. A crash of
 the renewals, and the claim is free within one lease.
 """
 
+import weakref
 from typing import Self
 
 from .alarms import Alarm, Alarms
@@ -11,13 +12,16 @@ from .stores import Store
 
 __all__ = ["Keeper"]
 
-alarms: Alarms = Alarms("leases")
+alarms: "weakref.WeakKeyDictionary[Store, Alarms]" = weakref.WeakKeyDictionary()
+"""For each store its own: one that hangs must not cost the others their leases."""
+_SOON = 1.0
+"""Seconds after which a renewal that failed is tried again, if a third of the lease is longer."""
 
 
 class Keeper:
     """Around the work on one delivery: keeps the claim that it takes alive until its end."""
 
-    __slots__ = ("_alarm", "_key", "_lease", "_over", "_store", "_token")
+    __slots__ = ("_alarm", "_alarms", "_key", "_lease", "_over", "_store", "_token")
 
     def __init__(self, store: Store, lease: float) -> None:
         self._store = store
@@ -28,19 +32,21 @@ class Keeper:
     def keep(self, key: str, token: str) -> None:
         """Begin to renew a claim that was just taken."""
         self._key, self._token = key, token
+        self._alarms = alarms.get(self._store) or alarms.setdefault(self._store, Alarms("leases"))
         self._alarm = Alarm(self._renew)
-        alarms.set(self._alarm, self._lease / 3)
+        self._alarms.set(self._alarm, self._lease / 3)
 
     def _renew(self) -> None:
+        wait = self._lease / 3
         try:
             ours = self._store.renew(self._key, self._token, self._lease)
-        except BaseException:  # noqa: BLE001 - tried again before the lease is over; settling will tell
-            ours = True
+        except BaseException:  # noqa: BLE001 - settling will tell
+            ours, wait = True, min(wait, _SOON)
         # If it is lost, whoever has it now settles it, and our own settlement does nothing.
         if ours and not self._over and self._alarm is not None:
-            alarms.set(self._alarm, self._lease / 3)
+            self._alarms.set(self._alarm, wait)
             if self._over:  # it ended in this very moment
-                alarms.clear(self._alarm)
+                self._alarms.clear(self._alarm)
 
     def __enter__(self) -> Self:
         return self
@@ -48,4 +54,4 @@ class Keeper:
     def __exit__(self, *_: object) -> None:
         self._over = True
         if self._alarm is not None:
-            alarms.clear(self._alarm)
+            self._alarms.clear(self._alarm)

@@ -118,7 +118,7 @@ def store_of(store: Any) -> Store:
         return default_store(Path.cwd())
     if isinstance(store, str):
         return open_store(store)
-    if isinstance(store, Store):
+    if isinstance(store, Store) and not isinstance(store, type):
         return store
     raise ConfigurationError(f"store is a Store or a URL, not {type(store).__name__}")
 

@@ -264,8 +264,9 @@ class Receiver:
         if isinstance(effect, Tell):
             return self._tell(effect)
         if not isinstance(effect, Call):
-            pool: bridge.Pool = "stores" if isinstance(effect, Ask) else "others"
-            return await bridge.in_thread(pool, self._blocking, effect)
+            if isinstance(effect, Ask):
+                return await bridge.in_thread("stores", self._blocking, effect)
+            return await bridge.in_thread("others", self.in_worker, self._blocking, effect)
         if effect.handler.atomic:
             return await bridge.in_thread("handlers", self.in_worker, self._atomically, effect)
         call = effect.handler.call
@@ -285,17 +286,17 @@ class Receiver:
         def work(connection: Any) -> None:
             handler.call(call.event, call.delivery, connection)
 
-        self.store.atomically(call.key, call.token, handler.name, work)
+        self.store.atomically(call.key, call.token, self.lease, handler.name, work)
 
     def in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call a sync handler in a worker thread; adapters wrap it with what their threads need."""
+        """Call the user's code in a worker thread; adapters add what their threads need."""
         return function(*arguments)
 
     def _blocking(self, effect: Effect) -> Any:
         """Perform what may block but calls no handler."""
         match effect:
-            case Ask(method, arguments):
-                return getattr(self.store, method)(*arguments)
+            case Ask(method, arguments, options):
+                return getattr(self.store, method)(*arguments, **options)
             case Hand(message) if self.dispatcher is not None:
                 return self.dispatcher.dispatch(message)
             case LoadSecrets():

@@ -114,6 +114,8 @@ class Router:
             """Register the decorated function; see the typed signature above."""
             if not events:
                 raise ConfigurationError('on() needs an event: on("transfer.created"), or on("*")')
+            if name is not None and not (isinstance(name, str) and name and name.isprintable()):
+                raise ConfigurationError(f"name={name!r}: give a name that is not empty, and plain")
             patterns = tuple(self._pattern(event, allow_unknown=allow_unknown) for event in events)
 
             def register(fn: Callable[..., Any]) -> Callable[..., Any]:

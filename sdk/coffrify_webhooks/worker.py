@@ -61,11 +61,12 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
         if not settings.router.match(event):
             return "ignored"  # and still on record, for when a handler is there
     key, digest = record.key, record.digest
-    if record.status == "conflict":  # from now on this body is the one that counts
+    over = record.status == "conflict"  # from now on this body is the one that counts
+    if over:
         key = key_of(settings.name, delivery.id or "")
-        yield from ask("forget", key)
+    known = about(settings, delivery, event)
     claim: Claim = yield from ask(
-        "claim", key, digest, settings.lease, "", about(settings, delivery, event), record.body
+        "claim", key, digest, settings.lease, "", known, record.body, over=over
     )
     if claim.status in ("done", "conflict"):
         return "duplicate"
@@ -83,7 +84,7 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
         record.body,
         failed="failed" if record.status == "failed" else "dead",  # its sender has given up
     )
-    if record.status == "conflict":
+    if over:
         yield from ask("forget", record.key)
     yield Tell("executed", f"replay of {event.type!a} {event.id!a}: {outcome}", delivery, event)
     return outcome

@@ -502,8 +502,11 @@ def test_within_a_transaction_it_is_a_savepoint(database: str) -> None:
     with transaction.atomic(database):
         write(database, "outside")
         with pytest.raises(ClaimLost):
-            ours.atomically("k", "stale", "handler", lambda _: write(database, "inside"))
-        assert ours.atomically("k", token, "handler", lambda _: 42) == 42
+            ours.atomically("k", "stale", 60, "handler", lambda _: write(database, "inside"))
+        assert ours.atomically("k", token, 60, "handler", lambda _: 42) == 42
+        record = ours.get("k")
+        assert record is not None
+        assert record.lease_until > record.touched_at + 59  # held for a lease from the commit on
     assert written(database) == ["outside"]
     record = ours.get("k")
     assert record is not None
@@ -519,9 +522,9 @@ def test_without_a_key_nothing_is_recorded(database: str) -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        ours.atomically(None, "", "handler", fail)
+        ours.atomically(None, "", 60, "handler", fail)
     assert written(database) == []
-    ours.atomically(None, "", "handler", lambda _: write(database))
+    ours.atomically(None, "", 60, "handler", lambda _: write(database))
     assert written(database) == ["evt_1"]
     assert ours.find() == []
 

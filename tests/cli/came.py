@@ -14,6 +14,7 @@ from coffrify_webhooks.cli.source import Source
 from coffrify_webhooks.identity import conflict_key, key_of
 from coffrify_webhooks.stores import About, Status, Store
 from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.stores.record import plain
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 
 SECRET = "whsec_6f1d7c0e5a3b49288e61f0d2c4b7a915"
@@ -53,7 +54,9 @@ class Came:
         sent = body or json.dumps({"id": id_, "type": type_, "data": {"id": "tr_1"}}).encode()
         kept = None if body is None else sent
         facts = {"id": id_, "timestamp": 1_700_000_000, "scheme": "standard", "key": 0}
-        about = About(receiver, id_, type_, json.dumps(facts | {"encoding": "hex", "test": False}))
+        about = About(
+            receiver, plain(id_), type_, json.dumps(facts | {"encoding": "hex", "test": False})
+        )
         key, digest = key_of(receiver, id_), sha256(sent).hexdigest()
         self.clock.back = age
         if status == "conflict":

@@ -106,7 +106,7 @@ def test_unknown(came: Came) -> None:
 def test_escaped_id(came: Came) -> None:
     """An id is found by what arrived, and by how it is shown."""
     came.store.claim("b" * 64, "0" * 64, 60)
-    key = came.put("evt\\x1b_1")
+    key = came.put("evt\x1b_1")
     assert lines(came, "evt\x1b_1")[-1].endswith(key)
     assert lines(came, "evt\\x1b_1")[-1].endswith(key)
 

@@ -21,7 +21,7 @@ from coffrify_webhooks import ConfigurationError, Receiver, Router, sign
 from coffrify_webhooks.errors import ClaimLost
 from coffrify_webhooks.stores import Store, open_store
 from coffrify_webhooks.stores.sql import SQLStore
-from coffrify_webhooks.stores.statements import EVENTS, SCHEMA
+from coffrify_webhooks.stores.statements import EVENTS, SCHEMA, Statements
 
 SECRET = "whsec_" + "ab" * 32
 
@@ -169,10 +169,12 @@ def drop(url: str, *tables: str) -> None:
 
 def run(url: str, *statements: str) -> None:
     engine = sqlalchemy.create_engine(SQLStore_url(url))
-    with engine.begin() as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+    finally:
+        engine.dispose()
 
 
 def SQLStore_url(url: str) -> str:  # noqa: N802
@@ -557,8 +559,157 @@ def test_atomically_is_fenced(shop: Any) -> None:
         connection.execute(sqlalchemy.text("INSERT INTO orders VALUES ('x')"))
 
     with pytest.raises(ClaimLost):
-        store.atomically("k", "made up", "h", work)
+        store.atomically("k", "made up", 60, "h", work)
     assert orders(engine) == []
+
+
+def test_the_lease_holds_after_an_atomic_handler(shop: Any) -> None:
+    """When an atomic handler has committed, its claim holds for a whole lease from then on."""
+    store, _ = shop
+    token = store.claim("k", "d", 0.3).token
+    store.atomically("k", token, 60, "h", lambda connection: time.sleep(0.4))
+    assert store.claim("k", "d", 60).status == "busy"
+    assert store.get("k").finished == {"h"}
+
+
+def test_an_engine_in_autocommit_is_refused(postgres_url: str) -> None:
+    """An engine that knows no transactions runs no atomic handler, and the remedy is named."""
+    engine = sqlalchemy.create_engine(SQLStore_url(postgres_url), isolation_level="AUTOCOMMIT")
+    store = SQLStore(engine)
+    ran: list[bool] = []
+    with pytest.raises(ConfigurationError, match="AUTOCOMMIT"):
+        store.atomically(None, "", 60, "h", lambda connection: ran.append(True))
+    assert ran == []
+    store.close()
+    engine.dispose()
+
+
+@pytest.mark.parametrize("mistake", ["swallowed", "committed"])
+def test_a_broken_transaction_is_the_handlers(shop: Any, mistake: str) -> None:
+    """A handler that leaves its transaction unusable has failed; the store has not."""
+    store, _ = shop
+
+    def handle(event: Any, connection: Any) -> None:
+        if mistake == "committed":
+            connection.commit()
+        else:
+            try:
+                connection.exec_driver_sql("SELECT * FROM no_such_table")
+            except sqlalchemy.exc.SQLAlchemyError:
+                return
+
+    outcome = atomic(store, handle).receive(*delivery()).outcome
+    assert outcome in (("failed",) if mistake == "committed" else ("failed", "handled"))
+    assert "claimed" not in store.stats()
+
+
+def test_the_applications_engine_after_a_restart(server: Any) -> None:
+    """On an application's own engine, too, a restart costs no delivery, and claims are kept."""
+    engine = sqlalchemy.create_engine(SQLStore_url(server.database("app")))
+    store = SQLStore(engine)
+    runs: list[str] = []
+    receiver = receiver_on(store, lambda event: runs.append(event.id))
+    assert receiver.receive(*delivery(1)).outcome == "handled"
+    server.kill()
+    server.restart()
+    for number in (2, 3, 1):
+        receiver.receive(*delivery(number))
+        assert receiver.receive(*delivery(number)).outcome == "duplicate"
+    assert runs == ["evt_1", "evt_2", "evt_3"]
+    store.close()
+    engine.dispose()
+
+
+def test_the_applications_pool_is_its_own(postgres_url: str) -> None:
+    """Handlers that hold every connection of the application's pool keep nobody from a claim."""
+    engine = sqlalchemy.create_engine(
+        SQLStore_url(postgres_url), pool_size=1, max_overflow=0, pool_timeout=0.1
+    )
+    store = SQLStore(engine)
+    with store._session() as execute:
+        execute(f"DELETE FROM {EVENTS}", {})
+    with engine.connect():
+        assert store.claim("k", "d", 60).status == "claimed"
+    store.close()
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+    engine.dispose()
+
+
+def test_a_database_in_memory_survives_its_store() -> None:
+    """An engine that is one connection is shared, and not closed with the store."""
+    engine = sqlalchemy.create_engine("sqlite://", poolclass=sqlalchemy.pool.StaticPool)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE orders (event TEXT)")
+    store = SQLStore(engine)
+    assert store.claim("k", "d", 60).status == "claimed"
+    store.close()
+    assert orders(engine) == []
+    engine.dispose()
+
+
+def test_the_applications_words_in_the_repr(postgres_url: str) -> None:
+    """The repr shows no query, where a password may stand as well."""
+    host = postgres_url.partition("@")[2]
+    store = SQLStore(f"postgresql://{host}?user=postgres&password=hunter2")
+    assert "hunter2" not in repr(store)
+    store.close()
+
+
+@pytest.mark.parametrize("how", ["select only", "read only"])
+def test_a_database_that_may_not_be_written(postgres: Postgres, how: str) -> None:
+    """Tables that may be read and not written are told when the store is made."""
+    url = postgres.database("not_written")
+    SQLStore(url).close()
+    if how == "select only":
+        run(
+            url,
+            "DROP ROLE IF EXISTS reader",
+            "CREATE ROLE reader LOGIN",
+            f"GRANT SELECT ON {EVENTS}, {SCHEMA} TO reader",
+        )
+        url = url.replace("postgres@", "reader@")
+    else:
+        run(url, "ALTER DATABASE not_written SET default_transaction_read_only = on")
+    with pytest.raises(ConfigurationError, match=r"may not be written.*grant"):
+        SQLStore(url)
+
+
+def test_a_foreign_schema_table_is_left_alone(url: str) -> None:
+    """A table of our schema table's name that is not ours is refused, and nothing is made."""
+    drop(url, EVENTS, SCHEMA)
+    run(url, f"CREATE TABLE {SCHEMA} (what VARCHAR(10))")
+    try:
+        with pytest.raises(ConfigurationError, match="not one of coffrify-webhooks"):
+            SQLStore(url)
+        with pytest.raises(sqlalchemy.exc.SQLAlchemyError):
+            run(url, f"SELECT 1 FROM {EVENTS}")
+    finally:
+        run(url, f"DROP TABLE {SCHEMA}")
+
+
+def test_too_many_connections_is_no_mistake(postgres: Postgres) -> None:
+    """A server without a free connection is away, not wrongly configured."""
+    url = postgres.database("crowded")
+    run(url, "DROP ROLE IF EXISTS crowd", "CREATE ROLE crowd LOGIN CONNECTION LIMIT 0")
+    store = SQLStore(url.replace("postgres@", "crowd@"))
+    assert receiver_on(store).receive(*delivery()).status == 503
+
+
+def test_mariadb_counts_through_the_end_of_summer(mariadb_url: str) -> None:
+    """Where a local hour comes twice, the server's clock does not go back."""
+    store = emptied(mariadb_url)
+    now = Statements("mysql", pyformat=False, own_clock=False).renew
+    expression = now.partition("lease_until = ")[2].partition(" + :lease")[0]
+    change = 1_792_890_000  # 25 October 2026, 01:00 UTC: in Berlin, 3:00 becomes 2:00
+    with store._session() as execute:
+        for second in (change - 3599, change - 1, change, change + 1):
+            execute("SET time_zone = 'SYSTEM'", {})
+            execute(f"SET timestamp = {second}", {})
+            ((found,),) = execute(f"SELECT {expression}", {}).fetchall()
+            assert abs(float(found) - second) < 1
+        execute("SET timestamp = DEFAULT", {})
+    store.close()
 
 
 # --- forks ------------------------------------------------------------------------------------

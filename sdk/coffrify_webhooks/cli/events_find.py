@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores import Filter, Record, Store
 from coffrify_webhooks.stores.record import EVERYTHING, plain
 
@@ -11,6 +12,7 @@ from .failure import Failed
 __all__ = ["called", "named", "pages"]
 
 _PAGE = 500
+_WHOLE = 64
 _KEY = re.compile(r"[0-9a-fA-F]{8,64}")
 
 
@@ -33,8 +35,11 @@ def named(store: Store, name: str) -> list[Record]:
 
     An id comes before a key. Raises Failed if there is none, or if several keys begin so.
     """
-    found = list(pages(store, Filter(id=plain(name))))
-    if not found and _KEY.fullmatch(name):
+    found = [each for each in pages(store, Filter(id=plain(name))) if _is_called(each, name)]
+    if not found and len(name) == _WHOLE and _KEY.fullmatch(name):
+        whole = store.get(name.lower())
+        found = [] if whole is None else [whole._replace(body=None)]
+    elif not found and _KEY.fullmatch(name):
         found = [each for each in pages(store) if each.key.startswith(name.lower())]
         if len(found) > 1:
             raise Failed(f"{len(found)} keys begin with {name}; give more of it")
@@ -44,6 +49,14 @@ def named(store: Store, name: str) -> list[Record]:
             "digits of that, as `events list --json` has them"
         )
     return found
+
+
+def _is_called(record: Record, name: str) -> bool:
+    """Tell an id from another of the same beginning, or one that a database pads."""
+    if record.status == "conflict":
+        return record.id == plain(name)
+    as_shown = "\\" in name and record.id == name
+    return as_shown or record.key == key_of(record.receiver, name)
 
 
 def called(record: Record) -> str:

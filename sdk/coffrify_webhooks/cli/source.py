@@ -1,14 +1,16 @@
 """Where the events are, and who can handle them again: what `--store` and `--app` name."""
 
 import os
+import sqlite3
 import sys
 from collections.abc import Callable
+from contextlib import closing, suppress
 from copy import copy
 from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Never
 
 import click
 
@@ -17,6 +19,7 @@ from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.signature import Secret
 from coffrify_webhooks.stores import DEFAULT_FILE, STORE_VARIABLE, Store, open_store
 from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.stores.statements import EVENTS
 
 __all__ = ["STORE_HELP", "Source", "takes_source"]
 
@@ -80,7 +83,35 @@ def _open(url: str | None) -> Store:
                 "in this folder"
             )
         url = f"sqlite:///{DEFAULT_FILE}"
+    _look_first(url)
     return _usable(open_store(url))
+
+
+def _look_first(url: str) -> None:
+    """Refuse an sqlite file that is not there or holds no store: to look is not to make one."""
+    scheme, separator, rest = url.partition(":///")
+    if scheme.partition("+")[0] != "sqlite" or not separator:
+        return
+    path = Path(rest.partition("?")[0])
+    if not path.is_file():
+        _no_file(path)
+    with (
+        suppress(sqlite3.Error),
+        closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as file,
+    ):
+        found = file.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (EVENTS,)).fetchone()
+        if found is None:
+            raise ConfigurationError(
+                f"{str(path)!r} holds no store; name another, or make it: "
+                "`coffrify-webhooks store init`"
+            )
+
+
+def _no_file(path: Path) -> Never:
+    raise ConfigurationError(
+        f"there is no file {str(path)!r}; the first delivery makes it, or "
+        "`coffrify-webhooks store init`"
+    )
 
 
 def _usable(store: Store) -> Store:
@@ -91,10 +122,7 @@ def _usable(store: Store) -> Store:
         )
     path = getattr(store, "path", None)
     if isinstance(path, Path) and not path.exists():  # to look is not to make one
-        raise ConfigurationError(
-            f"there is no file {str(path)!r}; the first delivery makes it, or "
-            "`coffrify-webhooks store init`"
-        )
+        _no_file(path)
     return store
 
 

@@ -42,7 +42,10 @@ def _shown(url: str) -> str:
     """Return what of the URL is certainly no part of a password."""
     if url.startswith("sqlite:"):
         return url.partition("?")[0]
-    place = urlsplit(url)
+    try:
+        place = urlsplit(url)
+    except ValueError:
+        return url.partition(":")[0]
     # A password with a slash that was not escaped goes on in the path.
     path = "" if "@" in place.path else place.path
     return f"{place.scheme}://{place.hostname or ''}{path}"

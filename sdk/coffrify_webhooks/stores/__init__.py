@@ -67,13 +67,18 @@ class Store(Protocol):
         token: str | None = None,
         about: About | None = None,
         body: bytes | None = None,
+        *,
+        over: bool = False,
     ) -> Claim:
         """Take the event for `lease` seconds, if nobody has it.
 
         Free are an event that is new, one whose claim has expired, and one that failed or is
-        dead. token: what an engine's message carries. With it a queued event can be
-        taken too, and the claim that the token itself stands for; the event then counts as running
-        on an engine. about: what to keep of it. body: to be kept until the event is done.
+        dead. token: what an engine's message carries. With it a queued event can be taken too, one
+        whose worker's lease is over, and the claim that the token itself stands for; the event
+        then counts as running on an engine, for which deliveries need not come again. With an
+        empty token these can be taken as well, but the event counts as claimed. about: what to
+        keep of it. body: to be kept until the event is done; that of another digest is dropped.
+        over: take also an event that was done with another digest, and forget what had finished.
         """
         ...
 
@@ -148,13 +153,14 @@ class AtomicStore(Protocol):
     """A store in the application's own database, which can commit a handler's effects itself."""
 
     def atomically(
-        self, key: str | None, token: str, handler: str, work: Callable[[Any], T], /
+        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
     ) -> T:
         """Run `work` and record that `handler` has finished, in one transaction.
 
-        `work` is given the connection, where the application does not have it by itself. Raises
-        ClaimLost, and rolls back, if the claim on `key` is no longer that token's; without a key
-        nothing is recorded.
+        `work` is given the connection, where the application does not have it by itself. The claim
+        then holds for `lease` seconds from the record on. Raises ClaimLost, and rolls back, if the
+        claim on `key` is no longer that token's; without a key nothing is recorded.
+        StoreUnavailable if the database went away; whatever else is raised is the work's.
         """
         ...
 

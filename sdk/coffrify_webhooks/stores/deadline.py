@@ -7,7 +7,8 @@ works for each of them; a closed socket ends its wait with an error.
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from os import dup
+from os import close, dup
+from threading import Lock
 
 from coffrify_webhooks.alarms import Alarm, Alarms
 
@@ -22,14 +23,30 @@ def deadline(descriptor: int | None, seconds: float) -> Generator[None]:
     if descriptor is None:
         yield
         return
-    alarm = Alarm(lambda: _cut(descriptor))
+    over = False
+    lock = Lock()
+
+    def cut() -> None:
+        with lock:  # once the block has ended, the number may be another connection's
+            if not over:
+                _cut(descriptor)
+
+    alarm = Alarm(cut)
     _alarms.set(alarm, seconds)
     try:
         yield
     finally:
         _alarms.clear(alarm)
+        with lock:
+            over = True
 
 
 def _cut(descriptor: int) -> None:
-    with suppress(OSError), socket.socket(fileno=dup(descriptor)) as connection:
-        connection.shutdown(socket.SHUT_RDWR)
+    copy = dup(descriptor)
+    try:
+        with suppress(OSError), socket.socket(fileno=copy) as connection:
+            copy = -1
+            connection.shutdown(socket.SHUT_RDWR)
+    finally:
+        if copy >= 0:
+            close(copy)

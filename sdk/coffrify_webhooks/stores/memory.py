@@ -50,6 +50,8 @@ class MemoryStore:
         token: str | None = None,
         about: About | None = None,
         body: bytes | None = None,
+        *,
+        over: bool = False,
     ) -> Claim:
         """See `Store.claim`."""
         with self._lock:
@@ -57,14 +59,17 @@ class MemoryStore:
             row = self._rows.get(key)
             if row is None:
                 row = self._rows[key] = _Row(about or About("", "", ""), digest, now, now)
+            elif over and row.status == "done" and row.digest != digest:
+                row.finished.clear()
             elif not _may_take(row, now, token):
                 return Claim(_refusal(row, digest))
             if row.status == "dead":
                 row.attempts = 0
             if not (row.status == "claimed" and row.token == token):
                 row.attempts += 1
-            row.status = "claimed" if token is None else "running"
-            row.digest = digest
+            row.status = "running" if token else "claimed"
+            if row.digest != digest:
+                row.digest, row.body = digest, None
             row.token = token_hex(16)
             row.lease_until = now + lease
             row.touched_at = now

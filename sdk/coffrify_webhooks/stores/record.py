@@ -66,5 +66,6 @@ EVERYTHING = Filter()
 
 def plain(text: str, longest: int = 255) -> str:
     """Return text that every database stores and every terminal can show; cut if it is long."""
-    shown = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    safe = text.isascii() and text.isprintable()
+    shown = text if safe else text.encode("unicode_escape").decode("ascii")
     return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."

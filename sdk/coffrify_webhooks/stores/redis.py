@@ -113,14 +113,21 @@ class RedisStore:
         token: str | None = None,
         about: About | None = None,
         body: bytes | None = None,
+        *,
+        over: bool = False,
     ) -> Claim:
         """See `Store.claim`."""
         mine = token_hex(16)
         receiver_id_type = "" if about is None else _json(about[:3])
         delivery = "{}" if about is None else about.delivery
-        script, status = (_CLAIM, "claimed") if token is None else (_TAKE, "running")
+        script = _OVER if over else _CLAIM if token is None else _TAKE
+        status = "running" if token else "claimed"
+        how = ("" if token is None else "worker") + ("over" if over else "")
         answer, attempts, finished = self._run(
-            script, key, mine, lease, digest, status, token or "", receiver_id_type, delivery, body
+            script,
+            key,
+            *(mine, lease, digest, status, token or "", receiver_id_type, delivery, how),
+            body,
         )
         if answer != b"claimed":
             return Claim(cast("ClaimStatus", answer.decode()))
@@ -355,7 +362,7 @@ def _check(client: Any) -> None:
         raise ConfigurationError(
             "the redis store needs a client with decode_responses=False: bodies are bytes"
         )
-    if client.get_connection_kwargs().get("socket_timeout", 0) is None:
+    if client.get_connection_kwargs().get("socket_timeout") is None:
         raise ConfigurationError(
             "the redis store needs a client with a socket_timeout, say 3 seconds: without one a "
             "server that hangs would hang every delivery"
@@ -524,7 +531,7 @@ end
 """.replace("INDEXES", _INDEXES)
 
 _CLAIM_TEXT = """
-local mine, lease, digest, status, token, about, delivery, body = unpack(ARGV, 2)
+local mine, lease, digest, status, token, about, delivery, how, body = unpack(ARGV, 2)
 local at = now()
 local known = redis.call(
   'HMGET', event, 'status', 'token', 'lease_until', 'digest', 'attempts', 'finished')
@@ -538,8 +545,13 @@ else
   local expired = tonumber(known[3]) <= at
   local by_token = was == 'claimed' and known[2] == token
   local free = was == 'failed' or was == 'dead' or (was == 'claimed' and expired)
-  if status == 'running' then
+  if how == 'worker' or how == 'workerover' then
     free = free or was == 'queued' or (was == 'running' and expired) or by_token
+  end
+  if was == 'done' and known[4] ~= digest and (how == 'over' or how == 'workerover') then
+    free = true
+    redis.call('HDEL', event, 'finished')
+    known[6] = nil
   end
   if not free then
     local answers = {claimed = 'busy', queued = 'queued', running = 'queued'}
@@ -550,6 +562,7 @@ else
   if not by_token then attempts = attempts + 1 end
   redis.call('HSET', event, 'token', mine, 'lease_until', exact(at + lease), 'digest', digest,
     'attempts', attempts)
+  if known[4] ~= digest then redis.call('HDEL', event, 'body') end
   if about ~= '' then redis.call('HSET', event, 'delivery', delivery) end
   move(was, status, exact(at))
 end
@@ -558,6 +571,7 @@ return {'claimed', attempts, known[6] or ''}
 """
 _CLAIM = _Script(_CLAIM_TEXT, 3)
 _TAKE = _Script(_CLAIM_TEXT, 5)
+_OVER = _Script(_CLAIM_TEXT, 6)
 
 _RENEW = _Script(
     """

@@ -57,6 +57,8 @@ class RelationalStore(ABC):
         token: str | None = None,
         about: About | None = None,
         body: bytes | None = None,
+        *,
+        over: bool = False,
     ) -> Claim:
         """See `Store.claim`."""
         mine = token_hex(16)
@@ -69,9 +71,10 @@ class RelationalStore(ABC):
             "delivery": delivery,
             "digest": digest,
             "lease": min(float(lease), _LONGEST_LEASE),
-            "status": "claimed" if token is None else "running",
+            "status": "running" if token else "claimed",
             "token": token or "",
             "worker": 0 if token is None else 1,
+            "over": 1 if over else 0,
             "mine": mine,
             "body": body,
         }

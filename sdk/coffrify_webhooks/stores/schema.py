@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 from coffrify_webhooks.errors import ConfigurationError
 
@@ -11,7 +12,12 @@ from .statements import COLUMNS, EVENTS, SCHEMA, VERSION, Statements
 __all__ = ["ensure"]
 
 _TRIES = 6
-_OURS = f"SELECT {COLUMNS}, token, body FROM {EVENTS} WHERE 1 = 0"
+_COLUMNS = f"{COLUMNS}, token, body"
+_WRITES = (  # none of which changes anything
+    f"UPDATE {EVENTS} SET status = status WHERE 1 = 0",
+    f"INSERT INTO {EVENTS} ({_COLUMNS}) SELECT {_COLUMNS} FROM {EVENTS} WHERE 1 = 0",
+    f"DELETE FROM {EVENTS} WHERE 1 = 0",
+)
 
 
 def ensure(
@@ -20,29 +26,19 @@ def ensure(
     """Make the tables, or check that those which are there are ours and of our version.
 
     refused: tells whether an error means that the database did not want the statement; any other
-    is raised as it is. grants: what to do where tables may not be made. Several processes may do
-    this at once. Raises ConfigurationError, naming the remedy.
+    is raised as it is. grants: what to do where tables may not be made or written. Several
+    processes may do this at once. Raises ConfigurationError, naming the remedy.
     """
+    tables = _Tables(execute, refused, grants)
     failure = ""
     for tried in range(_TRIES):
-        version = max(_versions(execute, refused), default=0)
-        if version > VERSION:
-            raise ConfigurationError(
-                "the store was made by a later version of coffrify-webhooks (its schema is "
-                f"{version}, this version knows {VERSION}); upgrade coffrify-webhooks"
-            )
-        there = _works(execute, refused, f"SELECT 1 FROM {EVENTS} WHERE 1 = 0")
-        if there and not _works(execute, refused, _OURS):
-            raise ConfigurationError(
-                f"the table {EVENTS} is there and is not one of coffrify-webhooks; name another "
-                "database (or file) in store="
-            )
-        if there and version:
+        version = tables.check()
+        if version:
             return
         try:
             for statement in sql.tables():
                 execute(statement, {})
-            if not version:
+            if not tables.version():
                 execute(f"INSERT INTO {SCHEMA} (version) VALUES ({VERSION})", {})
         except Exception as error:
             if not refused(error):
@@ -56,20 +52,58 @@ def ensure(
     )
 
 
-def _versions(execute: Execute, refused: Callable[[Exception], bool]) -> list[int]:
-    try:
-        return [version for (version,) in execute(f"SELECT version FROM {SCHEMA}", {}).fetchall()]
-    except Exception as error:
-        if not refused(error):
-            raise
-        return []
+class _Tables:
+    def __init__(self, execute: Execute, refused: Callable[[Exception], bool], grants: str) -> None:
+        self._execute = execute
+        self._refused = refused
+        self._grants = grants
+
+    def check(self) -> int:
+        """Return the version of tables that are there, ours and usable; 0 if one is missing."""
+        version = self.version()
+        if version > VERSION:
+            raise ConfigurationError(
+                "the store was made by a later version of coffrify-webhooks (its schema is "
+                f"{version}, this version knows {VERSION}); upgrade coffrify-webhooks"
+            )
+        if not version and self._has(SCHEMA, "1") and not self._has(SCHEMA, "version + 0"):
+            raise _foreign(SCHEMA)
+        there = self._has(EVENTS, "1")
+        if there and not self._has(EVENTS, _COLUMNS):
+            raise _foreign(EVENTS)
+        if not there or not version:
+            return 0
+        if not all(self._works(statement) for statement in _WRITES):
+            raise ConfigurationError(
+                f"the store's table {EVENTS} may not be written; {self._grants}"
+            )
+        return version
+
+    def version(self) -> int:
+        """Return the version that the tables say they are of; 0 if they say nothing."""
+        try:
+            rows: Any = self._execute(f"SELECT version FROM {SCHEMA}", {}).fetchall()
+        except Exception as error:
+            if not self._refused(error):
+                raise
+            return 0
+        return max((found for (found,) in rows if isinstance(found, int)), default=0)
+
+    def _has(self, table: str, columns: str) -> bool:
+        return self._works(f"SELECT {columns} FROM {table} WHERE 1 = 0")
+
+    def _works(self, statement: str) -> bool:
+        try:
+            self._execute(statement, {})
+        except Exception as error:
+            if not self._refused(error):
+                raise
+            return False
+        return True
 
 
-def _works(execute: Execute, refused: Callable[[Exception], bool], statement: str) -> bool:
-    try:
-        execute(statement, {}).fetchall()
-    except Exception as error:
-        if not refused(error):
-            raise
-        return False
-    return True
+def _foreign(table: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"the table {table} is there and is not one of coffrify-webhooks; name another database "
+        "(or file) in store="
+    )

@@ -26,8 +26,9 @@ from .statements import EVENTS, SCHEMA, Dialect
 with needs("sql"):
     from sqlalchemy import Connection, Engine, create_engine, event
     from sqlalchemy.engine import URL, make_url
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-    from sqlalchemy.pool import PoolProxiedConnection
+    from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+    from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+    from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 __all__ = ["SQLStore"]
 
@@ -48,6 +49,9 @@ _DRIVERS = {
 }
 _EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
 _CONNECT_TIMEOUT = 2
+_AUTOCOMMIT = "coffrify_webhooks_autocommit"
+_TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
+"""The drivers that know the option connect_timeout."""
 
 
 class SQLStore(RelationalStore):
@@ -71,7 +75,8 @@ class SQLStore(RelationalStore):
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._is_own = not isinstance(database, Engine)
-        self._engine = database if isinstance(database, Engine) else _engine(database)
+        self._app = database if isinstance(database, Engine) else None
+        self._engine = _beside(database) if isinstance(database, Engine) else _engine(database)
         name = self._engine.dialect.name
         dialect = _DIALECTS.get(name)
         if dialect is None:
@@ -81,12 +86,6 @@ class SQLStore(RelationalStore):
         pyformat = self._engine.dialect.paramstyle in ("pyformat", "format")
         super().__init__(dialect, pyformat=pyformat, clock=clock)
         self._timeout = timeout
-        # Each statement is a transaction of its own, without round trips for BEGIN and COMMIT.
-        self._autocommit = (
-            self._engine
-            if self._is_own
-            else self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        )
         self._ready = False
         _stores.add(self)
         try:
@@ -99,57 +98,76 @@ class SQLStore(RelationalStore):
                     "in the store's URL"
                 ) from None
             logger.warning("%s; it is tried again with each delivery", error)
+        except ImportError as error:  # a driver that needs another package
+            raise ConfigurationError(
+                f"the driver of {self._engine.url.drivername} needs {error.name}; install it, or "
+                "use another: postgresql://..., mysql://..."
+            ) from None
         finally:
             self.close()  # nothing is left open over a fork
 
     def __repr__(self) -> str:
-        return f"SQLStore({self._engine.url.render_as_string(hide_password=True)!r})"
+        url = self._engine.url.set(query={})  # a password may stand there as well
+        return f"SQLStore({url.render_as_string(hide_password=True)!r})"
 
     def close(self) -> None:
-        """See `Store.close`."""
-        self._engine.dispose()
+        """See `Store.close`; the application's own connections are the application's."""
+        if self._engine is not self._app:
+            self._engine.dispose()
 
     def atomically(
-        self, key: str | None, token: str, handler: str, work: Callable[[Any], T], /
+        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
     ) -> T:
         """See `AtomicStore.atomically`; `work` is given the SQLAlchemy `Connection`."""
-        raised: list[BaseException] = []
         try:
-            with self._transactional().begin() as connection:
-                self._hold(connection, key, token)
-                try:
-                    result = work(connection)
-                except BaseException as error:
-                    raised.append(error)
-                    raise
-                if key is not None and not self._finished(connection, key, token, handler):
-                    raise ClaimLost("the claim on this event ended while it was handled")
+            with self._transactional().connect() as connection:
+                return self._worked(connection, key, token, lease, handler, work)
         except SQLAlchemyError as error:
-            if raised and error is raised[0]:
-                raise  # the handler's own, not the store's
-            raise StoreUnavailable(f"the SQL store failed ({_kind(error)})") from error
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            if lost or isinstance(error, PoolTimeoutError):
+                raise StoreUnavailable(f"the SQL store failed ({_kind(error)})") from error
+            raise  # the handler's: what it did left nothing that could be committed
+
+    def _worked(
+        self,
+        connection: Connection,
+        key: str | None,
+        token: str,
+        lease: float,
+        handler: str,
+        work: Callable[[Any], T],
+    ) -> T:
+        row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
+
+        def update(statement: str) -> None:
+            if key is not None and connection.exec_driver_sql(statement, row).rowcount != 1:
+                raise ClaimLost("the claim on this event ended while it was handled")
+
+        with connection.begin() as transaction:
+            if _commits_by_itself(connection):
+                raise ConfigurationError(
+                    "the engine of the SQLStore is in AUTOCOMMIT, which knows no transactions; "
+                    "give one without that isolation level"
+                )
+            if self._sql.dialect == "sqlite":
+                # A write at the beginning: nobody else can write until the end, nor take the
+                # claim. On a server it would let the renewals wait.
+                update(self._sql.renew)
+            result = work(connection)
+            descriptor = _descriptor(cast("Any", connection.connection))
+            with deadline(descriptor, self._timeout):
+                update(self._sql.finish)
+                transaction.commit()
         return result
 
-    def _hold(self, connection: Connection, key: str | None, token: str) -> None:
-        """On SQLite, begin with a write: nobody else can write until the end, nor take the claim.
-
-        The lease cannot be renewed meanwhile, and need not be. A server would let the renewal wait.
-        """
-        if key is not None and self._sql.dialect == "sqlite":
-            row = self._row(key=key, token=token, lease=0.0)
-            if connection.exec_driver_sql(self._sql.renew, row).rowcount != 1:
-                raise ClaimLost("the claim on this event ended before it was handled")
-
     def _transactional(self) -> Engine:
-        if not self._is_own:
-            return self._engine
+        if self._app is not None:
+            return self._app
         with self._session():
             level = self._engine.dialect.default_isolation_level
+        if self._sql.dialect != "sqlite":
+            level = "READ COMMITTED"  # under a stricter one, a renewal would end the transaction
         return self._engine.execution_options(isolation_level=level)
-
-    def _finished(self, connection: Connection, key: str, token: str, handler: str) -> bool:
-        row = self._row(key=key, token=token, handler=f"{handler}\n")
-        return connection.exec_driver_sql(self._sql.checkpoint, row).rowcount == 1
 
     @contextmanager
     def _session(self) -> Generator[Execute]:
@@ -173,21 +191,28 @@ class SQLStore(RelationalStore):
     @contextmanager
     def _lent(self) -> Generator[PoolProxiedConnection]:
         """Lend a live connection of the driver in autocommit: SQLAlchemy's own costs its price."""
-        outer = None if self._is_own else self._autocommit.connect()
-        connection = outer.connection if outer else self._engine.raw_connection()
+        connection = self._engine.raw_connection()
         try:
             while _is_dead(_descriptor(connection)):  # the server was restarted
                 connection.invalidate()
-                if outer:
-                    outer.invalidate()
-                connection = outer.connection if outer else self._engine.raw_connection()
+                connection = self._engine.raw_connection()
+            if not self._is_own and not connection.info.get(_AUTOCOMMIT):
+                raw: Any = connection.dbapi_connection
+                self._engine.dialect.set_isolation_level(raw, "AUTOCOMMIT")
+                connection.info[_AUTOCOMMIT] = True
             yield connection
         except self._driver_error as error:
             if self._is_disconnect(error, connection):
                 connection.invalidate(error)
             raise
         finally:
-            (outer or connection).close()
+            self._give_back(connection)
+
+    def _give_back(self, connection: PoolProxiedConnection) -> None:
+        if self._engine is self._app and connection.info.pop(_AUTOCOMMIT, False):
+            raw: Any = connection.dbapi_connection
+            self._engine.dialect.reset_isolation_level(raw)
+        connection.close()
 
     @property
     def _driver_error(self) -> type[Exception]:
@@ -227,7 +252,7 @@ def _engine(database: str | URL) -> Engine:
         )
     try:
         engine = create_engine(url, **_options(url, driver))
-    except SQLAlchemyError as error:  # an unknown dialect, a malformed URL
+    except (SQLAlchemyError, TypeError, ValueError) as error:  # unknown dialects and options
         raise ConfigurationError(
             f"SQLAlchemy cannot use the store's URL ({type(error).__name__}: {url.drivername})"
         ) from None
@@ -248,7 +273,7 @@ def _options(url: URL, driver: str) -> dict[str, Any]:
     options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
     if url.get_backend_name() != "sqlite":
         options |= {"pool_size": 5, "max_overflow": 35, "pool_timeout": _CONNECT_TIMEOUT}
-    if driver in _EXTRAS:
+    if driver in _TIMED:
         options["connect_args"] = {"connect_timeout": _CONNECT_TIMEOUT}
     if driver == "pymysql":  # its connect_timeout ends before the server's greeting
         options["connect_args"]["read_timeout"] = _CONNECT_TIMEOUT
@@ -267,12 +292,35 @@ def _wait_for_answers(connection: Any, _record: object) -> None:
     connection._read_timeout = None  # noqa: SLF001 - there is no other way
 
 
+def _beside(app: Engine) -> Engine:
+    """Return an engine like the application's, with connections of its own.
+
+    Handlers that fill the application's pool must not keep leases from being renewed. A pool that
+    is but one connection (a database in memory) can only be shared.
+    """
+    if isinstance(app.pool, QueuePool):
+        return Engine(app.pool.recreate(), app.dialect, app.url)
+    return app
+
+
 def _descriptor(connection: PoolProxiedConnection) -> int | None:
     """Return the socket of a connection, where its driver shows it."""
     raw: Any = connection.dbapi_connection
     holder = getattr(raw, "_sock", raw)  # PyMySQL's
     number = getattr(holder, "fileno", None)
-    return cast("int | None", number()) if callable(number) else None
+    try:
+        return cast("int | None", number()) if callable(number) else None
+    except Exception:  # noqa: BLE001 - each driver says in its own way that it shows none
+        return None
+
+
+def _commits_by_itself(connection: Connection) -> bool:
+    raw: Any = connection.connection.dbapi_connection
+    if isinstance(raw, sqlite3.Connection):
+        return raw.isolation_level is None
+    if hasattr(raw, "get_autocommit"):  # PyMySQL's
+        return bool(raw.get_autocommit())
+    return getattr(raw, "autocommit", False) is True
 
 
 def _is_dead(descriptor: int | None) -> bool:
@@ -295,7 +343,7 @@ def _is_our_mistake(error: BaseException | None) -> bool:
     if isinstance(code, int):
         return code in _ACCESS_DENIED
     text = str(orig)
-    return "FATAL" in text and not any(word in text for word in _PASSING)
+    return "FATAL" in text and any(word in text for word in _TURNED_AWAY)
 
 
 def _kind(error: BaseException) -> str:
@@ -304,7 +352,14 @@ def _kind(error: BaseException) -> str:
 
 _ACCESS_DENIED = (1044, 1045, 1049, 1698)
 """MySQL's codes for a wrong user, password or database."""
-_PASSING = ("starting up", "shutting down", "too many", "recovery", "not yet accepting")
+_TURNED_AWAY = (
+    "authentication failed",
+    "does not exist",
+    "no pg_hba.conf entry",
+    "permission denied for database",
+    "not permitted to log in",
+)
+"""PostgreSQL's words for the same; a server that speaks another language is only away for us."""
 _GRANTS = (
     "run `coffrify-webhooks store init --store URL` as a user who may create tables, then grant "
     f"SELECT, INSERT, UPDATE and DELETE on {EVENTS}, and SELECT on {SCHEMA}, to this one"

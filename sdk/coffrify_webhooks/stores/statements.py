@@ -23,7 +23,8 @@ COLUMNS = (
 # SQLite has no server: its clock is ours.
 _NOW: dict[Dialect, str] = {
     "postgresql": "CAST(EXTRACT(EPOCH FROM statement_timestamp()) AS DOUBLE PRECISION)",
-    "mysql": "CAST(UNIX_TIMESTAMP(NOW(6)) AS DOUBLE)",
+    # Not of NOW(): local time is ambiguous for an hour in autumn.
+    "mysql": "(UNIX_TIMESTAMP() + MICROSECOND(NOW(6)) / 1000000e0)",
 }
 _TYPES: dict[Dialect, dict[str, str]] = {
     "sqlite": {"key": "TEXT", "short": "TEXT", "text": "TEXT", "bytes": "BLOB", "real": "REAL"},
@@ -63,23 +64,29 @@ class Statements:
             {insert} {EVENTS} ({COLUMNS}, token, body)
             VALUES (:key, :receiver, :id, :type, :status, 1, {now}, {now},
                 {now} + :lease, :digest, '', '', :delivery, :mine, :body) {on_conflict}""")
-        # MySQL assigns from left to right: what looks at the old status comes first.
+        # MySQL assigns from left to right: what looks at the old values comes first.
         self.take: str = self._text(f"""
             UPDATE {EVENTS} SET
                 attempts = CASE WHEN status = 'dead' THEN 1
                     WHEN status = 'claimed' AND token = :token THEN attempts
                     ELSE attempts + 1 END,
+                finished = CASE WHEN status = 'done' THEN '' ELSE finished END,
+                body = CASE WHEN digest = :digest THEN COALESCE(:body, body) ELSE :body END,
                 status = :status, token = :mine, lease_until = {now} + :lease, digest = :digest,
-                delivery = :delivery, body = COALESCE(:body, body), touched_at = {now}
+                delivery = :delivery, touched_at = {now}
             WHERE event_key = :key AND (
                 status IN ('failed', 'dead') OR (status = 'claimed' AND lease_until <= {now})
                 OR (:worker = 1 AND (
                     status = 'queued' OR (status = 'running' AND lease_until <= {now})
-                    OR (status = 'claimed' AND token = :token))))""")
+                    OR (status = 'claimed' AND token = :token)))
+                OR (:over = 1 AND status = 'done' AND digest <> :digest))""")
         self.look: str = self._text(f"""
             SELECT status, digest, finished, attempts FROM {EVENTS} WHERE event_key = :key""")
         self.renew: str = self._text(f"""
             UPDATE {EVENTS} SET lease_until = {now} + :lease WHERE {held}""")
+        self.finish: str = self._text(f"""
+            UPDATE {EVENTS} SET finished = {appended}, lease_until = {now} + :lease
+            WHERE {held}""")
         self.checkpoint: str = self._text(f"""
             UPDATE {EVENTS} SET finished = {appended} WHERE {held}""")
         self.done: str = self._text(f"""

@@ -592,6 +592,61 @@ class StoreContract:
         assert store.purge(self.age / 2) == 2
         assert store.stats() == {}
 
+    @pytest.mark.parametrize("how", ["failed", "expire"])
+    def test_a_body_belongs_to_its_digest(self, store: Store, advance: Advance, how: str) -> None:
+        """Once another body is handled, the earlier one is no longer kept, so no replay runs it."""
+        token = self.claim(store, digest="first", body=b"first").token
+        if how == "failed":
+            store.failed("k", token, "why")
+        else:
+            advance(self.lease)
+        again = self.claim(store, digest="second")
+        record = store.get("k")
+        assert record is not None
+        assert (record.digest, record.body) == ("second", None)
+        store.failed("k", again.token, "why", b"second")
+        record = store.get("k")
+        assert record is not None
+        assert record.body == b"second"
+
+    # --- by hand -------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("state", ["queued", "running", "failed", "dead", "new"])
+    def test_by_hand(self, store: Store, advance: Advance, state: str) -> None:
+        """With an empty token what an engine has is taken too, and deliveries then hear busy."""
+        if state != "new":
+            token = self.claim(store).token
+            if state in ("failed", "dead"):
+                getattr(store, state)("k", token, "why")
+            else:
+                store.queued("k", token)
+            if state == "running":
+                self.claim(store, token=token)
+                assert self.claim(store, token="").status == "queued"
+                advance(self.lease)
+        assert self.claim(store, token="").status == "claimed"
+        assert self.claim(store).status == "busy"
+        advance(self.lease)
+        assert self.claim(store).status == "claimed"
+
+    def test_by_hand_takes_nothing_that_is_done(self, store: Store) -> None:
+        """An empty token does not open what was handled, whichever body it has."""
+        store.done("k", self.claim(store).token)
+        assert self.claim(store, token="").status == "done"
+        assert self.claim(store, token="", digest="other").status == "conflict"
+
+    def test_over(self, store: Store) -> None:
+        """`over` takes what was done with another body, and nothing of it counts as finished."""
+        token = self.claim(store).token
+        store.checkpoint("k", token, "one")
+        store.done("k", token)
+        assert store.claim("k", "d", self.lease, "", over=True).status == "done"
+        taken = store.claim("k", "other", self.lease, "", over=True)
+        assert (taken.status, taken.finished) == ("claimed", frozenset())
+        assert store.claim("k", "third", self.lease, "", over=True).status == "busy"
+        assert store.done("k", taken.token)
+        assert self.claim(store, digest="other").status == "done"
+
     # --- find, stats ---------------------------------------------------------------------------
 
     def fill(self, store: Store, advance: Advance) -> None:
