@@ -98,9 +98,9 @@ def test_order() -> None:
     calls: list[str] = []
 
     class Traced(MemoryStore):
-        def claim(self, *arguments: Any) -> Any:
+        def claim(self, *arguments: Any, **options: Any) -> Any:
             calls.append("claim")
-            return super().claim(*arguments)
+            return super().claim(*arguments, **options)
 
         def queued(self, *arguments: Any) -> bool:
             calls.append("queued")

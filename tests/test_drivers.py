@@ -204,9 +204,9 @@ async def test_the_loop_is_never_blocked(rig: Rig) -> None:
     where: dict[str, set[int]] = {"store": set(), "sync": set(), "async": set()}
 
     class Watched(MemoryStore):
-        def claim(self, *arguments: Any) -> Claim:
+        def claim(self, *arguments: Any, **options: Any) -> Claim:
             where["store"].add(threading.get_ident())
-            return super().claim(*arguments)
+            return super().claim(*arguments, **options)
 
     rig = Rig(Watched())
     for kind in ("sync", "async"):
@@ -511,10 +511,10 @@ def test_cancelled_while_claiming(rig: Rig) -> None:
     asked, answer = threading.Event(), threading.Event()
 
     class Slow(MemoryStore):
-        def claim(self, *arguments: Any) -> Claim:
+        def claim(self, *arguments: Any, **options: Any) -> Claim:
             asked.set()
             assert answer.wait(PATIENCE)
-            return super().claim(*arguments)
+            return super().claim(*arguments, **options)
 
     rig = Rig(Slow())
     runs: list[str | None] = []

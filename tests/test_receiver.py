@@ -428,9 +428,9 @@ class Traced(MemoryStore):
         super().__init__()
         self.calls = calls
 
-    def claim(self, *arguments: Any) -> Claim:
+    def claim(self, *arguments: Any, **options: Any) -> Claim:
         self.calls.append("claim")
-        return super().claim(*arguments)
+        return super().claim(*arguments, **options)
 
     def checkpoint(self, key: str, token: str, handler: str) -> bool:
         self.calls.append(f"checkpoint {handler}")
