@@ -14,12 +14,12 @@ from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Literal, TypeAlias, TypeVar
 
-__all__ = ["in_thread", "run", "shielded", "within"]
+__all__ = ["in_thread", "run", "shielded", "submit", "within"]
 
 T = TypeVar("T")
-Pool: TypeAlias = Literal["handlers", "stores", "others"]
+Pool: TypeAlias = Literal["handlers", "stores", "engines", "others"]
 
-_SIZES: dict[str, int] = {"handlers": 40, "stores": 64, "others": 40}
+_SIZES: dict[str, int] = {"handlers": 40, "stores": 64, "engines": 40, "others": 40}
 _pools: dict[str, ThreadPoolExecutor] = {}
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -86,6 +86,11 @@ def _in_fresh_thread(call: Callable[[], T], context: Context) -> "Future[T]":
 
 
 # --- sync code from async code ----------------------------------------------------------------
+
+
+def submit(pool: Pool, function: Callable[..., T], *arguments: Any) -> "Future[T]":
+    """Call a sync function in a worker thread, for whoever does not wait for its end."""
+    return _pool(pool).submit(copy_context().run, function, *arguments)
 
 
 async def in_thread(pool: Pool, function: Callable[..., T], *arguments: Any) -> T:

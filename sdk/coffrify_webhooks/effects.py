@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .event import Event
     from .observe import Kind
     from .reply import Reply
+    from .retries import Retries
     from .router import Handler, Router
     from .signature import Verifier
     from .stores import Store
@@ -93,6 +94,8 @@ class Settings(Protocol):
     def lease(self) -> float: ...
     @property
     def strict(self) -> bool: ...
+    @property
+    def retries(self) -> Retries: ...
     @property
     def retention(self) -> float: ...
     @property

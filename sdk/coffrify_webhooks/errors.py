@@ -37,6 +37,8 @@ class WebhookError(Exception):
     code = "error"
     outcome = "failed"
     """The `Reply.outcome` it leads to."""
+    retry_after: float = 10.0
+    """Seconds after which an engine's worker should try again; see `Receiver.execute`."""
 
 
 class ConfigurationError(WebhookError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from asyncio import CancelledError
 from contextlib import suppress
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from .effects import Ask, Call, Settings, Steps, Tell
 from .errors import ClaimLost, ConfigurationError, HandlerError, StoreUnavailable, WebhookError
@@ -143,12 +143,8 @@ def giving_back(
     key: str,
     token: str,
     body: bytes,
-    *,
-    failed: Literal["failed", "dead"] = "failed",
 ) -> Steps[Outcome]:
     """Give the claim back if the work fails, so that the next attempt need not wait for it.
-
-    failed: what a failed event then is; dead if nobody will send it again.
 
     Not when the process itself is being stopped: a handler may still be running then, and the
     lease ends by itself.
@@ -160,7 +156,7 @@ def giving_back(
     except Exception as error:
         with suppress(StoreUnavailable):
             if isinstance(error, HandlerError):
-                yield from ask(failed, key, token, error.reason, kept(settings, body))
+                yield from ask("failed", key, token, error.reason, kept(settings, body))
             else:
                 yield from ask("release", key, token)
         raise

@@ -30,6 +30,8 @@ Kind: TypeAlias = Literal[
     "handler_failed",  # a handler raised
     "replied",  # every delivery, last
     "executed",  # an engine's worker has run an event
+    "dead",  # an engine's worker has tried an event for the last time
+    "swept",  # an event that an engine seems to have lost was dispatched again
 ]
 
 _LEVELS: dict[str, int] = {
@@ -42,6 +44,8 @@ _LEVELS: dict[str, int] = {
     "handler_failed": logging.ERROR,
     "replied": logging.INFO,
     "executed": logging.INFO,
+    "dead": logging.ERROR,
+    "swept": logging.WARNING,
 }
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from .dispatch import Dispatcher
 from .errors import ConfigurationError
 from .observe import Observer
+from .retries import Retries
 from .router import Router, default_router, router_of
 from .stores import Store, default_store, open_store
 
@@ -21,6 +22,7 @@ __all__ = [
     "import_handlers",
     "observers_of",
     "refuse_unknown",
+    "retries_of",
     "router_for",
     "secrets_of",
     "size",
@@ -70,6 +72,13 @@ def amount(option: str, value: Any) -> Any:
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
         raise ConfigurationError(f"{option}={value!r}: give a number above 0")
     return value
+
+
+def retries_of(retries: Any) -> Retries:
+    """Return the policy given."""
+    if isinstance(retries, Retries):
+        return retries
+    raise ConfigurationError(f"retries={retries!r}: give Retries(attempts=12, first=10)")
 
 
 def size(option: str, value: Any, default: int) -> int:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import inspect
 import time
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 from . import bridge, leases, options, pipeline, worker
 from .effects import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
-from .errors import ConfigurationError, NotReplayable, WebhookError
+from .errors import Busy, ConfigurationError, DispatchError, NotReplayable, WebhookError
 from .handling import FAILURES
 from .identity import key_of
 from .observe import Notice, Observer, log, logger
 from .reply import Outcome, Reply
+from .retries import RETRIES, Retries
 from .signature import SCHEMES, TOLERANCE, Verifier
-from .stores import AtomicStore, Claim, Record, Store
+from .stores import AtomicStore, Claim, Filter, Record, Store
+from .stores.record import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import ModuleType
 
     from .delivery import Scheme
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from .events._overloads import Registrar
     from .router import Router
     from .signature import Headers, SecretSource
+    from .stores import Status
 
 __all__ = ["Receiver"]
 
@@ -32,6 +36,8 @@ T = TypeVar("T")
 
 
 _DAY = 86_400
+_HAND_OVER = 5.0
+"""Seconds; the sender gives up after 15."""
 _PURGE_EVERY = 3600
 _MOST_REMEMBERED = 10_000
 
@@ -75,6 +81,12 @@ class Receiver:
     keep_body:
         Bytes up to which the body of an event that failed, is dead or is queued is kept in the
         store, so that it can be replayed; max_body unless told, and 0 keeps none.
+    retries:
+        How often an engine's worker tries an event, and how long it waits in between. Inline, the
+        sender's own retries are the only ones.
+    lost_after:
+        Seconds beyond the longest wait after which an event that an engine has not handled is
+        dispatched again; see `sweep`.
     clock:
         Returns the time in seconds since 1970; for tests.
 
@@ -100,6 +112,8 @@ class Receiver:
         observers: Iterable[Observer] = (),
         retention: float = 30 * _DAY,
         keep_body: int | None = None,
+        retries: Retries = RETRIES,
+        lost_after: float = 300,
         clock: Callable[[], float] = time.time,
         **unknown: Never,
     ) -> None:
@@ -110,6 +124,8 @@ class Receiver:
         self.router: Router = options.router_for(router, events)
         self.max_body: int = options.amount("max_body", max_body)
         self.keep_body: int = options.size("keep_body", keep_body, self.max_body)
+        self.retries: Retries = options.retries_of(retries)
+        self.lost_after: float = options.amount("lost_after", lost_after)
         self.lease: float = options.amount("lease", lease)
         self.retention: float = options.amount("retention", retention)
         self.strict: bool = options.flag("strict", strict)
@@ -160,8 +176,10 @@ class Receiver:
     def execute(self, message: Message) -> Outcome:
         """Run the handlers for a message that a dispatcher took; what an engine's worker calls.
 
-        Raises Busy, or HandlerError from what the handler raised, so that the engine brings the
-        message back; MessageError for what is no message of this receiver.
+        Returns what came of it; "dead" after the last attempt that `retries` allows. Raises Busy,
+        or HandlerError from what the handler raised, or StoreUnavailable: let the engine bring the
+        message back after `error.retry_after` seconds. Busy and StoreUnavailable spend no attempt.
+        Raises MessageError for what is no message of this receiver; that will not pass.
         """
         return self._drive(worker.execute(self, message))
 
@@ -178,6 +196,38 @@ class Receiver:
         if record is None:
             raise NotReplayable("the store does not know this event")
         return self._drive(worker.replay(self, record))
+
+    def sweep(self, limit: int = 100) -> int:
+        """Dispatch again what an engine seems to have lost; return how many. Workers call this.
+
+        That is an event which was handed over and not handled, when the longest wait between its
+        attempts, and some minutes more, are over; or which a worker left when it died.
+        """
+        if self.dispatcher is None:
+            return 0
+        swept = 0
+        for record in self._lost(limit):
+            try:
+                self._drive(worker.replay(self, record))
+            except Busy:
+                continue  # its worker, or another sweep, has it
+            swept += 1
+            text = f"{record.type!a} {record.id!a} was not handled in time; dispatched again"
+            self._tell(Tell("swept", text))
+        return swept
+
+    def _lost(self, limit: int) -> Iterator[Record]:
+        # Claimed is what a web process or another sweep had in its hands when it died.
+        statuses: tuple[Status, ...] = ("queued", "running", "claimed")
+        wanted = Filter(receiver=plain(self.name), statuses=statuses, idle=self.lost_after)
+        now = self.clock()  # that of the store may differ; what is dispatched twice runs once
+        for found in self.store.find(wanted, limit):
+            patience = self.lost_after + self.retries.longest_wait(found.attempts)
+            if found.lease_until > now or found.touched_at + patience > now:
+                continue
+            record = self.store.get(found.key)
+            if record is not None and record.body is not None:
+                yield record
 
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""
@@ -298,13 +348,22 @@ class Receiver:
             case Ask(method, arguments, options):
                 return getattr(self.store, method)(*arguments, **options)
             case Hand(message) if self.dispatcher is not None:
-                return self.dispatcher.dispatch(message)
+                return self._dispatch(self.dispatcher, message)
             case LoadSecrets():
                 return self.verifier.keyring()
             case Tell():
                 return self._tell(effect)
             case _:
                 raise TypeError(effect)
+
+    def _dispatch(self, dispatcher: Dispatcher, message: Message) -> None:
+        """Hand over within the time that the sender leaves us, even if the engine hangs."""
+        handed = bridge.submit("engines", dispatcher.dispatch, message)
+        try:
+            handed.result(_HAND_OVER)
+        except FutureTimeoutError:
+            handed.cancel()
+            raise DispatchError("the engine did not take the event in time") from None
 
     def _tell(self, tell: Tell) -> None:
         notice = Notice(

@@ -24,6 +24,7 @@ Outcome: TypeAlias = Literal[
     "failed",
     "misconfigured",
     "unavailable",
+    "dead",  # only of `Receiver.execute`: an engine's worker has tried for the last time
 ]
 
 _RETRY_AFTER = {"busy": "5", "unavailable": "30"}

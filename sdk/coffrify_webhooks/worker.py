@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 from .dispatch.message import restore, unpack
 from .effects import Settings, Steps, Tell
-from .errors import Busy, ClaimLost, HandlerError, NoHandlers, NotReplayable, StoreUnavailable
-from .handling import ask, bury, giving_back, run
+from .errors import (
+    Busy,
+    ClaimLost,
+    HandlerError,
+    NoHandlers,
+    NotReplayable,
+    StoreUnavailable,
+    WebhookError,
+)
+from .handling import ask, bury, kept, run
 from .identity import about, key_of, read
 from .pipeline import hand_over
 from .stores import Claim
 
 if TYPE_CHECKING:
+    from .delivery import Delivery
+    from .event import Event
     from .reply import Outcome
+    from .retries import Retries
     from .stores import Record
 
 __all__ = ["execute", "replay"]
@@ -24,7 +35,8 @@ __all__ = ["execute", "replay"]
 def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     """Run the handlers for a message that the web process handed to an engine.
 
-    Raises Busy or HandlerError (or another WebhookError), so that the engine brings it back.
+    Raises Busy or HandlerError (or another WebhookError), so that the engine brings it back after
+    `retry_after` seconds; returns "dead" once the last attempt has failed.
     """
     event_id, token, delivery = unpack(message, settings.name)
     event, _ = read(settings, delivery)
@@ -34,8 +46,9 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     else:
         key = key_of(settings.name, event_id)
         digest = sha256(delivery.body).hexdigest()
-        kept = about(settings, delivery, event)
-        claim: Claim = yield from ask("claim", key, digest, settings.lease, token, kept)
+        known = about(settings, delivery, event)
+        body = kept(settings, delivery.body)
+        claim: Claim = yield from ask("claim", key, digest, settings.lease, token, known, body)
         if claim.status == "conflict":
             return (yield from bury(settings, key, digest, delivery, event))
         if claim.status == "done":
@@ -43,7 +56,9 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
         if claim.status != "claimed":
             raise Busy("this event is being handled by another worker right now")
         work = run(settings, delivery, event, key, claim)
-        outcome = yield from _leaving_queued(work, key, claim.token)
+        outcome = yield from _to_the_end(settings.retries, work, key, claim)
+        if outcome == "dead":
+            yield _told_dead(delivery, event, claim)
     yield Tell("executed", f"{event.type!a} {event.id!a}: {outcome}", delivery, event)
     return outcome
 
@@ -76,18 +91,31 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
         work = hand_over(settings, delivery, key, claim.token)
     else:
         work = run(settings, delivery, event, key, claim)
-    outcome = yield from giving_back(
-        work,
-        settings,
-        key,
-        claim.token,
-        record.body,
-        failed="failed" if record.status == "failed" else "dead",  # its sender has given up
-    )
+    outcome = yield from _replayed(work, record, key, claim)
     if over:
         yield from ask("forget", record.key)
     yield Tell("executed", f"replay of {event.type!a} {event.id!a}: {outcome}", delivery, event)
     return outcome
+
+
+def _replayed(work: Steps[Outcome], record: Record, key: str, claim: Claim) -> Steps[Outcome]:
+    """Do the work; if it fails, put the event back where it was: nobody may send it again."""
+    try:
+        return (yield from work)
+    except (ClaimLost, StoreUnavailable):
+        raise
+    except Exception as error:
+        failed = isinstance(error, HandlerError)
+        reason = error.reason if isinstance(error, HandlerError) else record.error
+        with suppress(StoreUnavailable):
+            if record.status in ("queued", "running", "claimed") and not failed:
+                yield from ask("queued", key, claim.token)
+            elif record.status == "failed":
+                yield from ask("failed", key, claim.token, reason, record.body)
+            else:
+                reason = reason or type(error).__name__
+                yield from ask("dead", key, claim.token, reason, record.body)
+        raise
 
 
 def _refuse_without_handlers(settings: Settings) -> None:
@@ -97,14 +125,31 @@ def _refuse_without_handlers(settings: Settings) -> None:
         )
 
 
-def _leaving_queued(work: Steps[Outcome], key: str, token: str) -> Steps[Outcome]:
-    """Leave the event queued if the work fails: the engine brings it back."""
+def _to_the_end(retries: Retries, work: Steps[Outcome], key: str, claim: Claim) -> Steps[Outcome]:
+    """Run one attempt; if it fails leave the event queued, or dead after the last."""
+    if claim.attempts > retries.attempts:
+        # Each attempt so far took its worker along, or the last could not be recorded.
+        yield from ask("dead", key, claim.token, "its worker died while handling it")
+        return "dead"
     try:
         return (yield from work)
     except (ClaimLost, StoreUnavailable):
         raise
     except Exception as error:
         reason = error.reason if isinstance(error, HandlerError) else type(error).__name__
+        if claim.attempts >= retries.attempts:
+            yield from ask("dead", key, claim.token, reason)
+            return "dead"
         with suppress(StoreUnavailable):
-            yield from ask("queued", key, token, reason)
+            yield from ask("queued", key, claim.token, reason)
+        if isinstance(error, WebhookError):
+            error.retry_after = retries.wait(claim.attempts)
         raise
+
+
+def _told_dead(delivery: Delivery, event: Event, claim: Claim) -> Tell:
+    text = (
+        f"{event.type!a} {event.id!a} is a dead letter after {claim.attempts} attempts; "
+        "`coffrify-webhooks events replay` brings it back"
+    )
+    return Tell("dead", text, delivery, event)
