@@ -572,6 +572,34 @@ def test_the_lease_holds_after_an_atomic_handler(shop: Any) -> None:
     assert store.get("k").finished == {"h"}
 
 
+def test_a_server_that_hangs_at_the_commit(server: Any) -> None:
+    """A server that hangs at an atomic handler's commit is 503 within 5 s; nothing doubles."""
+    url = server.database("commit")
+    run(url, "CREATE TABLE orders (event VARCHAR(64))")
+    store = SQLStore(url)
+    began: list[float] = []
+
+    def handle(event: Any, connection: Any) -> None:
+        connection.execute(sqlalchemy.text("INSERT INTO orders VALUES (:id)"), {"id": event.id})
+        if not began:
+            server.pause()
+            began.append(time.monotonic())
+
+    receiver = atomic(store, handle, lease=0.5)
+    try:
+        assert receiver.receive(*delivery()).outcome == "unavailable"
+        took = time.monotonic() - began[0]
+    finally:
+        server.resume()
+    assert took < 5
+    outcome = "busy"
+    while outcome in ("busy", "unavailable"):
+        outcome = receiver.receive(*delivery()).outcome
+    assert outcome in ("handled", "duplicate")
+    assert orders(store._engine) == ["evt_1"]
+    store.close()
+
+
 def test_an_engine_in_autocommit_is_refused(postgres_url: str) -> None:
     """An engine that knows no transactions runs no atomic handler, and the remedy is named."""
     engine = sqlalchemy.create_engine(SQLStore_url(postgres_url), isolation_level="AUTOCOMMIT")
