@@ -260,6 +260,22 @@ def test_the_sweep_leaves_what_is_in_order() -> None:
     assert rig.receiver.sweep() == 0
 
 
+def test_the_sweep_sees_beyond_those_that_wait() -> None:
+    """However many events wait for their next attempt, one that is lost is found behind them."""
+    rig = Rig(retries=Retries(first=3000, jitter=0, longest=3000), lost_after=300)
+    rig.deliver()
+    rig.now += 1000
+    for number in range(150):
+        body = b'{"id": "evt_w%d", "type": "ping"}' % number
+        rig.receiver.receive(body, sign(body, SECRET, timestamp=rig.now))
+        with pytest.raises(HandlerError):
+            rig.work()
+    rig.engine.messages.clear()
+    rig.now += 2400
+    assert rig.receiver.sweep(limit=1) == 1
+    assert [message["id"] for message in rig.engine.messages] == ["evt_1"]
+
+
 def test_a_sweep_loses_nothing_when_the_engine_is_away() -> None:
     """An engine that refuses leaves the event on record as it was, for the next sweep."""
     rig = Rig(lost_after=300)

@@ -206,7 +206,12 @@ class Receiver:
         if self.dispatcher is None:
             return 0
         swept = 0
-        for record in self._lost(limit):
+        for lost in self._lost():
+            if swept >= limit:
+                break
+            record = self.store.get(lost.key)
+            if record is None or record.body is None:
+                continue
             try:
                 self._drive(worker.replay(self, record))
             except Busy:
@@ -216,18 +221,19 @@ class Receiver:
             self._tell(Tell("swept", text))
         return swept
 
-    def _lost(self, limit: int) -> Iterator[Record]:
+    def _lost(self) -> Iterator[Record]:
         # Claimed is what a web process or another sweep had in its hands when it died.
         statuses: tuple[Status, ...] = ("queued", "running", "claimed")
         wanted = Filter(receiver=plain(self.name), statuses=statuses, idle=self.lost_after)
+        after: Record | None = None
+        while found := self.store.find(wanted, after=after):
+            yield from filter(self._is_overdue, found)
+            after = found[-1]
+
+    def _is_overdue(self, record: Record) -> bool:
         now = self.clock()  # that of the store may differ; what is dispatched twice runs once
-        for found in self.store.find(wanted, limit):
-            patience = self.lost_after + self.retries.longest_wait(found.attempts)
-            if found.lease_until > now or found.touched_at + patience > now:
-                continue
-            record = self.store.get(found.key)
-            if record is not None and record.body is not None:
-                yield record
+        patience = self.lost_after + self.retries.longest_wait(record.attempts)
+        return record.lease_until <= now and record.touched_at + patience <= now
 
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""

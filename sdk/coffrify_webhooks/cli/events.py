@@ -7,6 +7,7 @@ from .events_list import list_
 from .events_replay import replay
 from .events_show import show
 from .events_stats import stats
+from .events_sweep import sweep
 from .failure import Group
 
 __all__ = ["events"]
@@ -25,5 +26,5 @@ def events() -> None:
     """Look after the events that came; without a command, list them."""
 
 
-for _each in (list_, show, replay, forget, purge, stats):
+for _each in (list_, show, replay, forget, purge, stats, sweep):
     events.add_command(_each)
