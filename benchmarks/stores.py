@@ -197,7 +197,7 @@ def main() -> None:
                 "SQLStore": ours(store),
             },
         )
-    with Valkey() as valkey:
+    with Valkey("--appendfsync", "everysec") as valkey:
         client: Any = redis.Redis.from_url(valkey.url)
         sha = client.script_load(SCRIPT)
         store = open_store(valkey.url)

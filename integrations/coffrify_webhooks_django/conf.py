@@ -19,6 +19,9 @@ from .default_store import with_store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from coffrify_webhooks.dispatch import Message
+    from coffrify_webhooks.reply import Outcome
+
 __all__ = ["DjangoReceiver", "current_endpoint", "forget_endpoint"]
 
 SETTING = "COFFRIFY_WEBHOOKS"
@@ -32,6 +35,14 @@ class DjangoReceiver(Receiver):
         close_old_connections()
         try:
             return super().in_worker(function, *arguments)
+        finally:
+            close_old_connections()
+
+    def execute(self, message: Message) -> Outcome:
+        """Run the handlers for an engine's message, whose threads Django knows nothing of."""
+        close_old_connections()
+        try:
+            return super().execute(message)
         finally:
             close_old_connections()
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from .parsing import parse
     from .receiver import Receiver
     from .reply import Outcome, Reply
+    from .retries import Retries
     from .router import Router, on
     from .signature import Secret, Verifier, sign, verify
     from .stores import Claim, Store

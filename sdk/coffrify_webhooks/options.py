@@ -137,9 +137,15 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
     if dispatcher is None or isinstance(dispatcher, Dispatcher):
         return dispatcher
     if isinstance(dispatcher, str):
+        scheme = dispatcher.partition(":")[0]
+        if scheme.partition("+")[0] == "dbos":
+            from .dispatch.dbos import DBOSDispatcher  # noqa: PLC0415 - only what is used
+
+            return DBOSDispatcher.from_url(dispatcher)
         raise ConfigurationError(
-            f"no dispatcher is known by the URL {dispatcher!r}; this version takes an object with "
-            "a dispatch(message) method, and without one handlers run inline"
+            f"no dispatcher is known by a URL that begins {scheme[:20] + ':'!r}; use "
+            '"dbos+sqlite:///engine.db" or "dbos+postgresql://...", or an object with a '
+            "dispatch(message) method; without one handlers run inline"
         )
     raise ConfigurationError(
         "dispatcher is an object with a dispatch(message) method; "

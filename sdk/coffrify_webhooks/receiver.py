@@ -61,7 +61,8 @@ class Receiver:
         Where claims are kept: a `Store` or a URL, else the variable COFFRIFY_WEBHOOKS_STORE, else
         the file `coffrify-webhooks.db` in the working directory.
     dispatcher:
-        An engine to hand events to; else the handlers run inline, while the sender waits.
+        An engine to hand events to: a `Dispatcher`, or a URL such as "dbos+sqlite:///engine.db".
+        Else the handlers run inline, while the sender waits.
     schemes:
         Signatures that count, of "standard" and "coffrify".
     tolerance:
@@ -103,7 +104,7 @@ class Receiver:
         events: ModuleType | str | None = None,
         handlers: str | Iterable[str] = (),
         store: Store | str | None = None,
-        dispatcher: Dispatcher | None = None,
+        dispatcher: Dispatcher | str | None = None,
         schemes: Iterable[Scheme] = SCHEMES,
         tolerance: float = TOLERANCE,
         max_body: int = 1_048_576,

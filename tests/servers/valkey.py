@@ -32,7 +32,8 @@ class Valkey(Server):
             *("--bind", "127.0.0.1", "--port", str(self.port)),
             *("--unixsocket", str(self.folder / "socket")),
             *("--dir", str(self.folder)),
-            *("--save", "", "--appendonly", "yes"),
+            # With "everysec" a write may be put off while the disk is busy, and a kill loses it.
+            *("--save", "", "--appendonly", "yes", "--appendfsync", "always"),
             *self.options,
         ]
 

@@ -10,6 +10,7 @@ from .demo import demo
 from .events import events
 from .failure import Group
 from .store import store
+from .worker import worker
 
 __all__ = ["commands"]
 
@@ -25,3 +26,4 @@ commands.add_command(codegen)
 commands.add_command(demo)
 commands.add_command(events)
 commands.add_command(store)
+commands.add_command(worker)

@@ -75,7 +75,8 @@ class Store(Protocol):
         Free are an event that is new, one whose claim has expired, and one that failed or is
         dead. token: what an engine's message carries. With it a queued event can be taken too, one
         whose worker's lease is over, and the claim that the token itself stands for; the event
-        then counts as running on an engine, for which deliveries need not come again. With an
+        then counts as running on an engine, for which deliveries need not come again. What is dead
+        it does not take: a message that was delivered twice must not raise it. With an
         empty token these can be taken as well, but the event counts as claimed. about: what to
         keep of it. body: to be kept until the event is done; that of another digest is dropped.
         over: take also an event that was done with another digest, and forget what had finished.

@@ -13,7 +13,6 @@ from .record import EVERYTHING, About, Filter, Record, Status
 __all__ = ["MemoryStore"]
 
 _LIVE = ("claimed", "running")
-_FREE = ("failed", "dead")
 
 
 @dataclass(slots=True)
@@ -235,7 +234,9 @@ def _is_type(name: str, wanted: str) -> bool:
 
 def _may_take(row: _Row, now: float, token: str | None) -> bool:
     expired = row.lease_until <= now
-    if row.status in _FREE or (row.status == "claimed" and expired):
+    if row.status == "failed" or (row.status == "claimed" and expired):
+        return True
+    if row.status == "dead" and not token:
         return True
     if token is None:
         return False
@@ -249,6 +250,8 @@ def _may_take(row: _Row, now: float, token: str | None) -> bool:
 def _refusal(row: _Row, digest: str) -> ClaimStatus:
     if row.status in ("done", "conflict"):
         return "done" if row.digest == digest else "conflict"
+    if row.status == "dead":
+        return "done"
     return "queued" if row.status in ("queued", "running") else "busy"
 
 

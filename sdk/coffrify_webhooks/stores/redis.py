@@ -544,7 +544,7 @@ if not was then
 else
   local expired = tonumber(known[3]) <= at
   local by_token = was == 'claimed' and known[2] == token
-  local free = was == 'failed' or was == 'dead' or (was == 'claimed' and expired)
+  local free = was == 'failed' or (was == 'dead' and token == '') or (was == 'claimed' and expired)
   if how == 'worker' or how == 'workerover' then
     free = free or was == 'queued' or (was == 'running' and expired) or by_token
   end
@@ -554,7 +554,7 @@ else
     known[6] = nil
   end
   if not free then
-    local answers = {claimed = 'busy', queued = 'queued', running = 'queued'}
+    local answers = {claimed = 'busy', queued = 'queued', running = 'queued', dead = 'done'}
     return {answers[was] or (known[4] == digest and 'done') or 'conflict', 0, ''}
   end
   attempts = tonumber(known[5])

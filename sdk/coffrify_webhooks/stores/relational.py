@@ -199,6 +199,8 @@ def _names(finished: str) -> frozenset[str]:
 def _refusal(status: str, same: bool) -> ClaimStatus:  # noqa: FBT001
     if status in ("done", "conflict"):
         return "done" if same else "conflict"
+    if status == "dead":
+        return "done"
     return "queued" if status in ("queued", "running") else "busy"
 
 

@@ -75,7 +75,8 @@ class Statements:
                 status = :status, token = :mine, lease_until = {now} + :lease, digest = :digest,
                 delivery = :delivery, touched_at = {now}
             WHERE event_key = :key AND (
-                status IN ('failed', 'dead') OR (status = 'claimed' AND lease_until <= {now})
+                status = 'failed' OR (status = 'dead' AND :token = '')
+                OR (status = 'claimed' AND lease_until <= {now})
                 OR (:worker = 1 AND (
                     status = 'queued' OR (status = 'running' AND lease_until <= {now})
                     OR (status = 'claimed' AND token = :token)))

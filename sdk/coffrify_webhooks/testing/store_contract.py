@@ -592,6 +592,14 @@ class StoreContract:
         assert store.purge(self.age / 2) == 2
         assert store.stats() == {}
 
+    def test_a_stale_message_raises_no_dead(self, store: Store) -> None:
+        """A worker's message finds a dead event settled; a delivery, or a hand, takes it."""
+        web = self.claim(store).token
+        store.queued("k", web)
+        store.dead("k", self.claim(store, token=web).token, "why")
+        assert self.claim(store, token=web).status == "done"
+        assert self.claim(store, token="").status == "claimed"
+
     @pytest.mark.parametrize("how", ["failed", "expire"])
     def test_a_body_belongs_to_its_digest(self, store: Store, advance: Advance, how: str) -> None:
         """Once another body is handled, the earlier one is no longer kept, so no replay runs it."""

@@ -1,0 +1,128 @@
+"""`coffrify-webhooks worker`: handles what the web process has handed to an engine."""
+
+import logging
+import os
+import signal
+import sys
+from threading import Event, Timer
+from typing import Any, Protocol, cast
+
+import click
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.receiver import Receiver
+from coffrify_webhooks.stores.memory import MemoryStore
+
+from .source import Source
+from .source import _receiver as _named
+
+__all__ = ["worker"]
+
+_MERCY = 10.0
+"""Seconds beyond the grace in which the engine itself must have shut down."""
+
+
+class _Worker(Protocol):
+    def work(self, receiver: Receiver, stop: Event, grace: float) -> bool: ...
+
+
+@click.command()
+@click.option(
+    "--app",
+    metavar="MODULE[:NAME]",
+    help="Where your Receiver is: myapp.webhooks or myapp.webhooks:receiver.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=25.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long handlers that are running may go on after SIGTERM or Ctrl-C.",
+)
+@click.pass_obj
+def worker(source: object, app: str | None, grace: float) -> None:
+    """Handle the events that the web process has handed to the engine.
+
+    One worker serves one Receiver. It may be killed at any time: the next one goes on with what it
+    had. A second signal stops it at once.
+    """
+    receiver = _receiver(source, app)
+    engine = _engine(receiver)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    click.echo(
+        f"worker of {receiver.name!r}: engine {engine!r}, store {receiver.store!r}, "
+        f"handlers: {len(receiver.router)}",
+        err=True,
+    )
+    stop = _stop_by_signal(grace)
+    try:
+        finished = engine.work(receiver, stop, grace)
+    finally:
+        receiver.store.close()
+    if not finished:
+        click.echo("stopped; what was still running is begun again by the next worker", err=True)
+        _leave(1)  # an ordinary exit would wait for the threads that are still at it
+
+
+def _receiver(source: object, app: str | None) -> Receiver:
+    if isinstance(source, Source):
+        if app:
+            raise click.UsageError("--app is settled by your settings here")
+        found = source.receiver
+    elif app is None:
+        raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
+    else:
+        found = _named(app)
+    if found is None:
+        raise ConfigurationError(f"--app {app}: there is no Receiver in this module")
+    if not len(found.router):
+        raise ConfigurationError(
+            "no handler is registered; import the module that holds them, or name it: "
+            'Receiver(handlers=("myapp.webhooks",))'
+        )
+    if isinstance(found.store, MemoryStore):
+        raise ConfigurationError(
+            "a store in memory is seen by its own process only; the worker and the web process "
+            "need a common one: Receiver(store=...)"
+        )
+    return found
+
+
+def _engine(receiver: Receiver) -> _Worker:
+    engine: Any = receiver.dispatcher
+    if engine is None:
+        raise ConfigurationError(
+            "this Receiver has no engine, so the web process runs its handlers itself; give it "
+            'one: Receiver(dispatcher="dbos+sqlite:///engine.db")'
+        )
+    if not callable(getattr(engine, "work", None)):
+        raise ConfigurationError(
+            f"{type(engine).__name__} has no worker of its own here; start the engine's: for "
+            "Celery `celery -A myapp.tasks worker`"
+        )
+    return cast("_Worker", engine)
+
+
+def _stop_by_signal(grace: float) -> Event:
+    """Return an event that the first signal sets; a second one ends the process."""
+    stop = Event()
+
+    def asked(_number: int, _frame: Any) -> None:
+        if stop.is_set():
+            os._exit(1)
+        stop.set()
+        last = Timer(grace + _MERCY, _leave, (1,))
+        last.daemon = True
+        last.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
+    return stop
+
+
+def _leave(code: int) -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

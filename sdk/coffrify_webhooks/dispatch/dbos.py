@@ -1,0 +1,498 @@
+"""Events handed to DBOS: a quick answer and a durable queue in a database, with no other service.
+
+The web process writes one row; `coffrify-webhooks worker` takes it from there. A retry is a row of
+its own with a delay, not a sleep: whoever sleeps would keep one of the worker's places.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
+
+from coffrify_webhooks.errors import (
+    ConfigurationError,
+    DispatchError,
+    MessageError,
+    WebhookError,
+)
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks.observe import logger
+from coffrify_webhooks.stores.deadline import deadline
+
+with needs("dbos"):
+    import dbos as _dbos
+    from sqlalchemy import Connection, Engine, NullPool, create_engine, event
+    from sqlalchemy.engine import URL, make_url
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+    from coffrify_webhooks.stores.sql import _descriptor, _is_dead, _is_our_mistake, _kind
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from coffrify_webhooks.receiver import Receiver
+
+    from . import Message
+
+__all__ = ["DBOSDispatcher"]
+
+_URL = "sqlite:///coffrify-webhooks-engine.db"
+_FORMS = '"sqlite:///path/to/engine.db" or "postgresql://user:password@host/database"'
+_OLDEST, _TOO_NEW = (3, 4), (4, 0)
+_VERSION = "1"
+"""Pinned, since DBOS leaves work alone that another version of the application began."""
+_WORKFLOW = "coffrify_webhooks.execute"
+_CONNECT_TIMEOUT = 2
+_TIMEOUT = 4.0
+"""Seconds for one answer of the engine's database; less than a hand-over is given."""
+_POLLING = 0.1
+_CHECK = 5.0
+"""Seconds between two looks at the worker's lock."""
+_CARE = 60.0
+"""Seconds between two sweeps."""
+_KEPT = timedelta(minutes=10)
+"""How long a finished workflow is kept for a look; the store is what remembers events."""
+_BATCH = 500
+_FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
+_AFTER_A_FAULT = 60.0
+_LOCK_PATIENCE = 3.0
+"""Seconds in which a database notices that the worker before us was killed."""
+
+
+class DBOSDispatcher:
+    """Hands events to DBOS, in an SQLite file (one machine) or in PostgreSQL.
+
+    url: "sqlite:///file.db" or "postgresql://user:password@host/database"; its tables are made if
+    need be. name: tells apart what shares a database: 3 to 60 lower-case letters, digits and
+    dashes. concurrency: how many events a worker handles at once.
+
+    Raises ConfigurationError, naming the remedy, for what cannot be used. A server that is away is
+    no such error: deliveries are answered 503 until it is back.
+    """
+
+    def __init__(
+        self, url: str = _URL, *, name: str = "coffrify-webhooks", concurrency: int = 8
+    ) -> None:
+        _check_version()
+        self._url = _usable(url)
+        self._name = _checked_name(name)
+        self.concurrency: int = _checked_concurrency(concurrency)
+        self._engine = _engine(self._url)
+        self._client = _dbos.DBOSClient(
+            system_database_engine=self._engine,
+            serializer=_dbos.DBOSPortableJSONSerializer(),
+            application_name=self._name,
+            retry_connection_errors=False,  # or it would try for minutes, and the sender is gone
+            lazy=True,
+        )
+        self._ready = False
+        self._preparing = threading.Lock()
+        _dispatchers.add(self)
+        try:
+            self._prepare()
+        except DispatchError as error:
+            if _is_our_mistake(error.__cause__):
+                raise ConfigurationError(
+                    f"the database of the DBOS engine refuses us ({error}); check folder and "
+                    "rights of the file, or user, password and database name in the URL"
+                ) from None
+            logger.warning("%s; it is tried again with each delivery", error)
+        finally:
+            self.close()  # nothing is left open over a fork
+
+    @classmethod
+    def from_url(cls, url: str) -> Self:
+        """Return the dispatcher that "dbos+sqlite:///file.db" or "dbos+postgresql://..." names."""
+        return cls(url.removeprefix("dbos+"))
+
+    def __repr__(self) -> str:
+        url = self._url.set(query={}).render_as_string(hide_password=True)
+        return f"DBOSDispatcher({url!r}, concurrency={self.concurrency})"
+
+    def dispatch(self, message: Message) -> None:
+        """See `Dispatcher.dispatch`; the same token twice is one hand-over."""
+        self._prepare()
+        text = json.dumps(message)  # DBOS's own JSON is not ASCII, and half a surrogate breaks it
+        first = f"{message.get('token') or uuid4().hex}-0"
+        options = self._enqueuing(str(message.get("receiver")), first)
+        try:
+            with self._session() as connection:
+                self._client.enqueue_in_transaction(connection, options, text, 0)
+        except DispatchError:
+            self._ready = False
+            raise
+
+    def close(self) -> None:
+        """Let go of connections."""
+        self._engine.dispose()
+
+    def work(self, receiver: Receiver, stop: threading.Event, grace: float = 25.0) -> bool:
+        """Run the worker until `stop` is set; what then runs has `grace` seconds to its end.
+
+        Returns whether everything that had begun came to its end. There is one worker for each
+        engine and receiver: raises ConfigurationError if another is running. May be killed at any
+        time: the next one goes on with what this one had.
+        """
+        logging.getLogger("dbos").setLevel(logging.WARNING)
+        queue = self._queue(receiver.name)
+        runs = _Runs()
+        self._prepare()
+        with _Lock(self._url, queue) as lock:
+            self._launch(receiver, queue, runs)
+            try:
+                self._look_after(receiver, queue, lock, stop)
+            finally:
+                _dbos.DBOS.destroy(
+                    destroy_registry=True, workflow_completion_timeout_sec=math.ceil(grace)
+                )
+        return not runs.going
+
+    # --- the web process ----------------------------------------------------------------------
+
+    def _queue(self, receiver: str) -> str:
+        """Return the queue of one receiver: its worker must not be given another's events."""
+        return f"{self._name}/{receiver}"
+
+    def _enqueuing(self, receiver: str, workflow: str) -> _dbos.EnqueueOptions:
+        return {
+            "workflow_name": _WORKFLOW,
+            "queue_name": self._queue(receiver),
+            "workflow_id": workflow,
+            "app_version": _VERSION,
+            "application_name": self._name,
+        }
+
+    def _prepare(self) -> None:
+        """Make the engine's tables, once: no worker need have run before the first delivery."""
+        if self._ready:
+            return
+        with self._preparing:
+            if self._ready:
+                return
+            with self._session() as connection:  # fails soon, where the next line would not
+                connection.exec_driver_sql("SELECT 1")
+            try:
+                _dbos.DBOS.migrate(self._url.render_as_string(hide_password=False))
+            except SQLAlchemyError as error:
+                raise DispatchError(f"DBOS could not make its tables ({_kind(error)})") from error
+            self._ready = True
+
+    @contextmanager
+    def _session(self) -> Generator[Connection]:
+        """Lend a live connection in a transaction; one that hangs is cut off."""
+        try:
+            with self._engine.connect() as connection:
+                while _is_dead(_descriptor(connection.connection)):  # the server was restarted
+                    connection.invalidate()
+                with deadline(_descriptor(connection.connection), _TIMEOUT), connection.begin():
+                    yield connection
+        except SQLAlchemyError as error:
+            raise DispatchError(f"DBOS did not take the event ({_kind(error)})") from error
+
+    # --- the worker ---------------------------------------------------------------------------
+
+    def _launch(self, receiver: Receiver, queue: str, runs: _Runs) -> None:
+        self._client.register_queue(
+            queue,
+            worker_concurrency=self.concurrency,
+            polling_interval_sec=_POLLING,
+            application_name=self._name,
+        )
+        _dbos.DBOS(
+            config={
+                "name": self._name,
+                "system_database_url": self._url.render_as_string(hide_password=False),
+                "executor_id": queue,  # what a worker left behind is found by its id
+                "application_version": _VERSION,
+                "serializer": _dbos.DBOSPortableJSONSerializer(),
+                "db_engine_kwargs": {"hide_parameters": True},  # payloads stay out of the log
+                "log_level": "WARNING",
+            }
+        )
+        if _dbos.DBOS.executor_id != queue:  # it is one for each process
+            raise ConfigurationError(
+                "the application has started a DBOS of its own in this process; start it only "
+                "where it is needed, not when the module of --app is imported"
+            )
+
+        def execute(text: str, turn: int) -> None:
+            with runs:
+                self._execute(receiver, text, turn)
+
+        _dbos.DBOS.workflow(name=_WORKFLOW, max_recovery_attempts=None)(execute)
+        _dbos.DBOS.listen_queues([queue])
+        _dbos.DBOS.launch()
+
+    def _execute(self, receiver: Receiver, text: str, turn: int) -> None:
+        """Run the handlers; if they are to run again, hand over again, with a delay."""
+        try:
+            receiver.execute(json.loads(text))
+        except MessageError as error:
+            logger.error("an event from the engine is dropped: %s", error)
+            return
+        except WebhookError as error:
+            wait = error.retry_after
+        except (Exception, SystemExit):  # noqa: BLE001 - whatever it was, the event stays
+            logger.exception("an event from the engine could not be handled; it is tried again")
+            wait = _AFTER_A_FAULT
+        else:
+            return
+        before = str(_dbos.DBOS.workflow_id).rpartition("-")[0]
+        options = self._enqueuing(receiver.name, f"{before}-{turn + 1}")
+        options["delay_seconds"] = wait
+        _dbos.DBOS.enqueue_workflow_with_options(options, text, turn + 1)
+
+    def _look_after(
+        self, receiver: Receiver, queue: str, lock: _Lock, stop: threading.Event
+    ) -> None:
+        # Not at once: what waits since the last worker stopped is not lost, and is run first.
+        due = time.monotonic() + _CARE
+        while not stop.wait(min(_CHECK, _CARE)):
+            lock.check()
+            if time.monotonic() < due:
+                continue
+            due = time.monotonic() + _CARE
+            with _reported():
+                receiver.sweep()
+            with _reported():
+                self._collect(queue)
+
+    def _collect(self, queue: str) -> None:
+        """Delete what has long finished, or the database would only grow."""
+        before = (datetime.now(UTC) - _KEPT).isoformat()
+        while True:
+            finished = self._client.list_workflows(
+                queue_name=queue,
+                status=_FINISHED,
+                completed_before=before,
+                load_input=False,
+                load_output=False,
+                limit=_BATCH,
+            )
+            if finished:
+                self._client.delete_workflows([each.workflow_id for each in finished])
+            if len(finished) < _BATCH:
+                return
+
+
+@contextmanager
+def _reported() -> Generator[None]:
+    """Log what fails: a chore has its next turn."""
+    try:
+        yield
+    except WebhookError as error:
+        logger.warning("looking after the queue failed: %s", error)
+    except Exception:  # noqa: BLE001 - nor may it end the worker
+        logger.exception("looking after the queue failed")
+
+
+class _Runs:
+    """Counts what is running."""
+
+    def __init__(self) -> None:
+        self.going = 0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            self.going += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self.going -= 1
+
+
+# --- one worker at a time ---------------------------------------------------------------------
+
+
+class _Lock:
+    """Held by a worker while it lives: a second one would begin what the first is working on.
+
+    The database gives it back when the process dies, however it dies.
+    """
+
+    def __init__(self, url: URL, queue: str) -> None:
+        digest = sha256(queue.encode())
+        self._queue = queue
+        self._url = url
+        self._key = int.from_bytes(digest.digest()[:8], "big", signed=True)
+        self._file = f"{url.database}-worker-{digest.hexdigest()[:8]}"
+        self._held: Connection | sqlite3.Connection | None = None
+
+    def __enter__(self) -> Self:
+        give_up = time.monotonic() + _LOCK_PATIENCE
+        while not self._take():
+            if time.monotonic() > give_up:
+                raise self._taken()
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._let_go()
+
+    def check(self) -> None:
+        """Take it again if the server has lost it; raise if another worker was quicker."""
+        if not isinstance(self._held, Connection):
+            if self._held is None and not self._take_if_there():
+                raise self._taken()
+            return
+        try:
+            with deadline(_descriptor(self._held.connection), _TIMEOUT):
+                self._held.exec_driver_sql("SELECT 1")
+        except SQLAlchemyError:
+            self._let_go()
+
+    def _take_if_there(self) -> bool:
+        try:
+            return self._take()
+        except DispatchError:
+            return True  # a server that is away gives it to nobody else
+
+    def _taken(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"another worker is running on {self._queue!r} of this engine; one handles "
+            "`concurrency` events at a time: give it more of them instead of a second worker"
+        )
+
+    def _take(self) -> bool:
+        sqlite = self._url.get_backend_name() == "sqlite"
+        return self._take_file() if sqlite else self._take_key()
+
+    def _take_file(self) -> bool:
+        # A transaction that is never ended: SQLite knows how to lock a file on every system.
+        file = sqlite3.connect(self._file, timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            file.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            file.close()
+            return False
+        self._held = file
+        return True
+
+    def _take_key(self) -> bool:
+        engine = create_engine(
+            self._url,
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT},
+        )
+        try:
+            connection = engine.connect()
+            # So that the server notices within half a minute when our whole machine is gone.
+            connection.exec_driver_sql("SET tcp_keepalives_idle = 10")
+            connection.exec_driver_sql("SET tcp_keepalives_interval = 5")
+            connection.exec_driver_sql("SET tcp_keepalives_count = 3")
+            held = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({self._key})")
+        except SQLAlchemyError as error:
+            raise DispatchError(
+                f"the database of the DBOS engine does not answer ({_kind(error)})"
+            ) from error
+        if held.scalar():
+            self._held = connection
+            return True
+        connection.close()
+        return False
+
+    def _let_go(self) -> None:
+        held, self._held = self._held, None
+        if held is not None:
+            with suppress(SQLAlchemyError):
+                held.close()
+
+
+# --- what may be given ------------------------------------------------------------------------
+
+
+def _check_version() -> None:
+    found = version("dbos")
+    if not _OLDEST <= tuple(int(part) for part in found.split(".")[:2]) < _TOO_NEW:
+        raise ConfigurationError(
+            f'dbos {found} is not what this was tested with; run: pip install "dbos>=3.4,<4"'
+        )
+
+
+def _checked_name(name: Any) -> str:
+    plain = isinstance(name, str) and name.isascii() and name == name.lower()
+    if not plain or not name.replace("-", "").isalnum() or not 3 <= len(name) <= 60:  # noqa: PLR2004
+        raise ConfigurationError(
+            f"name={name!r}: give 3 to 60 lower-case letters, digits and dashes"
+        )
+    return str(name)
+
+
+def _checked_concurrency(concurrency: Any) -> int:
+    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+        raise ConfigurationError(f"concurrency={concurrency!r}: give a number of events, from 1")
+    return concurrency
+
+
+def _usable(url: Any) -> URL:
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            f"the URL of the DBOS engine cannot be read; give {_FORMS}"
+        ) from None
+    backend = found.drivername.partition("+")[0]
+    if backend == "sqlite" and found.drivername in ("sqlite", "sqlite+pysqlite"):
+        if found.database in (None, "", ":memory:"):
+            raise ConfigurationError(f"the DBOS engine needs a file or a server: {_FORMS}")
+        # Absolute, so that it stays the same file when the process changes its folder.
+        return found.set(drivername="sqlite", database=str(Path(str(found.database)).absolute()))
+    if backend in ("postgresql", "postgres"):
+        if not found.database:
+            raise ConfigurationError("the URL of the DBOS engine names no database; append /name")
+        query = {"connect_timeout": str(_CONNECT_TIMEOUT), **found.query}
+        return found.set(drivername="postgresql+psycopg", query=query)
+    raise ConfigurationError(f"DBOS does not know {backend!r}; give {_FORMS}")
+
+
+def _engine(url: URL) -> Engine:
+    sqlite = url.get_backend_name() == "sqlite"
+    engine = create_engine(
+        url,
+        hide_parameters=True,  # what an error of it shows goes to the log: never a payload
+        pool_size=5,
+        max_overflow=35,
+        pool_timeout=_CONNECT_TIMEOUT,
+        connect_args={"timeout": _TIMEOUT} if sqlite else {},
+    )
+    if sqlite:
+        event.listen(engine, "connect", _write_ahead)
+    return engine
+
+
+def _write_ahead(connection: Any, _record: object) -> None:
+    """Set what DBOS expects of a connection, and that a power cut loses nothing."""
+    connection.isolation_level = "IMMEDIATE"
+    with suppress(sqlite3.OperationalError):  # another process is setting it in this moment
+        connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+_dispatchers: weakref.WeakSet[DBOSDispatcher] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Leave the parent's connections to the parent."""
+    for dispatcher in list(_dispatchers):
+        dispatcher._engine.dispose(close=False)  # noqa: SLF001
+        dispatcher._preparing = threading.Lock()  # noqa: SLF001
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

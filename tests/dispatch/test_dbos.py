@@ -1,0 +1,652 @@
+"""Events through DBOS: a web process here, and a worker that is a process of its own.
+
+On a real SQLite file and a real PostgreSQL. What the handlers do, the tests say by files: `hold`
+lets them wait, `fail` lets them raise.
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.chaos import dbos_chaos
+from tests.servers.process import free_port
+
+from coffrify_webhooks import Receiver, Reply, Router, sign
+from coffrify_webhooks.dispatch import dbos as module
+from coffrify_webhooks.dispatch.dbos import DBOSDispatcher
+from coffrify_webhooks.errors import ConfigurationError, DispatchError
+from coffrify_webhooks.identity import key_of
+
+if TYPE_CHECKING:
+    from tests.servers.postgres import Postgres
+
+SECRET = "whsec_" + "ab" * 16
+LEASE = 2.0
+APP = """
+import asyncio
+import time
+from pathlib import Path
+
+from coffrify_webhooks import Event, Receiver, Router
+from coffrify_webhooks.dispatch.dbos import DBOSDispatcher
+from coffrify_webhooks.retries import Retries
+
+router = Router()
+
+
+def note(what, event):
+    with open("journal", "a", errors="replace") as journal:
+        journal.write(f"{{what}} {{event.id}}\\n")
+
+
+@router.on("transfer.*")
+def plain(event: Event) -> None:
+    note("begin", event)
+    while Path("hold").exists():
+        time.sleep(0.01)
+    if Path("fail").exists():
+        raise ConnectionError
+    if Path("exit").exists():
+        raise SystemExit
+    note("end", event)
+
+
+@router.on("ping")
+async def unhurried(event: Event) -> None:
+    await asyncio.sleep(0.01)
+    note("end", event)
+
+
+receiver = Receiver(
+    {secret!r},
+    store="sqlite:///store.db",
+    dispatcher=DBOSDispatcher({url!r}, concurrency=4),
+    router=router,
+    lease={lease},
+    retries=Retries(attempts=3, first=0.2),
+)
+"""
+
+
+class Site:
+    """A folder with an application, its store and its engine; the web process is the test's."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.engine = DBOSDispatcher(url)
+        self.web = Receiver(
+            SECRET,
+            store=f"sqlite:///{folder}/store.db",
+            dispatcher=self.engine,
+            router=Router(),  # the web process knows no handlers
+            lease=LEASE,
+        )
+        (folder / "app.py").write_text(APP.format(secret=SECRET, url=url, lease=LEASE))
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+        command = [str(Path(sys.executable).with_name("coffrify-webhooks")), "worker"]
+        log = (self.folder / "log").open("ab")
+        with log:
+            worker = subprocess.Popen(
+                [*command, "--app", "app", *words], cwd=self.folder, stdout=log, stderr=log
+            )
+        self.workers.append(worker)
+        return worker
+
+    def deliver(self, name: str, kind: str = "transfer.created") -> Reply:
+        body = json.dumps({"id": name, "type": kind, "data": {}}).encode()
+        return self.web.receive(body, sign(body, SECRET))
+
+    def hold(self) -> Path:
+        path = self.folder / "hold"
+        path.touch()
+        return path
+
+    def journal(self) -> list[str]:
+        path = self.folder / "journal"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def status(self, name: str) -> str | None:
+        record = self.web.store.get(key_of("default", name))
+        return record.status if record else None
+
+    def wait(self, what: Callable[[], Any], seconds: float = 40) -> None:
+        give_up = time.monotonic() + seconds
+        while not what():
+            assert time.monotonic() < give_up, (self.journal(), self.log())
+            time.sleep(0.02)
+
+    def wait_for(self, *lines: str) -> None:
+        self.wait(lambda: set(lines) <= set(self.journal()))
+
+    def close(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+            worker.wait()
+        self.web.store.close()
+        self.engine.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/engine.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database(f"engine_{free_port()}")
+
+
+@pytest.fixture
+def site(tmp_path: Path, url: str) -> Iterator[Site]:
+    made = Site(tmp_path, url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def on_file(tmp_path: Path) -> Iterator[Site]:
+    """A site on an SQLite file, where the engine's database makes no difference."""
+    made = Site(tmp_path, f"sqlite:///{tmp_path}/engine.db")
+    yield made
+    made.close()
+
+
+# --- events go through ------------------------------------------------------------------------
+
+
+def test_answer_waits_for_no_handler(site: Site) -> None:
+    """The event is acknowledged while its handler still runs, and settled when it has."""
+    hold = site.hold()
+    site.start()
+    reply = site.deliver("evt_1")
+    assert (reply.status, reply.outcome) == (200, "queued")
+    site.wait_for("begin evt_1")
+    assert site.status("evt_1") == "running"
+    hold.unlink()
+    site.wait(lambda: site.status("evt_1") == "done")
+    assert site.journal() == ["begin evt_1", "end evt_1"]
+
+
+def test_worker_need_not_have_run_before(site: Site) -> None:
+    """The first delivery is taken before any worker was ever started."""
+    assert site.deliver("evt_1").outcome == "queued"
+    site.start()
+    site.wait_for("end evt_1")
+
+
+def test_async_handler(site: Site) -> None:
+    """Async handlers run as they do in a web process."""
+    site.start()
+    site.deliver("evt_1", "ping")
+    site.wait_for("end evt_1")
+
+
+def test_duplicates(site: Site) -> None:
+    """A duplicate while the event is queued, running or done is acknowledged and not run."""
+    hold = site.hold()
+    site.deliver("evt_1")
+    replies = [site.deliver("evt_1")]
+    site.start()
+    site.wait_for("begin evt_1")
+    replies.append(site.deliver("evt_1"))
+    hold.unlink()
+    site.wait(lambda: site.status("evt_1") == "done")
+    replies.append(site.deliver("evt_1"))
+    assert [(reply.status, reply.outcome) for reply in replies] == [(200, "duplicate")] * 3
+    assert site.journal() == ["begin evt_1", "end evt_1"]
+
+
+def test_same_message_twice(on_file: Site) -> None:
+    """A hand-over that is made twice, as after an answer that was lost, is one."""
+    on_file.engine.dispatch({"receiver": "default", "token": "abc"})
+    on_file.engine.dispatch({"receiver": "default", "token": "abc"})
+    assert len(on_file.engine._client.list_workflows()) == 1
+
+
+def test_odd_and_large_body(site: Site) -> None:
+    """What the sender signs arrives whole, however large it is and whatever its strings hold."""
+    body = b'{"id": "evt_1", "type": "transfer.created", "data": {"name": "\\ud800\\u0000%s"}}'
+    body %= b"x" * 900_000
+    site.start()
+    assert site.web.receive(body, sign(body, SECRET)).outcome == "queued"
+    site.wait_for("end evt_1")
+
+
+def test_odd_id(site: Site) -> None:
+    """An id that no database can store as it is arrives whole as well."""
+    body = b'{"id": "evt_\\ud800\\u0000", "type": "ping", "data": {}}'
+    headers = sign(body, SECRET)
+    odd = {name: each for name, each in headers.items() if name.lower().startswith("x-")}
+    site.start()
+    assert site.web.receive(body, odd or headers).outcome == "queued"
+    site.wait(lambda: any(line.startswith("end") for line in site.journal()))
+
+
+# --- processes die ----------------------------------------------------------------------------
+
+
+def test_killed_in_a_handler(site: Site) -> None:
+    """What a killed worker was running is run by the next one; what it had not begun as well."""
+    hold = site.hold()
+    worker = site.start()
+    names = [f"evt_{number}" for number in range(12)]
+    for name in names:
+        assert site.deliver(name).status == 200
+    site.wait(lambda: len(site.journal()) == 4)  # its concurrency
+    worker.kill()
+    hold.unlink()
+    site.start()
+    site.wait(lambda: all(site.status(name) == "done" for name in names))
+    ends = [line for line in site.journal() if line.startswith("end")]
+    assert sorted(ends) == sorted(f"end {name}" for name in names)
+
+
+def test_second_worker_is_refused(site: Site) -> None:
+    """A second worker of the same engine would run what the first is running: it says so."""
+    hold = site.hold()
+    site.start()
+    site.deliver("evt_1")
+    site.wait_for("begin evt_1")
+    second = site.start()
+    assert second.wait(30) == 2
+    assert "another worker is running" in site.log()
+    hold.unlink()
+    site.wait(lambda: site.status("evt_1") == "done")
+    assert site.journal() == ["begin evt_1", "end evt_1"]
+
+
+def test_second_worker_takes_over(site: Site) -> None:
+    """The place of a killed worker is free at once."""
+    worker = site.start()
+    site.deliver("evt_1")
+    site.wait_for("end evt_1")
+    worker.kill()
+    site.start()
+    site.deliver("evt_2")
+    site.wait_for("end evt_2")
+
+
+def test_graceful_stop(site: Site) -> None:
+    """A worker that is told to stop begins nothing more, and lets what runs come to its end."""
+    hold = site.hold()
+    worker = site.start()
+    for number in range(6):
+        site.deliver(f"evt_{number}")
+    site.wait(lambda: len(site.journal()) == 4)
+    worker.terminate()
+    time.sleep(0.5)
+    hold.unlink()
+    assert worker.wait(20) == 0
+    assert len(site.journal()) == 8
+    assert [site.status(f"evt_{number}") for number in range(6)].count("queued") == 2
+
+
+def test_stop_is_bounded(site: Site) -> None:
+    """A handler that goes on beyond the grace is left to the next worker."""
+    hold = site.hold()
+    worker = site.start("--grace", "1")
+    site.deliver("evt_1")
+    site.wait_for("begin evt_1")
+    began = time.monotonic()
+    worker.terminate()
+    assert worker.wait(20) == 1
+    assert time.monotonic() - began < 10
+    hold.unlink()
+    site.start()
+    site.wait_for("end evt_1")
+
+
+def test_second_signal(on_file: Site) -> None:
+    """A second signal stops the worker at once."""
+    on_file.hold()
+    worker = on_file.start()
+    on_file.deliver("evt_1")
+    on_file.wait_for("begin evt_1")
+    worker.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    assert worker.poll() is None
+    worker.send_signal(signal.SIGINT)
+    assert worker.wait(3) == 1
+
+
+# --- what fails -------------------------------------------------------------------------------
+
+
+def test_failing_handler_is_tried_again(site: Site) -> None:
+    """A handler that raised is run again by the receiver's policy, until it succeeds."""
+    fail = site.folder / "fail"
+    fail.touch()
+    site.start()
+    site.deliver("evt_1")
+    site.wait(lambda: site.journal().count("begin evt_1") == 2)
+    fail.unlink()
+    site.wait_for("end evt_1")
+    site.wait(lambda: site.status("evt_1") == "done")
+
+
+def test_dead_after_the_last_attempt(site: Site) -> None:
+    """After the last attempt the event is a dead letter, and the engine is done with it."""
+    (site.folder / "fail").touch()
+    site.start()
+    site.deliver("evt_1")
+    site.wait(lambda: site.status("evt_1") == "dead")
+    rows = site.engine._client.list_workflows
+    site.wait(lambda: [each.status for each in rows()] == ["SUCCESS"] * 3)
+    assert site.journal() == ["begin evt_1"] * 3
+
+
+def test_waiting_retries_keep_no_place(on_file: Site) -> None:
+    """Events that wait for their next attempt leave the worker to the others."""
+    app = on_file.folder / "app.py"
+    app.write_text(app.read_text().replace("first=0.2", "first=60"))
+    fail = on_file.folder / "fail"
+    fail.touch()
+    on_file.start()
+    for number in range(8):  # twice its concurrency
+        on_file.deliver(f"evt_{number}")
+    on_file.wait(lambda: len(on_file.journal()) == 8)
+    fail.unlink()
+    on_file.deliver("evt_9")
+    on_file.wait_for("end evt_9")
+
+
+def test_handlers_that_exit_keep_no_place(on_file: Site) -> None:
+    """A handler that calls sys.exit() ends neither the worker nor one of its places."""
+    leave = on_file.folder / "exit"
+    leave.touch()
+    on_file.start()
+    for number in range(8):
+        on_file.deliver(f"evt_{number}")
+    on_file.wait(lambda: len(on_file.journal()) == 8)
+    leave.unlink()
+    on_file.deliver("evt_9")
+    on_file.wait_for("end evt_9")
+
+
+def test_engine_loses_an_event(site: Site) -> None:
+    """An event that the engine has lost is dispatched again by the worker's sweep."""
+    site.deliver("evt_1")
+    rows = site.engine._client.list_workflows()
+    site.engine._client.delete_workflows([each.workflow_id for each in rows])
+    app = site.folder / "app.py"
+    hasty = (
+        "\nreceiver.lost_after = 0.5\nfrom coffrify_webhooks.dispatch import dbos\ndbos._CARE = 1"
+    )
+    app.write_text(app.read_text() + hasty)
+    site.start()
+    site.wait_for("end evt_1")
+
+
+def test_message_of_another_version(site: Site) -> None:
+    """A message that is not ours is reported and dropped; the others are handled."""
+    site.engine.dispatch({"version": 99, "receiver": "default", "token": "abc"})
+    site.deliver("evt_1")
+    site.start()
+    site.wait_for("end evt_1")
+    site.wait(lambda: "is dropped" in site.log())
+    rows = site.engine._client.list_workflows
+    site.wait(lambda: [each.status for each in rows()] == ["SUCCESS"] * 2)
+
+
+def test_other_receivers_events(on_file: Site) -> None:
+    """The events of another receiver on the same engine are left to its own worker."""
+    on_file.engine.dispatch({"version": 1, "receiver": "other", "token": "abc"})
+    on_file.deliver("evt_1")
+    on_file.start()
+    on_file.wait_for("end evt_1")
+    [other] = on_file.engine._client.list_workflows(queue_name="coffrify-webhooks/other")
+    assert other.status == "ENQUEUED"
+
+
+def test_server_away(tmp_path: Path) -> None:
+    """Without the server deliveries are refused in time; once it is back all is well again."""
+    from tests.servers.postgres import Postgres
+
+    with Postgres() as server, closing(Site(tmp_path, server.url)) as site:
+        site.start()
+        site.deliver("evt_1")
+        site.wait_for("end evt_1")
+        server.kill()
+        began = time.monotonic()
+        reply = site.deliver("evt_2")
+        assert (reply.status, reply.error and reply.error.code) == (503, "dispatch_failed")
+        assert time.monotonic() - began < 5
+        server.restart()
+        assert site.deliver("evt_2").outcome == "queued"
+        site.wait_for("end evt_2")
+
+
+def test_server_hangs(tmp_path: Path) -> None:
+    """A server that does not answer costs a delivery less than its sender waits."""
+    from tests.servers.postgres import Postgres
+
+    with Postgres() as server, closing(Site(tmp_path, server.url)) as site:
+        site.deliver("evt_1")
+        server.pause()
+        began = time.monotonic()
+        reply = site.deliver("evt_2")
+        took = time.monotonic() - began
+        server.resume()
+        assert (reply.status, took < 8) == (503, True)
+        assert site.deliver("evt_2").status == 200
+
+
+def test_file_is_locked(on_file: Site) -> None:
+    """A file that somebody else keeps locked costs a delivery less than its sender waits."""
+    with closing(sqlite3.connect(on_file.folder / "engine.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        assert on_file.deliver("evt_1").status == 503
+        assert time.monotonic() - began < 8
+    assert on_file.deliver("evt_1").status == 200
+
+
+def test_lock_outlives_the_server(tmp_path: Path) -> None:
+    """A worker whose server was restarted has its place again before another can take it."""
+    from tests.servers.postgres import Postgres
+
+    with Postgres() as server:
+        url = module._usable(server.url)
+        with module._Lock(url, "queue") as lock:
+            server.kill()
+            lock.check()
+            lock.check()
+            server.restart()
+            lock.check()
+            assert not module._Lock(url, "queue")._take()
+        with module._Lock(url, "queue"):
+            pass
+
+
+def test_lock_taken_by_another(tmp_path: Path) -> None:
+    """A worker whose place was taken meanwhile stops."""
+    from tests.servers.postgres import Postgres
+
+    with Postgres() as server:
+        url = module._usable(server.url)
+        with module._Lock(url, "queue") as lock:
+            server.kill()
+            lock.check()
+            server.restart()
+            with (
+                module._Lock(url, "queue"),
+                pytest.raises(ConfigurationError, match="another worker"),
+            ):
+                lock.check()
+
+
+# --- small and lasting ------------------------------------------------------------------------
+
+
+def test_finished_work_is_deleted(on_file: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has finished does not stay in the engine for ever, and what has not does."""
+    for number in range(5):
+        on_file.deliver(f"evt_{number}")
+    worker = on_file.start()
+    on_file.wait_for(*(f"end evt_{number}" for number in range(5)))
+    worker.terminate()
+    worker.wait()
+    on_file.deliver("evt_9")
+    monkeypatch.setattr(module, "_KEPT", timedelta(0))
+    monkeypatch.setattr(module, "_BATCH", 2)
+    on_file.engine._collect("coffrify-webhooks/default")
+    assert [each.status for each in on_file.engine._client.list_workflows()] == ["ENQUEUED"]
+
+
+def test_fork(site: Site) -> None:
+    """A dispatcher that was used before a fork works on both sides of it."""
+    site.deliver("evt_0")
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if site.deliver("evt_1").status == 200 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert site.deliver("evt_2").status == 200
+    assert len(site.engine._client.list_workflows()) == 3
+
+
+# --- what is refused --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("sqlite://", "needs a file"),
+        ("sqlite:///:memory:", "needs a file"),
+        ("sqlite+aiosqlite:///x.db", "does not know"),
+        ("mysql://root@localhost/test", "does not know 'mysql'"),
+        ("postgresql://localhost", "names no database"),
+        ("engine.db", "cannot be read"),
+        ("sqlite:////no/such/folder/x.db", "refuses us"),
+        (None, "cannot be read"),
+    ],
+)
+def test_unusable_url(url: Any, says: str) -> None:
+    """A URL that cannot work is refused when the receiver is made, with what would."""
+    with pytest.raises(ConfigurationError, match=says):
+        DBOSDispatcher(url)
+
+
+def test_wrong_database(postgres: "Postgres") -> None:
+    """A server that turns us away is a mistake in the settings, not an outage."""
+    with pytest.raises(ConfigurationError, match="refuses us"):
+        DBOSDispatcher(postgres.url.removesuffix("postgres") + "nowhere")
+
+
+def test_server_away_at_start(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that is not there yet keeps no web process from starting."""
+    engine = DBOSDispatcher(f"postgresql://postgres@127.0.0.1:{free_port()}/postgres")
+    assert "tried again with each delivery" in caplog.text
+    with pytest.raises(DispatchError):
+        engine.dispatch({"receiver": "default", "token": "abc"})
+
+
+@pytest.mark.parametrize("name", ["", "ab", "Shop", "a b c", "x" * 61, 7])
+def test_unusable_name(name: Any) -> None:
+    """A name that DBOS would refuse later is refused at once."""
+    with pytest.raises(ConfigurationError, match="lower-case"):
+        DBOSDispatcher(name=name)
+
+
+@pytest.mark.parametrize("concurrency", [0, -1, 1.5, True, "8"])
+def test_unusable_concurrency(concurrency: Any) -> None:
+    """The concurrency is a number of events."""
+    with pytest.raises(ConfigurationError, match="from 1"):
+        DBOSDispatcher(concurrency=concurrency)
+
+
+def test_other_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DBOS that is too old is named, with what to install."""
+    monkeypatch.setattr(module, "version", lambda name: "2.31.0")
+    with pytest.raises(ConfigurationError, match=r"dbos 2.31.0 is .* pip install"):
+        DBOSDispatcher()
+
+
+def test_not_installed(tmp_path: Path) -> None:
+    """Without DBOS the error says what to install."""
+    code = (
+        "import sys; sys.modules['dbos'] = None\n"
+        "from coffrify_webhooks.errors import ConfigurationError\n"
+        "try:\n    import coffrify_webhooks.dispatch.dbos\n"
+        "except ConfigurationError as error: print(error)"
+    )
+    command = [sys.executable, "-c", code]
+    said = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert 'pip install "coffrify-webhooks[dbos]"' in said.stdout
+
+
+def test_password_is_not_shown(postgres: "Postgres") -> None:
+    """A dispatcher that is printed shows no password."""
+    engine = DBOSDispatcher.from_url("dbos+" + postgres.url.replace("postgres@", "postgres:pw@"))
+    assert "pw" not in repr(engine)
+
+
+# --- the command ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (("dispatcher=", "dispatcher=None and "), "has no engine"),
+        (("dispatcher=", "dispatcher=Mute() or "), "Mute has no worker of its own"),
+        (("router=router", "router=Router()"), "no handler is registered"),
+        (('"sqlite:///store.db"', '"memory:"'), "a store in memory"),
+        (("receiver = Receiver", "receivers = lambda: Receiver"), "there is no Receiver"),
+    ],
+)
+def test_unusable_app(on_file: Site, change: tuple[str, str], says: str) -> None:
+    """A worker that could not work says so, and how it could."""
+    path = on_file.folder / "app.py"
+    mute = "class Mute:\n    def dispatch(self, message): ...\n\n\n"
+    path.write_text(mute + path.read_text().replace(*change))
+    assert on_file.start().wait(20) == 2
+    assert says in on_file.log()
+    assert "Traceback" not in on_file.log()
+
+
+def test_application_runs_dbos_itself(on_file: Site) -> None:
+    """An application that has started a DBOS of its own in the worker is told that it may not."""
+    own = """
+from dbos import DBOS
+DBOS(config={"name": "shop", "system_database_url": "sqlite:///shop.db"})
+"""
+    app = on_file.folder / "app.py"
+    app.write_text(app.read_text() + own)
+    assert on_file.start().wait(20) == 2
+    assert "started a DBOS of its own" in on_file.log()
+
+
+def test_first_line(on_file: Site) -> None:
+    """The worker says at its start what it works on."""
+    on_file.deliver("evt_1")
+    on_file.start()
+    on_file.wait_for("end evt_1")
+    first = on_file.log().splitlines()[0]
+    for part in ("engine.db", "concurrency=4", "store.db", "handlers: 2"):
+        assert part in first
+
+
+# --- chaos ------------------------------------------------------------------------------------
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("engine", dbos_chaos.ENGINES)
+def test_chaos(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """200 events, 80 of them twice, five processes killed: each acknowledged event is handled."""
+    outcome = dbos_chaos.run(engine, events=200, kills=3)
+    with capsys.disabled():
+        sys.stdout.write(f"\nDBOS on {engine}\n{outcome}\n")
+    assert outcome.broken == []
