@@ -20,7 +20,7 @@ from coffrify_webhooks import (
     StoreUnavailable,
     sign,
 )
-from coffrify_webhooks.errors import ClaimLost, NoHandlers, PayloadError
+from coffrify_webhooks.errors import ClaimLost, NoHandlers
 from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 
@@ -393,9 +393,9 @@ def test_damaged_message(rig: Rig, field: str, value: Any) -> None:
 
 
 def test_message_with_a_cut_body(rig: Rig) -> None:
-    """A body that is no event any more is a PayloadError, and nothing runs."""
+    """A body that is no event any more is a MessageError, and nothing runs."""
     rig.deliver()
-    with pytest.raises(PayloadError):
+    with pytest.raises(MessageError, match="damaged"):
         rig.worker.execute({**rig.engine.last, "body": base64.b64encode(b'{"ty').decode()})
     assert rig.runs == []
 

@@ -151,6 +151,39 @@ def test_a_store_that_hangs_costs_another_nothing() -> None:
     assert len(healthy.renewals) >= 3
 
 
+def test_a_store_that_cannot_be_hashed() -> None:
+    """A store that is no key for a dictionary has its claims renewed all the same."""
+
+    class Odd(Renewing):
+        __hash__ = None  # type: ignore[assignment]
+
+    store = Odd()
+
+    def act(event: Event) -> None:
+        give_up = time.monotonic() + PATIENCE
+        while not store.renewals and time.monotonic() < give_up:
+            time.sleep(0.001)
+
+    assert receiver_on(store, act).receive(*request()).outcome == "handled"
+    assert store.renewals
+
+
+def test_threads_that_nobody_needs_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is no longer used leaves no thread behind, and the next claim starts one."""
+    from coffrify_webhooks import alarms
+
+    monkeypatch.setattr(alarms, "_IDLE", 0.05)
+    store = Renewing()
+    for event_id in ("one", "two"):
+        receiver = receiver_on(store, lambda event: time.sleep(LEASE / 2))
+        assert receiver.receive(*request(event_id)).outcome == "handled"
+        give_up = time.monotonic() + PATIENCE
+        while leases.alarms[store]._thread is not None and time.monotonic() < give_up:
+            time.sleep(0.001)
+        assert leases.alarms[store]._thread is None
+    assert len(store.renewals) >= 2
+
+
 def test_quick_handlers_are_not_renewed() -> None:
     """A handler that ends within a third of its lease costs no renewal."""
     store = Renewing()

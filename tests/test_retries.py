@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffrify_webhooks import ConfigurationError, Event, Receiver, Router, sign
-from coffrify_webhooks.errors import Busy, HandlerError, StoreUnavailable
+from coffrify_webhooks.errors import Busy, HandlerError, MessageError, StoreUnavailable
 from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.observe import Notice
 from coffrify_webhooks.retries import Retries
@@ -274,6 +274,31 @@ def test_the_sweep_sees_beyond_those_that_wait() -> None:
     rig.now += 2400
     assert rig.receiver.sweep(limit=1) == 1
     assert [message["id"] for message in rig.engine.messages] == ["evt_1"]
+
+
+def test_one_bad_record_does_not_stop_the_sweep() -> None:
+    """An event that this receiver cannot read is told, and the others are dispatched again."""
+    rig = Rig(lost_after=300)
+    bad = b'{"id": "evt_bad", "type": "transfer.created", "data": 5}'
+    rig.receiver.receive(bad, sign(bad, SECRET, timestamp=rig.now))
+    rig.deliver()
+    rig.now += 10_000
+    rig.engine.messages.clear()
+    rig.receiver.strict = True
+    assert rig.receiver.sweep() == 1
+    assert [message["id"] for message in rig.engine.messages] == ["evt_1"]
+    assert any("evt_bad" in notice.text for notice in rig.notices)
+
+
+def test_a_worker_that_cannot_read_an_event() -> None:
+    """A message that only a stricter worker refuses is none for it; the event stays queued."""
+    rig = Rig()
+    bad = b'{"id": "evt_1", "type": "transfer.created", "data": 5}'
+    rig.receiver.receive(bad, sign(bad, SECRET, timestamp=rig.now))
+    rig.receiver.strict = True
+    with pytest.raises(MessageError, match="strict"):
+        rig.work()
+    assert rig.record.status == "queued"
 
 
 def test_a_sweep_loses_nothing_when_the_engine_is_away() -> None:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
 from coffrify_webhooks.errors import StoreUnavailable
-from coffrify_webhooks.stores.deadline import deadline
+from coffrify_webhooks.stores.deadline import deadline, descriptor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Generator, Mapping
 
     from coffrify_webhooks.stores.relational import Execute
 
-__all__ = ["TIMEOUT", "descriptor", "session"]
+__all__ = ["TIMEOUT", "session"]
 
 TIMEOUT = 3.0
 """Seconds that one answer of the server may take."""
 _AGAIN_WITHIN = 1.0
 """Seconds within which a statement is tried again on a new connection."""
-_UNTIDIED = ("coffrify-webhooks-stores", "coffrify-webhooks-leases")
+_STORES, _LEASES = "coffrify-webhooks-stores", "coffrify-webhooks-leases"
 """Threads of ours that serve no request, so that Django never closes their connections."""
 
 
@@ -46,7 +46,10 @@ def session(using: str) -> Generator[Execute]:
     except (DatabaseError, InterfaceError) as error:
         raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
     finally:
-        if threading.current_thread().name.startswith(_UNTIDIED):
+        thread = threading.current_thread().name
+        if thread.startswith(_LEASES):  # which may end before its next renewal
+            connection.close()
+        elif thread.startswith(_STORES):
             connection.close_if_unusable_or_obsolete()
 
 
@@ -69,7 +72,7 @@ def _execute_on(connection: Any) -> Execute:
 
     def attempt(statement: str, row: Mapping[str, Any]) -> Any:
         _revive(connection)
-        with deadline(descriptor(connection), TIMEOUT):
+        with deadline(descriptor(connection.connection), TIMEOUT):
             return execute_in(statement, row)
 
     def execute(statement: str, row: Mapping[str, Any]) -> Any:
@@ -88,7 +91,7 @@ def _execute_on(connection: Any) -> Execute:
 
 def _revive(connection: Any) -> None:
     """Connect, anew if the connection is known to have failed, or fails its health check."""
-    with deadline(descriptor(connection), TIMEOUT):
+    with deadline(descriptor(connection.connection), TIMEOUT):
         if connection.errors_occurred:
             connection.close_if_unusable_or_obsolete()
         connection.close_if_health_check_failed()
@@ -96,16 +99,5 @@ def _revive(connection: Any) -> None:
 
 
 def _is_alive(connection: Any) -> bool:
-    with deadline(descriptor(connection), TIMEOUT):
+    with deadline(descriptor(connection.connection), TIMEOUT):
         return connection.connection is not None and connection.is_usable()
-
-
-def descriptor(connection: Any) -> int | None:
-    """Return the socket of a connection, where its driver shows it."""
-    raw = connection.connection
-    holder: Any = getattr(raw, "_sock", raw)  # PyMySQL's
-    number = cast("Callable[[], int] | None", getattr(holder, "fileno", None))
-    try:
-        return number() if number else None
-    except Exception:  # noqa: BLE001 - each driver says in its own way that it is closed
-        return None

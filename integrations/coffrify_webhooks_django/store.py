@@ -17,12 +17,11 @@ from django.utils.connection import ConnectionDoesNotExist
 
 from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
 from coffrify_webhooks.stores import Claim
-from coffrify_webhooks.stores.deadline import deadline
-from coffrify_webhooks.stores.relational import RelationalStore
-from coffrify_webhooks.stores.relational import _refusal as refusal
+from coffrify_webhooks.stores.deadline import deadline, descriptor
+from coffrify_webhooks.stores.relational import RelationalStore, refusal
 from coffrify_webhooks.stores.statements import EVENTS, SCHEMA, VERSION, Dialect
 
-from .session import TIMEOUT, descriptor, session
+from .session import TIMEOUT, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -113,7 +112,9 @@ class DjangoStore(RelationalStore):
                     raise
                 # Elsewhere the row is locked from here on only, and its lease can be renewed.
                 # From here on the server has to answer in time, to the commit's end.
-                late.enter_context(deadline(descriptor(connections[self.using]), TIMEOUT))
+                late.enter_context(
+                    deadline(descriptor(connections[self.using].connection), TIMEOUT)
+                )
                 if key is not None:
                     row = self._row(**row)
                     self._update(self._sql.renew if first else self._sql.finish, row)

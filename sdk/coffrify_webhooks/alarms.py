@@ -13,6 +13,9 @@ __all__ = ["Alarm", "Alarms"]
 _LONGEST_WAIT = 3600.0
 """Seconds; an alarm may be further away than what a thread can wait at once, even infinitely."""
 
+_IDLE = 10.0
+"""Seconds after which a thread without alarms ends; the next alarm starts another."""
+
 
 class Alarm:
     """A function and when to call it; `seconds` from now, each time it is set."""
@@ -63,9 +66,12 @@ class Alarms:
                 first = min(self.waiting, key=lambda alarm: alarm.due, default=None)
                 now = time.monotonic()
                 if first is None or first.due > now:
-                    wait = min(first.due - now, _LONGEST_WAIT) if first else _LONGEST_WAIT
+                    wait = min(first.due - now, _LONGEST_WAIT) if first else _IDLE
                     self._wakes_at = now + wait
-                    self._changed.wait(wait)
+                    told = self._changed.wait(wait)
+                    if not told and not self.waiting:
+                        self._thread = None
+                        return
                     continue
                 self.waiting.discard(first)
             try:

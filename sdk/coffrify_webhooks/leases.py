@@ -14,8 +14,16 @@ __all__ = ["Keeper"]
 
 alarms: "weakref.WeakKeyDictionary[Store, Alarms]" = weakref.WeakKeyDictionary()
 """For each store its own: one that hangs must not cost the others their leases."""
+_shared = Alarms("leases")
 _SOON = 1.0
 """Seconds after which a renewal that failed is tried again, if a third of the lease is longer."""
+
+
+def _alarms_of(store: Store) -> Alarms:
+    try:
+        return alarms.get(store) or alarms.setdefault(store, Alarms("leases"))
+    except TypeError:  # a store that cannot be hashed, or referred to weakly
+        return _shared
 
 
 class Keeper:
@@ -32,7 +40,7 @@ class Keeper:
     def keep(self, key: str, token: str) -> None:
         """Begin to renew a claim that was just taken."""
         self._key, self._token = key, token
-        self._alarms = alarms.get(self._store) or alarms.setdefault(self._store, Alarms("leases"))
+        self._alarms = _alarms_of(self._store)
         self._alarm = Alarm(self._renew)
         self._alarms.set(self._alarm, self._lease / 3)
 

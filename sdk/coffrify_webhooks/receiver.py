@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 from . import bridge, leases, options, pipeline, worker
 from .effects import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
-from .errors import Busy, ConfigurationError, DispatchError, NotReplayable, WebhookError
+from .errors import (
+    Busy,
+    ConfigurationError,
+    DispatchError,
+    NotReplayable,
+    StoreUnavailable,
+    WebhookError,
+)
 from .handling import FAILURES
 from .identity import key_of
 from .observe import Notice, Observer, log, logger
@@ -217,6 +224,13 @@ class Receiver:
                 self._drive(worker.replay(self, record))
             except Busy:
                 continue  # its worker, or another sweep, has it
+            except (DispatchError, StoreUnavailable):
+                raise
+            except WebhookError as error:  # the others must not wait for this one
+                self._tell(
+                    Tell("swept", f"{record.id!a} cannot be dispatched: {error}", error=error)
+                )
+                continue
             swept += 1
             text = f"{record.type!a} {record.id!a} was not handled in time; dispatched again"
             self._tell(Tell("swept", text))

@@ -12,8 +12,10 @@ from .errors import (
     Busy,
     ClaimLost,
     HandlerError,
+    MessageError,
     NoHandlers,
     NotReplayable,
+    PayloadError,
     StoreUnavailable,
     WebhookError,
 )
@@ -39,7 +41,13 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     `retry_after` seconds; returns "dead" once the last attempt has failed.
     """
     event_id, token, delivery = unpack(message, settings.name)
-    event, _ = read(settings, delivery)
+    try:
+        event, _ = read(settings, delivery)
+    except PayloadError:  # it was readable in the web process; trying again will not help
+        raise MessageError(
+            "this worker cannot read the body of the engine's message: it is damaged, or the web "
+            "process and the worker do not have the same Receiver(strict=...)"
+        ) from None
     _refuse_without_handlers(settings)
     if event_id is None:
         outcome = yield from run(settings, delivery, event, None, Claim("claimed"))

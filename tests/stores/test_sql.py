@@ -569,6 +569,7 @@ def test_the_lease_holds_after_an_atomic_handler(shop: Any) -> None:
     token = store.claim("k", "d", 0.3).token
     store.atomically("k", token, 60, "h", lambda connection: time.sleep(0.4))
     assert store.claim("k", "d", 60).status == "busy"
+    assert store.get("k").lease_until - store.get("k").received_at > 60.39
     assert store.get("k").finished == {"h"}
 
 

@@ -9,10 +9,11 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from os import close, dup
 from threading import Lock
+from typing import Any, cast
 
 from coffrify_webhooks.alarms import Alarm, Alarms
 
-__all__ = ["deadline"]
+__all__ = ["deadline", "descriptor"]
 
 _alarms = Alarms("deadlines")
 
@@ -39,6 +40,16 @@ def deadline(descriptor: int | None, seconds: float) -> Generator[None]:
         _alarms.clear(alarm)
         with lock:
             over = True
+
+
+def descriptor(connection: Any) -> int | None:
+    """Return the socket of a driver's connection, where the driver shows it."""
+    holder = getattr(connection, "_sock", connection)  # PyMySQL's
+    number = getattr(holder, "fileno", None)
+    try:
+        return cast("int | None", number()) if callable(number) else None
+    except Exception:  # noqa: BLE001 - each driver says in its own way that it is closed
+        return None
 
 
 def _cut(descriptor: int) -> None:

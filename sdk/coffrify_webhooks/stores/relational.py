@@ -11,7 +11,7 @@ from . import Claim, ClaimStatus
 from .record import EVERYTHING, About, Filter, Record, Status
 from .statements import Dialect, Statements
 
-__all__ = ["Execute", "RelationalStore", "Result"]
+__all__ = ["Execute", "RelationalStore", "Result", "refusal"]
 
 _LONGEST_LEASE = 1e9
 """Seconds; no database knows the infinite."""
@@ -90,7 +90,7 @@ class RelationalStore(ABC):
         status, known, finished, attempts = found
         if taken:
             return Claim("claimed", mine, _names(finished), attempts)
-        return Claim(_refusal(status, known == digest))
+        return Claim(refusal(status, known == digest))
 
     def renew(self, key: str, token: str, lease: float) -> bool:
         """See `Store.renew`."""
@@ -196,7 +196,8 @@ def _names(finished: str) -> frozenset[str]:
     return frozenset(name for name in finished.split("\n") if name)
 
 
-def _refusal(status: str, same: bool) -> ClaimStatus:  # noqa: FBT001
+def refusal(status: str, same: bool) -> ClaimStatus:  # noqa: FBT001
+    """Say why an event that is not free cannot be claimed; `same` compares the bodies."""
     if status in ("done", "conflict"):
         return "done" if same else "conflict"
     if status == "dead":

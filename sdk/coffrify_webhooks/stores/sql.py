@@ -18,7 +18,7 @@ from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavail
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
-from .deadline import deadline
+from .deadline import deadline, descriptor
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
 from .statements import EVENTS, SCHEMA, Dialect
@@ -137,9 +137,9 @@ class SQLStore(RelationalStore):
         handler: str,
         work: Callable[[Any], T],
     ) -> T:
-        row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
-
         def update(statement: str) -> None:
+            # Made anew each time: a lease counts from now, not from before the work.
+            row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
             if key is not None and connection.exec_driver_sql(statement, row).rowcount != 1:
                 raise ClaimLost("the claim on this event ended while it was handled")
 
@@ -154,8 +154,7 @@ class SQLStore(RelationalStore):
                 # claim. On a server it would let the renewals wait.
                 update(self._sql.renew)
             result = work(connection)
-            descriptor = _descriptor(cast("Any", connection.connection))
-            with deadline(descriptor, self._timeout):
+            with deadline(_descriptor(cast("Any", connection.connection)), self._timeout):
                 update(self._sql.finish)
                 transaction.commit()
         return result
@@ -304,14 +303,7 @@ def _beside(app: Engine) -> Engine:
 
 
 def _descriptor(connection: PoolProxiedConnection) -> int | None:
-    """Return the socket of a connection, where its driver shows it."""
-    raw: Any = connection.dbapi_connection
-    holder = getattr(raw, "_sock", raw)  # PyMySQL's
-    number = getattr(holder, "fileno", None)
-    try:
-        return cast("int | None", number()) if callable(number) else None
-    except Exception:  # noqa: BLE001 - each driver says in its own way that it shows none
-        return None
+    return descriptor(connection.dbapi_connection)
 
 
 def _commits_by_itself(connection: Connection) -> bool:
