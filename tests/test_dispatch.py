@@ -330,6 +330,65 @@ def test_ignored_by_the_worker() -> None:
     assert rig.runs == ["late"]
 
 
+def test_handlers_not_loaded_in_the_worker() -> None:
+    """What the web process wants, and the worker does not know, fails and names the handlers."""
+    rig = Rig()
+    rig.handle("other", on="transfer.created")
+    rig.web.router.on("*", name="shop.billing:book")(lambda event: None)
+    rig.deliver()
+    with pytest.raises(NoHandlers, match=r"has not loaded shop\.billing:book"):
+        rig.worker.execute(rig.engine.last)
+    record = rig.store.get(KEY)
+    assert record is not None
+    assert (record.status, record.error) == ("queued", "not loaded: shop.billing:book")
+    rig.handle("shop.billing:book")  # the new release is there
+    assert rig.worker.execute(rig.engine.last) == "handled"
+
+
+def test_handlers_never_loaded() -> None:
+    """An event whose handlers no worker ever loads is a dead letter in the end, with the reason."""
+    rig = Rig()
+    rig.handle("other", on="transfer.created")
+    rig.web.router.on("*", name="shop.billing:book")(lambda event: None)
+    rig.deliver()
+    for _ in range(rig.worker.retries.attempts - 1):
+        with pytest.raises(NoHandlers):
+            rig.worker.execute(rig.engine.last)
+    assert rig.worker.execute(rig.engine.last) == "dead"
+    record = rig.store.get(KEY)
+    assert record is not None
+    assert record.error == "not loaded: shop.billing:book"
+
+
+@pytest.mark.parametrize("status", ["queued", "dead"])
+def test_replay_where_nothing_is_loaded(status: str) -> None:
+    """An event that is dispatched again where its handlers are unknown is not taken as unwanted."""
+    rig = Rig()
+    rig.handle("other", on="transfer.created")
+    rig.deliver()
+    if status == "dead":
+        record = rig.store.get(KEY)
+        assert record is not None
+        claim = rig.store.claim(KEY, record.digest, 60, rig.engine.last["token"])
+        assert rig.store.dead(KEY, claim.token, "gone")
+    assert rig.web.replay("evt_1") == "queued"
+    with pytest.raises(NoHandlers, match="any handler"):
+        rig.worker.execute(rig.engine.last)
+    assert rig.store.get(KEY) is not None
+
+
+def test_attach(rig: Rig) -> None:
+    """A dispatcher that wants to know is told whose it is, when the Receiver is whole."""
+    seen: list[str] = []
+
+    class Curious(Engine):
+        def attach(self, receiver: Receiver) -> None:
+            seen.append(f"{receiver!r} {receiver.lease}")
+
+    made = rig.receiver(router=Router(), dispatcher=Curious(), name="shop", lease=7)
+    assert seen == [f"{made!r} 7"]
+
+
 # --- messages ---------------------------------------------------------------------------------
 
 
@@ -351,7 +410,10 @@ def test_message_for_another_receiver(rig: Rig) -> None:
     assert rig.runs == []
 
 
-FIELDS = ["receiver", "id", "token", "timestamp", "scheme", "key", "encoding", "test", "body"]
+FIELDS = [
+    *("receiver", "id", "token", "timestamp", "scheme", "key", "encoding", "test"),
+    *("handlers", "body"),
+]
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -377,6 +439,8 @@ def test_message_without_a_field(rig: Rig, field: str) -> None:
         ("timestamp", float("nan")),
         ("key", "x"),
         ("key", float("-inf")),
+        ("handlers", None),
+        ("handlers", 5),
         ("body", None),
         ("body", 5),
         ("body", "@@@"),

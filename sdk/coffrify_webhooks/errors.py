@@ -160,11 +160,13 @@ class ClaimLost(Busy):
 
 
 class NoHandlers(WebhookError):
-    """No handler at all is registered: the module that holds them was never imported."""
+    """No handler at all is registered, or none of those that should: a module was not imported."""
 
     status = 503
     code = "no_handlers"
     outcome = "unavailable"
+    reason = ""
+    """Which handlers are missing; kept in the store."""
 
 
 class NotReplayable(WebhookError):

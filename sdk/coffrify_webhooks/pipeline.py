@@ -29,6 +29,8 @@ from .reply import Outcome, Reply
 from .stores import Claim
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .delivery import Delivery
     from .event import Event
     from .signature import Headers, Keyring
@@ -123,7 +125,7 @@ def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outco
     """Claim the event, then run it here or hand it over."""
     if delivery.id is None:
         if settings.dispatcher is not None:
-            return (yield from hand_over(settings, delivery, None, ""))
+            return (yield from hand_over(settings, delivery, event, None, ""))
         return (yield from run(settings, delivery, event, None, Claim("claimed")))
     key = key_of(settings.name, delivery.id)
     digest = sha256(delivery.body).hexdigest()
@@ -141,17 +143,27 @@ def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outco
     if claim.status == "conflict":
         return (yield from bury(settings, key, digest, delivery, event))
     if settings.dispatcher is not None:
-        work = hand_over(settings, delivery, key, claim.token)
+        work = hand_over(settings, delivery, event, key, claim.token)
     else:
         work = run(settings, delivery, event, key, claim)
     return (yield from giving_back(work, settings, key, claim.token, delivery.body))
 
 
 def hand_over(
-    settings: Settings, delivery: Delivery, key: str | None, token: str
+    settings: Settings,
+    delivery: Delivery,
+    event: Event,
+    key: str | None,
+    token: str,
+    *,
+    handlers: Sequence[str] = (),
 ) -> Steps[Outcome]:
-    """Dispatch, then mark queued: never marked first, or a crash in between would lose it."""
-    message = pack(settings.name, delivery.id, token, delivery, settings.clock())
+    """Dispatch, then mark queued: never marked first, or a crash in between would lose it.
+
+    handlers: who is thought to want the event, if this process has loaded none that does.
+    """
+    loaded = [handler.name for handler in settings.router.match(event)]
+    message = pack(settings.name, token, delivery, settings.clock(), loaded or handlers)
     try:
         yield Hand(message)
     except WebhookError:

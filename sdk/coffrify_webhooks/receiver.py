@@ -150,6 +150,9 @@ class Receiver:
         self._next_purge = 0.0
         self.store: Store = options.store_of(store)
         options.import_handlers(handlers)
+        attach = getattr(self.dispatcher, "attach", None)
+        if attach is not None:
+            attach(self)
 
     if TYPE_CHECKING:
 

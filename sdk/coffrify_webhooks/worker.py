@@ -25,6 +25,8 @@ from .pipeline import hand_over
 from .stores import Claim
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .delivery import Delivery
     from .event import Event
     from .reply import Outcome
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 __all__ = ["execute", "replay"]
 
+_SOME = ("any handler for it",)
+
 
 def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     """Run the handlers for a message that the web process handed to an engine.
@@ -40,7 +44,7 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     Raises Busy or HandlerError (or another WebhookError), so that the engine brings it back after
     `retry_after` seconds; returns "dead" once the last attempt has failed.
     """
-    event_id, token, delivery = unpack(message, settings.name)
+    event_id, token, delivery, known_handlers = unpack(message, settings.name)
     try:
         event, _ = read(settings, delivery)
     except PayloadError:  # it was readable in the web process; trying again will not help
@@ -63,7 +67,10 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
             return "duplicate"
         if claim.status != "claimed":
             raise Busy("this event is being handled by another worker right now")
-        work = run(settings, delivery, event, key, claim)
+        if known_handlers and not settings.router.match(event):
+            work = _not_loaded(event, known_handlers)
+        else:
+            work = run(settings, delivery, event, key, claim)
         outcome = yield from _to_the_end(settings.retries, work, key, claim)
         if outcome == "dead":
             yield _told_dead(delivery, event, claim)
@@ -96,7 +103,8 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     if claim.status != "claimed":
         raise Busy("this event is being handled right now")
     if settings.dispatcher is not None:
-        work = hand_over(settings, delivery, key, claim.token)
+        # Somebody wanted it, or it would not be on record.
+        work = hand_over(settings, delivery, event, key, claim.token, handlers=_SOME)
     else:
         work = run(settings, delivery, event, key, claim)
     outcome = yield from _replayed(work, record, key, claim)
@@ -133,6 +141,17 @@ def _refuse_without_handlers(settings: Settings) -> None:
         )
 
 
+def _not_loaded(event: Event, handlers: Sequence[str]) -> Steps[Outcome]:
+    """Fail an event that handlers elsewhere want: as while a new release is rolled out."""
+    error = NoHandlers(
+        f"this worker has not loaded {', '.join(handlers)}, which {event.type!a} is for; import "
+        "its module where the Receiver is made: Receiver(handlers=(...,))"
+    )
+    error.reason = f"not loaded: {', '.join(handlers)}"
+    raise error
+    yield  # a generator, as its like
+
+
 def _to_the_end(retries: Retries, work: Steps[Outcome], key: str, claim: Claim) -> Steps[Outcome]:
     """Run one attempt; if it fails leave the event queued, or dead after the last."""
     if claim.attempts > retries.attempts:
@@ -144,7 +163,7 @@ def _to_the_end(retries: Retries, work: Steps[Outcome], key: str, claim: Claim) 
     except (ClaimLost, StoreUnavailable):
         raise
     except Exception as error:
-        reason = error.reason if isinstance(error, HandlerError) else type(error).__name__
+        reason = getattr(error, "reason", "") or type(error).__name__
         if claim.attempts >= retries.attempts:
             yield from ask("dead", key, claim.token, reason)
             return "dead"

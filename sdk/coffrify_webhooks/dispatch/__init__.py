@@ -19,6 +19,8 @@ class Dispatcher(Protocol):
     def dispatch(self, message: Message) -> None:
         """Return once the engine durably has the message; raise otherwise.
 
-        Must come to an end well within the 15 s after which the sender gives up.
+        Must come to an end well within the 15 s after which the sender gives up. A dispatcher that
+        has a method `attach(receiver)` too is told whose it is, once, when the Receiver is made:
+        to look at its settings, or to know whose `execute` its worker is to call.
         """
         ...

@@ -38,7 +38,7 @@ with needs("dbos"):
     from sqlalchemy.engine import URL, make_url
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-    from coffrify_webhooks.stores.sql import _descriptor, _is_dead, _is_our_mistake, _kind
+    from coffrify_webhooks.stores.connections import is_dead, is_our_mistake, kind, socket_of
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -104,7 +104,7 @@ class DBOSDispatcher:
         try:
             self._prepare()
         except DispatchError as error:
-            if _is_our_mistake(error.__cause__):
+            if is_our_mistake(error.__cause__):
                 raise ConfigurationError(
                     f"the database of the DBOS engine refuses us ({error}); check folder and "
                     "rights of the file, or user, password and database name in the URL"
@@ -187,7 +187,7 @@ class DBOSDispatcher:
             try:
                 _dbos.DBOS.migrate(self._url.render_as_string(hide_password=False))
             except SQLAlchemyError as error:
-                raise DispatchError(f"DBOS could not make its tables ({_kind(error)})") from error
+                raise DispatchError(f"DBOS could not make its tables ({kind(error)})") from error
             self._ready = True
 
     @contextmanager
@@ -195,12 +195,12 @@ class DBOSDispatcher:
         """Lend a live connection in a transaction; one that hangs is cut off."""
         try:
             with self._engine.connect() as connection:
-                while _is_dead(_descriptor(connection.connection)):  # the server was restarted
+                while is_dead(socket_of(connection.connection)):  # the server was restarted
                     connection.invalidate()
-                with deadline(_descriptor(connection.connection), _TIMEOUT), connection.begin():
+                with deadline(socket_of(connection.connection), _TIMEOUT), connection.begin():
                     yield connection
         except SQLAlchemyError as error:
-            raise DispatchError(f"DBOS did not take the event ({_kind(error)})") from error
+            raise DispatchError(f"DBOS did not take the event ({kind(error)})") from error
 
     # --- the worker ---------------------------------------------------------------------------
 
@@ -350,7 +350,7 @@ class _Lock:
                 raise self._taken()
             return
         try:
-            with deadline(_descriptor(self._held.connection), _TIMEOUT):
+            with deadline(socket_of(self._held.connection), _TIMEOUT):
                 self._held.exec_driver_sql("SELECT 1")
         except SQLAlchemyError:
             self._let_go()
@@ -398,7 +398,7 @@ class _Lock:
             held = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({self._key})")
         except SQLAlchemyError as error:
             raise DispatchError(
-                f"the database of the DBOS engine does not answer ({_kind(error)})"
+                f"the database of the DBOS engine does not answer ({kind(error)})"
             ) from error
         if held.scalar():
             self._held = connection

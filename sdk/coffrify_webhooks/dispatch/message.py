@@ -2,29 +2,46 @@
 
 import json
 from base64 import b64decode, b64encode
-from typing import Any, cast
+from collections.abc import Iterable
+from typing import Any, NamedTuple, cast
 
 from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import MessageError
 
 from . import Message
 
-__all__ = ["facts", "pack", "restore", "unpack"]
+__all__ = ["Unpacked", "facts", "pack", "restore", "unpack"]
 
 _VERSION = 1
 
 
+class Unpacked(NamedTuple):
+    """What a message holds."""
+
+    event_id: str | None
+    token: str
+    delivery: Delivery
+    handlers: tuple[str, ...]
+
+
 def pack(
-    receiver: str, event_id: str | None, token: str, delivery: Delivery, received_at: float
+    receiver: str,
+    token: str,
+    delivery: Delivery,
+    received_at: float,
+    handlers: Iterable[str] = (),
 ) -> Message:
-    """Return the message for a verified delivery."""
+    """Return the message for a verified delivery.
+
+    handlers: the names of those that are known to want the event where it is handed over.
+    """
     return {
         "version": _VERSION,
         "receiver": receiver,
         "token": token,
         "received_at": received_at,
         **facts(delivery),
-        "id": event_id,
+        "handlers": list(handlers),
         "body": b64encode(delivery.body).decode(),
     }
 
@@ -61,8 +78,8 @@ def _delivery(fields: Any, body: bytes) -> Delivery:
     )
 
 
-def unpack(message: Any, receiver: str) -> tuple[str | None, str, Delivery]:
-    """Return (event id, token, delivery); raise MessageError for what `pack` did not make."""
+def unpack(message: Any, receiver: str) -> Unpacked:
+    """Return what `pack` was given; raise MessageError for what it did not make."""
     fields = cast("dict[str, Any]", message) if isinstance(message, dict) else {}
     if fields.get("version") != _VERSION:
         raise MessageError(
@@ -77,8 +94,9 @@ def unpack(message: Any, receiver: str) -> tuple[str | None, str, Delivery]:
     try:
         delivery = _delivery(fields, b64decode(fields["body"], validate=True))
         event_id, token = fields["id"], fields["token"]
+        handlers = tuple(map(str, fields["handlers"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise MessageError("the engine's message is damaged") from None
     if not isinstance(token, str) or not (event_id is None or isinstance(event_id, str)):
         raise MessageError("the engine's message is damaged")
-    return event_id, token, delivery
+    return Unpacked(event_id, token, delivery, handlers)

@@ -5,7 +5,6 @@ leases by their own clock, so that the machines' clocks need not agree.
 """
 
 import os
-import select
 import sqlite3
 import weakref
 from collections.abc import Callable, Generator, Mapping
@@ -18,7 +17,8 @@ from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavail
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
-from .deadline import deadline, descriptor
+from .connections import is_dead, is_our_mistake, kind, socket_of
+from .deadline import deadline
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
 from .statements import EVENTS, SCHEMA, Dialect
@@ -92,7 +92,7 @@ class SQLStore(RelationalStore):
             with self._session():
                 pass
         except StoreUnavailable as error:
-            if _is_our_mistake(error.__cause__):
+            if is_our_mistake(error.__cause__):
                 raise ConfigurationError(
                     f"the database refuses us ({error}); check user, password and database name "
                     "in the store's URL"
@@ -125,7 +125,7 @@ class SQLStore(RelationalStore):
         except SQLAlchemyError as error:
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             if lost or isinstance(error, PoolTimeoutError):
-                raise StoreUnavailable(f"the SQL store failed ({_kind(error)})") from error
+                raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
             raise  # the handler's: what it did left nothing that could be committed
 
     def _worked(
@@ -154,7 +154,7 @@ class SQLStore(RelationalStore):
                 # claim. On a server it would let the renewals wait.
                 update(self._sql.renew)
             result = work(connection)
-            with deadline(_descriptor(cast("Any", connection.connection)), self._timeout):
+            with deadline(socket_of(cast("Any", connection.connection)), self._timeout):
                 update(self._sql.finish)
                 transaction.commit()
         return result
@@ -178,21 +178,21 @@ class SQLStore(RelationalStore):
                     cursor.execute(statement, row)
                     return cast("Result", cursor)
 
-                with deadline(_descriptor(connection), self._timeout):
+                with deadline(socket_of(connection), self._timeout):
                     if not self._ready:
                         refused = partial(self._is_refusal, connection)
                         ensure(execute, self._sql, refused, grants=_GRANTS)
                         self._ready = True
                     yield execute
         except (SQLAlchemyError, self._driver_error) as error:
-            raise StoreUnavailable(f"the SQL store failed ({_kind(error)})") from error
+            raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
 
     @contextmanager
     def _lent(self) -> Generator[PoolProxiedConnection]:
         """Lend a live connection of the driver in autocommit: SQLAlchemy's own costs its price."""
         connection = self._engine.raw_connection()
         try:
-            while _is_dead(_descriptor(connection)):  # the server was restarted
+            while is_dead(socket_of(connection)):  # the server was restarted
                 connection.invalidate()
                 connection = self._engine.raw_connection()
             if not self._is_own and not connection.info.get(_AUTOCOMMIT):
@@ -302,10 +302,6 @@ def _beside(app: Engine) -> Engine:
     return app
 
 
-def _descriptor(connection: PoolProxiedConnection) -> int | None:
-    return descriptor(connection.dbapi_connection)
-
-
 def _commits_by_itself(connection: Connection) -> bool:
     raw: Any = connection.connection.dbapi_connection
     if isinstance(raw, sqlite3.Connection):
@@ -315,43 +311,6 @@ def _commits_by_itself(connection: Connection) -> bool:
     return getattr(raw, "autocommit", False) is True
 
 
-def _is_dead(descriptor: int | None) -> bool:
-    """Tell whether an idle connection has something to say, which can only be its end."""
-    if descriptor is None:
-        return False
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    return bool(waiting.poll(0))
-
-
-def _is_our_mistake(error: BaseException | None) -> bool:
-    """Tell whether the server is there and turns us away: no such user, password or database."""
-    orig: BaseException | None = getattr(error, "orig", error)
-    if orig is None:
-        return False
-    if getattr(orig, "sqlite_errorname", "") in ("SQLITE_NOTADB", "SQLITE_CANTOPEN"):
-        return True
-    code = orig.args[0] if orig.args else None
-    if isinstance(code, int):
-        return code in _ACCESS_DENIED
-    text = str(orig)
-    return "FATAL" in text and any(word in text for word in _TURNED_AWAY)
-
-
-def _kind(error: BaseException) -> str:
-    return type(getattr(error, "orig", None) or error).__name__
-
-
-_ACCESS_DENIED = (1044, 1045, 1049, 1698)
-"""MySQL's codes for a wrong user, password or database."""
-_TURNED_AWAY = (
-    "authentication failed",
-    "does not exist",
-    "no pg_hba.conf entry",
-    "permission denied for database",
-    "not permitted to log in",
-)
-"""PostgreSQL's words for the same; a server that speaks another language is only away for us."""
 _GRANTS = (
     "run `coffrify-webhooks store init --store URL` as a user who may create tables, then grant "
     f"SELECT, INSERT, UPDATE and DELETE on {EVENTS}, and SELECT on {SCHEMA}, to this one"
