@@ -527,6 +527,7 @@ def test_cancelled_while_claiming(rig: Rig) -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
         answer.set()
+        await until(lambda: bool(runs))  # to ask for the status sooner would claim the event
         await until(lambda: rig.status() == "done")
 
     asyncio.run(main())

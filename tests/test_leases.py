@@ -115,7 +115,7 @@ def test_renewed_at_a_third() -> None:
     started = time.monotonic()
     receiver = receiver_on(store, lambda event: time.sleep(1.1 * LEASE))
     assert receiver.receive(*request()).outcome == "handled"
-    assert 1 <= len(store.renewals) <= 3
+    assert store.renewals
     before = started
     for renewal in store.renewals:
         assert renewal - before >= LEASE / 3 * 0.99

@@ -1,6 +1,7 @@
 """A server that a test starts: as a process of its own, on loopback, in a folder of its own."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -8,19 +9,31 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-__all__ = ["Server", "free_port"]
+__all__ = ["Server", "free_port", "own_environment"]
 
 _PATIENCE = 60.0
+_PORTS = range(12_000, 32_000)
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of loopback that nobody listens on.
+
+    Of those that no client is given as its own: a server that was killed must find it free again.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def own_environment() -> dict[str, str]:
+    """Return the environment for a process of a test, without what other tests' Django left."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("DJANGO_")}
 
 
 class Server(ABC):

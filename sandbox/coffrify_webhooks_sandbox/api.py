@@ -1,0 +1,270 @@
+"""The vendor's webhook API, as far as it is publicly known; `openapi.py` describes it.
+
+What the vendor has not published (some shapes of answers) is our reading of it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import secrets
+import time
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks.extras import needs
+
+from .errors import SandboxError
+from .exchange import body_of, error_response, json_response, parsed
+from .openapi import openapi
+from .views import delivery_view, endpoint_view
+
+with needs("sandbox"):
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from starlette.requests import Request
+
+    from .records import Delivery
+    from .service import Service
+
+    Answer = tuple[int, Any]
+    Action = Callable[[Mapping[str, Any]], Answer]
+
+__all__ = ["Api"]
+
+API_VERSION = "2026-05-14"
+_RATE, _RATE_WINDOW = 600, 60
+"""Told in headers, and not enforced: the vendor's own limits are not known."""
+_MOST_LISTED = 200
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_OK, _CREATED, _NOT_MODIFIED = 200, 201, 304
+
+
+class Api:
+    """The routes under /v1."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._window = 0
+        self._requests = 0
+        self.routes = [
+            self._route("/openapi.json", GET=self._openapi),
+            self._route("/me", GET=self._me),
+            self._route("/webhooks/events", GET=self._catalog),
+            self._route(
+                "/webhooks",
+                GET=self._list,
+                POST=self._post,
+                PATCH=self._update,
+                DELETE=self._delete,
+            ),
+            self._route("/webhooks/{id}", GET=self._get),
+            self._route("/webhooks/{id}/deliveries", GET=self._deliveries),
+        ]
+
+    def _route(self, path: str, **methods: Callable[[Request], Awaitable[Response]]) -> Route:
+        async def endpoint(request: Request) -> Response:
+            try:
+                if path != "/openapi.json":
+                    self._authorize(request)
+                response = await _chosen(request.method, methods)(request)
+            except SandboxError as error:
+                response = error_response(error)
+                if error.status == 405:  # noqa: PLR2004
+                    response.headers["Allow"] = ", ".join(methods)
+                if error.status == 401:  # noqa: PLR2004
+                    response.headers["WWW-Authenticate"] = "Bearer"
+            self._mark(response)
+            return response
+
+        return Route(path, endpoint, methods=_METHODS)
+
+    def _authorize(self, request: Request) -> None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        mine = self._service.api_key.encode()
+        if scheme.lower() != "bearer" or not hmac.compare_digest(key.strip().encode(), mine):
+            raise SandboxError(
+                401,
+                "unauthorized",
+                "send the key that the sandbox printed at its start: Authorization: Bearer cfy_...",
+            )
+
+    def _mark(self, response: Response) -> None:
+        window = int(time.time()) // _RATE_WINDOW
+        if window != self._window:
+            self._window, self._requests = window, 0
+        self._requests += 1
+        response.headers["X-Request-Id"] = f"req_{secrets.token_hex(12)}"
+        response.headers["X-Coffrify-Api-Version"] = API_VERSION
+        response.headers["X-RateLimit-Limit"] = str(_RATE)
+        response.headers["X-RateLimit-Remaining"] = str(max(0, _RATE - self._requests))
+        response.headers["X-RateLimit-Reset"] = str((window + 1) * _RATE_WINDOW)
+        response.headers["X-RateLimit-Policy"] = f"{_RATE};w={_RATE_WINDOW}"
+
+    # --- reading ------------------------------------------------------------------------------
+
+    async def _openapi(self, _request: Request) -> Response:
+        return json_response(_OK, openapi(API_VERSION))
+
+    async def _me(self, _request: Request) -> Response:
+        key = self._service.api_key
+        return json_response(
+            _OK,
+            {
+                "workspace": {"id": "00000000-0000-4000-8000-000000000000", "name": "Sandbox"},
+                "api_key": {
+                    "name": "Sandbox",
+                    "key_prefix": key[:12],
+                    "scopes": ["webhooks:read", "webhooks:write"],
+                    "environment": "test",
+                },
+            },
+        )
+
+    async def _catalog(self, request: Request) -> Response:
+        types = self._service.event_types
+        headers = {"ETag": types.etag, "Cache-Control": "no-cache"}
+        if types.etag in request.headers.get("if-none-match", ""):
+            return Response(status_code=_NOT_MODIFIED, headers=headers)
+        return json_response(_OK, {"data": types.catalog.document["data"]}, headers)
+
+    async def _list(self, _request: Request) -> Response:
+        endpoints = self._service.database.endpoints()
+        return json_response(_OK, _listed([endpoint_view(endpoint) for endpoint in endpoints]))
+
+    async def _get(self, request: Request) -> Response:
+        endpoint = self._service.endpoint(request.path_params["id"])
+        return json_response(_OK, {"webhook": endpoint_view(endpoint)})
+
+    async def _deliveries(self, request: Request) -> Response:
+        endpoint = self._service.endpoint(request.path_params["id"])
+        limit = _limit(request.query_params.get("limit", "50"))
+        found = self._service.database.deliveries(limit, endpoint_id=endpoint.id)
+        return json_response(_OK, _listed([self._shown(delivery) for delivery in found]))
+
+    def _shown(self, delivery: Delivery) -> dict[str, Any]:
+        database = self._service.database
+        event = database.event(delivery.event_id)
+        return delivery_view(delivery, event, database.attempts(delivery.id))
+
+    # --- writing ------------------------------------------------------------------------------
+
+    async def _post(self, request: Request) -> Response:
+        action = request.query_params.get("action")
+        actions: dict[str | None, Action] = {
+            None: self._create,
+            "test": self._test,
+            "rotate_secret": self._rotate,
+            "replay": self._replay,
+            "retry": self._retry,
+        }
+        if action not in actions:
+            known = ", ".join(str(name) for name in actions if name)
+            raise SandboxError(
+                400, "unknown_action", f"there is no such action; there are {known}", "action"
+            )
+        return await self._once(request, actions[action])
+
+    async def _update(self, request: Request) -> Response:
+        return await self._once(request, self._changed)
+
+    async def _delete(self, request: Request) -> Response:
+        return await self._once(request, self._deleted)
+
+    def _create(self, asked: Mapping[str, Any]) -> Answer:
+        _only(asked, "name", "url", "events", "description")
+        for field in ("name", "url", "events"):
+            if field not in asked:
+                raise SandboxError(400, "missing_parameter", f"{field} is missing", field)
+        endpoint = self._service.create_endpoint(
+            asked["url"],
+            asked["events"],
+            name=asked["name"],
+            description=asked.get("description"),
+        )
+        return _CREATED, {"webhook": endpoint_view(endpoint), "secret": endpoint.secret}
+
+    def _changed(self, asked: Mapping[str, Any]) -> Answer:
+        changes = {field: value for field, value in asked.items() if field != "id"}
+        endpoint = self._service.update_endpoint(asked.get("id"), changes)
+        return _OK, {"webhook": endpoint_view(endpoint)}
+
+    def _deleted(self, asked: Mapping[str, Any]) -> Answer:
+        _only(asked, "id")
+        self._service.delete_endpoint(asked.get("id"))
+        return _OK, {"id": asked["id"], "deleted": True}
+
+    def _test(self, asked: Mapping[str, Any]) -> Answer:
+        _only(asked, "id", "event_type", "data")
+        delivery = self._service.test(asked.get("id"), asked.get("event_type"), asked.get("data"))
+        return _OK, {"delivery": self._shown(delivery)}
+
+    def _rotate(self, asked: Mapping[str, Any]) -> Answer:
+        _only(asked, "id", "grace_hours")
+        endpoint = self._service.rotate_secret(asked.get("id"), asked.get("grace_hours", 24))
+        return _OK, {"webhook": endpoint_view(endpoint), "secret": endpoint.secret}
+
+    def _replay(self, asked: Mapping[str, Any]) -> Answer:
+        _only(asked, "delivery_id")
+        return _OK, {"delivery": self._shown(self._service.replay(asked.get("delivery_id")))}
+
+    def _retry(self, asked: Mapping[str, Any]) -> Answer:
+        _only(asked, "delivery_id")
+        return _OK, {"delivery": self._shown(self._service.retry(asked.get("delivery_id")))}
+
+    async def _once(self, request: Request, action: Action) -> Response:
+        """Do what is asked, once only if it comes again under its Idempotency-Key."""
+        body = await body_of(request)
+        asked = parsed(body)
+        key = request.headers.get("idempotency-key", "")[:255]
+        if not key:
+            status, content = action(asked)
+            return json_response(status, content)
+        line = f"{request.method} {request.url.path}?{request.url.query}\n"
+        digest = sha256(line.encode("utf-8", "surrogatepass") + body).hexdigest()
+        database = self._service.database
+        before = database.reply(key)
+        if before is not None and before[0] != digest:
+            raise SandboxError(
+                409, "idempotency_key_reused", "this Idempotency-Key came with another request"
+            )
+        if before is not None:
+            return json_response(before[1], json.loads(before[2]), {"Idempotent-Replayed": "true"})
+        status, content = action(asked)
+        database.keep_reply(key, digest, status, json.dumps(content), time.time())
+        return json_response(status, content)
+
+
+def _chosen(
+    method: str, methods: Mapping[str, Callable[[Request], Awaitable[Response]]]
+) -> Callable[[Request], Awaitable[Response]]:
+    found = methods.get("GET" if method == "HEAD" else method)
+    if found is None:
+        message = f"only {', '.join(methods)} is possible here"
+        raise SandboxError(405, "method_not_allowed", message)
+    return found
+
+
+def _only(asked: Mapping[str, Any], *fields: str) -> None:
+    for field in asked:
+        if field not in fields:
+            raise SandboxError(
+                400,
+                "unknown_parameter",
+                f"there is no {field[:100]!a} here, only {', '.join(fields)}",
+                field[:100],
+            )
+
+
+def _limit(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= _MOST_LISTED):  # noqa: PLR2004
+        raise SandboxError(400, "invalid_parameter", "limit: give a number from 1 to 200", "limit")
+    return int(text)
+
+
+def _listed(data: list[Any]) -> dict[str, Any]:
+    return {"data": data, "has_more": False, "next_cursor": None}

@@ -1,0 +1,122 @@
+"""Servers in a thread of their own: the sandbox's, and that of an application under test."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import inspect
+import socket
+import threading
+from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.extras import needs
+
+with needs("sandbox"):
+    import uvicorn
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+__all__ = ["Background", "bound", "serving"]
+
+_PATIENCE = 15.0
+_GRACE = 1
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a listening socket; raise ConfigurationError if the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OverflowError:
+        raise ConfigurationError(f"port {port}: give a number from 0 to 65535") from None
+    except OSError as error:
+        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
+        raise ConfigurationError(f"port {port} of {host} {why}; choose another: --port") from error
+
+
+class Background:
+    """An ASGI application, served by uvicorn in a thread until `stop`."""
+
+    def __init__(self, app: Any, listener: socket.socket) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,
+            ws="none",
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
+        self._listener = listener
+        self._started = threading.Event()
+        self._server = _Server(config, self._started)
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="coffrify-sandbox", daemon=True)
+        self._thread.start()
+        if not self._started.wait(_PATIENCE) or not self._server.started:
+            raise ConfigurationError("the application could not be started; the log says why")
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_until_complete(self._server.serve(sockets=[self._listener]))
+        finally:
+            self._started.set()
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.run_until_complete(self.loop.shutdown_default_executor())
+            self.loop.close()
+
+    def stop(self) -> None:
+        """Stop serving, and return when the thread has ended."""
+        self._server.should_exit = True
+        self._thread.join(_PATIENCE)
+        self._listener.close()
+
+
+class _Server(uvicorn.Server):
+    """Tells when it has started."""
+
+    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+        super().__init__(config)
+        self._told = started
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._told.set()
+
+
+@contextmanager
+def serving(app: Any) -> Generator[int]:
+    """Serve a WSGI or an ASGI application on loopback while in the block; yields the port."""
+    called: Any = app if inspect.isroutine(app) else type(app).__call__
+    if inspect.iscoroutinefunction(called):
+        listener = bound("127.0.0.1", 0)
+        server = Background(app, listener)
+        try:
+            yield int(listener.getsockname()[1])
+        finally:
+            server.stop()
+        return
+    wsgi = _Threaded(("127.0.0.1", 0), _Quiet)
+    wsgi.set_app(app)
+    thread = threading.Thread(target=wsgi.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield int(wsgi.server_port)
+    finally:
+        wsgi.shutdown()
+        thread.join()
+        wsgi.server_close()
+
+
+class _Threaded(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's word
+        """Say nothing of each request."""

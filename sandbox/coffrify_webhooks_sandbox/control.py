@@ -1,0 +1,127 @@
+"""What commands and scripts ask a running sandbox; no part of the vendor's API."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks_codegen.shape import is_mapping
+
+from .errors import SandboxError
+from .exchange import body_of, error_response, json_response, parsed
+from .schedule import TIMEOUT
+from .views import delivery_view, event_view, moment
+
+with needs("sandbox"):
+    from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from .records import Delivery, Event
+    from .service import Service
+
+__all__ = ["Control"]
+
+_MOST_SHOWN = 100
+_PATIENCE = TIMEOUT + 5
+_MOST_SKIPPED = 10 * 365 * 86_400
+
+
+class Control:
+    """The routes under /control."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.routes = [
+            Route("/control/trigger", self._trigger, methods=["POST"]),
+            Route("/control/skip", self._skip, methods=["POST"]),
+        ]
+
+    async def _trigger(self, request: Request) -> Response:
+        """Let something happen, and answer once each delivery has been tried for the first time."""
+        try:
+            asked = parsed(await body_of(request))
+            events = self._service.trigger(
+                asked.get("event_type"),
+                asked.get("data"),
+                fields=_object(asked.get("fields"), "fields"),
+                endpoint=_text(asked.get("endpoint"), "endpoint"),
+                count=asked.get("count", 1),
+                manner=_text(asked.get("manner"), "manner"),
+            )
+        except SandboxError as error:
+            return error_response(error)
+        await self._tried(events)
+        shown = events[:_MOST_SHOWN]
+        return json_response(200, {"events": [self._shown(event) for event in shown]})
+
+    async def _skip(self, request: Request) -> Response:
+        """Let `seconds` pass, and answer once what became due has been sent; tells the time."""
+        try:
+            asked = parsed(await body_of(request))
+            seconds = asked.get("seconds")
+            if not _is_amount(seconds):
+                return error_response(_wrong("seconds", "give a number from 0 to 10 years"))
+        except SandboxError as error:
+            return error_response(error)
+        self._service.skip(seconds)
+        await self._service.courier.quiet()
+        return json_response(200, {"now": moment(self._service.clock.now())})
+
+    async def _tried(self, events: list[Event]) -> None:
+        news = asyncio.Event()
+        forget = self._service.watch(lambda _: news.set())
+        left = [d for event in events for d in self._deliveries(event)]
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while left := [d for d in left if self._is_new(d)]:
+                    news.clear()
+                    await news.wait()
+        except TimeoutError:
+            return
+        finally:
+            forget()
+
+    def _is_new(self, delivery: Delivery) -> bool:
+        now = self._service.database.delivery(delivery.id)
+        return now is not None and now.status in ("pending", "sending")
+
+    def _deliveries(self, event: Event) -> list[Delivery]:
+        return self._service.database.deliveries(10_000, event_id=event.id)[::-1]
+
+    def _shown(self, event: Event) -> dict[str, Any]:
+        database = self._service.database
+        deliveries: list[dict[str, Any]] = []
+        for delivery in self._deliveries(event):
+            endpoint = database.endpoint(delivery.endpoint_id)
+            view = delivery_view(delivery, event, database.attempts(delivery.id))
+            deliveries.append({**view, "url": endpoint.url if endpoint else None})
+        return {**event_view(event), "deliveries": deliveries}
+
+
+def _is_amount(value: Any) -> TypeGuard[float]:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 <= value <= _MOST_SKIPPED
+
+
+def _wrong(field: str, remedy: str) -> SandboxError:
+    return SandboxError(400, "invalid_parameter", f"{field}: {remedy}", field)
+
+
+def _object(value: Any, field: str) -> Mapping[str, Any] | None:
+    if value is None or is_mapping(value):
+        return value
+    raise _wrong(field, "give an object")
+
+
+def _text(value: Any, field: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise _wrong(field, "give a text")
+    return value

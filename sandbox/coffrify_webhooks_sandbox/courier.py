@@ -1,0 +1,258 @@
+"""Takes what is due, sends it, and records what came of it: the sandbox's heart."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+import time
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from .manners import manner_of
+from .records import Attempt, Delivery, Event
+from .sender import Answer, Request
+from .settling import begun, expired, failing, settled
+from .signing import Encoding, new_secret, signed
+from .views import body_of, endpoint_view, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from .clock import Clock
+    from .database import Database
+    from .event_types import EventTypes
+    from .records import Endpoint
+
+__all__ = ["Courier", "Transport", "new_delivery"]
+
+_CONCURRENCY = 50
+_LONGEST_SLEEP = 3600.0
+_AGENT = "coffrify-webhooks-sandbox"
+"""The vendor's own is not known."""
+_PRUNE_EVERY = 1000
+_FAILED_FINAL = "webhook.delivery_failed_final"
+_DISABLED = "webhook.endpoint_disabled"
+_KILLED = "the sandbox was stopped while it was sending"
+
+
+class Transport(Protocol):
+    """What sends one request."""
+
+    async def send(self, request: Request) -> Answer: ...
+
+
+def new_delivery(event: Event, endpoint_id: str, at: float, manner: str = "") -> Delivery:
+    """Return a delivery that is due at a moment."""
+    return Delivery(
+        f"dlv_{secrets.token_hex(12)}", event.id, endpoint_id, "pending", at, at, manner=manner
+    )
+
+
+def _unheard(_delivery_id: str) -> None:
+    """Stand for nobody who wants to know."""
+
+
+class Courier:
+    """Sends each delivery when it is due, up to 50 at a time.
+
+    changed: called with a delivery's id whenever something has become of it.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        transport: Transport,
+        event_types: EventTypes,
+        random: Random,
+        *,
+        encoding: Encoding = "every",
+        wall: Callable[[], float] = time.time,
+        changed: Callable[[str], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._transport = transport
+        self._event_types = event_types
+        self._random = random
+        self._encoding: Encoding = encoding
+        self._wall = wall
+        self._changed = changed or _unheard
+        self._news = asyncio.Event()
+        self._quiet = asyncio.Event()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._sent = 0
+
+    def wake(self) -> None:
+        """Look again for what is due: something was added, or the clock has jumped."""
+        self._quiet.clear()
+        self._news.set()
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled."""
+        self._take_up()
+        try:
+            while True:
+                self._news.clear()
+                self._start_due()
+                await self._wait()
+        finally:
+            for task in self._sending:
+                task.cancel()
+            await asyncio.gather(*self._sending, return_exceptions=True)
+
+    async def quiet(self) -> None:
+        """Return once nothing is being sent, and nothing is due."""
+        await self._quiet.wait()
+
+    def _take_up(self) -> None:
+        """Count what a killed sandbox was sending as failed: it may have arrived, or not."""
+        for delivery in self._database.unfinished():
+            attempt = self._database.attempts(delivery.id)[-1]
+            self._settle(attempt, Answer(None, _KILLED, 0.0))
+
+    def _start_due(self) -> None:
+        room = _CONCURRENCY - len(self._sending)
+        if room <= 0:
+            return
+        now = self._clock.now()
+        for delivery in self._database.due(now, room):
+            if (dead := expired(delivery, now)) is not None:
+                self._bury(dead)
+                continue
+            endpoint = self._database.endpoint(delivery.endpoint_id)
+            event = self._database.event(delivery.event_id)
+            if endpoint is None or event is None:
+                self._database.replace(replace(delivery, status="cancelled", next_at=None))
+                continue
+            # Marked here, not in the task: until that begins, it might be taken up again.
+            attempt, request = self._begin(delivery, endpoint, event)
+            task = asyncio.create_task(self._send(attempt, request))
+            self._sending.add(task)
+            task.add_done_callback(self._ended)
+            self._quiet.clear()
+            self._changed(delivery.id)
+        if not self._sending and self._clock.seconds_until(self._next_due()) > 0:
+            self._quiet.set()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self._news.set()
+        if not task.cancelled():
+            task.result()  # what it raised is a fault of ours, and told by the loop
+
+    def _next_due(self) -> float:
+        due = self._database.next_due()
+        return math.inf if due is None else due
+
+    async def _wait(self) -> None:
+        """Wait until something is due, an attempt has ended, or something is new."""
+        seconds = _LONGEST_SLEEP
+        if len(self._sending) < _CONCURRENCY:
+            seconds = min(seconds, self._clock.seconds_until(self._next_due()))
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    # --- one attempt --------------------------------------------------------------------------
+
+    def _begin(
+        self, delivery: Delivery, endpoint: Endpoint, event: Event
+    ) -> tuple[Attempt, Request]:
+        request = self._request(delivery, endpoint, event)
+        number = len(self._database.attempts(delivery.id)) + 1
+        headers = tuple(request.headers.items())
+        now, wall = self._clock.now(), self._wall()
+        attempt = Attempt(0, delivery.id, number, now, wall, headers, request.body)
+        return self._database.begin(begun(delivery), attempt), request
+
+    async def _send(self, attempt: Attempt, request: Request) -> None:
+        self._settle(attempt, await self._transport.send(request))
+
+    def _request(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request:
+        manner = manner_of(delivery.manner)
+        keys = (new_secret(),) if manner.forged else endpoint.secrets_at(self._clock.now())
+        moment = self._wall() + manner.skew
+        headers = {
+            "Content-Type": manner.content_type,
+            "User-Agent": _AGENT,
+            **signed(event.body, keys, event.id, moment, self._encoding),
+        }
+        if event.test:
+            headers["X-Coffrify-Test-Delivery"] = "true"
+        return Request(endpoint.url, headers, event.body, manner.drip, manner.cut)
+
+    def _settle(self, attempt: Attempt, answer: Answer) -> None:
+        attempt = replace(
+            attempt,
+            status=answer.status,
+            error=answer.error,
+            seconds=answer.seconds,
+            reply_headers=answer.headers,
+            reply=answer.body,
+        )
+        delivery = self._database.delivery(attempt.delivery_id)
+        if delivery is None:
+            return  # forgotten meanwhile
+        endpoint = self._database.endpoint(delivery.endpoint_id)
+        if delivery.status != "sending" or endpoint is None:
+            self._database.finish(attempt, delivery, None)
+            return
+        now = self._clock.now()
+        success = attempt.is_success
+        settled_delivery, settled_endpoint = settled(
+            delivery, endpoint, now, self._random, success=success
+        )
+        followed = self._following(settled_delivery, endpoint, settled_endpoint, now)
+        self._database.finish(attempt, settled_delivery, settled_endpoint, followed)
+        self._changed(delivery.id)
+        self._sent += 1
+        if self._sent % _PRUNE_EVERY == 0:
+            self._database.prune()
+
+    def _bury(self, dead: Delivery) -> None:
+        endpoint = self._database.endpoint(dead.endpoint_id)
+        if endpoint is not None:
+            now = self._clock.now()
+            after = failing(endpoint)
+            follow = self._following(dead, endpoint, after, now)
+            self._database.replace(dead, after, add=follow)
+        self._changed(dead.id)
+        self._news.set()
+
+    def _following(
+        self, delivery: Delivery, before: Endpoint, after: Endpoint, now: float
+    ) -> list[Event | Delivery]:
+        """Return what the end of a delivery leads to."""
+        made: list[Event | Delivery] = []
+        event = self._database.event(delivery.event_id)
+        if event is None:
+            return made
+        if delivery.status == "success" and manner_of(delivery.manner).again:
+            again = new_delivery(event, delivery.endpoint_id, now)
+            made.append(replace(again, replay_of=delivery.id))
+        # What is told of a failure is not told of again: two dead endpoints would never end.
+        if delivery.status == "dead_letter" and not event.type.startswith("webhook."):
+            made += self._told(_FAILED_FINAL, after, now)
+        if before.is_active and not after.is_active:
+            made += self._told(_DISABLED, after, now)
+        return made
+
+    def _told(self, event_type: str, about: Endpoint, now: float) -> list[Event | Delivery]:
+        """Return an event about an endpoint, on its way to the others that want to hear it."""
+        others = [
+            endpoint
+            for endpoint in self._database.endpoints()
+            if endpoint.is_active and endpoint.id != about.id and endpoint.wants(event_type)
+        ]
+        if not others or event_type not in self._event_types.names:
+            return []
+        event_id = str(uuid.uuid4())
+        body = written(body_of(event_id, event_type, endpoint_view(about)))
+        event = Event(event_id, event_type, body, now)
+        return [event, *(new_delivery(event, other.id, now) for other in others)]

@@ -1,0 +1,59 @@
+"""The dashboard's routes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks.extras import needs
+
+from .catalog_page import CatalogPage
+from .dead_letters_page import DeadLettersPage
+from .deliveries_page import DeliveriesPage
+from .delivery_page import DeliveryPage
+from .endpoint_page import EndpointPage
+from .new_endpoint_page import NewEndpointPage
+from .overview_page import OverviewPage
+from .pages import Pages
+from .secrets_shown import SecretsShown
+from .time_form import TimeForm
+from .trigger_page import TriggerPage
+
+with needs("sandbox"):
+    from starlette.routing import Mount
+    from starlette.staticfiles import StaticFiles
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from coffrify_webhooks_sandbox.service import Service
+
+__all__ = ["Dashboard"]
+
+_STATIC = Path(__file__).with_name("static")
+
+
+class Dashboard:
+    """Its routes; each page shows itself on GET, and does what its buttons say on POST."""
+
+    def __init__(self, service: Service) -> None:
+        self._pages = Pages(service)
+        shown = SecretsShown()
+        self.routes: list[BaseRoute] = [
+            *OverviewPage(service, self._pages).routes,
+            *DeliveriesPage(service, self._pages).routes,
+            *DeliveryPage(service, self._pages).routes,
+            *NewEndpointPage(service, self._pages, shown).routes,
+            *EndpointPage(service, self._pages, shown).routes,
+            *DeadLettersPage(service, self._pages).routes,
+            *CatalogPage(service, self._pages).routes,
+            *TriggerPage(service, self._pages).routes,
+            *TimeForm(service, self._pages).routes,
+            Mount("/static", StaticFiles(directory=_STATIC)),
+        ]
+
+    def not_found(self, request: Request) -> Response:
+        """Return a readable page for a path that does not exist."""
+        return self._pages.not_found(request)

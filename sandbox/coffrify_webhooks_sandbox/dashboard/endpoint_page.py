@@ -1,0 +1,138 @@
+"""One endpoint: its settings, its secret, its deliveries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks_sandbox.errors import SandboxError
+from coffrify_webhooks_sandbox.schedule import DISABLED_AFTER
+
+from .form import Form
+from .listing import PAGE, lines
+from .subscription import subscription
+
+with needs("sandbox"):
+    from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from coffrify_webhooks_sandbox.service import Service
+
+    from .live import Live
+    from .pages import Pages
+    from .secrets_shown import SecretsShown
+
+__all__ = ["EndpointPage"]
+
+
+class EndpointPage:
+    """An endpoint's settings, and what can be done with it."""
+
+    def __init__(self, service: Service, pages: Pages, shown: SecretsShown) -> None:
+        self._service = service
+        self._pages = pages
+        self._shown = shown
+        self.routes = [
+            Route("/endpoints/{id}", self._show, methods=["GET"]),
+            Route("/endpoints/{id}", self._act, methods=["POST"]),
+            Route("/live/endpoints/{id}", self._live),
+        ]
+
+    async def _show(self, request: Request) -> Response:
+        return self._page(request)
+
+    async def _act(self, request: Request) -> Response:
+        form = Form([])
+        try:
+            form = await Form.of(request)
+            return self._done(request.path_params["id"], form)
+        except SandboxError as error:
+            return self._page(request, form, error)
+
+    def _done(self, endpoint_id: str, form: Form) -> Response:
+        """Do what a button says, and lead to where it can be seen."""
+        service, path = self._service, f"/endpoints/{endpoint_id}"
+        done = form.action(*_TOLD)
+        match done:
+            case "save":
+                changes: dict[str, Any] = {
+                    "name": form.text("name").strip(),
+                    "url": form.text("url").strip(),
+                    "description": form.text("description").strip(),
+                    "events": subscription(form),
+                }
+                service.update_endpoint(endpoint_id, changes)
+            case "enable" | "disable":
+                service.update_endpoint(endpoint_id, {"is_active": done == "enable"})
+            case "rotate":
+                service.rotate_secret(endpoint_id, form.whole("grace_hours"))
+                self._shown.show(endpoint_id)
+            case "test":
+                service.test(endpoint_id)
+            case "show":
+                self._shown.show(service.endpoint(endpoint_id).id)
+            case _:
+                service.delete_endpoint(endpoint_id)
+                self._shown.take(endpoint_id)
+                path = "/"
+        return self._pages.redirect(path, _TOLD[done])
+
+    def _page(
+        self, request: Request, form: Form | None = None, error: SandboxError | None = None
+    ) -> Response:
+        try:
+            endpoint = self._service.endpoint(request.path_params["id"])
+        except SandboxError as missing:
+            return self._pages.failed(request, missing)
+        values = {
+            "name": endpoint.name,
+            "url": endpoint.url,
+            "description": endpoint.description,
+            "grace_hours": "24",
+        }
+        chosen = list(endpoint.events)
+        if form is not None and form.text("do") == "save":
+            values |= {name: form.text(name) for name in values if name in form.last}
+            chosen = subscription(form)
+        elif form is not None and form.text("do") == "rotate":
+            values["grace_hours"] = form.text("grace_hours")
+        return self._pages.page(
+            request,
+            "endpoint.html",
+            status=error.status if error else 200,
+            error=error,
+            values=values,
+            chosen=chosen,
+            families=self._service.event_types.families,
+            secret=endpoint.secret if self._shown.take(endpoint.id) else "",
+            **self._context(endpoint.id),
+        )
+
+    async def _live(self, request: Request) -> Live:
+        endpoint_id = request.path_params["id"]
+        return self._pages.live("live/endpoint.html", lambda: self._context(endpoint_id))
+
+    def _context(self, endpoint_id: str) -> dict[str, Any]:
+        endpoint = self._service.endpoint(endpoint_id)
+        database = self._service.database
+        deliveries = database.deliveries(PAGE + 1, endpoint_id=endpoint.id)
+        return {
+            "endpoint": endpoint,
+            "lines": lines(database, deliveries[:PAGE]),
+            "more": len(deliveries) > PAGE,
+            "disabled_after": DISABLED_AFTER,
+        }
+
+
+_TOLD = {
+    "save": "saved",
+    "enable": "enabled",
+    "disable": "disabled",
+    "rotate": "rotated",
+    "test": "tested",
+    "show": "",
+    "delete": "deleted",
+}

@@ -1,0 +1,110 @@
+"""One place of an event's data, as a form shows it."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["ABSENT", "Field", "Kind", "State"]
+
+Kind: TypeAlias = Literal["object", "array", "text", "integer", "number", "choice", "json"]
+State: TypeAlias = Literal["value", "null", "absent"]
+
+ABSENT: Any = object()
+"""The value of what is left out."""
+
+_WHOLE = re.compile(r"-?[0-9]{1,300}")
+
+
+@dataclass(slots=True)
+class Field:
+    """A place, what stands there, and what is wrong with it.
+
+    pointer: names it in the form, as `data/files/0/name`. param: names it in errors, as
+    `data.files[0].name`.
+    """
+
+    pointer: str
+    param: str
+    name: str
+    kind: Kind
+    about: str = ""
+    hint: str = ""
+    required: bool = True
+    nullable: bool = False
+    is_item: bool = False
+    """It is one of a list, so that it can be removed."""
+    state: State = "value"
+    text: str = ""
+    """What was typed; JSON for a choice."""
+    choices: tuple[str, ...] = ()
+    children: list[Field] = field(default_factory=list["Field"])
+    error: str = ""
+
+    def value(self) -> Any:
+        """Return the data that was typed; what cannot be read is marked as an error."""
+        if self.state != "value":
+            return None if self.state == "null" else ABSENT
+        match self.kind:
+            case "object":
+                found = {child.name: child.value() for child in self.children}
+                return {name: value for name, value in found.items() if value is not ABSENT}
+            case "array":
+                return [child.value() for child in self.children]
+            case "text":
+                return self.text
+            case "integer" | "number":
+                return self._number()
+            case "choice" | "json":
+                return self._json()
+
+    def fields(self) -> Iterator[Field]:
+        """Yield this field and all within it."""
+        yield self
+        for child in self.children:
+            yield from child.fields()
+
+    def mark(self, param: str, message: str) -> None:
+        """Put an error beside the field that it is about: the nearest one that there is."""
+        best = self
+        for each in self.fields():
+            is_in = param == each.param or param.startswith((f"{each.param}.", f"{each.param}["))
+            if is_in and len(each.param) >= len(best.param):
+                best = each
+        best.error = message
+
+    def _number(self) -> Any:
+        text = self.text.strip()
+        if _WHOLE.fullmatch(text):
+            return int(text)
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not text.isascii() or not math.isfinite(number) or "_" in text:
+            return self._wrong("this is not a number")
+        if self.kind == "integer" and not number.is_integer():
+            return self._wrong("this is not a whole number")
+        return number
+
+    def _json(self) -> Any:
+        if self.kind == "choice" and self.text not in self.choices:
+            return self._wrong("choose one of the list")
+        try:
+            return json.loads(self.text, parse_constant=_refused)
+        except (ValueError, RecursionError):
+            return self._wrong("this is not readable as JSON")
+
+    def _wrong(self, message: str) -> Any:
+        self.error = message
+        return None
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(constant)

@@ -1,0 +1,56 @@
+"""What a browser's form has sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from coffrify_webhooks_sandbox.errors import SandboxError
+from coffrify_webhooks_sandbox.exchange import body_of
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+__all__ = ["Form"]
+
+_MOST_FIELDS = 10_000
+
+
+class Form:
+    """The fields of a form, as text."""
+
+    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+        self._pairs = pairs
+        self.last = dict(pairs)
+        """Each field by its name; of several of one name the last."""
+
+    @classmethod
+    async def of(cls, request: Request) -> Form:
+        """Read a form; raise SandboxError for one that is too large or cannot be read."""
+        text = (await body_of(request)).decode("utf-8", "replace")
+        try:
+            return cls(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
+        except ValueError:
+            raise SandboxError(400, "invalid_form", "the form has too many fields") from None
+
+    def text(self, name: str) -> str:
+        """Return a field; "" if it is not there."""
+        return self.last.get(name, "")
+
+    def all(self, name: str) -> list[str]:
+        """Return every field of a name, as those of checked boxes."""
+        return [value for key, value in self._pairs if key == name]
+
+    def action(self, *known: str) -> str:
+        """Return which button was pressed; raise SandboxError for one that there is not."""
+        pressed = self.text("do")
+        if pressed not in known:
+            raise SandboxError(400, "unknown_action", "press one of the page's buttons", "do")
+        return pressed
+
+    def whole(self, name: str) -> int:
+        """Return a whole number; raise SandboxError for anything else."""
+        text = self.text(name).strip()
+        if not text.isascii() or not text.isdecimal() or len(text) > 9:  # noqa: PLR2004
+            raise SandboxError(400, "invalid_parameter", f"{name}: give a whole number", name)
+        return int(text)

@@ -1,0 +1,45 @@
+"""Deliveries as a list shows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coffrify_webhooks_sandbox.database import Database, Glance
+    from coffrify_webhooks_sandbox.records import Delivery, Endpoint
+
+__all__ = ["PAGE", "Line", "lines"]
+
+PAGE = 50
+"""How many are shown at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One delivery, and what is shown beside it."""
+
+    delivery: Delivery
+    glance: Glance
+    endpoint: Endpoint | None
+    """None once it is deleted."""
+    replay: Delivery | None
+    """The latest one of it."""
+
+    @property
+    def can_replay(self) -> bool:
+        """Whether its endpoint is there, and active."""
+        return self.endpoint is not None and self.endpoint.is_active
+
+
+def lines(database: Database, deliveries: Sequence[Delivery]) -> list[Line]:
+    """Return deliveries with what is shown beside them."""
+    glances = database.glances(deliveries)
+    replays = database.replays(deliveries)
+    endpoints = {endpoint.id: endpoint for endpoint in database.endpoints()}
+    return [
+        Line(each, glances[each.id], endpoints.get(each.endpoint_id), replays.get(each.id))
+        for each in deliveries
+    ]

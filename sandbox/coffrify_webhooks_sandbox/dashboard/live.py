@@ -1,0 +1,102 @@
+"""A page's live part: sent anew when something has changed, as server-sent events.
+
+However much changes, a client is sent what is there now, a few times a second at most. Nothing
+queues up for a slow one: it just sees fewer of the states between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from coffrify_webhooks_sandbox.service import Service
+
+__all__ = ["Live"]
+
+_PAUSE = 0.3
+_KEEP_ALIVE = 15.0
+_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store"),
+]
+
+
+class Live:
+    """A response that goes on until the client leaves, or the server stops.
+
+    draw: returns the part as it is now. head: returns what is sent with it. about: a delivery's id,
+    if nothing else matters.
+    """
+
+    def __init__(
+        self, service: Service, draw: Callable[[], str], head: Callable[[], str], about: str = ""
+    ) -> None:
+        self._service = service
+        self._draw = draw
+        self._head = head
+        self._about = about
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
+        if scope["method"] != "HEAD":
+            telling = asyncio.create_task(self._tell(send))
+            leaving = asyncio.create_task(_left(receive))
+            # Cancelled by a server that stops: an end like any other, and no error to be logged.
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (telling, leaving):
+                task.cancel()
+            for ended in await asyncio.gather(telling, leaving, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    raise ended
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _tell(self, send: Send) -> None:
+        news = asyncio.Event()
+        news.set()
+
+        def heard(about: str) -> None:
+            if not self._about or about in ("", self._about):
+                news.set()
+
+        forget = self._service.watch(heard)
+        told: object = None
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(_KEEP_ALIVE):
+                        await news.wait()
+                except TimeoutError:
+                    await send(_chunk(": still here\n\n"))
+                    continue
+                news.clear()
+                part = self._draw()
+                state = (part, self._service.clock.anchor)
+                if state != told:
+                    told = state
+                    await send(_chunk(_message(self._head() + part)))
+                await asyncio.sleep(_PAUSE)
+        finally:
+            forget()
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _message(part: str) -> str:
+    lines = "".join(f"data: {line}\n" for line in part.replace("\r", "\n").split("\n"))
+    return f"{lines}\n"
+
+
+def _chunk(text: str) -> dict[str, object]:
+    body = text.encode("utf-8", "backslashreplace")
+    return {"type": "http.response.body", "body": body, "more_body": True}

@@ -1,0 +1,109 @@
+"""Makes pages of templates; whatever is put into one is escaped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks_sandbox.errors import SandboxError
+
+from . import wording
+from .live import Live
+from .notices import notice
+
+with needs("sandbox"):
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from starlette.responses import HTMLResponse, RedirectResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from coffrify_webhooks_sandbox.service import Service
+
+__all__ = ["Pages"]
+
+_TEMPLATES = Path(__file__).with_name("templates")
+_SEE_OTHER = 303
+
+
+class Pages:
+    """Renders the dashboard's templates."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._environment = Environment(
+            loader=FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.filters.update(
+            clock=wording.clock,
+            json_text=wording.json_text,
+            length_of_time=wording.length,
+            moment=wording.moment,
+            ms=wording.ms,
+            of_bytes=wording.of_bytes,
+            pretty=wording.pretty,
+            visible=wording.visible,
+        )
+
+    def page(
+        self, request: Request, template: str, *, status: int = 200, **context: Any
+    ) -> Response:
+        """Return a whole page."""
+        database = self._service.database
+        text = self.part(
+            template,
+            path=request.url.path,
+            host=request.url.netloc,
+            dead_letters=database.counts().get("dead_letter", 0),
+            notice=notice(request.query_params),
+            **context,
+        )
+        # Half a surrogate pair, of a payload, is no text that could be encoded.
+        body = text.encode("utf-8", "backslashreplace")
+        headers: dict[str, str] = {}
+        if "hx-boosted" in request.headers and "done" in request.query_params:
+            headers["HX-Push-Url"] = request.url.path  # the notice is told once
+        return HTMLResponse(body, status, headers)
+
+    def part(self, template: str, **context: Any) -> str:
+        """Return a part of a page."""
+        clock = self._service.clock
+        return self._environment.get_template(template).render(
+            now=clock.now(), speed=clock.speed, **context
+        )
+
+    def live(self, template: str, context: Callable[[], dict[str, Any]], about: str = "") -> Live:
+        """Return a page's part as it changes, together with the time; about: see `Live`."""
+
+        def draw() -> str:
+            try:
+                return self.part(template, **context())
+            except SandboxError:  # what it is about has been deleted, or forgotten
+                return self.part("live/gone.html")
+
+        return Live(self._service, draw, lambda: self.part("live/clock.html"), about)
+
+    def failed(self, request: Request, error: SandboxError) -> Response:
+        """Return a page that says what cannot be done."""
+        return self.page(request, "error.html", status=error.status, error=error)
+
+    def not_found(self, request: Request) -> Response:
+        """Return a page that says that there is none."""
+        message = f"there is nothing at {request.url.path[:200]!a}"
+        return self.failed(request, SandboxError(404, "not_found", message))
+
+    @staticmethod
+    def redirect(path: str, done: str = "", count: int | None = None) -> Response:
+        """Lead on to a page of ours, which tells what was done."""
+        query = f"?done={done}" if done else ""
+        if count is not None:
+            query += f"&count={count}"
+        return RedirectResponse(path + query, _SEE_OTHER)

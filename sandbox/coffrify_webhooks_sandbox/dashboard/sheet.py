@@ -1,0 +1,283 @@
+"""A form for an event type's data, made of its schema.
+
+A form is flat, data is not: each place of the data has a pointer, as `data/files/0/name`. A form
+has its text under the pointer, whether it is a value, null or absent under `state:` and the
+pointer, and the length of a list under `count:` and the pointer.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks_codegen.shape import is_list, is_mapping
+from coffrify_webhooks_sandbox.payload import random_data
+
+from .field import Field, Kind, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from random import Random
+
+__all__ = ["Sheet", "flat"]
+
+_ROOT = "data"
+_MOST_ITEMS = 200
+_MOST_REFERENCES = 50
+_LEAVES: dict[str, Kind] = {"string": "text", "integer": "integer", "number": "number"}
+_MARKS = ("", "state:", "count:", "json:", "choice:")
+_STATES: dict[str, State] = {"value": "value", "null": "null", "absent": "absent"}
+
+
+class Sheet:
+    """The form of one schema."""
+
+    def __init__(self, schema: Any) -> None:
+        self._root = schema
+
+    def field(self, texts: Mapping[str, str]) -> Field:
+        """Return the form with what was typed, or what `flat` makes of data."""
+        return self._field(_ROOT, "data", "", self._root, texts, required=True)
+
+    def edited(
+        self, texts: Mapping[str, str], action: str, now: float, random: Random
+    ) -> dict[str, str]:
+        """Return the texts after an item or an object was added, `add:data/files`, or dropped."""
+        what, _, pointer = action.partition(":")
+        form = self.field(texts)
+        found = next((each for each in form.fields() if each.pointer == pointer), None)
+        changed = dict(texts)
+        if found is None:
+            return changed
+        if what == "add":
+            self._add(changed, found, lambda schema: self._made(schema, now, random))
+        elif found.is_item:
+            _drop_item(changed, pointer)
+        else:
+            changed[f"state:{pointer}"] = "null" if what == "null" else "absent"
+        return changed
+
+    def _made(self, schema: Any, now: float, random: Random) -> Any:
+        """Make data for a place in the middle of a schema."""
+        inner = self._resolved(schema)
+        whole: dict[str, Any] = dict(self._root) if is_mapping(self._root) else {}
+        shared = {key: whole[key] for key in ("$defs", "definitions") if key in whole}
+        return random_data({**shared, **inner}, None, now, random)
+
+    def _add(self, texts: dict[str, str], found: Field, make: Callable[[Any], Any]) -> None:
+        schema = self._schema_at(found.pointer)
+        texts[f"state:{found.pointer}"] = "value"
+        if found.kind == "array":
+            count = len(found.children)
+            if count < _MOST_ITEMS:
+                items = self._resolved(schema).get("items", True)
+                texts.update(flat(make(items), f"{found.pointer}/{count}"))
+                texts[f"count:{found.pointer}"] = str(count + 1)
+        else:
+            texts.update(flat(make(schema), found.pointer))
+
+    def _schema_at(self, pointer: str) -> Any:
+        schema = self._root
+        for part in pointer.split("/")[1:]:
+            inner = self._without_null(self._resolved(schema))
+            if "items" in inner and part.isdecimal():
+                schema = inner["items"]
+            else:
+                properties = inner.get("properties", {})
+                schema = properties.get(_unescaped(part), inner.get("additionalProperties", True))
+        return self._without_null(self._resolved(schema))
+
+    # --- one place ----------------------------------------------------------------------------
+
+    def _field(
+        self,
+        pointer: str,
+        param: str,
+        name: str,
+        schema: Any,
+        texts: Mapping[str, str],
+        *,
+        required: bool,
+        is_item: bool = False,
+    ) -> Field:
+        whole = self._resolved(schema)
+        inner = self._without_null(whole)
+        kinds = _kinds(inner)
+        kind, choices = _kind_of(inner, kinds)
+        found = Field(
+            pointer,
+            param,
+            name,
+            kind,
+            about=str(whole.get("description") or inner.get("description") or ""),
+            hint=str(inner.get("format") or ""),
+            required=required,
+            nullable=inner is not whole or "null" in kinds or "null" in choices,
+            is_item=is_item,
+            choices=tuple(choice for choice in choices if choice != "null"),
+        )
+        found.state = _state(texts, found)
+        found.text = texts.get(pointer, "")
+        if kind in ("json", "choice"):
+            found.text = texts.get(f"{kind}:{pointer}", found.text)
+        if found.state == "value" and kind == "object":
+            found.children = list(self._properties(found, inner, texts))
+        elif found.state == "value" and kind == "array":
+            items = inner.get("items", True)
+            found.children = [
+                self._field(
+                    f"{pointer}/{index}",
+                    f"{param}[{index}]",
+                    str(index),
+                    items,
+                    texts,
+                    required=True,
+                    is_item=True,
+                )
+                for index in range(_count(texts, pointer))
+            ]
+        return found
+
+    def _properties(
+        self, parent: Field, schema: Mapping[str, Any], texts: Mapping[str, str]
+    ) -> Iterator[Field]:
+        known: dict[str, Any] = schema.get("properties", {})
+        asked: list[str] = schema.get("required", [])
+        for name in dict.fromkeys([*known, *asked, *_names(texts, parent.pointer)]):
+            yield self._field(
+                f"{parent.pointer}/{_escaped(name)}",
+                f"{parent.param}.{name}",
+                name,
+                known.get(name, schema.get("additionalProperties", True)),
+                texts,
+                required=name in asked,
+            )
+
+    def _resolved(self, schema: Any) -> Mapping[str, Any]:
+        """Follow references within the document, and lay the parts of an allOf together."""
+        merged: dict[str, Any] = {}
+        left: list[Any] = [schema]
+        for _ in range(_MOST_REFERENCES):  # a reference may lead to itself
+            if not left:
+                break
+            part = left.pop()
+            if not is_mapping(part):
+                continue
+            left += part.get("allOf", ())
+            if isinstance(reference := part.get("$ref"), str):
+                left.append(self._target(reference))
+            for key, value in part.items():
+                if key == "properties" and key in merged:
+                    merged[key] = {**merged[key], **value}
+                elif key == "required" and key in merged:
+                    merged[key] = [*merged[key], *value]
+                elif key not in ("$ref", "allOf"):
+                    merged.setdefault(key, value)
+        return merged
+
+    def _target(self, reference: str) -> Any:
+        found: Any = self._root
+        for key in reference.removeprefix("#").split("/")[1:]:
+            found = found.get(_unescaped(key), True) if is_mapping(found) else True
+        return found
+
+    def _without_null(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what a schema allows beside null, if it says so as a choice of two."""
+        for key in ("anyOf", "oneOf"):
+            branches = [self._resolved(branch) for branch in schema.get(key, ())]
+            others = [branch for branch in branches if branch.get("type") != "null"]
+            if len(branches) == len(others) + 1 == 2:  # noqa: PLR2004
+                return others[0]
+        return schema
+
+
+def flat(data: Any, pointer: str = _ROOT) -> dict[str, str]:
+    """Return data as a form has it."""
+    found = {f"state:{pointer}": "null" if data is None else "value"}
+    found[f"json:{pointer}"] = json.dumps(data, indent=2)
+    if is_mapping(data):
+        for name, value in data.items():
+            found |= flat(value, f"{pointer}/{_escaped(name)}")
+    elif is_list(data):
+        found[f"count:{pointer}"] = str(len(data))
+        for index, value in enumerate(data):
+            found |= flat(value, f"{pointer}/{index}")
+    else:
+        text = "" if data is None else json.dumps(data)
+        found[pointer] = data if isinstance(data, str) else text
+        found[f"choice:{pointer}"] = json.dumps(data)
+    return found
+
+
+def _kinds(schema: Mapping[str, Any]) -> list[str]:
+    found = schema.get("type")
+    if is_list(found):
+        return [str(kind) for kind in found]
+    if isinstance(found, str):
+        return [found]
+    return ["object"] if "properties" in schema else ["array"] if "items" in schema else []
+
+
+def _kind_of(schema: Mapping[str, Any], kinds: list[str]) -> tuple[Kind, list[str]]:
+    """Return how a place is shown, and what can be chosen there."""
+    if "const" in schema:
+        return "choice", [json.dumps(schema["const"])]
+    if is_list(schema.get("enum")):
+        return "choice", [json.dumps(value) for value in schema["enum"]]
+    some = [kind for kind in kinds if kind != "null"]
+    kind = some[0] if len(some) == 1 else ""
+    if kind == "boolean":
+        return "choice", ["true", "false"]
+    if kind == "object" and schema.get("properties"):
+        return "object", []
+    if kind == "array" and is_mapping(schema.get("items")):
+        return "array", []
+    return _LEAVES.get(kind, "json"), []
+
+
+def _state(texts: Mapping[str, str], field: Field) -> State:
+    """Return whether a value stands at a place; what is not in the form at all is absent."""
+    said = _STATES.get(texts.get(f"state:{field.pointer}", ""))
+    if said is None:
+        return "value" if field.pointer in texts or field.pointer == _ROOT else "absent"
+    if said == "null" and not field.nullable:
+        return "value"
+    return said
+
+
+def _count(texts: Mapping[str, str], pointer: str) -> int:
+    text = texts.get(f"count:{pointer}", "0")
+    return min(_MOST_ITEMS, int(text)) if text.isascii() and text.isdecimal() else 0
+
+
+def _names(texts: Mapping[str, str], pointer: str) -> list[str]:
+    """Return the names that stand in an object, whatever its schema says."""
+    head = f"state:{pointer}/"
+    found = (key[len(head) :].partition("/")[0] for key in texts if key.startswith(head))
+    return [_unescaped(name) for name in dict.fromkeys(found)]
+
+
+def _drop_item(texts: dict[str, str], pointer: str) -> None:
+    """Remove an item from a list, and move up those that follow it."""
+    parent, _, index = pointer.rpartition("/")
+    moved: dict[str, str] = {}
+    for key, value in texts.items():
+        mark, slash, rest = key.partition(f"{parent}/")
+        number, *inner = rest.split("/")
+        is_item = slash and mark in _MARKS and number.isdecimal()
+        if not is_item or int(number) < int(index):
+            moved[key] = value
+        elif int(number) > int(index):
+            moved["/".join([f"{mark}{parent}/{int(number) - 1}", *inner])] = value
+    count = _count(texts, parent)
+    texts.clear()
+    texts.update(moved)
+    texts[f"count:{parent}"] = str(max(0, count - 1))
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")

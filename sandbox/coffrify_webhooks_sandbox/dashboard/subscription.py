@@ -1,0 +1,15 @@
+"""Which event types a form asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .form import Form
+
+__all__ = ["subscription"]
+
+
+def subscription(form: Form) -> list[str]:
+    """Return the event types that were chosen, or "*" for all."""
+    return ["*"] if form.text("which") == "all" else form.all("events")

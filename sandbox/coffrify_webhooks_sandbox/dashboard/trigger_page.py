@@ -1,0 +1,199 @@
+"""Where something is let happen: a form made of the event type's schema."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks_sandbox.errors import SandboxError
+from coffrify_webhooks_sandbox.manners import MANNERS
+
+from .field import ABSENT
+from .form import Form
+from .sheet import Sheet, flat
+from .wording import json_text
+
+with needs("sandbox"):
+    from starlette.routing import Route
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from coffrify_webhooks_sandbox.service import Service
+
+    from .field import Field
+    from .pages import Pages
+
+__all__ = ["TriggerPage"]
+
+_FRESH = Form([("count", "1")])
+_HERE = ("count", "endpoint", "manner")
+"""Fields of the form beside the data; an error about one of them is shown beside it."""
+
+
+class TriggerPage:
+    """Chooses an event type, and asks for its data."""
+
+    def __init__(self, service: Service, pages: Pages) -> None:
+        self._service = service
+        self._pages = pages
+        self._random = Random()
+        self.routes = [
+            Route("/trigger", self._choose),
+            Route("/trigger/{type}", self._show, methods=["GET"]),
+            Route("/trigger/{type}", self._act, methods=["POST"]),
+        ]
+
+    async def _choose(self, request: Request) -> Response:
+        wanted = request.query_params.get("endpoint", "")
+        return self._pages.page(
+            request,
+            "trigger.html",
+            families=self._service.event_types.families,
+            query="?" + urlencode({"endpoint": wanted}) if wanted else "",
+        )
+
+    async def _show(self, request: Request) -> Response:
+        wanted = request.query_params.get("endpoint", "")
+        form = Form([("count", "1"), ("endpoint", wanted)])
+        return self._draft(request, form, self._fresh(request))
+
+    async def _act(self, request: Request) -> Response:
+        try:
+            form = await Form.of(request)
+        except SandboxError as error:
+            return self._draft(request, _FRESH, self._fresh(request), error)
+        do = form.text("do")
+        if do == "random":
+            return self._draft(request, form, self._fresh(request))
+        if do in ("as_json", "as_form"):
+            return self._switched(request, form, to_json=do == "as_json")
+        if ":" in do:
+            try:
+                sheet = self._sheet(request)
+            except SandboxError as missing:
+                return self._pages.failed(request, missing)
+            now = self._service.clock.now()
+            texts = sheet.edited(form.last, do, now, self._random)
+            return self._draft(request, form, texts)
+        return self._trigger(request, form)
+
+    def _trigger(self, request: Request, form: Form) -> Response:
+        """Let it happen, or show what is wrong."""
+        name = request.path_params["type"]
+        try:
+            self._service.event_types.get(name)
+            data = None if form.text("random") else self._data(request, form)
+            if data is ABSENT:
+                return self._draft(request, form, form.last, _unreadable())
+            events = self._service.trigger(
+                name,
+                data,
+                endpoint=form.text("endpoint") or None,
+                count=form.whole("count"),
+                manner=form.text("manner"),
+            )
+        except SandboxError as error:
+            return self._draft(request, form, form.last, error)
+        heard = self._service.database.delivery_counts(events[:1])
+        return self._pages.redirect("/", "triggered" if heard else "unheard", len(events))
+
+    def _data(self, request: Request, form: Form) -> Any:
+        """Return what was typed; ABSENT if some of it cannot be read."""
+        if "raw" in form.last:
+            return _parsed(form.text("raw"))
+        field = self._sheet(request).field(form.last)
+        data = field.value()
+        return ABSENT if any(each.error for each in field.fields()) else data
+
+    def _switched(self, request: Request, form: Form, *, to_json: bool) -> Response:
+        """Show the same data in the other of the two ways."""
+        try:
+            data = self._data(request, form)
+            if data is ABSENT:
+                raise _unreadable()
+        except SandboxError as error:
+            return self._draft(request, form, form.last, error)
+        return self._draft(request, form, {"raw": json_text(data)} if to_json else flat(data))
+
+    def _draft(
+        self,
+        request: Request,
+        form: Form,
+        texts: dict[str, str],
+        error: SandboxError | None = None,
+    ) -> Response:
+        try:
+            event_type = self._service.event_types.get(request.path_params["type"])
+        except SandboxError as missing:
+            missing.status = 404
+            return self._pages.failed(request, missing)
+        raw = texts.get("raw")
+        field = Sheet(event_type.schema).field(texts) if raw is None else None
+        errors = _errors(field, error)
+        return self._pages.page(
+            request,
+            "trigger_form.html",
+            status=error.status if error else 200,
+            error=error if error and not errors else None,
+            errors=errors,
+            event_type=event_type,
+            field=field,
+            raw=raw,
+            values={name: form.text(name) for name in (*_HERE, "random")},
+            endpoints=self._service.database.endpoints(),
+            manners=MANNERS,
+        )
+
+    def _fresh(self, request: Request) -> dict[str, str]:
+        """Return random data; nothing if none can be made up."""
+        name = request.path_params["type"]
+        try:
+            made = self._service.event_types.make(name, self._service.clock.now(), self._random)
+        except SandboxError:
+            return {"raw": "{}"}
+        return flat(made)
+
+    def _sheet(self, request: Request) -> Sheet:
+        return Sheet(self._service.event_types.get(request.path_params["type"]).schema)
+
+
+def _errors(field: Field | None, error: SandboxError | None) -> dict[str, str]:
+    """Return what is shown beside which part of the form; marks the fields of the data."""
+    if error is None:
+        return {}
+    param = error.param or ""
+    message = error.message.removeprefix(f"{param}: ")
+    if param in _HERE:
+        return {param: message}
+    if param.partition(".")[0].partition("[")[0] != "data":
+        return {}
+    if field is None:
+        return {"data": error.message}
+    field.value()
+    if not any(each.error for each in field.fields()):
+        field.mark(param, message)
+    return {"data": "Some of the fields need another look; they are marked."}
+
+
+def _unreadable() -> SandboxError:
+    return SandboxError(400, "invalid_data", "data: some of it cannot be read", "data")
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_refused)
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", "NaN, Infinity, or too deep")
+        place = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise SandboxError(
+            400, "invalid_data", f"data: it is not readable as JSON ({reason}{place})", "data"
+        ) from None
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(constant)

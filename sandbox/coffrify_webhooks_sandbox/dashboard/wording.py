@@ -1,0 +1,77 @@
+"""Text for people: times, lengths of time, and what strangers have sent.
+
+Of a stranger's text nothing is hidden and nothing takes effect: what cannot be seen, or would
+change how its neighbours look, is written as an escape.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+__all__ = ["clock", "json_text", "length", "moment", "ms", "of_bytes", "pretty", "visible"]
+
+_MOST_SHOWN = 100_000
+_MINUTE = 60
+_HOUR = 3600
+
+
+def visible(text: str) -> str:
+    """Return a text in which every character can be seen."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1]
+        for char in text.replace("\r\n", "\n")
+    )
+
+
+def of_bytes(body: bytes) -> str:
+    """Return the text that a body is, as far as it is one; a long one is cut."""
+    text = visible(body[:_MOST_SHOWN].decode("utf-8", "backslashreplace"))
+    left = len(body) - _MOST_SHOWN
+    return f"{text}\n... and {left} bytes more" if left > 0 else text
+
+
+def pretty(body: bytes) -> str:
+    """Return a body with its JSON indented; "" if it is none, or as long as to be cut."""
+    if len(body) > _MOST_SHOWN:
+        return ""
+    try:
+        return json_text(json.loads(body))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def json_text(value: object) -> str:
+    """Return JSON, indented, with every character to be seen."""
+    return visible(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def moment(seconds: float) -> str:
+    """Return a time as `2026-05-04 09:12:44`, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def clock(seconds: float) -> str:
+    """Return a time of a day as `09:12:44`, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
+
+
+def ms(seconds: float) -> str:
+    """Return how long an attempt took."""
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def length(seconds: float) -> str:
+    """Return a length of time as `45 s`, `12 min` or `2 h 5 min`."""
+    whole = round(seconds)
+    if whole < 2 * _MINUTE:
+        return f"{whole} s"
+    minutes = round(seconds / _MINUTE)
+    if minutes < 2 * _MINUTE:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 10 or not minutes:  # noqa: PLR2004
+        return f"{round(seconds / _HOUR)} h"
+    return f"{hours} h {minutes} min"

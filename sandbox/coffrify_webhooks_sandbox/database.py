@@ -1,0 +1,369 @@
+"""The sandbox's memory: one SQLite file, which outlives a kill -9, or none at all.
+
+Every method is one transaction. All are called from one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks_codegen.shape import is_list
+
+from .clock import Anchor
+from .records import Attempt, Delivery, Endpoint, Event
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+__all__ = ["Database", "Glance"]
+
+_VERSION = 1
+_MOST_EVENTS = 10_000
+"""Kept; of the older ones those that are over are forgotten."""
+
+_SCHEMA = """
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE endpoints (
+    id TEXT PRIMARY KEY, name TEXT, url TEXT, description TEXT, events TEXT, is_active INTEGER,
+    secret TEXT, old_secret TEXT, old_until REAL, created_at REAL, success_count INTEGER,
+    failure_count INTEGER, dead_in_a_row INTEGER
+);
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, type TEXT, body BLOB, created_at REAL, test INTEGER
+);
+CREATE TABLE deliveries (
+    number INTEGER PRIMARY KEY, id TEXT UNIQUE, event_id TEXT, endpoint_id TEXT, status TEXT,
+    created_at REAL, next_at REAL, attempts INTEGER, first_failed_at REAL, replay_of TEXT,
+    manner TEXT, reason TEXT
+);
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY, delivery_id TEXT, number INTEGER, at REAL, wall_at REAL, headers TEXT,
+    body BLOB, status INTEGER, error TEXT, seconds REAL, reply_headers TEXT, reply BLOB
+);
+CREATE INDEX due ON deliveries (next_at) WHERE next_at IS NOT NULL;
+CREATE INDEX deliveries_by_event ON deliveries (event_id);
+CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, number);
+CREATE INDEX deliveries_by_status ON deliveries (status, number);
+CREATE INDEX attempts_by_delivery ON attempts (delivery_id, id);
+CREATE TABLE replies (key TEXT PRIMARY KEY, digest TEXT, status INTEGER, body TEXT, at REAL);
+"""
+
+T = TypeVar("T", Endpoint, Event, Delivery, Attempt)
+
+_TABLES: dict[type[Any], str] = {
+    Endpoint: "endpoints",
+    Event: "events",
+    Delivery: "deliveries",
+    Attempt: "attempts",
+}
+_JSON = ("events", "headers", "reply_headers")
+
+
+class Glance(NamedTuple):
+    """What a list shows of a delivery beside itself: its event, and its last attempt."""
+
+    event_type: str
+    test: bool
+    attempts: int
+    """All of them, also those before it was retried by hand."""
+    status: int | None
+    error: str
+    seconds: float | None
+
+
+class Database:
+    """What is kept in a file, or in memory without one.
+
+    Raises ConfigurationError for a file that is not one of ours, or cannot be used.
+    """
+
+    def __init__(self, path: Path | str | None = None) -> None:
+        name = ":memory:" if path is None else str(path)
+        try:
+            self._file = sqlite3.connect(
+                name, timeout=1, isolation_level=None, check_same_thread=False
+            )
+            self._file.row_factory = sqlite3.Row
+            self._open()
+        except sqlite3.Error as error:
+            raise ConfigurationError(
+                f"{name} cannot be used as the sandbox's file ({error}); is another sandbox "
+                "running on it? Name another file: --db FILE"
+            ) from error
+
+    def _open(self) -> None:
+        run = self._file.execute
+        run("PRAGMA locking_mode = EXCLUSIVE")  # a second sandbox would send everything again
+        [version] = run("PRAGMA user_version").fetchone()
+        [tables] = run("SELECT count(*) FROM sqlite_master").fetchone()
+        if version != _VERSION and (version or tables):
+            raise sqlite3.DatabaseError("it was made by something else")
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = NORMAL")  # a killed process loses nothing by it
+        if version != _VERSION:
+            self._file.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    # --- settings -----------------------------------------------------------------------------
+
+    def setting(self, name: str, default: str) -> str:
+        """Return a setting; what was not set is set to the default."""
+        self._file.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, default))
+        row = self._file.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
+        return str(row[0])
+
+    def set(self, name: str, value: str) -> None:
+        """Set a setting."""
+        self._file.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
+
+    def anchor(self) -> Anchor | None:
+        """Return where the clock of the last sandbox stood."""
+        text = self.setting("anchor", "")
+        return Anchor(*json.loads(text)) if text else None
+
+    # --- records ------------------------------------------------------------------------------
+
+    def add(self, *records: Endpoint | Event | Delivery) -> None:
+        """Add records, all of them or none."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            for record in records:
+                self._insert(record)
+
+    def replace(self, *records: Endpoint | Delivery, add: Sequence[Event | Delivery] = ()) -> None:
+        """Replace records by what has become of them, and add others, all or none."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            for record in records:
+                self._update(record)
+            for fresh in add:
+                self._insert(fresh)
+
+    def delete(self, endpoint_id: str) -> None:
+        """Delete an endpoint; what was on its way to it is cancelled."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._file.execute("DELETE FROM endpoints WHERE id = ?", (endpoint_id,))
+            self._file.execute(
+                "UPDATE deliveries SET status = 'cancelled', next_at = NULL, "
+                "reason = 'its endpoint was deleted' WHERE endpoint_id = ? AND status IN "
+                "('pending', 'retrying', 'sending')",
+                (endpoint_id,),
+            )
+
+    def endpoint(self, endpoint_id: str) -> Endpoint | None:
+        """Return an endpoint."""
+        return self._one(Endpoint, endpoint_id)
+
+    def endpoints(self) -> list[Endpoint]:
+        """Return all endpoints, the oldest first."""
+        return self._find(Endpoint, "1 ORDER BY created_at, rowid")
+
+    def event(self, event_id: str) -> Event | None:
+        """Return an event."""
+        return self._one(Event, event_id)
+
+    def events(self, limit: int, *, before: str | None = None) -> list[Event]:
+        """Return the latest events, the newest first; before: an event's id."""
+        if before is None:
+            return self._find(Event, "1 ORDER BY number DESC LIMIT ?", limit)
+        return self._find(
+            Event,
+            "number < (SELECT number FROM events WHERE id = ?) ORDER BY number DESC LIMIT ?",
+            before,
+            limit,
+        )
+
+    def delivery(self, delivery_id: str) -> Delivery | None:
+        """Return a delivery."""
+        return self._one(Delivery, delivery_id)
+
+    def deliveries(
+        self,
+        limit: int = 100,
+        *,
+        endpoint_id: str | None = None,
+        event_id: str | None = None,
+        status: str | None = None,
+        before: str | None = None,
+    ) -> list[Delivery]:
+        """Return deliveries, the newest first; before: a delivery's id."""
+        wanted = {"endpoint_id": endpoint_id, "event_id": event_id, "status": status}
+        asked = {name: value for name, value in wanted.items() if value is not None}
+        conditions = [f"{name} = ?" for name in asked]
+        values: list[Any] = [*asked.values()]
+        if before is not None:
+            conditions.append("number < (SELECT number FROM deliveries WHERE id = ?)")
+            values.append(before)
+        where = " AND ".join(conditions) or "1"
+        return self._find(Delivery, f"{where} ORDER BY number DESC LIMIT ?", *values, limit)
+
+    def attempts(self, delivery_id: str) -> list[Attempt]:
+        """Return a delivery's attempts, the first one first."""
+        return self._find(Attempt, "delivery_id = ? ORDER BY id", delivery_id)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many deliveries there are of each status."""
+        query = "SELECT status, count(*) FROM deliveries GROUP BY status"
+        return {str(status): int(count) for status, count in self._file.execute(query)}
+
+    def glances(self, deliveries: Sequence[Delivery]) -> dict[str, Glance]:
+        """Return what a list shows of deliveries, by their ids; bodies are not read for it."""
+        query = (
+            "SELECT d.id, coalesce(e.type, ''), coalesce(e.test, 0), coalesce(a.number, 0), "
+            "a.status, coalesce(a.error, ''), a.seconds FROM deliveries d "
+            "LEFT JOIN events e ON e.id = d.event_id LEFT JOIN attempts a ON a.id = "
+            "(SELECT max(id) FROM attempts WHERE delivery_id = d.id) "
+            f"WHERE d.id IN ({_marks(deliveries)})"
+        )
+        rows = self._file.execute(query, [delivery.id for delivery in deliveries])
+        return {row[0]: Glance(row[1], bool(row[2]), *row[3:]) for row in rows}
+
+    def delivery_counts(self, events: Sequence[Event]) -> dict[str, int]:
+        """Return how many deliveries events have, by the events' ids."""
+        query = (
+            "SELECT event_id, count(*) FROM deliveries "
+            f"WHERE event_id IN ({_marks(events)}) GROUP BY event_id"
+        )
+        return {str(i): int(n) for i, n in self._file.execute(query, [e.id for e in events])}
+
+    def replays(self, deliveries: Sequence[Delivery]) -> dict[str, Delivery]:
+        """Return the latest replay of each delivery that has one, by the deliveries' ids."""
+        where = f"replay_of IN ({_marks(deliveries)}) ORDER BY number"
+        found = self._find(Delivery, where, *(delivery.id for delivery in deliveries))
+        return {delivery.replay_of or "": delivery for delivery in found}
+
+    # --- the schedule -------------------------------------------------------------------------
+
+    def due(self, now: float, limit: int) -> list[Delivery]:
+        """Return what is to be sent now, in the order in which it became due."""
+        return self._find(
+            Delivery,
+            "next_at <= ? AND EXISTS (SELECT 1 FROM endpoints WHERE endpoints.id = endpoint_id "
+            "AND is_active) ORDER BY next_at, number LIMIT ?",
+            now,
+            limit,
+        )
+
+    def next_due(self) -> float | None:
+        """Return when the next delivery becomes due, if there is one."""
+        row = self._file.execute(
+            "SELECT min(next_at) FROM deliveries WHERE next_at IS NOT NULL AND EXISTS "
+            "(SELECT 1 FROM endpoints WHERE endpoints.id = endpoint_id AND is_active)"
+        ).fetchone()
+        return cast("float | None", row[0])
+
+    def unfinished(self) -> list[Delivery]:
+        """Return what was being sent when the last sandbox was killed."""
+        return self._find(Delivery, "status = 'sending' ORDER BY number")
+
+    def begin(self, delivery: Delivery, attempt: Attempt) -> Attempt:
+        """Record an attempt before it is made: whatever happens now, it counts."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._update(delivery)
+            number = self._insert(attempt)
+        return replace(attempt, id=number)
+
+    def finish(
+        self,
+        attempt: Attempt,
+        delivery: Delivery,
+        endpoint: Endpoint | None,
+        add: Iterable[Event | Delivery] = (),
+    ) -> None:
+        """Record what came of an attempt, and all that follows from it, in one."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._update(attempt)
+            self._update(delivery)
+            if endpoint is not None:
+                self._update(endpoint)
+            for record in add:
+                self._insert(record)
+
+    def prune(self) -> None:
+        """Forget the oldest events that are over."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._file.execute(
+                "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ? AND NOT "
+                "EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id AND "
+                "(next_at IS NOT NULL OR status = 'sending'))",
+                (_MOST_EVENTS,),
+            )
+            self._file.execute(
+                "DELETE FROM deliveries WHERE event_id NOT IN (SELECT id FROM events)"
+            )
+            self._file.execute(
+                "DELETE FROM attempts WHERE delivery_id NOT IN (SELECT id FROM deliveries)"
+            )
+
+    # --- replies to requests that may come twice ----------------------------------------------
+
+    def reply(self, key: str) -> tuple[str, int, str] | None:
+        """Return (digest of the request, status, body) of what was answered under a key."""
+        row = self._file.execute(
+            "SELECT digest, status, body FROM replies WHERE key = ?", (key,)
+        ).fetchone()
+        return (row[0], row[1], row[2]) if row else None
+
+    def keep_reply(self, key: str, digest: str, status: int, body: str, at: float) -> None:
+        """Keep what was answered; answers older than a day are dropped."""
+        with self._file:
+            self._file.execute("BEGIN IMMEDIATE")
+            self._file.execute("DELETE FROM replies WHERE at < ?", (at - 86_400,))
+            self._file.execute(
+                "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)",
+                (key, digest, status, body, at),
+            )
+
+    # --- to and fro ---------------------------------------------------------------------------
+
+    def _one(self, kind: type[T], record_id: str) -> T | None:
+        return next(iter(self._find(kind, "id = ?", record_id)), None)
+
+    def _find(self, kind: type[T], where: str, *values: Any) -> list[T]:
+        names = [field.name for field in fields(kind)]
+        query = f"SELECT {', '.join(names)} FROM {_TABLES[kind]} WHERE {where}"
+        with closing(self._file.execute(query, values)) as rows:
+            return [kind(**{name: _read(kind, name, row[name]) for name in names}) for row in rows]
+
+    def _insert(self, record: Endpoint | Event | Delivery | Attempt) -> int:
+        values = {name: _written(value) for name, value in asdict(record).items()}
+        if isinstance(record, Attempt):
+            del values["id"]
+        marks = ", ".join("?" * len(values))
+        query = f"INSERT INTO {_TABLES[type(record)]} ({', '.join(values)}) VALUES ({marks})"
+        return int(self._file.execute(query, [*values.values()]).lastrowid or 0)
+
+    def _update(self, record: Endpoint | Delivery | Attempt) -> None:
+        values = {name: _written(value) for name, value in asdict(record).items()}
+        marks = ", ".join(f"{name} = ?" for name in values)
+        query = f"UPDATE {_TABLES[type(record)]} SET {marks} WHERE id = ?"
+        self._file.execute(query, [*values.values(), record.id])
+
+
+def _marks(records: Sequence[Any]) -> str:
+    return ", ".join("?" * len(records))
+
+
+def _written(value: Any) -> Any:
+    return json.dumps(value) if isinstance(value, tuple) else value
+
+
+def _read(kind: type[Any], name: str, value: Any) -> Any:
+    if name in _JSON:
+        return tuple(tuple(item) if is_list(item) else item for item in json.loads(value))
+    if (kind, name) in ((Endpoint, "is_active"), (Event, "test")):
+        return bool(value)
+    return value

@@ -1,0 +1,123 @@
+"""The event types that the sandbox can send: those of the catalog, checked and made up."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, cast
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import (
+    ValidationError,
+    best_match,  # pyright: ignore[reportUnknownVariableType] - its stub leaves it open
+)
+from jsonschema.validators import validator_for
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks_codegen.catalog import Catalog, CatalogError, CatalogEvent, load
+
+from .errors import SandboxError
+from .payload import random_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from random import Random
+
+    from jsonschema.protocols import Validator
+
+__all__ = ["EventTypes"]
+
+_TRIES = 20
+
+
+class EventTypes:
+    """The catalog as the sandbox uses it.
+
+    source: a file; without one, the catalog that comes with the package. Raises
+    ConfigurationError for a catalog that cannot be read.
+    """
+
+    def __init__(self, source: Path | str | None = None) -> None:
+        try:
+            self.catalog: Catalog = load(source)
+        except CatalogError as error:
+            raise ConfigurationError(f"the catalog cannot be used: {error}") from error
+        self._by_name = {event.type: event for event in self.catalog.events}
+
+    @property
+    def names(self) -> list[str]:
+        """All event types, in the catalog's order."""
+        return list(self._by_name)
+
+    @cached_property
+    def families(self) -> dict[str, list[CatalogEvent]]:
+        """The event types of each family, in the catalog's order."""
+        found: dict[str, list[CatalogEvent]] = {}
+        for event in self.catalog.events:
+            found.setdefault(event.family, []).append(event)
+        return found
+
+    @cached_property
+    def etag(self) -> str:
+        """Identifies the catalog's content."""
+        text = repr(self.catalog.document).encode("utf-8", "backslashreplace")
+        return f'"{sha256(text).hexdigest()[:32]}"'
+
+    def get(self, name: str, *, param: str = "event_type") -> CatalogEvent:
+        """Return an event type; raise SandboxError with the nearest names for an unknown one."""
+        found = self._by_name.get(name)
+        if found is not None:
+            return found
+        near = get_close_matches(name, self._by_name, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "the catalog lists what there is"
+        raise SandboxError(
+            400, "unknown_event_type", f"there is no event type {name[:100]!a}; {hint}", param
+        )
+
+    def check(self, name: str, data: Any) -> None:
+        """Raise SandboxError, naming the field, for data that breaks the event type's schema."""
+        error = self._error(self.get(name), data)
+        if error is not None:
+            raise SandboxError(400, "invalid_data", f"{error[0]}: {error[1]}", error[0])
+
+    def make(self, name: str, now: float, random: Random) -> Any:
+        """Make random data that fits an event type's schema.
+
+        Raises SandboxError if neither random data nor the catalog's own example does.
+        """
+        event = self.get(name)
+        example = event.example.get("data") if event.example else None
+        for _ in range(_TRIES):
+            data = random_data(event.schema, example, now, random)
+            if self._error(event, data) is None:
+                return data
+        if example is not None and self._error(event, example) is None:
+            return example
+        raise SandboxError(
+            400,
+            "no_data",
+            f"data for {name!a} could not be made up from its schema; give it yourself",
+            "data",
+        )
+
+    def _error(self, event: CatalogEvent, data: Any) -> tuple[str, str] | None:
+        try:
+            found = cast("object", best_match(self._validator(event.type).iter_errors(data)))
+        except (Unresolvable, RecursionError):
+            return "data", "its schema in the catalog cannot be resolved"
+        if not isinstance(found, ValidationError):
+            return None
+        place = "".join(
+            f"[{part}]" if isinstance(part, int) else f".{part}" for part in found.absolute_path
+        )
+        return f"data{place}", found.message[:300]
+
+    @lru_cache(maxsize=512)  # noqa: B019 - there is one of these in a process
+    def _validator(self, name: str) -> Validator:
+        schema: Any = self._by_name[name].schema
+        kind = validator_for(schema, Draft202012Validator)
+        # A registry of its own: a reference to the network must stay unresolved.
+        return kind(schema, registry=Registry[Any]())

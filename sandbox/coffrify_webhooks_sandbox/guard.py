@@ -1,0 +1,122 @@
+"""Who may ask the sandbox: this machine, and no page of another site in its browser.
+
+A page anywhere can make a browser send requests to this machine. What changes something is
+therefore taken from our own pages and from programs only, and every request must name this
+machine as its host: else a name that an attacker lets point here would count as his own site.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import ipaddress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from coffrify_webhooks.extras import needs
+
+from .errors import SandboxError
+from .exchange import error_response
+
+with needs("sandbox"):
+    from starlette.datastructures import Headers, MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["Guard", "is_loopback"]
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine, by its name or address alone."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """A middleware that refuses other sites, and strangers where there can be any.
+
+    host: the address that the sandbox listens on. On another than a loopback address whatever is
+    not the API, which has its own check, asks for the API key as the password.
+    """
+
+    def __init__(self, app: ASGIApp, *, host: str, api_key: str) -> None:
+        self._app = app
+        self._open_to_all = not is_loopback(host)
+        self._api_key = api_key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            self._check(scope["method"], scope["path"], Headers(scope=scope))
+        except SandboxError as error:
+            response = error_response(error)
+            if error.status == 401:  # noqa: PLR2004
+                response.headers["WWW-Authenticate"] = 'Basic realm="sandbox"'
+            await response(scope, receive, send)
+            return
+
+        async def marked(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, marked)
+
+    def _check(self, method: str, path: str, headers: Headers) -> None:
+        host = headers.get("host", "")
+        if not self._open_to_all and not is_loopback(_name_of(host)):
+            raise SandboxError(
+                421, "unknown_host", "open the sandbox as http://127.0.0.1 or http://localhost"
+            )
+        if path.startswith("/v1/"):
+            return  # a key in a header, which no page of another site can set
+        if method not in _SAFE and not _is_ours(headers, host):
+            raise SandboxError(403, "cross_site", "another site may not ask for this")
+        if self._open_to_all and not self._knows_key(headers):
+            raise SandboxError(401, "unauthorized", "the password is the sandbox's API key")
+
+    def _knows_key(self, headers: Headers) -> bool:
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                _, _, given = base64.b64decode(given).decode("latin-1").partition(":")
+            except binascii.Error:
+                return False
+        return hmac.compare_digest(given.strip().encode(), self._api_key)
+
+
+def _name_of(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_ours(headers: Headers, host: str) -> bool:
+    """Tell whether a request comes from our own page, or from a program, which sends neither."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or origin.partition("//")[2] == host

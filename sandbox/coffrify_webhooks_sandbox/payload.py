@@ -1,0 +1,269 @@
+"""Random payloads: the catalog's example, varied where its schema allows it.
+
+A value of the example shows what the field is like: an id stays an id of its kind, a file name a
+file name. What is the same in the example stays the same, and times keep their distances. What the
+schema asks for and the example does not show is made up.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from coffrify_webhooks_codegen.shape import is_list, is_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from random import Random
+
+__all__ = ["random_data"]
+
+_MISSING = object()
+_DEEPEST = 12
+_MOST_ITEMS = 3
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
+_RUN = re.compile(r"[0-9]+|[A-Z]+|[a-z]+")
+_CODE = re.compile(r"(?=.*[0-9].*[a-z]|.*[a-z].*[0-9]|.*[A-Z].*[A-Z])(?=.*[a-z])[A-Za-z0-9-]{6,}")
+_WORDS = (
+    "amber",
+    "birch",
+    "cedar",
+    "delta",
+    "ember",
+    "fjord",
+    "grove",
+    "harbor",
+    "iris",
+    "juniper",
+)
+
+
+def random_data(schema: Any, example: Any, now: float, random: Random) -> Any:
+    """Make data that fits a schema as far as we understand it; see `schemas` for whether it does.
+
+    example: data of the event type, or None. now: seconds since 1970; times lie around it.
+    """
+    shown = _MISSING if example is None else example
+    return _Maker(schema, _earliest(example), now, random).value(schema, shown, _DEEPEST)
+
+
+class _Maker:
+    def __init__(self, root: Any, earliest: datetime | None, now: float, random: Random) -> None:
+        self._root = root
+        self._now = datetime.fromtimestamp(now, UTC)
+        self._shift = self._now - (earliest or self._now)
+        self._random = random
+        self._fresh: dict[str, str] = {}
+
+    def value(self, schema: Any, example: Any, depth: int) -> Any:
+        schema = self._resolved(schema)
+        if "const" in schema:
+            return schema["const"]
+        if "enum" in schema:
+            return self._random.choice(schema["enum"])
+        for key in ("oneOf", "anyOf"):
+            if branches := schema.get(key):
+                return self.value(branches[0], example, depth - 1)
+        kinds = _kinds(schema)
+        if example is None and "null" in kinds:
+            return None
+        if example is _MISSING and depth <= 0 and "null" in kinds:
+            return None
+        kind = _kind_of(example) if example is not _MISSING else ""
+        if kind not in kinds:
+            kind = next((kind for kind in kinds if kind != "null"), "null")
+        return self._of_kind(kind, schema, example, depth)
+
+    def _of_kind(self, kind: str, schema: Mapping[str, Any], example: Any, depth: int) -> Any:
+        match kind:
+            case "object":
+                return self._object(schema, example, depth)
+            case "array":
+                return self._array(schema, example, depth)
+            case "string":
+                return self._text(schema, example)
+            case "integer":
+                return round(self._number(schema, example))
+            case "number":
+                return round(self._number(schema, example), 2)
+            case "boolean":
+                return self._random.random() < 0.5  # noqa: PLR2004
+            case _:
+                return None
+
+    def _object(self, schema: Mapping[str, Any], example: Any, depth: int) -> dict[str, Any]:
+        shown = _object_of(example)
+        asked: list[str] = list(schema.get("required", ()))
+        fields = _object_of(schema.get("properties"))
+        made: dict[str, Any] = {}
+        for name in [*dict.fromkeys([*shown, *asked])]:
+            if name not in asked and depth <= 0:
+                continue
+            known = fields.get(name, schema.get("additionalProperties", True))
+            if known is False:
+                continue
+            made[name] = self.value(known, shown.get(name, _MISSING), depth - 1)
+        return made
+
+    def _array(self, schema: Mapping[str, Any], example: Any, depth: int) -> list[Any]:
+        shown: list[Any] = example if is_list(example) else []
+        least = schema.get("minItems", 0)
+        most = max(least, min(schema.get("maxItems", _MOST_ITEMS), len(shown) or _MOST_ITEMS))
+        count = least if depth <= 0 else self._random.randint(max(least, min(1, most)), most)
+        items = schema.get("items", True)
+        return [
+            self.value(items, shown[index % len(shown)] if shown else _MISSING, depth - 1)
+            for index in range(count)
+        ]
+
+    def _number(self, schema: Mapping[str, Any], example: Any) -> float:
+        shown = example if isinstance(example, (int, float)) else 100
+        low = schema.get("minimum", schema.get("exclusiveMinimum", 0) or 0)
+        high = schema.get("maximum", schema.get("exclusiveMaximum", low + max(10, shown * 2)))
+        step = schema.get("multipleOf")
+        found: float = self._random.uniform(low, high)
+        return found // step * step if step else found
+
+    def _text(self, schema: Mapping[str, Any], example: Any) -> str:
+        shown = example if isinstance(example, str) else ""
+        if "pattern" in schema:
+            return shown
+        match schema.get("format"):
+            case "date-time":
+                return self._time(shown)
+            case "date":
+                return self._time(shown)[:10]
+            case "uuid":
+                return self._uuid()
+            case "email":
+                return f"{self._word()}@example.com"
+            case "uri" | "url":
+                return self._like(shown) or f"https://example.com/{self._word()}"
+            case _:
+                text = self._like(shown) or self._word()
+        least, most = schema.get("minLength", 0), schema.get("maxLength", len(text) + 1)
+        return text[:most].ljust(least, "x")
+
+    def _like(self, shown: str) -> str:
+        """Return another text of the kind of the one shown; plain words stay as they are."""
+        if _STAMP.match(shown):
+            return self._time(shown)
+        if _UUID.fullmatch(shown):
+            return self._fresh.setdefault(shown, self._uuid())
+        head, _, name = shown.rpartition("/")
+        prefix, _, code = name.rpartition("_")
+        if not _CODE.fullmatch(code):
+            return shown
+        fresh = self._fresh.setdefault(code, _RUN.sub(self._characters, code))
+        return "".join([head, "/" * bool(head), prefix, "_" * bool(prefix), fresh])
+
+    def _characters(self, run: re.Match[str]) -> str:
+        first = run[0][0]
+        alphabet = "0123456789"
+        if first.isalpha():
+            alphabet = "abcdef" if first.islower() else "ABCDEF"
+        return "".join(self._random.choices(alphabet, k=len(run[0])))
+
+    def _time(self, shown: str) -> str:
+        moment = _moment(shown)
+        moment = self._now if moment is None else moment + self._shift
+        return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def _uuid(self) -> str:
+        return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def _word(self) -> str:
+        return self._random.choice(_WORDS)
+
+    def _resolved(self, schema: Any) -> Mapping[str, Any]:
+        """Follow references within the document, and lay the parts of an allOf together."""
+        merged: dict[str, Any] = {}
+        left: list[Any] = [schema]
+        for _ in range(100):  # a reference may lead to itself
+            if not left:
+                break
+            part = left.pop()
+            if not isinstance(part, dict):
+                continue
+            part = cast("dict[str, Any]", part)
+            left += part.get("allOf", ())
+            if isinstance(reference := part.get("$ref"), str):
+                left.append(self._target(reference))
+            for key, value in part.items():
+                if key == "properties" and key in merged:
+                    merged[key] = {**merged[key], **value}
+                elif key == "required" and key in merged:
+                    merged[key] = [*merged[key], *value]
+                elif key not in ("$ref", "allOf"):
+                    merged.setdefault(key, value)
+        return merged
+
+    def _target(self, reference: str) -> Any:
+        found = self._root
+        for key in reference.removeprefix("#").split("/")[1:]:
+            name = key.replace("~1", "/").replace("~0", "~")
+            if not isinstance(found, dict):
+                return True
+            found = cast("dict[str, Any]", found).get(name, True)
+        return found
+
+
+def _earliest(example: Any) -> datetime | None:
+    left, found = [example], list[datetime]()
+    while left:
+        item = left.pop()
+        if is_mapping(item):
+            left += item.values()
+        elif is_list(item):
+            left += item
+        elif isinstance(item, str) and (moment := _moment(item)) is not None:
+            found.append(moment)
+    return min(found, default=None)
+
+
+def _moment(text: str) -> datetime | None:
+    if not _STAMP.match(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _object_of(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _kinds(schema: Mapping[str, Any]) -> list[str]:
+    found = schema.get("type")
+    if isinstance(found, str):
+        return [found]
+    if isinstance(found, list):
+        return cast("list[str]", found)
+    if "items" in schema:
+        return ["array"]
+    if "properties" in schema or "required" in schema:
+        return ["object"]
+    return ["object", "array", "string", "integer", "number", "boolean", "null"]
+
+
+def _kind_of(value: Any) -> str:
+    match value:
+        case bool():
+            return "boolean"
+        case int():
+            return "integer"
+        case float():
+            return "number"
+        case str():
+            return "string"
+        case list():
+            return "array"
+        case dict():
+            return "object"
+        case _:
+            return "null"

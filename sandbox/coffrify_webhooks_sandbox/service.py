@@ -1,0 +1,402 @@
+"""What one can do with the sandbox; the API, the dashboard and the commands all come through here.
+
+Raises SandboxError for whatever cannot be done as asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import uuid
+from dataclasses import replace
+from random import Random
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from .clock import Clock
+from .courier import Courier, new_delivery
+from .database import Database
+from .errors import SandboxError
+from .event_types import EventTypes
+from .manners import manner_of
+from .records import Delivery, Endpoint, Event
+from .sender import Sender, checked_url
+from .settling import tried_again
+from .signing import Encoding, new_secret
+from .views import body_of, with_fields, written
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
+
+__all__ = ["Service"]
+
+_LONGEST_NAME = 200
+_MOST_EVENTS_AT_ONCE = 10_000
+_MOST_ENDPOINTS = 100
+_LONGEST_GRACE = 168
+_STEP = 0.25
+"""Of the wall's seconds, between events that are sent one after another on purpose."""
+
+
+class Service:
+    """The sandbox without its servers. All methods are called on one event loop's thread.
+
+    db: a file; without one, everything is forgotten at the end. catalog: a file instead of the
+    bundled catalog. allow_hosts: whom to send to beside this machine; "*" for all.
+    """
+
+    def __init__(
+        self,
+        *,
+        db: Path | str | None = None,
+        catalog: Path | str | None = None,
+        speed: float = 1.0,
+        encoding: Encoding = "every",
+        allow_hosts: Iterable[str] = (),
+        api_key: str | None = None,
+        random: Random | None = None,
+    ) -> None:
+        self.event_types = EventTypes(catalog)
+        self.database = Database(db)
+        self.clock = Clock(speed, anchor=self.database.anchor())
+        self._keep_time()
+        self.api_key = api_key or self.database.setting(
+            "api_key", f"cfy_test_{secrets.token_hex(16)}"
+        )
+        self.database.set("api_key", self.api_key)
+        self._allowed = frozenset(allow_hosts)
+        self._random = random or Random()
+        self._watchers: set[Callable[[str], None]] = set()
+        self._sender = Sender()
+        self.courier = Courier(
+            self.database,
+            self.clock,
+            self._sender,
+            self.event_types,
+            self._random,
+            encoding=encoding,
+            changed=self._changed,
+        )
+
+    async def run(self) -> None:
+        """Send what is due, until cancelled."""
+        try:
+            await self.courier.run()
+        finally:
+            await self._sender.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.database.close()
+
+    # --- endpoints ----------------------------------------------------------------------------
+
+    def endpoint(self, endpoint_id: Any) -> Endpoint:
+        """Return an endpoint by its id."""
+        found = self.database.endpoint(endpoint_id) if _is_plain(endpoint_id) else None
+        if found is None:
+            raise _unknown("endpoint", endpoint_id, "id")
+        return found
+
+    def find_endpoint(self, text: str) -> Endpoint:
+        """Return an endpoint by its id, URL or name."""
+        endpoints = self.database.endpoints()
+        for endpoint in endpoints:
+            if text in (endpoint.id, endpoint.url, endpoint.name):
+                return endpoint
+        known = ", ".join(endpoint.url for endpoint in endpoints) or "none yet"
+        raise SandboxError(
+            404, "not_found", f"there is no endpoint {text[:200]!a}; there are: {known}", "endpoint"
+        )
+
+    def create_endpoint(
+        self,
+        url: Any,
+        events: Any = ("*",),
+        *,
+        name: Any = None,
+        description: Any = "",
+        secret: str | None = None,
+    ) -> Endpoint:
+        """Create an endpoint; its secret is in what comes back."""
+        if len(self.database.endpoints()) >= _MOST_ENDPOINTS:
+            raise SandboxError(400, "too_many_endpoints", "there are 100 endpoints; delete some")
+        address = checked_url(url, self._allowed)
+        endpoint = Endpoint(
+            str(uuid.uuid4()),
+            _text(address if name is None else name, "name", empty=False),
+            address,
+            _text("" if description is None else description, "description"),
+            self._events(events),
+            is_active=True,
+            secret=secret or new_secret(),
+            old_secret=None,
+            old_until=None,
+            created_at=self.clock.now(),
+        )
+        self.database.add(endpoint)
+        self._changed("")
+        return endpoint
+
+    def update_endpoint(self, endpoint_id: Any, changes: Mapping[str, Any]) -> Endpoint:
+        """Change name, url, description, events or is_active of an endpoint."""
+        endpoint = self.endpoint(endpoint_id)
+        for field, value in changes.items():
+            match field:
+                case "url":
+                    endpoint = replace(endpoint, url=checked_url(value, self._allowed))
+                case "events":
+                    endpoint = replace(endpoint, events=self._events(value))
+                case "name":
+                    endpoint = replace(endpoint, name=_text(value, field, empty=False))
+                case "description":
+                    endpoint = replace(endpoint, description=_text(value or "", field))
+                case "is_active" if isinstance(value, bool):
+                    endpoint = replace(endpoint, is_active=value, dead_in_a_row=0)
+                case "is_active":
+                    raise _invalid("give true or false", field)
+                case _:
+                    raise _invalid(
+                        "only url, events, name, description and is_active can be changed",
+                        field[:100],
+                    )
+        self.database.replace(endpoint)
+        self._changed("")
+        self.courier.wake()  # what waited for it to be active again
+        return endpoint
+
+    def delete_endpoint(self, endpoint_id: Any) -> None:
+        """Delete an endpoint; what was on its way to it is cancelled."""
+        self.database.delete(self.endpoint(endpoint_id).id)
+        self._changed("")
+
+    def rotate_secret(self, endpoint_id: Any, grace_hours: Any = 24) -> Endpoint:
+        """Give an endpoint a new secret; the old one signs too for some hours, 0 to 168."""
+        endpoint = self.endpoint(endpoint_id)
+        if (
+            not isinstance(grace_hours, (int, float))
+            or isinstance(grace_hours, bool)
+            or not 0 <= grace_hours <= _LONGEST_GRACE
+        ):
+            raise _invalid("give hours from 0 to 168", "grace_hours")
+        until = self.clock.now() + grace_hours * 3600
+        endpoint = replace(
+            endpoint, secret=new_secret(), old_secret=endpoint.secret, old_until=until
+        )
+        self.database.replace(endpoint)
+        self._changed("")
+        return endpoint
+
+    def _events(self, events: Any) -> tuple[str, ...]:
+        if isinstance(events, str) or not hasattr(events, "__iter__"):
+            raise _invalid('give a list of event types, or ["*"] for all', "events")
+        found: list[str] = []
+        for name in events:
+            if not isinstance(name, str):
+                raise _invalid('give a list of event types, or ["*"] for all', "events")
+            if name != "*":
+                self.event_types.get(name, param="events")
+            found.append(name)
+        if not found:
+            raise _invalid('give at least one event type, or ["*"] for all', "events")
+        return tuple(dict.fromkeys(found))
+
+    # --- events -------------------------------------------------------------------------------
+
+    def trigger(
+        self,
+        event_type: Any,
+        data: Any = None,
+        *,
+        fields: Mapping[str, Any] | None = None,
+        endpoint: str | None = None,
+        count: Any = 1,
+        manner: str = "",
+    ) -> list[Event]:
+        """Let something happen: make events, and send them to all who subscribe to them.
+
+        data: the payload; random without one. fields: single fields of it, by dotted names.
+        endpoint: send to this one alone, whatever it subscribes to. manner: how to misbehave.
+        """
+        if not isinstance(event_type, str):
+            raise _invalid("name an event type", "event_type")
+        self.event_types.get(event_type)
+        how = manner_of(manner)
+        if not isinstance(count, int) or isinstance(count, bool):
+            raise _invalid("give a number", "count")
+        if not 1 <= count <= _MOST_EVENTS_AT_ONCE:
+            raise _invalid(f"give a number from 1 to {_MOST_EVENTS_AT_ONCE}", "count")
+        if how.backwards:
+            count = max(2, count)
+        targets = [self.find_endpoint(endpoint)] if endpoint else self._subscribed(event_type)
+        if count * len(targets) * how.copies > _MOST_EVENTS_AT_ONCE:
+            raise _invalid(f"that is more than {_MOST_EVENTS_AT_ONCE} deliveries at once", "count")
+        now = self.clock.now()
+        made: list[Event] = []
+        records: list[Event | Delivery] = []
+        for index in range(count):
+            event = self._event(event_type, data, fields, manner)
+            made.append(event)
+            records.append(event)
+            at = now
+            if how.backwards:
+                at += (count - 1 - index) * _STEP * max(1.0, self.clock.speed)
+            for target in targets:
+                records += [new_delivery(event, target.id, at, manner) for _ in range(how.copies)]
+        self.database.add(*records)
+        self._changed("")
+        self.courier.wake()
+        return made
+
+    def test(self, endpoint_id: Any, event_type: Any = None, data: Any = None) -> Delivery:
+        """Send a test event to an endpoint, whatever it subscribes to; a ping unless told."""
+        endpoint = self.endpoint(endpoint_id)
+        name = "ping" if event_type is None else event_type
+        if not isinstance(name, str):
+            raise _invalid("name an event type", "event_type")
+        self.event_types.get(name)
+        event = replace(self._event(name, data, None, ""), test=True)
+        delivery = new_delivery(event, endpoint.id, self.clock.now())
+        self.database.add(event, delivery)
+        self._changed(delivery.id)
+        self.courier.wake()
+        return delivery
+
+    def _event(
+        self, event_type: str, data: Any, fields: Mapping[str, Any] | None, manner: str
+    ) -> Event:
+        now = self.clock.now()
+        if data is None:
+            data = self.event_types.make(event_type, now, self._random)
+        if fields:
+            data = with_fields(data, fields)
+        self.event_types.check(event_type, data)
+        event_id = str(uuid.uuid4())  # as the vendor's `webhook-id`
+        body: Any = body_of(event_id, event_type, data)
+        change = manner_of(manner).change
+        if change is not None:
+            body = change(body)
+        return Event(event_id, str(body["type"]), written(body), now)
+
+    def _subscribed(self, event_type: str) -> list[Endpoint]:
+        return [e for e in self.database.endpoints() if e.is_active and e.wants(event_type)]
+
+    # --- deliveries ---------------------------------------------------------------------------
+
+    def delivery(self, delivery_id: Any) -> Delivery:
+        """Return a delivery by its id."""
+        found = self.database.delivery(delivery_id) if _is_plain(delivery_id) else None
+        if found is None:
+            raise _unknown("delivery", delivery_id, "delivery_id")
+        return found
+
+    def replay(self, delivery_id: Any) -> Delivery:
+        """Send an event again, by a new delivery; the event keeps its id."""
+        old = self.delivery(delivery_id)
+        event = self.database.event(old.event_id)
+        endpoint = self.database.endpoint(old.endpoint_id)
+        if event is None or endpoint is None:
+            raise SandboxError(
+                409, "endpoint_deleted", "its endpoint was deleted, so it cannot be replayed"
+            )
+        self._refuse_inactive(endpoint)
+        delivery = replace(new_delivery(event, endpoint.id, self.clock.now()), replay_of=old.id)
+        self.database.add(delivery)
+        self._changed(delivery.id)
+        self.courier.wake()
+        return delivery
+
+    def retry(self, delivery_id: Any) -> Delivery:
+        """Put a delivery that was not successful back into the queue, with all its attempts."""
+        delivery = self.delivery(delivery_id)
+        if delivery.status == "success":
+            raise SandboxError(
+                409, "already_delivered", "it was delivered; replay it to send it again"
+            )
+        if delivery.status == "sending":
+            raise SandboxError(409, "being_sent", "it is being sent right now")
+        endpoint = self.database.endpoint(delivery.endpoint_id)
+        if endpoint is None:
+            raise SandboxError(
+                409, "endpoint_deleted", "its endpoint was deleted, so it cannot be sent"
+            )
+        self._refuse_inactive(endpoint)
+        again = tried_again(delivery, self.clock.now())
+        self.database.replace(again)
+        self._changed(delivery.id)
+        self.courier.wake()
+        return again
+
+    def replay_dead(self) -> list[Delivery]:
+        """Replay every dead letter whose endpoint is active and that was not replayed since."""
+        replayed = {d.replay_of for d in self.database.deliveries(100_000) if d.replay_of}
+        made: list[Delivery] = []
+        for dead in self.database.deliveries(100_000, status="dead_letter"):
+            endpoint = self.database.endpoint(dead.endpoint_id)
+            if dead.id not in replayed and endpoint is not None and endpoint.is_active:
+                made.append(self.replay(dead.id))
+        return made
+
+    def _refuse_inactive(self, endpoint: Endpoint) -> None:
+        if not endpoint.is_active:
+            raise SandboxError(
+                409, "endpoint_inactive", f"its endpoint {endpoint.name!a} is disabled; enable it"
+            )
+
+    # --- time ---------------------------------------------------------------------------------
+
+    def skip(self, seconds: float) -> None:
+        """Jump ahead in time."""
+        self.clock.skip(seconds)
+        self._keep_time()
+        self._changed("")
+        self.courier.wake()
+
+    async def run_out(self) -> None:
+        """Let everything come to its end, jumping over all waiting."""
+        while True:
+            await self.courier.quiet()
+            due = self.database.next_due()
+            if due is None:
+                return
+            self.skip(max(0.0, due - self.clock.now()))
+            await asyncio.sleep(0)
+
+    def _keep_time(self) -> None:
+        self.database.set("anchor", json.dumps(list(self.clock.anchor)))
+
+    # --- watching -----------------------------------------------------------------------------
+
+    def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
+        """Call a function with a delivery's id, or "" for anything else, when something changes.
+
+        Returns what ends the watching.
+        """
+        self._watchers.add(watcher)
+        return lambda: self._watchers.discard(watcher)
+
+    def _changed(self, delivery_id: str) -> None:
+        for watcher in list(self._watchers):
+            watcher(delivery_id)
+
+
+def _is_plain(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and value.isprintable()
+
+
+def _text(value: Any, field: str, *, empty: bool = True) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_NAME or not value.isprintable():
+        raise _invalid("give a text of up to 200 printable characters", field)
+    if not value.strip() and not empty:
+        raise _invalid("give a text that is not empty", field)
+    return value
+
+
+def _invalid(why: str, param: str) -> SandboxError:
+    return SandboxError(400, "invalid_parameter", f"{param}: {why}", param)
+
+
+def _unknown(what: str, found: Any, param: str) -> SandboxError:
+    name = f" {found[:100]!a}" if isinstance(found, str) else ""
+    return SandboxError(404, "not_found", f"there is no {what}{name}", param)

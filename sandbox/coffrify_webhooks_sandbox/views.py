@@ -1,0 +1,130 @@
+"""What is shown of the records: as the vendor's API writes them, as far as that is known."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks_codegen.shape import is_list
+
+from .errors import SandboxError
+from .schedule import ATTEMPTS, BASE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .records import Attempt, Delivery, Endpoint, Event
+
+__all__ = [
+    "attempt_view",
+    "body_of",
+    "delivery_view",
+    "endpoint_view",
+    "event_view",
+    "moment",
+    "written",
+]
+
+
+def moment(seconds: float | None) -> str | None:
+    """Write a time as the API does."""
+    if seconds is None:
+        return None
+    written = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return written.replace("+00:00", "Z")
+
+
+def body_of(event_id: str, event_type: str, data: Any) -> dict[str, Any]:
+    """Return the body of an event: what the vendor's samples show of it, and nothing guessed."""
+    return {"id": event_id, "type": event_type, "data": data}
+
+
+def endpoint_view(endpoint: Endpoint) -> dict[str, Any]:
+    """Show an endpoint, as the vendor's fixtures do; never its secret."""
+    return {
+        "id": endpoint.id,
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "description": endpoint.description,
+        "events": list(endpoint.events),
+        "is_active": endpoint.is_active,
+        "signing_version": "v1",
+        "retry_policy": {"max_attempts": ATTEMPTS, "backoff_base_seconds": round(BASE)},
+        "success_count": endpoint.success_count,
+        "failure_count": endpoint.failure_count,
+        "created_at": moment(endpoint.created_at),
+    }
+
+
+def event_view(event: Event) -> dict[str, Any]:
+    """Show an event; the vendor's API has no such resource."""
+    return {
+        "id": event.id,
+        "type": event.type,
+        "data": event.data,
+        "test": event.test,
+        "created_at": moment(event.created_at),
+    }
+
+
+def delivery_view(
+    delivery: Delivery, event: Event | None, attempts: list[Attempt]
+) -> dict[str, Any]:
+    """Show a delivery with its attempts; how the vendor writes one is not known."""
+    last = attempts[-1] if attempts else None
+    return {
+        "id": delivery.id,
+        "event_id": delivery.event_id,
+        "event_type": event.type if event else None,
+        "webhook_id": delivery.endpoint_id,
+        "status": delivery.status,
+        "reason": delivery.reason or None,
+        "attempt_count": len(attempts),
+        "response_status": last.status if last else None,
+        "error": (last.error or None) if last else None,
+        "next_attempt_at": moment(delivery.next_at),
+        "replay_of": delivery.replay_of,
+        "manner": delivery.manner or None,
+        "test": event.test if event else False,
+        "created_at": moment(delivery.created_at),
+        "attempts": [attempt_view(attempt) for attempt in attempts],
+    }
+
+
+def attempt_view(attempt: Attempt) -> dict[str, Any]:
+    """Show one attempt."""
+    return {
+        "number": attempt.number,
+        "at": moment(attempt.at),
+        "sent_at": moment(attempt.wall_at),
+        "duration_ms": None if attempt.seconds is None else round(attempt.seconds * 1000),
+        "response_status": attempt.status,
+        "error": attempt.error or None,
+    }
+
+
+def written(body: Any) -> bytes:
+    """Write JSON as the sender does: compact, and not escaped where it need not be."""
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a surrogate pair
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+def with_fields(data: Any, fields: Mapping[str, Any]) -> Any:
+    """Return data with single fields set, by dotted names: `files.0.name`."""
+    made: Any = json.loads(json.dumps(data))
+    for path, value in fields.items():
+        *parents, last = path.split(".")
+        inner: Any = made
+        try:
+            for name in parents:
+                inner = inner[int(name)] if is_list(inner) else inner.setdefault(name, {})
+            inner[int(last) if is_list(inner) else last] = value
+        except (TypeError, ValueError, LookupError, AttributeError):
+            place = f"data.{path[:100]}"
+            raise SandboxError(
+                400, "invalid_parameter", f"{place}: there is no such place in the data", place
+            ) from None
+    return made

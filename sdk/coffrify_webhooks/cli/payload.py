@@ -1,0 +1,46 @@
+"""`--data`: a payload, or single fields of one, as words of a command."""
+
+import json
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import click
+
+__all__ = ["Payload", "payload"]
+
+
+class Payload(NamedTuple):
+    """What was given of a payload."""
+
+    data: Any
+    """The whole of it, or None."""
+    fields: dict[str, Any]
+    """Single fields, by dotted names."""
+
+
+def payload(words: Sequence[str]) -> Payload:
+    """Read `name=value` (the value as JSON, else as text), or a JSON object as a whole."""
+    data: Any = None
+    fields: dict[str, Any] = {}
+    for word in words:
+        if word.lstrip().startswith("{"):
+            data = _json(word)
+            continue
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(
+                f"{word!r}: give name=value, as files.0.name=a.pdf, or a JSON object",
+                param_hint="--data",
+            )
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            fields[name] = value
+    return Payload(data, fields)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise click.BadParameter(f"not readable as JSON: {error}", param_hint="--data") from None

@@ -1,0 +1,118 @@
+"""`coffrify-webhooks trigger`: lets something happen in a running sandbox."""
+
+import json
+import urllib.error
+import urllib.request
+from typing import Any
+
+import click
+
+from .failure import Failed, Unusable
+from .payload import payload
+
+__all__ = ["trigger"]
+
+_PATIENCE = 60.0
+_WRONG = (400, 404)
+
+
+@click.command(short_help="Let something happen in a running sandbox.")
+@click.argument("event_type", metavar="TYPE")
+@click.option(
+    "--data",
+    multiple=True,
+    metavar="K=V",
+    help="A field of the payload, as files.0.name=a.pdf, or all of it as JSON. The rest is random.",
+)
+@click.option(
+    "--endpoint", metavar="URL", help="Send to this endpoint alone, whatever it subscribes to."
+)
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--misbehave", "manner", default="", metavar="HOW", help="See the list below.")
+@click.option(
+    "--sandbox",
+    "address",
+    default="http://127.0.0.1:4242",
+    show_default=True,
+    metavar="URL",
+    help="Where the sandbox is.",
+)
+@click.option("--api-key", metavar="KEY", help="For a sandbox that others can reach.")
+def trigger(
+    *,
+    event_type: str,
+    data: tuple[str, ...],
+    endpoint: str | None,
+    count: int,
+    manner: str,
+    address: str,
+    api_key: str | None,
+) -> None:
+    """Let an event happen, and show what its receivers answer.
+
+    \b
+    HOW the sender can misbehave:
+      duplicate           sent once more after it was taken
+      concurrent          sent twice at the same moment
+      out-of-order        the last of several events is sent first
+      forged              signed with a wrong secret
+      stale               signed an hour ago
+      future              signed for an hour from now
+      truncated           the connection ends in the middle of the body
+      wrong-content-type  sent as text/plain
+      slow-body           the body takes five seconds to arrive
+      new-fields          with fields that the catalog does not have
+      missing-fields      without the fields of its data
+      unknown-type        of a type that the catalog does not have
+    """
+    given = payload(data)
+    asked = {
+        "event_type": event_type,
+        "data": given.data,
+        "fields": given.fields or None,
+        "endpoint": endpoint,
+        "count": count,
+        "manner": manner,
+    }
+    events = _asked(f"{address.rstrip('/')}/control/trigger", asked, api_key)["events"]
+    for event in events:
+        click.echo(f"{event['type']} {event['id']}")
+        for delivery in event["deliveries"]:
+            click.echo(f"  {_told(delivery)}")
+    if count > len(events):
+        click.echo(f"... and {count - len(events)} more")
+    if not any(event["deliveries"] for event in events):
+        raise Failed(f"no active endpoint subscribes to {event_type}; create one at {address}")
+
+
+def _told(delivery: dict[str, Any]) -> str:
+    attempts = delivery["attempts"]
+    took = f" in {attempts[-1]['duration_ms']} ms" if attempts else ""
+    answer = delivery["response_status"] or delivery["error"] or "not tried yet"
+    return f"{delivery['url']}: {answer}{took} ({delivery['status']})"
+
+
+def _asked(url: str, content: dict[str, Any], api_key: str | None) -> Any:
+    headers = {"Content-Type": "application/json"}
+    if api_key:
+        headers["Authorization"] = f"Bearer {api_key}"
+    try:
+        request = urllib.request.Request(url, json.dumps(content).encode(), headers)  # noqa: S310
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(request, timeout=_PATIENCE) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        kind = Unusable if error.code in _WRONG else Failed
+        raise kind(_message(error)) from None
+    except (OSError, ValueError):
+        raise Failed(
+            f"no sandbox answers at {url.removesuffix('/control/trigger')}; start one with "
+            "`coffrify-webhooks sandbox`, or say where it is: --sandbox URL"
+        ) from None
+
+
+def _message(error: urllib.error.HTTPError) -> str:
+    try:
+        return str(json.load(error)["error"]["message"])
+    except (ValueError, LookupError, TypeError):
+        return f"what answers there is no sandbox ({error.code})"

@@ -1,0 +1,236 @@
+"""`trigger` and `send`: what they send, what they say, and how they end."""
+
+import json
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from flask import Flask
+
+from coffrify_webhooks import Receiver, Router
+from coffrify_webhooks.cli.group import commands
+from coffrify_webhooks.flask import CoffrifyWebhooks
+from coffrify_webhooks_sandbox import Sandbox
+
+SECRET = "whsec_" + "ef" * 32
+
+
+def run(*words: str, **environment: str) -> Result:
+    return CliRunner().invoke(commands, words, env={"COFFRIFY_WEBHOOK_SECRET": None, **environment})
+
+
+class Site:
+    """A sandbox with a receiver of ours behind it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.handled: list[object] = []
+        router = Router()
+        router.on("*", name="any")(self.handled.append)
+        self.app = Flask("site")
+        CoffrifyWebhooks(self.app, Receiver(SECRET, store="memory:", router=router))
+        self.endpoint = sandbox.serve(self.app, secret=SECRET)
+
+    def trigger(self, *words: str) -> Result:
+        return run("trigger", *words, "--sandbox", self.sandbox.url)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Sandbox() as sandbox:
+        yield Site(sandbox)
+
+
+def test_trigger(site: Site) -> None:
+    """What happened, and what each receiver answered, is shown."""
+    ran = site.trigger("transfer.created", "--data", "id=tr_9", "--data", "files.0.size=5")
+    assert ran.exit_code == 0, ran.output
+    first, second = ran.stdout.splitlines()
+    assert first.startswith("transfer.created ")
+    assert second.startswith(f"  {site.endpoint.url}: 200 in ")
+    assert second.endswith("(success)")
+    [event] = site.handled
+    assert (event.data.id, event.data.files[0].size) == ("tr_9", 5)  # type: ignore[attr-defined]
+
+
+def test_trigger_whole_data(site: Site) -> None:
+    """The payload may be given as a whole."""
+    assert site.trigger("transfer.created", "--data", '{"id": "tr_8"}').exit_code == 0
+    [event] = site.handled
+    assert event.raw == {"id": event.id, "type": "transfer.created", "data": {"id": "tr_8"}} or (  # type: ignore[attr-defined]
+        b'"data":{"id":"tr_8"}' in event.raw  # type: ignore[attr-defined]
+    )
+
+
+def test_trigger_many(site: Site) -> None:
+    """Many events are sent, and not all of them listed."""
+    ran = site.trigger("ping", "--count", "120")
+    assert ran.stdout.splitlines()[-1] == "... and 20 more"
+    assert len(site.handled) == 120
+
+
+def test_trigger_one_endpoint(site: Site) -> None:
+    """With an endpoint named, it alone is sent to, whatever it subscribes to."""
+    other = site.sandbox.create_endpoint("http://127.0.0.1:9/", ["ping"])
+    ran = site.trigger("transfer.created", "--endpoint", other.url)
+    assert f"{other.url}: nobody listens there" in ran.stdout
+    assert site.endpoint.url not in ran.stdout
+    ran = site.trigger("ping", "--endpoint", "http://127.0.0.1:7/")
+    assert ran.exit_code == 2
+    assert site.endpoint.url in ran.stderr
+
+
+def test_trigger_misbehaviour(site: Site) -> None:
+    """A manner of misbehaving is shown to be refused; an unknown one names those there are."""
+    assert "400 in" in site.trigger("ping", "--misbehave", "forged").stdout
+    ran = site.trigger("ping", "--misbehave", "rude")
+    assert ran.exit_code == 2
+    assert "duplicate, concurrent" in ran.stderr
+
+
+def test_help_lists_every_manner() -> None:
+    """The help names every manner, with the words of the sandbox."""
+    from coffrify_webhooks_sandbox.manners import MANNERS
+
+    told = " ".join(run("trigger", "--help").stdout.split())
+    assert all(f"{name} {manner.about}" in told for name, manner in MANNERS.items())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["transfer.creatd"], "did you mean transfer.created"),
+        (["transfer.created", "--data", "files.0.size=big"], "data.files[0].size"),
+        (["transfer.created", "--data", "files.x.y=1"], "no such place"),
+        (["transfer.created", "--data", "nonsense"], "name=value"),
+        (["transfer.created", "--data", "{nonsense"], "not readable as JSON"),
+        (["ping", "--count", "0"], "--count"),
+    ],
+)
+def test_trigger_mistakes(site: Site, words: list[str], says: str) -> None:
+    """A mistake is told in a line, with exit code 2, and nothing is sent."""
+    ran = site.trigger(*words)
+    assert ran.exit_code == 2
+    assert says in ran.stderr
+    assert site.handled == []
+
+
+def test_trigger_without_a_sandbox() -> None:
+    """Where no sandbox answers, the text says how to start one."""
+    ran = run("trigger", "ping", "--sandbox", "http://127.0.0.1:9")
+    assert ran.exit_code == 1
+    assert "coffrify-webhooks sandbox" in ran.stderr
+
+
+def test_trigger_at_something_else(site: Site) -> None:
+    """What is no sandbox is said to be none."""
+    address = site.endpoint.url.removesuffix("/webhooks/coffrify")
+    ran = run("trigger", "ping", "--sandbox", address)
+    assert ran.exit_code == 2
+    assert "no sandbox" in ran.stderr
+
+
+def test_trigger_without_endpoints() -> None:
+    """An event that nobody subscribes to ends with 1, and says where to create an endpoint."""
+    with Sandbox() as sandbox:
+        ran = run("trigger", "ping", "--sandbox", sandbox.url)
+    assert ran.exit_code == 1
+    assert f"create one at {sandbox.url}" in ran.stderr
+
+
+def test_trigger_at_an_open_sandbox() -> None:
+    """A sandbox that others can reach is asked with its key."""
+    with Sandbox(host="0.0.0.0") as sandbox:
+        sandbox.create_endpoint("http://127.0.0.1:9/")
+        address = sandbox.url.replace("0.0.0.0", "127.0.0.1")
+        assert run("trigger", "ping", "--sandbox", address).exit_code == 1
+        words = ("--sandbox", address, "--api-key", sandbox.api_key)
+        assert run("trigger", "ping", *words).exit_code == 0
+
+
+def test_send(site: Site) -> None:
+    """One delivery arrives signed, without any sandbox; the answer is shown."""
+    ran = run("send", "transfer.created", "--to", site.endpoint.url, "--secret", SECRET)
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.startswith("200 in ")
+    assert '"outcome":"handled"' in ran.stdout.replace(" ", "")
+    assert len(site.handled) == 1
+
+
+def test_send_with_the_secret_of_the_environment(site: Site) -> None:
+    """The secret may come from the variable that receivers read, the first of several."""
+    ran = run("send", "ping", "--to", site.endpoint.url, COFFRIFY_WEBHOOK_SECRET=f"{SECRET},other")
+    assert ran.exit_code == 0
+
+
+def test_send_the_same_twice(site: Site) -> None:
+    """With an id of one's own, the second one is a duplicate."""
+    words = ("send", "ping", "--to", site.endpoint.url, "--secret", SECRET, "--id", "evt_same")
+    assert [run(*words).exit_code for _ in range(2)] == [0, 0]
+    assert len(site.handled) == 1
+
+
+def test_send_refused(site: Site) -> None:
+    """A delivery that is not answered 2xx ends with 1, and its answer is shown."""
+    ran = run("send", "ping", "--to", site.endpoint.url, "--secret", "whsec_" + "00" * 32)
+    assert ran.exit_code == 1
+    assert ran.stdout.startswith("400 in ")
+    assert "signature_mismatch" in ran.stdout
+    ran = run("send", "ping", "--to", "http://127.0.0.1:9/", "--secret", SECRET)
+    assert (ran.exit_code, ran.stdout[:21]) == (1, "nobody listens there ")
+
+
+def test_send_as_curl(site: Site, tmp_path: Path) -> None:
+    """The printed curl command sends the same; quotes in the payload do not break it."""
+    title = 'it\'s "quoted" $HOME `id` \\ \u00e9'
+    data = f"transfer_title={json.dumps(title)}"
+    words = ("--to", site.endpoint.url, "--secret", SECRET, "--data", data)
+    ran = run("send", "transfer.created", *words, "--curl")
+    assert ran.exit_code == 0
+    command = ran.stdout.replace("\\\n", " ")
+    assert shlex.split(command)[0] == "curl"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    assert "200 OK" in done.stdout
+    [event] = site.handled
+    assert event.data.transfer_title == title  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["transfer.creatd", "--to", "http://127.0.0.1:9/", "--secret", SECRET], "did you mean"),
+        (["ping", "--to", "nowhere", "--secret", SECRET], "http://host:port/path"),
+        (["ping", "--to", "http://127.0.0.1:9/"], "COFFRIFY_WEBHOOK_SECRET"),
+        (["ping", "--to", "http://127.0.0.1:9/", "--secret", " "], "COFFRIFY_WEBHOOK_SECRET"),
+        (["ping", "--to", "http://127.0.0.1:9/", "--secret", SECRET, "--id", "a b"], "id is not"),
+        (["ping", "--secret", SECRET], "--to"),
+        (
+            ["ping", "--to", "http://127.0.0.1:9/", "--secret", SECRET, "--catalog", "x.json"],
+            "x.json",
+        ),
+    ],
+)
+def test_send_mistakes(words: list[str], says: str) -> None:
+    """A mistake is told in a line, with exit code 2."""
+    ran = run("send", *words)
+    assert ran.exit_code == 2, ran.output
+    assert says in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_sandbox_port_is_taken() -> None:
+    """A port that is taken is told with the remedy."""
+    with Sandbox() as sandbox:
+        ran = run("sandbox", "--port", sandbox.url.rpartition(":")[2], "--db", ":memory:")
+    assert ran.exit_code == 2
+    assert "choose another: --port" in ran.stderr
+
+
+def test_sandbox_without_a_catalog(tmp_path: Path) -> None:
+    """A catalog that is not there is told in a line."""
+    ran = run("sandbox", "--port", "0", "--db", ":memory:", "--catalog", str(tmp_path / "none"))
+    assert ran.exit_code == 2
+    assert "none" in ran.stderr

@@ -1,0 +1,867 @@
+"""The dashboard over HTTP: every page, every button, and what it makes of hostile input."""
+
+import html
+import http.client
+import json
+import re
+import time
+from collections.abc import Iterator
+from hashlib import sha256
+from html.parser import HTMLParser
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+from coffrify_webhooks_sandbox import Endpoint, Sandbox
+from coffrify_webhooks_sandbox.dashboard.chart import chart
+from coffrify_webhooks_sandbox.dashboard.sheet import Sheet, flat
+from coffrify_webhooks_sandbox.dashboard.wording import length, visible
+from coffrify_webhooks_sandbox.event_types import EventTypes
+from coffrify_webhooks_sandbox.records import Attempt, Delivery
+from coffrify_webhooks_sandbox.schedule import WINDOW
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e'
+
+
+class Receiver:
+    """A WSGI application that answers as told."""
+
+    def __init__(self) -> None:
+        self.status = "200 OK"
+        self.body = b"ok"
+        self.got: list[bytes] = []
+
+    def __call__(self, environ: Any, start: Any) -> list[bytes]:
+        self.got.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        start(self.status, [("Content-Type", "text/html"), ("X-Hostile", HOSTILE[:-1])])
+        return [self.body]
+
+
+class Answer:
+    """What the dashboard answered."""
+
+    def __init__(self, response: http.client.HTTPResponse) -> None:
+        self.status = response.status
+        self.headers = response.headers
+        self.text = response.read().decode()
+
+    @property
+    def location(self) -> str:
+        return self.headers["Location"]
+
+
+class Client:
+    """Asks a sandbox's dashboard, as a browser does without JavaScript."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.port = urlsplit(sandbox.url).port or 0
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self._ask("GET", path, "", headers)
+
+    def post(self, path: str, *pairs: tuple[str, str], **headers: str) -> Answer:
+        headers.setdefault("Content-Type", "application/x-www-form-urlencoded")
+        return self._ask("POST", path, urlencode(pairs), headers)
+
+    def _ask(self, method: str, path: str, body: str, headers: dict[str, str]) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, path, body, named)
+            return Answer(connection.getresponse())
+        finally:
+            connection.close()
+
+
+class Fields(HTMLParser):
+    """What a browser would send of the page's largest form."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.forms: list[list[tuple[str, str]]] = []
+        self.select = ""
+        self.area = ""
+        self.feed(text)
+        self.pairs = max(self.forms, key=len)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self.forms.append([])
+        elif tag == "select":
+            self.select = found["name"]
+        elif tag == "option" and "selected" in found and self.forms:
+            self.forms[-1].append((self.select, found["value"]))
+        elif tag == "textarea":
+            self.area = found["name"]
+            self.forms[-1].append((self.area, ""))
+        elif tag == "input" and self.forms and found.get("type") not in ("checkbox", "radio"):
+            self.forms[-1].append((found["name"], found.get("value", "")))
+
+    def handle_data(self, data: str) -> None:
+        if self.area:
+            self.forms[-1][-1] = (self.area, data.removeprefix("\n"))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "textarea":
+            self.area = ""
+
+    def changed(self, **texts: str) -> list[tuple[str, str]]:
+        """Return the fields with other texts in some of them."""
+        return [(name, texts.pop(name, value)) for name, value in self.pairs] + [*texts.items()]
+
+
+@pytest.fixture
+def receiver() -> Receiver:
+    return Receiver()
+
+
+@pytest.fixture
+def client(coffrify_sandbox: Sandbox) -> Client:
+    return Client(coffrify_sandbox)
+
+
+@pytest.fixture
+def endpoint(coffrify_sandbox: Sandbox, receiver: Receiver) -> Endpoint:
+    return coffrify_sandbox.serve(receiver)
+
+
+# --- pages --------------------------------------------------------------------------------------
+
+
+def test_every_page(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+    """Every page is there, under the policy, in a whole document with one heading."""
+    coffrify_sandbox.trigger("transfer.created")
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    for path in (
+        "/",
+        "/deliveries",
+        "/deliveries?status=success",
+        f"/deliveries?endpoint={endpoint.id}",
+        f"/deliveries?event={delivery.event_id}",
+        f"/deliveries/{delivery.id}",
+        f"/endpoints/{endpoint.id}",
+        "/endpoints/new",
+        "/dead-letters",
+        "/catalog",
+        "/trigger",
+        "/trigger/transfer.created",
+    ):
+        answer = client.get(path)
+        assert answer.status == 200, path
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
+        assert answer.text.count("<h1>") == 1, path
+        assert '<a class="skip" href="#main">' in answer.text
+        assert not re.search(
+            r"<script(?! src=)|<style|<[^<>]* (style|on[a-z]+)=|javascript:", answer.text
+        )
+        assert not re.search(r'(?:src|href|action)="(?:https?:)?//', answer.text), path
+
+
+def test_order_of_scripts(client: Client) -> None:
+    """Neither htmx nor its extension is deferred: else htmx may begin without it, and not live."""
+    scripts = re.findall(r"<script [^>]*>", client.get("/").text)
+    assert scripts[:2] == [f'<script src="/static/{name}.min.js">' for name in ("htmx", "hx-sse")]
+
+
+def test_empty_sandbox(client: Client) -> None:
+    """Where nothing has happened yet, the first page says what to do, and where the API is."""
+    text = client.get("/").text
+    here = f"http://127.0.0.1:{client.port}"
+    assert f"coffrify-webhooks trigger transfer.created --sandbox {here}<" in text
+    assert f"{here}/v1" in text
+    assert "stands still" in text
+
+
+@pytest.mark.parametrize("name", [event.type for event in EventTypes().catalog.events])
+def test_every_event_type_has_a_form(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint, name: str
+) -> None:
+    """The form of each type, sent as it comes, triggers an event with just the data it showed."""
+    pairs = Fields(client.get(f"/trigger/{name}").text).pairs
+    answer = client.post(f"/trigger/{name}", *pairs, ("do", "trigger"))
+    assert (answer.status, answer.location) == (303, "/?done=triggered&count=1")
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    assert delivery.status == "success"
+    shown = Sheet(coffrify_sandbox._service.event_types.get(name).schema).field(dict(pairs))
+    event = coffrify_sandbox._service.database.event(delivery.event_id)
+    assert event is not None
+    assert event.data == shown.value()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/deliveries/nothing",
+        "/deliveries/%00",
+        "/deliveries?before=nothing",
+        "/deliveries?status=nothing",
+        "/deliveries?endpoint=nothing",
+        "/endpoints/nothing",
+        "/trigger/transfer.creatd",
+    ],
+)
+def test_unknown(client: Client, path: str) -> None:
+    """What is not there is a page that says so."""
+    answer = client.get(path)
+    assert answer.status == 404
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "there is no" in html.unescape(answer.text)
+
+
+def test_strangers_text(
+    coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Names, addresses, bodies, headers and answers are shown, and are never markup."""
+    receiver.status, receiver.body = "500 Oops", f"{HOSTILE}\0\ud800".encode("utf-8", "replace")
+    name = HOSTILE[:-1]
+    settings = [("name", name), ("url", f"{endpoint.url}?x=<script>"), ("description", name)]
+    client.post(f"/endpoints/{endpoint.id}", *settings, ("which", "all"), ("do", "save"))
+    coffrify_sandbox.trigger("transfer.created", fields={"notes": HOSTILE + "\ud800\0"})
+    coffrify_sandbox.run_out()
+    [delivery] = coffrify_sandbox.deliveries()
+    paths = ["/", f"/deliveries/{delivery.id}", f"/endpoints/{endpoint.id}", "/dead-letters"]
+    for path in paths:
+        text = client.get(path).text
+        assert "<script>" not in text
+        assert "<img" not in text
+        assert "\u202e" not in text
+        assert "&lt;script&gt;" in text
+    text = client.get(paths[1]).text
+    assert r"\u202e" in text
+    assert r"\ud800" in text
+
+
+def test_large_bodies(
+    coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Of a large body the beginning is shown."""
+    receiver.body = b"x" * 10_000_000
+    coffrify_sandbox.trigger("transfer.created", fields={"notes": "y" * 900_000})
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    assert len(client.get(f"/deliveries/{delivery.id}").text) < 300_000
+
+
+def test_secrets_are_not_about(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint
+) -> None:
+    """No page shows a secret unasked, nor one that is older."""
+    coffrify_sandbox.trigger("transfer.created")
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    new = coffrify_sandbox.rotate_secret(endpoint)
+    for path in ("/", f"/endpoints/{endpoint.id}", f"/deliveries/{delivery.id}"):
+        text = client.get(path).text
+        assert endpoint.secret not in text
+        assert new.secret not in text
+
+
+def test_paging(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+    """A page has 50 deliveries, and leads to the older ones, until there are no more."""
+    events = coffrify_sandbox.trigger("ping", count=120)
+    coffrify_sandbox.settle()
+    seen: list[str] = []
+    path = "/deliveries?status=success"
+    while path:
+        text = client.get(path).text
+        found = re.findall(r'href="/deliveries/(dlv_\w+)"', text)
+        assert len(found) <= 50
+        seen += found
+        older = re.search(r'href="(/deliveries\?[^"]+)">Older', text)
+        path = html.unescape(older[1]) if older else ""
+    assert seen == [each.id for each in coffrify_sandbox.deliveries()]
+    assert len(set(seen)) == len(events)
+
+
+@pytest.mark.timeout(60)
+def test_quick_with_many(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+    """Pages stay quick with 10,000 deliveries."""
+    coffrify_sandbox._call(
+        lambda: coffrify_sandbox._service.update_endpoint(endpoint.id, {"is_active": False})
+    )
+    coffrify_sandbox.trigger("transfer.created", endpoint=endpoint, count=10_000)
+    for path in ("/", "/deliveries", f"/endpoints/{endpoint.id}", "/dead-letters"):
+        client.get(path)
+        began = time.perf_counter()
+        assert client.get(path).status == 200
+        assert time.perf_counter() - began < 0.5, path
+
+
+# --- buttons ------------------------------------------------------------------------------------
+
+
+def test_create_endpoint(coffrify_sandbox: Sandbox, client: Client) -> None:
+    """An endpoint is created by the form; its secret is shown on the next page, once."""
+    answer = client.post(
+        "/endpoints/new",
+        ("name", "Shop"),
+        ("url", "http://127.0.0.1:9/hooks"),
+        ("description", "mine"),
+        ("which", "some"),
+        ("events", "transfer.created"),
+        ("events", "ping"),
+    )
+    assert answer.status == 303
+    [made] = coffrify_sandbox._service.database.endpoints()
+    assert (made.name, made.url, made.description) == ("Shop", "http://127.0.0.1:9/hooks", "mine")
+    assert made.events == ("transfer.created", "ping")
+    assert client.get(answer.location).text.count(made.secret) == 2
+    assert made.secret not in client.get(answer.location).text
+
+
+@pytest.mark.parametrize(
+    ("pairs", "message"),
+    [
+        ([("url", "ftp://x"), ("which", "all")], "give the address as"),
+        ([("url", "http://example.com/"), ("which", "all")], "--allow-host example.com"),
+        ([("url", "http://127.0.0.1:9/"), ("which", "some")], "at least one event type"),
+        ([("url", "http://127.0.0.1:9/"), ("events", "transfer.creatd")], "transfer.created"),
+        ([("url", "http://127.0.0.1:9/"), ("which", "all"), ("name", "x" * 201)], "200"),
+        ([("name", '"><script>')], "give the address as"),
+        ([], "give the address as"),
+    ],
+)
+def test_wrong_endpoint(client: Client, pairs: list[tuple[str, str]], message: str) -> None:
+    """What is wrong is said on the form, which keeps what was typed."""
+    answer = client.post("/endpoints/new", *pairs)
+    assert answer.status == 400
+    assert message in html.unescape(answer.text)
+    assert "<script>" not in answer.text
+    for name, value in pairs:
+        if name in ("url", "name"):
+            assert f'value="{html.escape(value)}"' in answer.text.replace("&#34;", "&quot;")
+
+
+def test_endpoint_settings(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+    """Settings are saved; what is wrong is said, and nothing of it is saved."""
+    path = f"/endpoints/{endpoint.id}"
+    settings = [("name", "New"), ("url", endpoint.url), ("description", ""), ("which", "some")]
+    saved = client.post(path, *settings, ("events", "ping"), ("do", "save"))
+    assert saved.location == f"{path}?done=saved"
+    assert "Saved." in client.get(saved.location).text
+    wrong = client.post(path, *settings, ("events", "pong"), ("do", "save"))
+    assert wrong.status == 400
+    found = coffrify_sandbox.endpoint(endpoint)
+    assert (found.name, found.events) == ("New", ("ping",))
+    assert client.post(path, ("do", "explode")).status == 400
+    assert client.post("/endpoints/nothing", ("do", "test")).status == 404
+
+
+def test_enable_and_disable(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+    """An endpoint is disabled and enabled; what waited for it is sent then."""
+    path = f"/endpoints/{endpoint.id}"
+    assert client.post(path, ("do", "disable")).status == 303
+    coffrify_sandbox.trigger("ping", endpoint=endpoint)
+    assert not coffrify_sandbox.endpoint(endpoint).is_active
+    assert "disabled" in client.get("/").text
+    assert client.post(path, ("do", "enable")).status == 303
+    coffrify_sandbox.settle()
+    assert [each.status for each in coffrify_sandbox.deliveries()] == ["success"]
+
+
+def test_rotate_and_show(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+    """A rotated secret is shown once; "Show secret" shows it once more; both may sign."""
+    path = f"/endpoints/{endpoint.id}"
+    assert client.post(path, ("do", "rotate"), ("grace_hours", "many")).status == 400
+    assert client.post(path, ("do", "rotate"), ("grace_hours", "169")).status == 400
+    assert coffrify_sandbox.endpoint(endpoint).secret == endpoint.secret
+    answer = client.post(path, ("do", "rotate"), ("grace_hours", "2"))
+    fresh = coffrify_sandbox.endpoint(endpoint)
+    assert fresh.old_secret == endpoint.secret
+    assert fresh.secret in client.get(answer.location).text
+    assert fresh.secret not in client.get(path).text
+    assert fresh.secret in client.get(client.post(path, ("do", "show")).location).text
+    assert fresh.secret not in client.get(path).text
+
+
+def test_send_a_test(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+    """The button sends a ping that is marked as a test."""
+    assert client.post(f"/endpoints/{endpoint.id}", ("do", "test")).status == 303
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    [attempt] = coffrify_sandbox.attempts(delivery)
+    assert ("X-Coffrify-Test-Delivery", "true") in attempt.headers
+    assert ">test</span>" in client.get("/").text
+
+
+def test_delete(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+    """A deleted endpoint is gone; its deliveries stay, and cannot be sent again."""
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    assert client.post(f"/endpoints/{endpoint.id}", ("do", "delete")).location == "/?done=deleted"
+    assert client.get(f"/endpoints/{endpoint.id}").status == 404
+    assert "Its endpoint was deleted" in client.get(f"/deliveries/{delivery.id}").text
+    refused = client.post(f"/deliveries/{delivery.id}", ("do", "replay"))
+    assert refused.status == 409
+    assert "cannot be replayed" in refused.text
+
+
+def test_replay_and_retry(
+    coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """A delivery is retried, and replayed as a new one of the same event."""
+    receiver.status = "500 Oops"
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    path = f"/deliveries/{delivery.id}"
+    receiver.status = "200 OK"
+    assert client.post(path, ("do", "retry")).location == f"{path}?done=retried"
+    coffrify_sandbox.settle()
+    assert client.post(path, ("do", "retry")).status == 409
+    answer = client.post(path, ("do", "replay"))
+    coffrify_sandbox.settle()
+    new, old = coffrify_sandbox.deliveries()
+    assert answer.location == f"/deliveries/{new.id}?done=replayed"
+    assert (new.event_id, new.replay_of, old.status) == (old.event_id, old.id, "success")
+    assert f'href="/deliveries/{new.id}"' in client.get(path).text
+    assert client.post("/deliveries/nothing", ("do", "replay")).status == 404
+    assert client.post(path, ("do", "explode")).status == 400
+
+
+def test_dead_letters(
+    coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Dead letters are listed with their reason, and replayed, one or all."""
+    receiver.status = "503 Closed"
+    coffrify_sandbox.trigger("transfer.created", count=3)
+    coffrify_sandbox.run_out()
+    dead = coffrify_sandbox.deliveries(status="dead_letter")
+    assert len(dead) == 3
+    text = client.get("/dead-letters").text
+    assert text.count(dead[0].reason) == 3
+    receiver.status = "200 OK"
+    one = client.post("/dead-letters", ("do", "replay"), ("delivery", dead[0].id))
+    assert one.location == "/dead-letters?done=replayed_all&count=1"
+    coffrify_sandbox.settle()
+    rest = client.post("/dead-letters", ("do", "replay_all"))
+    assert rest.location == "/dead-letters?done=replayed_all&count=2"
+    coffrify_sandbox.settle()
+    assert "Dead letters replayed: 2." in client.get(rest.location).text
+    assert len(coffrify_sandbox.deliveries(status="success")) == 3
+    assert client.post("/dead-letters", ("do", "replay"), ("delivery", "x")).status == 404
+    assert client.post("/dead-letters").status == 400
+
+
+def test_skip_time(coffrify_sandbox: Sandbox, client: Client) -> None:
+    """Time passes, and the form leads back to the page that it was on, and to no other site."""
+    before = coffrify_sandbox._service.clock.now()
+    answer = client.post("/time", ("hours", "24"), ("back", "/trigger/transfer.created"))
+    assert answer.location == "/trigger/transfer.created?done=skipped"
+    assert coffrify_sandbox._service.clock.now() == pytest.approx(before + 86_400)
+    for back in ("//evil.example", "https://evil.example", "/\\evil.example", "/%5c", ""):
+        answer = client.post("/time", ("hours", "1"), ("back", back))
+        assert answer.location == "/?done=skipped"
+    for hours in ("0", "-1", "1e9", "999999", "", "¹"):
+        assert client.post("/time", ("hours", hours)).status == 400
+    assert client.get("/time").location == "/"
+
+
+def test_notices_are_ours(client: Client) -> None:
+    """An address cannot make a page say what its author likes."""
+    text = client.get("/?done=triggered&count=<b>").text + client.get("/?done=<b>").text
+    assert 'class="notice"' not in text
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Origin": "https://evil.example"}, {"Sec_Fetch_Site": "cross-site"}, {"Origin": "null"}],
+)
+@pytest.mark.parametrize(
+    "path",
+    ["/endpoints/new", "/endpoints/x", "/deliveries/x", "/dead-letters", "/trigger/ping", "/time"],
+)
+def test_other_sites(client: Client, path: str, headers: dict[str, str]) -> None:
+    """A page of another site can press none of the buttons."""
+    assert client.post(path, ("hours", "1"), ("do", "trigger"), **headers).status == 403
+
+
+def test_unreadable_forms(client: Client) -> None:
+    """A form that is too large, or of too many fields, is refused."""
+    assert client.post("/endpoints/new", ("name", "x" * 1_100_000)).status == 413
+    assert client.post("/endpoints/new", *[("events", "x")] * 10_001).status == 400
+    assert client.post("/trigger/ping", ("count", "x" * 1_100_000)).status == 413
+
+
+# --- the trigger form ---------------------------------------------------------------------------
+
+
+def test_trigger_options(
+    coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """Several events, to one endpoint, by a misbehaving sender, each with data of its own."""
+    other = coffrify_sandbox.serve(Receiver())
+    fields = Fields(client.get(f"/trigger/transfer.created?endpoint={endpoint.id}").text)
+    assert ("endpoint", endpoint.id) in fields.pairs
+    texts = {"count": "3", "manner": "duplicate", "random": "1"}
+    answer = client.post("/trigger/transfer.created", *fields.changed(**texts))
+    assert answer.location == "/?done=triggered&count=3"
+    coffrify_sandbox.settle()
+    assert {each.endpoint_id for each in coffrify_sandbox.deliveries()} == {endpoint.id}
+    assert len(receiver.got) == 6
+    assert len({json.loads(body)["data"]["id"] for body in receiver.got}) == 3
+    assert other.is_active
+
+
+def test_trigger_unheard(client: Client) -> None:
+    """Whoever triggers what nobody subscribes to is told so."""
+    pairs = Fields(client.get("/trigger/ping").text).pairs
+    answer = client.post("/trigger/ping", *pairs)
+    assert answer.location == "/?done=unheard&count=1"
+    assert "No active endpoint subscribes" in client.get(answer.location).text
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("data/total_downloads", "many", "this is not a number"),
+        ("data/total_downloads", "1.5", "this is not a whole number"),
+        ("data/is_password_protected", "perhaps", "choose one of the list"),
+        ("data/files/0/size", "1_000", "this is not a number"),
+        ("state:data/id", "absent", "is a required property"),
+        ("count", "0", "give a number from 1"),
+        ("count", "", "give a whole number"),
+        ("endpoint", "nobody", "there is no endpoint"),
+        ("manner", "badly", "nobody misbehaves like"),
+    ],
+)
+def test_wrong_fields(
+    coffrify_sandbox: Sandbox, client: Client, name: str, text: str, message: str
+) -> None:
+    """What is wrong is said beside its field, and everything else stays as it was typed."""
+    fields = Fields(client.get("/trigger/transfer.created").text)
+    texts = {
+        "data/transfer_title": "kept as typed",
+        "state:data/transfer_title": "value",
+        name: text,
+    }
+    answer = client.post("/trigger/transfer.created", *fields.changed(**texts))
+    assert answer.status in (400, 404)
+    shown = html.unescape(answer.text)
+    assert message in shown
+    assert 'value="kept as typed"' in answer.text
+    assert 'class="error"' in answer.text
+    if not name.startswith("state:"):
+        assert re.search(rf'name="{re.escape(name)}"[^>]* aria-invalid="true"', shown)
+    assert coffrify_sandbox.deliveries() == []
+
+
+def test_form_edits(client: Client) -> None:
+    """Items are added and removed, and places are filled in or left out, without JavaScript."""
+    path = "/trigger/transfer.created"
+    fields = Fields(client.get(path).text)
+    count = int(dict(fields.pairs)["count:data/files"])
+    added = client.post(path, *fields.pairs, ("do", "add:data/files"))
+    assert added.status == 200
+    fields = Fields(added.text)
+    assert dict(fields.pairs)["count:data/files"] == str(count + 1)
+    assert dict(fields.pairs)[f"data/files/{count}/id"]
+    marked = fields.changed(**{f"data/files/{count}/id": "the last"})
+    dropped = dict(Fields(client.post(path, *marked, ("do", "drop:data/files/0")).text).pairs)
+    assert dropped["count:data/files"] == str(count)
+    assert dropped[f"data/files/{count - 1}/id"] == "the last"
+    assert f"data/files/{count}/id" not in dropped
+    without = Fields(client.post(path, *marked, ("do", "drop:data/files")).text)
+    assert dict(without.pairs)["state:data/files"] == "absent"
+    again = Fields(client.post(path, *without.pairs, ("do", "add:data/files")).text)
+    assert dict(again.pairs)["count:data/files"] == "1"
+    assert client.post(path, *marked, ("do", "drop:data/nowhere")).status == 200
+
+
+def test_json_instead(
+    coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """The same data can be edited as JSON, and as a form again; errors name the place."""
+    path = "/trigger/transfer.created"
+    fields = Fields(client.get(path).text)
+    raw = Fields(client.post(path, *fields.pairs, ("do", "as_json")).text)
+    text = dict(raw.pairs)["raw"]
+    data = json.loads(text)
+    back = Fields(client.post(path, *raw.pairs, ("do", "as_form")).text)
+    assert dict(back.pairs)["data/id"] == data["id"]
+    client.post(path, *raw.changed(raw=json.dumps({**data, "notes": "by hand"})))
+    coffrify_sandbox.settle()
+    assert json.loads(receiver.got[0])["data"]["notes"] == "by hand"
+    for wrong, message in (
+        ("{", "not readable as JSON"),
+        ("NaN", "not readable as JSON"),
+        ("[" * 100_000, "not readable as JSON"),
+        ("[]", "not of type 'object'"),
+        (json.dumps({**data, "total_downloads": "x"}), "data.total_downloads"),
+    ):
+        answer = client.post(path, *raw.changed(raw=wrong))
+        assert answer.status == 400
+        assert message in html.unescape(answer.text)
+    assert len(receiver.got) == 1
+
+
+SCHEMA = {
+    "$defs": {"node": {"type": "object", "properties": {"next": {"$ref": "#/$defs/node"}}}},
+    "type": "object",
+    "required": ["tree", "kind"],
+    "additionalProperties": {"type": "integer"},
+    "properties": {
+        "tree": {"$ref": "#/$defs/node"},
+        "kind": {"enum": ["a", 1, None]},
+        "one": {"const": "this"},
+        "either": {"anyOf": [{"type": "number"}, {"type": "null"}]},
+        "mixed": {"type": ["string", "integer"]},
+        "a/b~c": {"type": "string"},
+        "grid": {"type": "array", "items": {"type": "array", "items": {"type": "number"}}},
+        "free": {"type": "object"},
+        "all": {"allOf": [{"type": "object"}, {"properties": {"x": {"type": "boolean"}}}]},
+    },
+}
+DATA = {
+    "tree": {"next": {"next": {}}},
+    "kind": 1,
+    "one": "this",
+    "either": None,
+    "mixed": 5,
+    "a/b~c": "slashes",
+    "grid": [[1, 2.5], []],
+    "free": {"deep": [{"x": None}]},
+    "all": {"x": True},
+    "extra": 7,
+}
+
+
+def test_form_of_any_schema() -> None:
+    """What a form shows of data is that data: recursion, choices, lists of lists and all."""
+    assert Sheet(SCHEMA).field(flat(DATA)).value() == DATA
+    for schema in (True, False, {}, {"$ref": "#"}, {"$ref": "#/no/where"}, {"$ref": "http://x/"}):
+        assert Sheet(schema).field(flat(DATA)).value() == DATA
+
+
+def test_edits_of_any_schema() -> None:
+    """Each button of such a form makes a form that can be read."""
+    sheet, random = Sheet(SCHEMA), Random(1)
+    texts = flat({"tree": {}, "kind": "a"})
+    texts = sheet.edited(texts, "add:data/grid", 0, random)
+    texts = sheet.edited(texts, "add:data/grid", 0, random)
+    texts = sheet.edited(texts, "add:data/grid/1", 0, random)
+    texts = sheet.edited(texts, "drop:data/grid/0", 0, random)
+    texts = sheet.edited(texts, "add:data/tree/next", 0, random)
+    texts = sheet.edited(texts, "add:data/tree/next/next", 0, random)
+    texts = sheet.edited(texts, "add:data/all", 0, random)
+    data = sheet.field(texts).value()
+    assert len(data["grid"]) == 1
+    assert data["grid"][0]
+    assert data["tree"] == {"next": {"next": {}}}
+    assert "all" in data
+    texts = sheet.edited(texts, "drop:data/tree/next", 0, random)
+    assert sheet.field(texts).value()["tree"] == {}
+
+
+# --- live ---------------------------------------------------------------------------------------
+
+
+class Stream:
+    """Server-sent events, as they come."""
+
+    def __init__(self, client: Client, path: str) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+        self.connection.request("GET", path)
+        self.response = self.connection.getresponse()
+        assert self.response.headers["Content-Type"].startswith("text/event-stream")
+
+    def message(self) -> str:
+        """Return the next message; "" at the end."""
+        lines: list[str] = []
+        while line := self.response.readline().decode():
+            if line == "\n" and lines:
+                break
+            if line.startswith("data: "):
+                lines.append(line.removeprefix("data: "))
+        return "".join(lines)
+
+    def until(self, text: str) -> int:
+        """Read until a message has a text; return how many were read."""
+        read = 1
+        while text not in self.message():
+            read += 1
+        return read
+
+    def close(self) -> None:
+        self.response.close()
+        self.connection.close()
+
+
+@pytest.fixture
+def watchers(coffrify_sandbox: Sandbox) -> Iterator[set[Any]]:
+    """Who watches the sandbox; nobody must be left at the end."""
+    found = coffrify_sandbox._service._watchers
+    yield found
+    deadline = time.monotonic() + 10
+    while found and time.monotonic() < deadline:
+        time.sleep(0.02)  # the server hears only a little later that a client has left
+    assert not found
+
+
+def test_live_overview(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint, watchers: set[Any]
+) -> None:
+    """A client is told how things are, and then of each change."""
+    stream = Stream(client, "/live/overview")
+    first = stream.message()
+    assert "Nothing was sent yet" in first
+    assert '<hx-partial hx-target="#clock"' in first
+    coffrify_sandbox.trigger("transfer.created")
+    stream.until("transfer.created")
+    coffrify_sandbox.skip(3600)
+    stream.until("data-now")
+    assert len(watchers) == 1
+    stream.close()
+
+
+def test_live_delivery(
+    coffrify_sandbox: Sandbox,
+    client: Client,
+    receiver: Receiver,
+    endpoint: Endpoint,
+    watchers: set[Any],
+) -> None:
+    """The page of a delivery follows it, and hears of its end as of that of its endpoint."""
+    receiver.status = "500 Oops"
+    coffrify_sandbox.trigger("transfer.created")
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    streams = [
+        Stream(client, path)
+        for path in (
+            f"/live/deliveries/{delivery.id}",
+            f"/live/endpoints/{endpoint.id}",
+            "/live/dead-letters",
+        )
+    ]
+    for stream in streams:
+        stream.message()
+    coffrify_sandbox.run_out()
+    for stream in streams:
+        stream.until("dead letter" if stream is streams[0] else "12")
+    client.post(f"/endpoints/{endpoint.id}", ("do", "delete"))
+    streams[0].until("Its endpoint was deleted")
+    streams[1].until("not here any more")
+    for stream in streams:
+        stream.close()
+    gone = Stream(client, "/live/deliveries/nothing")
+    assert "not here any more" in gone.message()
+    gone.close()
+
+
+@pytest.mark.timeout(60)
+def test_bursts(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint, watchers: set[Any]
+) -> None:
+    """1,000 deliveries are a few messages a second, and the last one is how it ended."""
+    stream = Stream(client, "/live/overview")
+    stream.message()
+    began = time.monotonic()
+    coffrify_sandbox.trigger("ping", count=1000)
+    read = stream.until('<b class="num">1000</b> <span class="status success">')
+    assert read <= (time.monotonic() - began) / 0.3 + 2
+    stream.close()
+
+
+def test_head_of_a_stream(client: Client, watchers: set[Any]) -> None:
+    """To ask for a stream's head alone does not wait for news."""
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=5)
+    connection.request("HEAD", "/live/overview")
+    assert connection.getresponse().read() == b""
+    connection.close()
+
+
+def test_stopping_with_a_page_open() -> None:
+    """A sandbox stops in time though somebody is watching; the stream just ends."""
+    sandbox = Sandbox()
+    stream = Stream(Client(sandbox), "/live/overview")
+    stream.message()
+    began = time.monotonic()
+    sandbox.close()
+    assert time.monotonic() - began < 5
+    assert stream.message() == ""
+    stream.close()
+
+
+# --- drawing and wording ------------------------------------------------------------------------
+
+
+def attempts(*times: float, status: int = 500) -> list[Attempt]:
+    return [Attempt(i, "d", i, at, at, (), b"", status, "", 0.1) for i, at in enumerate(times, 1)]
+
+
+def test_schedule_is_drawn() -> None:
+    """Past attempts are points, the next one is where it is due, the rest are ranges up to 72 h."""
+    delivery = Delivery("d", "e", "p", "retrying", 0, next_at=200.0, attempts=3)
+    drawn = chart(delivery, attempts(100, 130, 170), 180)
+    assert drawn is not None
+    assert [point.kind for point in drawn.points] == ["failed"] * 3 + ["next"]
+    assert [round(point.after) for point in drawn.points] == [0, 30, 70, 100]
+    assert [span.number for span in drawn.spans] == [*range(5, 13)]
+    assert all(a.x < b.x for a, b in zip(drawn.spans, drawn.spans[1:], strict=False))
+    assert all(span.earliest < span.latest <= WINDOW for span in drawn.spans)
+
+
+def test_schedule_after_a_retry() -> None:
+    """Put back into the queue, the drawing begins anew: the attempts before do not count."""
+    delivery = Delivery("d", "e", "p", "pending", 0, next_at=5000.0, attempts=0)
+    drawn = chart(delivery, attempts(100, 130), 5000)
+    assert drawn is not None
+    assert [(point.kind, point.number) for point in drawn.points] == [("next", 1)]
+    assert len(drawn.spans) == 11
+
+
+def test_schedule_that_ends_early() -> None:
+    """What is over has nothing to come, what is sent once has no schedule, and 72 h end it."""
+    over = Delivery("d", "e", "p", "success", 0, None, attempts=1)
+    drawn = chart(over, attempts(0, status=200), 0)
+    assert drawn is not None
+    assert (drawn.points[0].kind, drawn.spans) == ("success", [])
+    assert chart(Delivery("d", "e", "p", "failed", 0, None, manner="forged"), [], 0) is None
+    late = Delivery("d", "e", "p", "retrying", 0, next_at=WINDOW - 60, attempts=1)
+    drawn = chart(late, attempts(0), 0)
+    assert drawn is not None
+    assert len(drawn.spans) == 1 or not drawn.spans
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (30.4, "30 s"),
+        (119.7, "2 min"),
+        (3600, "60 min"),
+        (7800, "2 h 10 min"),
+        (219_914, "61 h"),
+    ],
+)
+def test_lengths(seconds: float, text: str) -> None:
+    """A length of time is written as people say it."""
+    assert length(seconds) == text
+
+
+def test_visible() -> None:
+    """What cannot be seen is written as an escape; lines stay lines."""
+    assert visible("a\u202eb\0c\r\nd\te\ud800é") == "a\\u202eb\\x00c\nd\te\\ud800é"
+
+
+def test_foreign_files_are_named() -> None:
+    """What is of others is unchanged, and stands in NOTICE.md with its licence."""
+    import coffrify_webhooks_sandbox.dashboard as package
+
+    static = Path(package.__file__ or "").with_name("static")
+    rows = re.findall(
+        r"^\| `([^`]+)`.* `(\w{64})` \|$", (static / "NOTICE.md").read_text(), re.MULTILINE
+    )
+    found = [
+        (path.name, sha256(path.read_bytes()).hexdigest()) for path in static.glob("h*.min.js")
+    ]
+    assert sorted(rows) == sorted(found)
+    assert "Zero-Clause BSD" in (static / "htmx-LICENSE.txt").read_text("utf-8")

@@ -1,0 +1,107 @@
+"""Who may ask the sandbox: programs of this machine and its own pages, no other site."""
+
+import base64
+import http.client
+import json
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+from coffrify_webhooks_sandbox import Sandbox
+from coffrify_webhooks_sandbox.guard import is_loopback
+
+ASKED = json.dumps({"event_type": "ping"})
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox() as made:
+        yield made
+
+
+def ask(
+    sandbox: Sandbox, path: str, method: str = "GET", body: str = "", **headers: str
+) -> tuple[int, http.client.HTTPMessage]:
+    port = urlsplit(sandbox.url).port
+    assert port is not None
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        connection.request(method, path, body, named)
+        response = connection.getresponse()
+        response.read()
+        return response.status, response.headers
+    finally:
+        connection.close()
+
+
+def trigger(sandbox: Sandbox, **headers: str) -> int:
+    return ask(sandbox, "/control/trigger", "POST", ASKED, **headers)[0]
+
+
+def test_programs_and_own_pages(sandbox: Sandbox) -> None:
+    """A program, and a page of the sandbox itself, may change something."""
+    own = sandbox.url
+    assert trigger(sandbox) == 200
+    assert trigger(sandbox, Origin=own) == 200
+    assert trigger(sandbox, Origin=own, Sec_Fetch_Site="same-origin") == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Origin": "http://[", "Sec_Fetch_Site": "cross-site"},
+        {"Origin": "http://["},
+    ],
+)
+def test_other_sites(sandbox: Sandbox, headers: dict[str, str]) -> None:
+    """Another site may change nothing through a browser."""
+    assert trigger(sandbox, **headers) == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "["])
+@pytest.mark.parametrize("path", ["/", "/v1/webhooks"])
+def test_other_names(sandbox: Sandbox, host: str, path: str) -> None:
+    """A name that was made to point here is refused, for pages and for the API."""
+    assert ask(sandbox, path, Host=host)[0] == 421
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "localhost:1"])
+def test_own_names(sandbox: Sandbox, host: str) -> None:
+    """The names of this machine are accepted."""
+    assert ask(sandbox, "/v1/openapi.json", Host=host)[0] == 200
+
+
+def test_headers(sandbox: Sandbox) -> None:
+    """Every answer forbids scripts from elsewhere, framing and guessing of types."""
+    _, headers = ask(sandbox, "/v1/openapi.json")
+    assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_open_to_others() -> None:
+    """On an address that others can reach, all but the API's own check asks for the key."""
+    with Sandbox(host="0.0.0.0") as sandbox:
+        basic = base64.b64encode(f"me:{sandbox.api_key}".encode()).decode()
+        assert trigger(sandbox) == 401
+        assert trigger(sandbox, Authorization="Basic nonsense") == 401
+        assert trigger(sandbox, Authorization="Basic bm9wZTpub3Bl") == 401
+        assert trigger(sandbox, Authorization=f"Basic {basic}") == 200
+        assert trigger(sandbox, Authorization=f"Bearer {sandbox.api_key}") == 200
+        status, headers = ask(sandbox, "/")
+        assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="sandbox"')
+
+
+def test_loopback() -> None:
+    """What is this machine, by name or address alone."""
+    assert all(map(is_loopback, ["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"]))
+    assert not any(
+        map(is_loopback, ["0.0.0.0", "::", "example.com", "", "10.0.0.1", "localhost.x"])
+    )

@@ -1,0 +1,183 @@
+"""The command as a process of its own: killed with -9, it loses and doubles nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.servers.process import free_port
+
+KEY = "cfy_test_of_the_kill"
+COMMAND = str(Path(sys.executable).with_name("coffrify-webhooks"))
+
+
+class Hook:
+    """Answers 500, or 200, and counts what came by event id; `hold` lets it wait."""
+
+    def __init__(self) -> None:
+        self.came: Counter[str] = Counter()
+        self.status = 500
+        self.free = threading.Event()
+        self.free.set()
+        self.news = threading.Condition()
+        hook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["Content-Length"]))
+                with hook.news:
+                    hook.came[self.headers["webhook-id"]] += 1
+                    hook.news.notify_all()
+                hook.free.wait(30)
+                try:
+                    self.send_response(hook.status)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                except OSError:
+                    return
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
+        self.thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_port}/"
+
+    def wait_for(self, count: int) -> None:
+        with self.news:
+            assert self.news.wait_for(lambda: self.came.total() >= count, 30)
+
+    def close(self) -> None:
+        self.free.set()
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def hook() -> Iterator[Hook]:
+    made = Hook()
+    yield made
+    made.close()
+
+
+class Process:
+    """A sandbox on a file, started and killed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = folder / "sandbox.db"
+        self.port = free_port()
+        self.log = folder / "log"
+
+    def start(self) -> None:
+        words = ["sandbox", "--port", str(self.port), "--db", str(self.file), "--api-key", KEY]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([COMMAND, *words], stdout=log, stderr=log)
+        give_up = time.monotonic() + 30
+        while True:
+            try:
+                self.ask("GET", "/v1/me")
+            except OSError:
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() < give_up
+                time.sleep(0.05)
+            else:
+                return
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, method: str, path: str, content: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        body = None if content is None else json.dumps(content).encode()
+        url = f"http://127.0.0.1:{self.port}{path}"
+        request = urllib.request.Request(url, body, headers, method=method)
+        with urllib.request.urlopen(request, timeout=40) as response:
+            return json.load(response)
+
+    def skip(self, seconds: float) -> datetime:
+        """Let time pass; returns the sandbox's time."""
+        now = self.ask("POST", "/control/skip", {"seconds": seconds})["now"]
+        return datetime.fromisoformat(now)
+
+    def deliveries(self, endpoint: str) -> list[Any]:
+        found: list[Any] = self.ask("GET", f"/v1/webhooks/{endpoint}/deliveries?limit=200")["data"]
+        return found
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    made = Process(tmp_path)
+    made.start()
+    yield made
+    made.kill()
+
+
+def test_killed_in_its_schedule(process: Process, hook: Hook) -> None:
+    """Killed between attempts, each event is still attempted twelve times, and not once more."""
+    asked = {"name": "Mine", "url": hook.url, "events": ["ping"]}
+    endpoint = process.ask("POST", "/v1/webhooks", asked)["webhook"]["id"]
+    for _ in range(3):
+        process.ask("POST", "/v1/webhooks?action=test", {"id": endpoint})
+    for turn in range(100):
+        now = process.skip(0)
+        found = process.deliveries(endpoint)
+        due = [d["next_attempt_at"] for d in found if d["next_attempt_at"]]
+        if not due:
+            break
+        if turn % 5 == 2:
+            process.kill()
+            process.start()
+            now = process.skip(0)
+        process.skip(max(0.0, (datetime.fromisoformat(min(due)) - now).total_seconds() + 0.01))
+    assert [(d["status"], d["attempt_count"]) for d in found] == [("dead_letter", 12)] * 3
+    assert [*hook.came.values()] == [12] * 3
+
+
+def test_killed_while_sending(process: Process, hook: Hook) -> None:
+    """An attempt that was under way is a failed one, and the next comes when it is due."""
+    asked = {"name": "Mine", "url": hook.url, "events": ["ping"]}
+    endpoint = process.ask("POST", "/v1/webhooks", asked)["webhook"]["id"]
+    hook.free.clear()
+    hook.status = 200
+    process.ask("POST", "/v1/webhooks?action=test", {"id": endpoint})
+    hook.wait_for(1)
+    process.kill()
+    hook.free.set()
+    process.start()
+    process.skip(60)
+    hook.wait_for(2)
+    [delivery] = process.deliveries(endpoint)
+    assert delivery["status"] == "success"
+    assert [attempt["response_status"] for attempt in delivery["attempts"]] == [None, 200]
+    assert "stopped while it was sending" in delivery["attempts"][0]["error"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop(process: Process, number: signal.Signals) -> None:
+    """A signal stops it soon, without a traceback."""
+    os.kill(process.process.pid, number)
+    process.process.wait(10)
+    assert "Traceback" not in process.log.read_text()
+
+
+def test_the_key_that_was_given_is_not_shown(process: Process) -> None:
+    """A key of one's own is not printed; the addresses are."""
+    text = process.log.read_text()
+    assert KEY not in text
+    assert f"http://127.0.0.1:{process.port}/v1" in text

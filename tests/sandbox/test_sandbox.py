@@ -1,0 +1,230 @@
+"""The sandbox in a program: what a user's own tests lean on."""
+
+import gc
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from starlette.applications import Starlette
+
+from coffrify_webhooks import Receiver, Router
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.flask import CoffrifyWebhooks
+from coffrify_webhooks.starlette import webhook_route
+from coffrify_webhooks_sandbox import Sandbox, SandboxError
+
+SECRET = "whsec_" + "cd" * 32
+
+
+def receiver(router: Router) -> Receiver:
+    return Receiver(SECRET, store="memory:", router=router)
+
+
+def flask_app(router: Router) -> Flask:
+    app = Flask("own")
+    CoffrifyWebhooks(app, receiver(router))
+    return app
+
+
+@pytest.mark.parametrize("kind", ["wsgi", "asgi"])
+def test_own_application(coffrify_sandbox: Sandbox, kind: str) -> None:
+    """An application is served on loopback, and gets what is triggered: with the fixture alone."""
+    router, seen = Router(), list[str]()
+    router.on("transfer.created")(lambda event: seen.append(event.data.id))
+    app = (
+        flask_app(router) if kind == "wsgi" else Starlette(routes=[webhook_route(receiver(router))])
+    )
+    coffrify_sandbox.serve(app, secret=SECRET)
+    coffrify_sandbox.trigger("transfer.created", fields={"id": "tr_mine"})
+    coffrify_sandbox.settle()
+    assert seen == ["tr_mine"]
+
+
+def test_time_stands_still(coffrify_sandbox: Sandbox) -> None:
+    """What failed is tried again when time is let pass, and not before."""
+    router, answers = Router(), [ValueError(), ValueError(), None]
+
+    @router.on("*")
+    def fails(event: object) -> None:
+        error = answers.pop(0)
+        if error:
+            raise error
+
+    coffrify_sandbox.serve(flask_app(router), secret=SECRET)
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    assert [d.status for d in coffrify_sandbox.deliveries()] == ["retrying"]
+    coffrify_sandbox.skip(26)
+    assert len(answers) == 2
+    coffrify_sandbox.skip(8)
+    assert len(answers) == 1
+    coffrify_sandbox.run_out()
+    [delivery] = coffrify_sandbox.deliveries()
+    assert (delivery.status, len(coffrify_sandbox.attempts(delivery))) == ("success", 3)
+
+
+def test_72_hours_in_a_moment(coffrify_sandbox: Sandbox) -> None:
+    """All twelve attempts and the dead letter take a moment; a replay keeps the event's id."""
+    router = Router()
+    broken = threading.Event()
+    broken.set()
+    seen: list[str] = []
+
+    @router.on("*")
+    def fails(event: object) -> None:
+        seen.append(str(getattr(event, "id", None)))
+        if broken.is_set():
+            raise ValueError
+
+    coffrify_sandbox.serve(flask_app(router), secret=SECRET)
+    [event] = coffrify_sandbox.trigger("transfer.expired")
+    began = time.monotonic()
+    coffrify_sandbox.run_out()
+    assert time.monotonic() - began < 10
+    [dead] = coffrify_sandbox.deliveries(status="dead_letter")
+    assert seen == [event.id] * 12
+    broken.clear()
+    coffrify_sandbox.replay(dead)
+    coffrify_sandbox.settle()
+    assert seen == [event.id] * 13
+    assert [d.status for d in coffrify_sandbox.deliveries(event)] == ["success", "dead_letter"]
+
+
+def test_rotation_reaches_a_receiver_with_both(coffrify_sandbox: Sandbox) -> None:
+    """During a rotation's grace a receiver with the old, or with the new secret, is content."""
+    router, seen = Router(), list[object]()
+    router.on("*")(seen.append)
+    endpoint = coffrify_sandbox.serve(flask_app(router), secret=SECRET)
+    new = coffrify_sandbox.rotate_secret(endpoint)
+    assert new.secret != SECRET
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    coffrify_sandbox.skip(25 * 3600)
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    assert len(seen) == 1  # the old secret signs no more
+    assert coffrify_sandbox.endpoint(endpoint).failure_count == 1
+
+
+@pytest.mark.timeout(120)
+def test_thousand_deliveries(coffrify_sandbox: Sandbox) -> None:
+    """1,000 deliveries, 50 at a time: each handled once, none lost, and the memory stays flat."""
+    router, seen = Router(), list[str]()
+    lock = threading.Lock()
+    going, most = 0, 0
+
+    @router.on("*")
+    async def count(event: object) -> None:
+        import asyncio
+
+        nonlocal going, most
+        with lock:
+            going += 1
+            most = max(most, going)
+            seen.append(str(getattr(event, "id", None)))
+        await asyncio.sleep(0.01)
+        with lock:
+            going -= 1
+
+    app = Starlette(routes=[webhook_route(receiver(router))])
+    coffrify_sandbox.serve(app, secret=SECRET)
+    coffrify_sandbox.trigger("transfer.created", count=200)
+    coffrify_sandbox.settle()
+    seen.clear()
+    gc.collect()
+    tracemalloc.start()
+    events = coffrify_sandbox.trigger("transfer.created", count=500)
+    coffrify_sandbox.settle()
+    gc.collect()
+    first, _ = tracemalloc.get_traced_memory()
+    events += coffrify_sandbox.trigger("transfer.created", count=500)
+    coffrify_sandbox.settle()
+    gc.collect()
+    second, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert sorted(seen) == sorted(event.id for event in events)
+    assert 20 <= most <= 50
+    deliveries = coffrify_sandbox.deliveries()
+    assert {d.status for d in deliveries} == {"success"}
+    assert {len(coffrify_sandbox.attempts(d)) for d in deliveries[:50]} == {1}
+    assert second - first < 2_500_000  # the receiver's own memory store grows by its claims
+
+
+def test_wrong_type_and_data(coffrify_sandbox: Sandbox) -> None:
+    """What cannot be triggered raises, and names what is wrong."""
+    with pytest.raises(SandboxError, match=r"transfer\.created"):
+        coffrify_sandbox.trigger("transfer.creatd")
+    with pytest.raises(SandboxError, match=r"data\.id"):
+        coffrify_sandbox.trigger("transfer.created", fields={"id": 5})
+    with pytest.raises(SandboxError, match="no such place"):
+        coffrify_sandbox.trigger("transfer.created", fields={"id.x": 5})
+    assert coffrify_sandbox.deliveries() == []
+
+
+def test_port_is_taken(coffrify_sandbox: Sandbox) -> None:
+    """A port that is taken is a mistake with a remedy, and nothing is left behind."""
+    port = int(coffrify_sandbox.url.rpartition(":")[2])
+    with pytest.raises(ConfigurationError, match=f"port {port} .* is taken; choose another"):
+        Sandbox(port=port)
+
+
+def test_no_application(coffrify_sandbox: Sandbox) -> None:
+    """What is no application is refused."""
+    with pytest.raises(ConfigurationError, match="WSGI or an ASGI"):
+        coffrify_sandbox.serve("app")
+
+
+def test_file_outlives_it(tmp_path: Path) -> None:
+    """With a file, endpoints, schedule and key are there again; two at once are refused."""
+    file = tmp_path / "sandbox.db"
+    with Sandbox(db=file) as sandbox:
+        key = sandbox.api_key
+        endpoint = sandbox.create_endpoint("http://127.0.0.1:9/")
+        sandbox.trigger("ping")
+        sandbox.settle()
+        sandbox.skip(3600)
+        with pytest.raises(ConfigurationError, match="another sandbox"):
+            Sandbox(db=file)
+    with Sandbox(db=file) as sandbox:
+        assert sandbox.api_key == key
+        assert sandbox.endpoint(endpoint).url == endpoint.url
+        [delivery] = sandbox.deliveries()
+        attempts = sandbox.attempts(delivery)
+        assert delivery.status == "retrying"
+        assert delivery.next_at is not None
+        assert delivery.next_at > attempts[-1].at  # time has not gone back
+        sandbox.run_out()
+        [delivery] = sandbox.deliveries()
+        assert (delivery.status, len(sandbox.attempts(delivery))) == ("dead_letter", 12)
+
+
+@pytest.mark.parametrize("content", [b"nonsense" * 1000, None])
+def test_file_of_something_else(tmp_path: Path, content: bytes | None) -> None:
+    """A file that is not the sandbox's is left alone."""
+    import sqlite3
+
+    file = tmp_path / "other.db"
+    if content is None:
+        with sqlite3.connect(file) as other:
+            other.execute("CREATE TABLE mine (a)")
+        other.close()
+    else:
+        file.write_bytes(content)
+    before = file.read_bytes()
+    with pytest.raises(ConfigurationError, match="--db FILE"):
+        Sandbox(db=file)
+    assert file.read_bytes() == before
+
+
+def test_catalog_of_ones_own(tmp_path: Path) -> None:
+    """A catalog file takes the place of the bundled one; an unreadable one is refused."""
+    file = tmp_path / "catalog.json"
+    file.write_text('{"data": [{"type": "shop.sold", "schema": {"required": ["sum"]}}]}')
+    with Sandbox(catalog=file) as sandbox:
+        [event] = sandbox.trigger("shop.sold", {"sum": 5})
+        assert event.data == {"sum": 5}
+        with pytest.raises(SandboxError, match="'sum' is a required property"):
+            sandbox.trigger("shop.sold", {})
