@@ -10,7 +10,7 @@ DEMO := .venv-demo
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(DEMO)/stamp ## watch signed webhooks arrive in Flask, Django and Starlette
+demo: $(DEMO)/stamp ## watch signed webhooks arrive in Flask, Django and Starlette, and on an engine
 	$(DEMO)/bin/coffrify-webhooks demo
 
 test: .venv/stamp ## run every test
@@ -28,13 +28,16 @@ format: .venv/stamp ## format, and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-chaos: .venv/stamp ## kill -9 workers and databases, and count what was promised
+chaos: .venv/stamp ## kill -9 workers, databases and brokers, and count what was promised
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5
+	$(BIN)/python -m tests.chaos.engine_chaos --events 2000 --kills 20
+	$(BIN)/python -m tests.chaos.engine_chaos --events 500 --kills 5 --lossy
 
 bench: .venv/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/codegen.py
 	$(BIN)/python benchmarks/stores.py
+	$(BIN)/python benchmarks/engines.py
 
 requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements/dev.txt

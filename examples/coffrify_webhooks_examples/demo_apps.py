@@ -9,12 +9,19 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-__all__ = ["demo_handlers", "django", "flask", "starlette"]
+__all__ = ["demo_handlers", "django", "flask", "flask_with_dbos", "starlette"]
 
 
 def flask() -> "WSGIApplication":
     """Return the Flask application."""
     from .flask_app import app  # noqa: PLC0415 - each server imports its own framework alone
+
+    return app
+
+
+def flask_with_dbos() -> "WSGIApplication":
+    """Return the Flask application that hands its events to DBOS."""
+    from .demo_engine import app  # noqa: PLC0415
 
     return app
 

@@ -8,9 +8,10 @@ from coffrify_webhooks import Event, on
 
 from .journal import VARIABLE, note
 
-__all__ = ["mark", "steady", "stumble", "wait"]
+__all__ = ["mark", "steady", "stumble", "toil", "wait"]
 
 _PATIENCE = 5.0
+_TOIL = 2.0
 
 
 def mark(event_id: str | None) -> Path:
@@ -44,3 +45,11 @@ def wait(event: Event) -> None:
             raise TimeoutError("no other delivery of this event was answered meanwhile")
         time.sleep(0.01)
     note("wait", event)
+
+
+@on("demo.toils", allow_unknown=True)
+def toil(event: Event) -> None:
+    """Take longer than a sender waits: 20 s, at a tenth."""
+    note("toil-begins", event)
+    time.sleep(_TOIL)
+    note("toil", event)

@@ -142,10 +142,14 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
             from .dispatch.dbos import DBOSDispatcher  # noqa: PLC0415 - only what is used
 
             return DBOSDispatcher.from_url(dispatcher)
+        if scheme == "celery":
+            from .dispatch.celery import CeleryDispatcher  # noqa: PLC0415 - only what is used
+
+            return CeleryDispatcher.from_url(dispatcher)
         raise ConfigurationError(
             f"no dispatcher is known by a URL that begins {scheme[:20] + ':'!r}; use "
-            '"dbos+sqlite:///engine.db" or "dbos+postgresql://...", or an object with a '
-            "dispatch(message) method; without one handlers run inline"
+            '"dbos+sqlite:///engine.db", "dbos+postgresql://..." or "celery:shop.tasks:app", or an '
+            "object with a dispatch(message) method; without one handlers run inline"
         )
     raise ConfigurationError(
         "dispatcher is an object with a dispatch(message) method; "

@@ -30,7 +30,7 @@ from typing import Any
 from tests.chaos.journal import Journal, read
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
-from tests.servers.process import Server, free_port
+from tests.servers.process import Server, free_port, own_environment
 from tests.servers.valkey import Valkey
 
 from coffrify_webhooks import sign
@@ -99,7 +99,7 @@ def _run(  # noqa: PLR0917
     path = folder / "journal"
     Journal(path)
     environment = {
-        **os.environ,
+        **own_environment(),
         "CHAOS_STORE": url,
         "CHAOS_JOURNAL": str(path),
         "COFFRIFY_WEBHOOK_SECRET": SECRET,

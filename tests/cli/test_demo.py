@@ -1,4 +1,4 @@
-"""The demo: real servers keep the promises, and none of them outlives it."""
+"""The demo: real servers and a worker keep the promises, and none of them outlives it."""
 
 import io
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from coffrify_webhooks.cli.demo import cases, servers, table
+from coffrify_webhooks.cli.demo import cases, servers, slow, table
 from coffrify_webhooks.cli.demo.board import Board
 from coffrify_webhooks.cli.demo.servers import SERVERS, Server
 
@@ -21,15 +21,17 @@ MAIN = "\nfrom coffrify_webhooks.cli import main\nmain()\n"
 WITH = """
 from coffrify_webhooks.cli.demo import servers
 servers.SERVERS = (servers.Server("Ours", "uvicorn", "served:app"),)
+servers.ENGINES = ()
 """
+WITH_DBOS = "coffrify_webhooks_examples.demo_apps:flask_with_dbos"
 TELL_GROUPS = """
 from coffrify_webhooks.cli.demo import servers
-start = servers._start
+start = servers.Processes.start
 def telling(*arguments):
-    running = start(*arguments)
-    print("group", running.process.pid, flush=True)
-    return running
-servers._start = telling
+    process = start(*arguments)
+    print("group", process.pid, flush=True)
+    return process
+servers.Processes.start = telling
 """
 SAYS_HANDLED = """
 def app():
@@ -38,6 +40,23 @@ def app():
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": b'{"outcome": "handled"}'})
     return handled
+"""
+INLINE = """
+from flask import Flask
+from coffrify_webhooks import Receiver
+from coffrify_webhooks.flask import CoffrifyWebhooks
+from coffrify_webhooks_examples import demo_handlers
+receiver = Receiver()
+def app():
+    made = Flask(__name__)
+    CoffrifyWebhooks(made, receiver)
+    made.add_url_rule("/", "index", lambda: "")
+    return made
+"""
+ELSEWHERE = """
+from coffrify_webhooks import Receiver
+from coffrify_webhooks_examples import demo_handlers
+receiver = Receiver(name="another", dispatcher="dbos+sqlite:///engine.db")
 """
 FASTAPI = """
 from coffrify_webhooks_examples import demo_handlers
@@ -73,7 +92,16 @@ def demo(setup: str = "", served: Path | None = None) -> "subprocess.CompletedPr
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=100,
+    )
+
+
+def with_worker(app: str, worker: str, patience: float = 30.0) -> str:
+    """Leave only the part of the demo that has a worker, with another application."""
+    return (
+        "from coffrify_webhooks.cli.demo import servers, slow\n"
+        f"servers.SERVERS, slow._PATIENCE = (), {patience}\n"
+        f"servers.ENGINES = (servers.Server('Ours', 'gunicorn', {app!r}, {worker!r}),)"
     )
 
 
@@ -88,7 +116,7 @@ def gone(group: int) -> bool:
     return False
 
 
-def test_every_promise_is_kept_in_three_real_servers() -> None:
+def test_every_promise_is_kept_in_real_servers_and_a_worker() -> None:
     """The whole demo exits 0 and prints each case with what came of it, per framework."""
     ran = demo()
     assert ran.returncode == 0, ran.stdout + ran.stderr
@@ -96,6 +124,9 @@ def test_every_promise_is_kept_in_three_real_servers() -> None:
     assert ["", "Flask", "Django", "Starlette"] in lines
     for case in cases.script().cases:
         assert [case.name, *[case.promise.partition(" (")[0]] * 3] in lines
+    assert ["", "Flask + DBOS"] in lines
+    for case in slow.slow_script().cases:
+        assert [case.name, case.promise] in lines
     assert "all as promised" in ran.stdout
 
 
@@ -129,6 +160,32 @@ def test_a_server_that_does_not_start_fails_the_demo_with_its_log() -> None:
     assert 'Could not import module "served"' in ran.stdout
 
 
+def test_an_answer_that_waits_for_the_slow_handler_fails_the_demo(tmp_path: Path) -> None:
+    """Without an engine the slow event is answered when its handler is done: found out."""
+    (tmp_path / "served.py").write_text(INLINE)
+    ran = demo(with_worker("served:app", "served"), tmp_path)
+    assert ran.returncode == 1
+    assert "the answer: promised 200 queued, came 200 handled, too late (2" in ran.stdout
+
+
+def test_a_worker_that_does_not_start_fails_the_demo_with_its_log() -> None:
+    """A worker that ends at once is told of, with its exit code and what it said."""
+    ran = demo(with_worker(WITH_DBOS, "coffrify_webhooks_examples.journal"))
+    assert ran.returncode == 1
+    assert (
+        "in the worker: promised begun, came the end of the worker (exit code 2)" in ran.stdout
+    ), ran.stdout
+    assert "there is no Receiver in this module" in ran.stdout
+
+
+def test_an_event_that_the_worker_never_begins_fails_the_demo(tmp_path: Path) -> None:
+    """A worker that lives and is given nothing is waited for so long, and no longer."""
+    (tmp_path / "served.py").write_text(ELSEWHERE)
+    ran = demo(with_worker(WITH_DBOS, "served", patience=3.0), tmp_path)
+    assert ran.returncode == 1
+    assert "in the worker: promised begun, came nothing within 3 s" in ran.stdout, ran.stdout
+
+
 def test_what_is_missing_is_named() -> None:
     """Without gunicorn the demo exits 2 with the pip command, before it starts anything."""
     ran = demo(
@@ -142,11 +199,18 @@ def test_what_is_missing_is_named() -> None:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "when", "how_many"),
+    [
+        (signal.SIGINT, "server is up", 4),
+        (signal.SIGTERM, "server is up", 4),
+        (signal.SIGINT, "a new worker", 6),
+    ],
+)
 def test_a_signal_leaves_no_process_and_no_file_behind(
-    number: signal.Signals, tmp_path: Path
+    number: signal.Signals, when: str, how_many: int, tmp_path: Path
 ) -> None:
-    """Ctrl-C or SIGTERM in the middle ends every server's process group, within seconds."""
+    """Ctrl-C or SIGTERM in the middle ends every process group, workers' too, within seconds."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         command(TELL_GROUPS), env=environment, stdout=subprocess.PIPE, text=True
@@ -156,13 +220,13 @@ def test_a_signal_leaves_no_process_and_no_file_behind(
         for line in process.stdout:
             if line.startswith("group"):
                 groups.append(int(line.split()[1]))
-            if line.startswith("server is up"):
+            if line.startswith(when):
                 break
         process.send_signal(number)
         rest = process.stdout.read()
     assert process.returncode == 128 + number
     assert "all as promised" not in rest
-    assert len(groups) == 3
+    assert len(groups) == how_many
     assert all(map(gone, groups))
     assert list(tmp_path.iterdir()) == []
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.chaos import dbos_chaos
 from tests.servers.process import free_port
 
 from coffrify_webhooks import Receiver, Reply, Router, sign
@@ -637,16 +636,3 @@ def test_first_line(on_file: Site) -> None:
     first = on_file.log().splitlines()[0]
     for part in ("engine.db", "concurrency=4", "store.db", "handlers: 2"):
         assert part in first
-
-
-# --- chaos ------------------------------------------------------------------------------------
-
-
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("engine", dbos_chaos.ENGINES)
-def test_chaos(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """200 events, 80 of them twice, five processes killed: each acknowledged event is handled."""
-    outcome = dbos_chaos.run(engine, events=200, kills=3)
-    with capsys.disabled():
-        sys.stdout.write(f"\nDBOS on {engine}\n{outcome}\n")
-    assert outcome.broken == []

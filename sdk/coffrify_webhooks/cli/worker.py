@@ -99,7 +99,8 @@ def _engine(receiver: Receiver) -> _Worker:
     if not callable(getattr(engine, "work", None)):
         raise ConfigurationError(
             f"{type(engine).__name__} has no worker of its own here; start the engine's: for "
-            "Celery `celery -A myapp.tasks worker`"
+            "Celery `celery -A shop.tasks:app worker`, where the app's include=[...] names the "
+            "module of this Receiver"
         )
     return cast("_Worker", engine)
 

@@ -2,17 +2,18 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, NamedTuple
 
 from coffrify_webhooks_codegen.catalog import load
 
 from .sender import Sender, new_id
 
-__all__ = ["Case", "Script", "script"]
+__all__ = ["Case", "Script", "new_event", "script"]
 
 _HANDLERS = {
     "announce": ["transfer.created"],
@@ -39,13 +40,13 @@ class Case(NamedTuple):
 class Script:
     """Every case, in the order in which they are played."""
 
-    events: list[Mapping[str, Any]]
-    """The catalog's examples; each is delivered as a new event."""
     cases: tuple[Case, ...]
+    outcomes: Callable[[Sender], Iterator[str]]
+    """Delivers everything to one server; yields what came, in the order of the cases."""
 
     def play(self, sender: Sender) -> Iterator[tuple[Case, str]]:
         """Deliver everything to one server; yields what came, each with its case."""
-        outcomes = _outcomes(sender, self.events)
+        outcomes = self.outcomes(sender)
         for case in self.cases:
             for _ in range(case.times):
                 yield case, next(outcomes)
@@ -71,39 +72,40 @@ def script() -> Script:
         Case("... the other, sent again", "200 duplicate"),
         Case("handlers ran", "once each"),
     )
-    return Script(events, cases)
+    return Script(cases, partial(_outcomes, events))
 
 
-def _outcomes(sender: Sender, events: list[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what comes of each delivery, in the order of the cases."""
+def _outcomes(events: list[Mapping[str, Any]], sender: Sender) -> Iterator[str]:
+    """Yield what comes of each delivery; each of the events is delivered as a new one."""
     handled: list[Mapping[str, Any]] = []
 
     yield sender.wait_until_up()
     for example in events:
         handled.append({**example, "id": new_id()})
         yield sender.send(handled[-1])
-    yield sender.send(_event("ping"))
-    yield sender.send(_event("invoice.paid"))
-    handled.append(_event("transfer.renamed"))
+    yield sender.send(new_event("ping"))
+    yield sender.send(new_event("invoice.paid"))
+    handled.append(new_event("transfer.renamed"))
     yield sender.send(handled[-1])
 
     yield sender.send(handled[0])
-    yield sender.send(_event("transfer.created"), secret=f"whsec_{'0' * 64}")
-    yield sender.send(_event("transfer.created"), timestamp=time.time() - 3600)
+    yield sender.send(new_event("transfer.created"), secret=f"whsec_{'0' * 64}")
+    yield sender.send(new_event("transfer.created"), timestamp=time.time() - 3600)
 
-    stumbles = _event("demo.stumbles")
+    stumbles = new_event("demo.stumbles")
     handled.append(stumbles)
     yield sender.send(stumbles)
     yield sender.send(stumbles)
 
-    waits = _event("demo.waits")
+    waits = new_event("demo.waits")
     handled.append(waits)
     yield from _two_at_once(sender, waits)
     yield sender.send(waits)
     yield _runs(sender, handled)
 
 
-def _event(event_type: str) -> Mapping[str, Any]:
+def new_event(event_type: str) -> Mapping[str, Any]:
+    """Return an event that has nothing but an id and a type."""
     return {"id": new_id(), "type": event_type, "data": {}}
 
 

@@ -1,4 +1,4 @@
-"""The command itself: starts the servers, plays the script to each, and tells the verdict."""
+"""The command itself: starts the servers, plays its script to each, and tells the verdict."""
 
 import signal
 import time
@@ -18,6 +18,7 @@ from .board import Board
 from .cases import Case, Script, script
 from .sender import Sender
 from .servers import Running
+from .slow import HEADING, MissingError, slow_script
 from .table import shown
 
 __all__ = ["demo"]
@@ -54,16 +55,20 @@ News: TypeAlias = Came | Finished | Stop
 def demo() -> None:
     """Deliver signed webhooks to Flask, Django and Starlette, and check what comes of each.
 
+    Then hand a slow one to an engine, DBOS, and kill its worker with -9.
+
     Exits 0 if every outcome is the one promised, else 1.
     """
     servers.check_requirements()
     began = time.monotonic()
+    every = [*servers.SERVERS, *servers.ENGINES]
     with _signals() as news, TemporaryDirectory(prefix="coffrify-webhooks-demo-") as folder:
-        names = ", ".join(f"{server.name} ({server.runner})" for server in servers.SERVERS)
-        click.echo(f"Starting {names} ...\n")
-        with servers.running(servers.SERVERS, Path(folder)) as started:
-            board = _play(script(), started, news)
-        _judge(board, started, time.monotonic() - began)
+        click.echo(f"Starting {', '.join(f'{each.name} ({each.runner})' for each in every)} ...\n")
+        with servers.running(every, Path(folder)) as started:
+            boards = [_play(script(), [each for each in started if not each.worker], news)]
+            click.echo(f"\n{HEADING}\n")
+            boards += [_play(slow_script(), [each for each in started if each.worker], news)]
+        _judge(boards, started, time.monotonic() - began)
 
 
 @contextmanager
@@ -107,16 +112,18 @@ def _play_to(server: Running, play: Script, news: "SimpleQueue[News]") -> None:
     try:
         for case, text in play.play(Sender(server)):
             news.put(Came(server.name, case, text))
+    except MissingError as lost:
+        error = str(lost)
     except (OSError, HTTPException) as lost:
         error = f"no answer ({type(lost).__name__})"
     finally:  # also after a mistake of ours, or the table would wait for ever
         news.put(Finished(server.name, error))
 
 
-def _judge(board: Board, started: list[Running], seconds: float) -> None:
-    broken = {server.name: list(board.broken(server.name)) for server in started}
+def _judge(boards: list[Board], started: list[Running], seconds: float) -> None:
+    broken = {name: list(board.broken(name)) for board in boards for name in board.servers}
     if not any(broken.values()):
-        outcomes = sum(case.times for case in board.rows) * len(started)
+        outcomes = sum(case.times for each in boards for case in each.rows for _ in each.servers)
         click.echo(f"\n{outcomes} outcomes in {seconds:.1f} s, all as promised.")
         return
     for server in started:

@@ -13,7 +13,7 @@ from .servers import Running
 
 __all__ = ["Sender", "new_id"]
 
-_START_UP = 20.0
+_START_UP = 30.0
 _REPLY = 10.0
 _OK = 200
 _OUTCOMES = {

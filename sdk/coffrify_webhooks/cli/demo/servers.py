@@ -1,4 +1,4 @@
-"""The example apps as real servers on loopback, none of which outlives the demo."""
+"""The example apps as real servers on loopback, and a worker: none of them outlives the demo."""
 
 import os
 import secrets
@@ -10,16 +10,17 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import NamedTuple
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 
-__all__ = ["SERVERS", "Running", "Server", "check_requirements", "running"]
+__all__ = ["ENGINES", "SERVERS", "Running", "Server", "check_requirements", "running"]
 
 _SETTINGS = Path(__file__).with_name("gunicorn_conf.py")
-_UNWANTED = ("GUNICORN_", "UVICORN_", "WEB_CONCURRENCY", "FLASK_", "DJANGO_", "COFFRIFY_")
+_UNWANTED = ("GUNICORN_", "UVICORN_", "WEB_CONCURRENCY", "FLASK_", "DJANGO_", "COFFRIFY_", "DBOS_")
 """Variables of the caller's own servers."""
 _GRACE = 3.0
 
@@ -31,6 +32,8 @@ class Server(NamedTuple):
     runner: str
     app: str
     """A function that returns the application: `module:function`."""
+    worker: str = ""
+    """The module of its Receiver, if a worker handles its events."""
 
 
 SERVERS = (
@@ -38,6 +41,67 @@ SERVERS = (
     Server("Django", "gunicorn", "coffrify_webhooks_examples.demo_apps:django"),
     Server("Starlette", "uvicorn", "coffrify_webhooks_examples.demo_apps:starlette"),
 )
+ENGINES = (
+    Server(
+        "Flask + DBOS",
+        "gunicorn",
+        "coffrify_webhooks_examples.demo_apps:flask_with_dbos",
+        "coffrify_webhooks_examples.demo_engine",
+    ),
+)
+
+
+class Processes:
+    """All that was started; nothing more is, once they are being stopped."""
+
+    def __init__(self) -> None:
+        self._started: list[subprocess.Popen[bytes]] = []
+        self._stopping = False
+        self._lock = Lock()  # a worker is started while a signal may already end the demo
+
+    def start(
+        self, command: list[str], folder: Path, settings: dict[str, str], *files: int
+    ) -> subprocess.Popen[bytes]:
+        """Start one, in a session of its own; what it writes is added to the log."""
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith(_UNWANTED)}
+        with self._lock, (folder / "log").open("ab") as log:
+            if self._stopping:
+                raise InterruptedError("the demo is at its end")
+            process = subprocess.Popen(  # noqa: S603 - our own command
+                command,
+                env=inherited | settings,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                pass_fds=files,
+                start_new_session=True,
+            )
+            self._started.append(process)
+            return process
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """kill -9."""
+        with self._lock:
+            if not self._stopping:
+                _signal(process, signal.SIGKILL)
+                process.wait()
+                self._started.remove(process)  # its number may soon be another's
+
+    def stop(self) -> None:
+        """End them all, however deaf they are."""
+        with self._lock:
+            self._stopping = True
+        # From here on the list stays as it is.
+        for process in self._started:
+            _signal(process, signal.SIGTERM)
+        deadline = monotonic() + _GRACE
+        for process in self._started:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(0, deadline - monotonic()))
+        for process in self._started:
+            _signal(process, signal.SIGKILL)  # also workers that their master left behind
+            process.wait()
 
 
 class Running(NamedTuple):
@@ -46,8 +110,26 @@ class Running(NamedTuple):
     name: str
     process: subprocess.Popen[bytes]
     port: int
-    secret: str
+    settings: dict[str, str]
     folder: Path
+    processes: Processes
+    worker: str
+
+    @property
+    def secret(self) -> str:
+        """What deliveries are signed with."""
+        return self.settings["COFFRIFY_WEBHOOK_SECRET"]
+
+    @property
+    def store(self) -> str:
+        """The URL of its store."""
+        return self.settings["COFFRIFY_WEBHOOKS_STORE"]
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker beside the server."""
+        main = "from coffrify_webhooks.cli import main; main()"
+        command = [sys.executable, "-c", main, "worker", "--app", self.worker]
+        return self.processes.start(command, self.folder, self.settings)
 
     @property
     def journal(self) -> Path:
@@ -65,7 +147,7 @@ def check_requirements() -> None:
     if os.name != "posix":
         raise ConfigurationError("the demo needs gunicorn, which runs on Linux and macOS")
     with needs("demo"):
-        for module in ("gunicorn", "uvicorn", "flask", "django", "starlette"):
+        for module in ("gunicorn", "uvicorn", "flask", "django", "starlette", "dbos"):
             if find_spec(module) is None:
                 raise ModuleNotFoundError(name=module)
 
@@ -73,41 +155,31 @@ def check_requirements() -> None:
 @contextmanager
 def running(servers: Sequence[Server], folder: Path) -> Generator[list[Running]]:
     """Start the servers, and on the way out end them, whatever happened."""
-    started: list[Running] = []
+    processes = Processes()
     try:
-        for server in servers:
-            started.append(_start(server, folder / server.name.lower()))  # noqa: PERF401 - each counts at once
-        yield started
+        yield [
+            _start(server, folder / f"server-{i}", processes) for i, server in enumerate(servers)
+        ]
     finally:
-        _stop([server.process for server in started])
+        processes.stop()
 
 
-def _start(server: Server, folder: Path) -> Running:
+def _start(server: Server, folder: Path, processes: Processes) -> Running:
     from coffrify_webhooks_examples.journal import VARIABLE  # noqa: PLC0415
 
     folder.mkdir()
     (folder / "journal").touch()
-    secret = f"whsec_{secrets.token_hex(32)}"
     settings = {
-        "COFFRIFY_WEBHOOK_SECRET": secret,
+        "COFFRIFY_WEBHOOK_SECRET": f"whsec_{secrets.token_hex(32)}",
         "COFFRIFY_WEBHOOKS_STORE": f"sqlite:///{folder / 'webhooks.db'}",
         VARIABLE: str(folder / "journal"),
     }
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(_UNWANTED)}
     # Bound and listening here: no other process can take the port, and requests wait for the
     # server to come up. Once ours is closed, they fail at once if it dies instead.
-    with socket.create_server(("127.0.0.1", 0)) as listener, (folder / "log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            _command(server, listener.fileno()),
-            env=inherited | settings,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            pass_fds=[listener.fileno()],
-            start_new_session=True,
-        )
-        return Running(server.name, process, listener.getsockname()[1], secret, folder)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        fd, port = listener.fileno(), listener.getsockname()[1]
+        process = processes.start(_command(server, fd), folder, settings, fd)
+    return Running(server.name, process, port, settings, folder, processes, server.worker)
 
 
 def _command(server: Server, fd: int) -> list[str]:
@@ -116,18 +188,6 @@ def _command(server: Server, fd: int) -> list[str]:
     else:
         options = ["--fd", str(fd), "--timeout-graceful-shutdown", "1", "--factory", server.app]
     return [sys.executable, "-m", server.runner, *options]
-
-
-def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    for process in processes:
-        _signal(process, signal.SIGTERM)
-    deadline = monotonic() + _GRACE
-    for process in processes:
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(max(0, deadline - monotonic()))
-    for process in processes:
-        _signal(process, signal.SIGKILL)  # also workers that their master left behind
-        process.wait()
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

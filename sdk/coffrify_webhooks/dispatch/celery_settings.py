@@ -1,0 +1,169 @@
+"""What of Celery's settings could lose events, each with the line that mends it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.extras import needs
+
+with needs("celery"):  # which has no types
+    _exceptions: Any = import_module("celery.exceptions")
+    _serialization: Any = import_module("kombu.serialization")
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from coffrify_webhooks.receiver import Receiver
+
+__all__ = [
+    "AMQP",
+    "OPTIONS",
+    "REDIS",
+    "TASK",
+    "problems",
+    "refuse",
+    "transport_of",
+    "visibility_of",
+]
+
+TASK = "coffrify_webhooks.execute"
+_LONGEST = 30.0
+"""Seconds for which a silent broker may keep a worker from noticing that it is gone."""
+_VISIBILITY = 3600.0
+"""Kombu's own, for Redis; 1800 for SQS."""
+OPTIONS: dict[str, Any] = {
+    "acks_late": True,
+    "reject_on_worker_lost": True,
+    "retry_on_worker_lost": False,  # or Celery would wait three minutes
+    "acks_on_failure_or_timeout": False,
+    "acks_on_timeout": False,  # one that task_time_limit has killed is run again
+    "ignore_result": True,  # a result backend that is away must not keep a worker
+    "serializer": "json",
+    "expires": None,
+}
+REDIS = ("redis", "rediss", "sentinel")
+AMQP = ("amqp", "amqps", "pyamqp")
+_TRANSPORTS = (*REDIS, *AMQP, "sqs")
+_LOSING = ("auto_delete", "expires", "message_ttl", "max_length", "max_length_bytes")
+
+
+def visibility_of(app: Any) -> float:
+    return float(app.conf.broker_transport_options.get("visibility_timeout", _VISIBILITY))
+
+
+def transport_of(connection: Any) -> str:
+    return str(connection.transport_cls).lower()
+
+
+def refuse(problems: Iterable[tuple[str, str]]) -> None:
+    """Raise ConfigurationError if there are any, with the lines to paste that put them right."""
+    found = list(problems)
+    if not found:
+        return
+    texts = "".join(f"\n- {text}" for text, _ in found)
+    fixes = list(dict.fromkeys(fix for _, fix in found if fix))
+    lines = [fix for fix in fixes if not fix.startswith('"')]
+    options = [fix for fix in fixes if fix.startswith('"')]
+    if options:
+        kept = "**app.conf.broker_transport_options"
+        lines.append(f"broker_transport_options={{{', '.join([kept, *options])}}}")
+    block = "".join(f"\n    {line}," for line in lines)
+    remedy = f"\nBefore the Receiver is made:\n\napp.conf.update({block}\n)" if block else ""
+    raise ConfigurationError(f"with these settings of Celery events could be lost:{texts}{remedy}")
+
+
+def problems(
+    app: Any, task: Any, receivers: Iterable[Receiver], worker: Any = None
+) -> Iterator[tuple[str, str]]:
+    """Yield each setting that could lose events or leave them lying, and the line that mends it.
+
+    worker: what really starts, with the options of its command line.
+    """
+    conf = app.conf
+    transports = {transport_of(app.connection_for_write()), transport_of(app.connection_for_read())}
+    for unknown in sorted(transports.difference(_TRANSPORTS)):
+        text = (
+            f"broker_url: {unknown!r} is no broker of which we know that it keeps what a dead "
+            "worker had; use Redis or RabbitMQ, or write your own Dispatcher (docs/engines.md)"
+        )
+        yield text, ""
+    redis = transports <= set(REDIS)
+    if redis:
+        yield from _redis_problems(conf.broker_transport_options)
+    if redis or "sqs" in transports:
+        yield from _visibility_problems(app, receivers)
+    multiplier = conf.worker_prefetch_multiplier if worker is None else worker.prefetch_multiplier
+    if multiplier != 1 and not (redis and conf.get("worker_disable_prefetch")):
+        text = (
+            f"worker_prefetch_multiplier is {multiplier}: events would wait behind a slow one, "
+            "and beyond their visibility, while other workers have nothing to do"
+        )
+        yield text, "worker_prefetch_multiplier=1"
+    if conf.task_always_eager:
+        text = (
+            "task_always_eager is set: the web process would run the handlers itself; in tests, "
+            "make the Receiver without a dispatcher"
+        )
+        yield text, "task_always_eager=False"
+    if "application/json" not in _serialization.prepare_accept_content(conf.accept_content):
+        text = "accept_content has no 'json': a worker would throw events away"
+        yield text, f"accept_content={[*conf.accept_content, 'json']!r}"
+    for name, wanted in OPTIONS.items():
+        if getattr(task, name) != wanted:
+            text = f"task_annotations make {name} of {TASK} {getattr(task, name)!r}"
+            yield f"{text}; it has to be {wanted!r}", ""
+    yield from _queue_problems(app, task)
+
+
+def _redis_problems(options: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for name in ("socket_timeout", "socket_connect_timeout"):
+        if not 0 < (options.get(name) or 0) <= _LONGEST:
+            text = (
+                f"broker_transport_options[{name!r}] is {options.get(name)!r}: a server that does "
+                "not answer any more would keep a worker for ever"
+            )
+            yield text, f'"{name}": 5'
+    if not options.get("ack_emulation", True):
+        text = "broker_transport_options['ack_emulation'] is off: what a dead worker had is lost"
+        yield text, '"ack_emulation": True'
+
+
+def _visibility_problems(app: Any, receivers: Iterable[Receiver]) -> Iterator[tuple[str, str]]:
+    options = app.conf.broker_transport_options
+    visibility = visibility_of(app)
+    lease = max((receiver.lease for receiver in receivers), default=0)
+    if visibility <= lease:
+        text = (
+            f"broker_transport_options['visibility_timeout'] is {visibility:g}: it has to be "
+            f"longer than the lease of the Receiver, {lease:g}"
+        )
+        yield text, f'"visibility_timeout": {max(300, 5 * lease):g}'
+    # Kombu looks for what dead workers had at each tenth of these intervals, unless told.
+    every = options.get("unacked_restore_interval", 10) * options.get(
+        "unacked_restore_throttle", 10
+    )
+    if every > max(visibility, 10):
+        text = (
+            "broker_transport_options['unacked_restore_throttle'] lets Kombu look only every "
+            f"{every:g} s for what dead workers had, more seldom than the visibility_timeout"
+        )
+        yield text, '"unacked_restore_throttle": 1'
+
+
+def _queue_problems(app: Any, task: Any) -> Iterator[tuple[str, str]]:
+    try:
+        options = app.amqp.router.route({}, TASK, ({}, 0.0), {}, task)
+    except _exceptions.QueueNotFound as error:
+        yield f"task_routes: {error}", ""
+        return
+    queue = options.get("queue")
+    if queue is None:
+        return
+    losing = [name for name in _LOSING if getattr(queue, name, None)]
+    if not queue.durable:
+        losing.append("durable=False")
+    if losing:
+        text = f"task_queues: the queue {queue.name!r}, to which {TASK} goes, has "
+        yield f"{text}{', '.join(losing)}: events in it could vanish", ""

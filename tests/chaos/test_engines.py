@@ -1,0 +1,55 @@
+"""Engines under chaos, in small: what `make chaos` does for longer."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.chaos.engine_chaos import ENGINES, LOSSY, environment_of, run, worker_command
+from tests.servers.process import free_port
+
+_REFUSED = {
+    "dbos-sqlite": "needs a file",
+    "celery": "worker_prefetch_multiplier is 4",
+    "dramatiq": "maintenance_chance=200_000",
+    "procrastinate": '"delete_jobs": "successful"',
+}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_is_lost(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """200 events, 80 of them twice, everything killed: each acknowledged event is handled."""
+    outcome = run(engine, events=200, kills=3)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{engine}\n{outcome}\n")
+    assert outcome.broken == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("engine", LOSSY)
+def test_broker_forgets(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the broker itself has lost is late, and handled: a sweep dispatches it again."""
+    outcome = run(engine, events=80, kills=1, lossy=True)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{engine}, lossy\n{outcome}\n")
+    assert outcome.broken == []
+
+
+@pytest.mark.parametrize("engine", _REFUSED)
+def test_unsafe_defaults(engine: str, tmp_path: Path) -> None:
+    """With settings under which events would be lost, no worker starts: the setting is named."""
+    url = f"redis://127.0.0.1:{free_port()}/0"
+    environment = environment_of(tmp_path, engine, url)
+    environment |= {"CHAOS_WORKER": "1", "CHAOS_DEFAULTS": "1"}
+    said = subprocess.run(
+        worker_command(engine),
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.returncode != 0
+    assert _REFUSED[engine] in said.stdout + said.stderr
