@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 
+from .resolving import resolved
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from random import Random
@@ -59,7 +61,7 @@ class _Maker:
         self._fresh: dict[str, str] = {}
 
     def value(self, schema: Any, example: Any, depth: int) -> Any:
-        schema = self._resolved(schema)
+        schema = resolved(schema, self._root)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
@@ -177,38 +179,6 @@ class _Maker:
 
     def _word(self) -> str:
         return self._random.choice(_WORDS)
-
-    def _resolved(self, schema: Any) -> Mapping[str, Any]:
-        """Follow references within the document, and lay the parts of an allOf together."""
-        merged: dict[str, Any] = {}
-        left: list[Any] = [schema]
-        for _ in range(100):  # a reference may lead to itself
-            if not left:
-                break
-            part = left.pop()
-            if not isinstance(part, dict):
-                continue
-            part = cast("dict[str, Any]", part)
-            left += part.get("allOf", ())
-            if isinstance(reference := part.get("$ref"), str):
-                left.append(self._target(reference))
-            for key, value in part.items():
-                if key == "properties" and key in merged:
-                    merged[key] = {**merged[key], **value}
-                elif key == "required" and key in merged:
-                    merged[key] = [*merged[key], *value]
-                elif key not in ("$ref", "allOf"):
-                    merged.setdefault(key, value)
-        return merged
-
-    def _target(self, reference: str) -> Any:
-        found = self._root
-        for key in reference.removeprefix("#").split("/")[1:]:
-            name = key.replace("~1", "/").replace("~0", "~")
-            if not isinstance(found, dict):
-                return True
-            found = cast("dict[str, Any]", found).get(name, True)
-        return found
 
 
 def _earliest(example: Any) -> datetime | None:

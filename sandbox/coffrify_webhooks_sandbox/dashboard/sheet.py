@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 from coffrify_webhooks_sandbox.payload import random_data
+from coffrify_webhooks_sandbox.resolving import resolved
 
 from .field import Field, Kind, State
 
@@ -23,7 +24,6 @@ __all__ = ["Sheet", "flat"]
 
 _ROOT = "data"
 _MOST_ITEMS = 200
-_MOST_REFERENCES = 50
 _LEAVES: dict[str, Kind] = {"string": "text", "integer": "integer", "number": "number"}
 _MARKS = ("", "state:", "count:", "json:", "choice:")
 _STATES: dict[str, State] = {"value": "value", "null": "null", "absent": "absent"}
@@ -59,7 +59,7 @@ class Sheet:
 
     def _made(self, schema: Any, now: float, random: Random) -> Any:
         """Make data for a place in the middle of a schema."""
-        inner = self._resolved(schema)
+        inner = resolved(schema, self._root)
         whole: dict[str, Any] = dict(self._root) if is_mapping(self._root) else {}
         shared = {key: whole[key] for key in ("$defs", "definitions") if key in whole}
         return random_data({**shared, **inner}, None, now, random)
@@ -70,7 +70,7 @@ class Sheet:
         if found.kind == "array":
             count = len(found.children)
             if count < _MOST_ITEMS:
-                items = self._resolved(schema).get("items", True)
+                items = resolved(schema, self._root).get("items", True)
                 texts.update(flat(make(items), f"{found.pointer}/{count}"))
                 texts[f"count:{found.pointer}"] = str(count + 1)
         else:
@@ -79,13 +79,13 @@ class Sheet:
     def _schema_at(self, pointer: str) -> Any:
         schema = self._root
         for part in pointer.split("/")[1:]:
-            inner = self._without_null(self._resolved(schema))
+            inner = self._without_null(resolved(schema, self._root))
             if "items" in inner and part.isdecimal():
                 schema = inner["items"]
             else:
                 properties = inner.get("properties", {})
                 schema = properties.get(_unescaped(part), inner.get("additionalProperties", True))
-        return self._without_null(self._resolved(schema))
+        return self._without_null(resolved(schema, self._root))
 
     # --- one place ----------------------------------------------------------------------------
 
@@ -100,7 +100,7 @@ class Sheet:
         required: bool,
         is_item: bool = False,
     ) -> Field:
-        whole = self._resolved(schema)
+        whole = resolved(schema, self._root)
         inner = self._without_null(whole)
         kinds = _kinds(inner)
         kind, choices = _kind_of(inner, kinds)
@@ -153,38 +153,10 @@ class Sheet:
                 required=name in asked,
             )
 
-    def _resolved(self, schema: Any) -> Mapping[str, Any]:
-        """Follow references within the document, and lay the parts of an allOf together."""
-        merged: dict[str, Any] = {}
-        left: list[Any] = [schema]
-        for _ in range(_MOST_REFERENCES):  # a reference may lead to itself
-            if not left:
-                break
-            part = left.pop()
-            if not is_mapping(part):
-                continue
-            left += part.get("allOf", ())
-            if isinstance(reference := part.get("$ref"), str):
-                left.append(self._target(reference))
-            for key, value in part.items():
-                if key == "properties" and key in merged:
-                    merged[key] = {**merged[key], **value}
-                elif key == "required" and key in merged:
-                    merged[key] = [*merged[key], *value]
-                elif key not in ("$ref", "allOf"):
-                    merged.setdefault(key, value)
-        return merged
-
-    def _target(self, reference: str) -> Any:
-        found: Any = self._root
-        for key in reference.removeprefix("#").split("/")[1:]:
-            found = found.get(_unescaped(key), True) if is_mapping(found) else True
-        return found
-
     def _without_null(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what a schema allows beside null, if it says so as a choice of two."""
         for key in ("anyOf", "oneOf"):
-            branches = [self._resolved(branch) for branch in schema.get(key, ())]
+            branches = [resolved(branch, self._root) for branch in schema.get(key, ())]
             others = [branch for branch in branches if branch.get("type") != "null"]
             if len(branches) == len(others) + 1 == 2:  # noqa: PLR2004
                 return others[0]

@@ -1,0 +1,45 @@
+"""A part of a schema with everything in it: references followed, the parts of an allOf in one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks_codegen.shape import is_mapping
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["resolved"]
+
+_MOST_REFERENCES = 100
+
+
+def resolved(schema: Any, root: Any) -> Mapping[str, Any]:
+    """Return a schema without `$ref` and `allOf`; root: the document that references point into."""
+    merged: dict[str, Any] = {}
+    left: list[Any] = [schema]
+    for _ in range(_MOST_REFERENCES):  # a reference may lead to itself
+        if not left:
+            break
+        part = left.pop()
+        if not is_mapping(part):
+            continue
+        left += part.get("allOf", ())
+        if isinstance(reference := part.get("$ref"), str):
+            left.append(_target(reference, root))
+        for key, value in part.items():
+            if key == "properties" and key in merged:
+                merged[key] = {**merged[key], **value}
+            elif key == "required" and key in merged:
+                merged[key] = [*merged[key], *value]
+            elif key not in ("$ref", "allOf"):
+                merged.setdefault(key, value)
+    return merged
+
+
+def _target(reference: str, root: Any) -> Any:
+    found = root
+    for key in reference.removeprefix("#").split("/")[1:]:
+        name = key.replace("~1", "/").replace("~0", "~")
+        found = found.get(name, True) if is_mapping(found) else True
+    return found
