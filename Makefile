@@ -5,13 +5,16 @@ export UV_PYTHON_DOWNLOADS ?= never
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo test check format requirements bench chaos clean
+.PHONY: help demo sandbox test check format requirements bench chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(DEMO)/stamp ## watch signed webhooks arrive in Flask, Django and Starlette, and on an engine
+demo: $(DEMO)/stamp ## watch the sandbox send to Flask, Django and Starlette, and to an engine
 	$(DEMO)/bin/coffrify-webhooks demo
+
+sandbox: $(DEMO)/stamp ## run Coffrify's sending side, with an example application attached
+	$(DEMO)/bin/coffrify-webhooks sandbox --with-example
 
 test: .venv/stamp ## run every test
 	$(BIN)/pytest -n 2 --dist worksteal
@@ -44,7 +47,7 @@ requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --extra demo --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -c requirements/dev.txt -o requirements/demo.txt
 
 clean: ## remove everything that make made
-	rm -rf .tools .venv $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .tools .venv $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis coffrify-demo.md coffrify-sandbox.db*
 
 .tools/bin/uv:
 	python3 -m venv .tools

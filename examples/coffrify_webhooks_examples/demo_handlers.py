@@ -8,9 +8,9 @@ from coffrify_webhooks import Event, on
 
 from .journal import VARIABLE, note
 
-__all__ = ["mark", "steady", "stumble", "toil", "wait"]
+__all__ = ["broken", "mark", "steady", "stumble", "toil", "wait"]
 
-_PATIENCE = 5.0
+_PATIENCE = 10.0
 _TOIL = 2.0
 
 
@@ -45,6 +45,14 @@ def wait(event: Event) -> None:
             raise TimeoutError("no other delivery of this event was answered meanwhile")
         time.sleep(0.01)
     note("wait", event)
+
+
+@on("demo.breaks", allow_unknown=True)
+def broken(event: Event) -> None:
+    """Fail until the demo has repaired it."""
+    if not mark(event.id).exists():
+        raise RuntimeError("the demo has not repaired this handler yet")
+    note("broken", event)
 
 
 @on("demo.toils", allow_unknown=True)

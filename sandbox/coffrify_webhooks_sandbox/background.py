@@ -54,7 +54,8 @@ class Background:
         self._listener = listener
         self._started = threading.Event()
         self._server = _Server(config, self._started)
-        self.loop = asyncio.new_event_loop()
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        self.loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._run, name="coffrify-sandbox", daemon=True)
         self._thread.start()
         if not self._started.wait(_PATIENCE) or not self._server.started:
@@ -62,12 +63,10 @@ class Background:
 
     def _run(self) -> None:
         try:
-            self.loop.run_until_complete(self._server.serve(sockets=[self._listener]))
+            self._runner.run(self._server.serve(sockets=[self._listener]))
         finally:
             self._started.set()
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
-            self.loop.run_until_complete(self.loop.shutdown_default_executor())
-            self.loop.close()
+            self._runner.close()  # cancels what other threads still wait for
 
     def stop(self) -> None:
         """Stop serving, and return when the thread has ended."""

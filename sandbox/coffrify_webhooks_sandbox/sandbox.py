@@ -11,6 +11,7 @@ from coffrify_webhooks.errors import ConfigurationError
 
 from .app import application
 from .background import Background, bound, serving
+from .errors import SandboxError
 from .service import Service
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ class Sandbox:
         """Give an endpoint a new secret; the old one signs too for some hours."""
         return self._call(lambda: self._service.rotate_secret(endpoint.id, grace_hours))
 
+    def delete_endpoint(self, endpoint: Endpoint) -> None:
+        """Delete an endpoint; what was on its way to it is cancelled."""
+        self._call(lambda: self._service.delete_endpoint(endpoint.id))
+
     def endpoint(self, endpoint: Endpoint | str) -> Endpoint:
         """Return what has become of an endpoint."""
         found = endpoint if isinstance(endpoint, str) else endpoint.id
@@ -152,6 +157,10 @@ class Sandbox:
             )
         )
 
+    def event(self, delivery: Delivery) -> Event:
+        """Return the event that a delivery carries."""
+        return self._call(lambda: self._service.event(delivery.event_id))
+
     def deliveries(
         self, event: Event | None = None, *, status: str | None = None
     ) -> list[Delivery]:
@@ -175,6 +184,13 @@ class Sandbox:
         self._call(lambda: self._service.skip(seconds))
         self._wait(self._service.courier.quiet(), timeout)
 
+    def skip_to_next(self, timeout: float = _PATIENCE) -> bool:
+        """Let time pass until something is due, and return once it has been sent.
+
+        False if nothing is left to be sent.
+        """
+        return self._wait(self._service.skip_to_next(), timeout)
+
     def settle(self, timeout: float = _PATIENCE) -> None:
         """Return once what is due has been sent; what failed waits for its time."""
         self._wait(self._service.courier.quiet(), timeout)
@@ -192,9 +208,19 @@ class Sandbox:
         return self._wait(call(), _PATIENCE)
 
     def _wait(self, steps: Coroutine[Any, Any, T], timeout: float) -> T:
-        waiting = asyncio.run_coroutine_threadsafe(steps, self._server.loop)
+        try:
+            waiting = asyncio.run_coroutine_threadsafe(steps, self._server.loop)
+        except RuntimeError:  # the loop has ended
+            steps.close()
+            raise _closed() from None
         try:
             return waiting.result(timeout)
+        except concurrent.futures.CancelledError:
+            raise _closed() from None
         except concurrent.futures.TimeoutError:
             waiting.cancel()
             raise TimeoutError(f"the sandbox was not done within {timeout:g} s") from None
+
+
+def _closed() -> SandboxError:
+    return SandboxError(409, "closed", "the sandbox was closed")

@@ -5,7 +5,6 @@ Raises SandboxError for whatever cannot be done as asked.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 import uuid
@@ -263,6 +262,13 @@ class Service:
         self.courier.wake()
         return delivery
 
+    def event(self, event_id: Any) -> Event:
+        """Return an event by its id."""
+        found = self.database.event(event_id) if _is_plain(event_id) else None
+        if found is None:
+            raise _unknown("event", event_id, "event_id")
+        return found
+
     def _event(
         self, event_type: str, data: Any, fields: Mapping[str, Any] | None, manner: str
     ) -> Event:
@@ -353,15 +359,20 @@ class Service:
         self._changed("")
         self.courier.wake()
 
+    async def skip_to_next(self) -> bool:
+        """Jump to when something is due, and wait until it was sent; False if nothing is left."""
+        await self.courier.quiet()
+        due = self.database.next_due()
+        if due is None:
+            return False
+        self.skip(max(0.0, due - self.clock.now()))
+        await self.courier.quiet()
+        return True
+
     async def run_out(self) -> None:
         """Let everything come to its end, jumping over all waiting."""
-        while True:
-            await self.courier.quiet()
-            due = self.database.next_due()
-            if due is None:
-                return
-            self.skip(max(0.0, due - self.clock.now()))
-            await asyncio.sleep(0)
+        while await self.skip_to_next():
+            pass
 
     def _keep_time(self) -> None:
         self.database.set("anchor", json.dumps(list(self.clock.anchor)))

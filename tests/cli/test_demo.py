@@ -1,4 +1,4 @@
-"""The demo: real servers and a worker keep the promises, and none of them outlives it."""
+"""The demo: real servers and a worker get what the sandbox sends, and none of them outlives it."""
 
 import io
 import os
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from coffrify_webhooks.cli.demo import cases, servers, slow, table
+from coffrify_webhooks.cli.demo import cases, command, servers, slow, table
 from coffrify_webhooks.cli.demo.board import Board
 from coffrify_webhooks.cli.demo.servers import SERVERS, Server
+from coffrify_webhooks.cli.failure import Failed
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="gunicorn needs POSIX")
 
@@ -41,6 +42,16 @@ def app():
         await send({"type": "http.response.body", "body": b'{"outcome": "handled"}'})
     return handled
 """
+BESIDE = """
+from coffrify_webhooks.cli.demo import servers
+healthy = servers.SERVERS[-1]
+servers.SERVERS = (servers.Server("Ours", "uvicorn", "served:app"), healthy)
+servers.ENGINES = ()
+"""
+ANSWERS_500 = SAYS_HANDLED.replace("200", "200 if scope['method'] == 'GET' else 500")
+DIES = SAYS_HANDLED.replace(
+    "headers =", "scope['method'] == 'GET' or __import__('os')._exit(3)\n        headers ="
+)
 INLINE = """
 from flask import Flask
 from coffrify_webhooks import Receiver
@@ -79,15 +90,16 @@ class Terminal(io.StringIO):
         return True
 
 
-def command(setup: str) -> list[str]:
+def words(setup: str) -> list[str]:
     return [sys.executable, "-c", setup + MAIN, "demo"]
 
 
-def demo(setup: str = "", served: Path | None = None) -> "subprocess.CompletedProcess[str]":
-    """Run the demo; `served` is a folder that has a module of that name."""
-    path = f"{served or ''}:{os.environ.get('PYTHONPATH', '')}"
+def demo(folder: Path, setup: str = "") -> "subprocess.CompletedProcess[str]":
+    """Run the demo in a folder, which may have the module `served`."""
+    path = f"{folder}:{os.environ.get('PYTHONPATH', '')}"
     return subprocess.run(
-        command(setup),
+        words(setup),
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -116,10 +128,11 @@ def gone(group: int) -> bool:
     return False
 
 
-def test_every_promise_is_kept_in_real_servers_and_a_worker() -> None:
-    """The whole demo exits 0 and prints each case with what came of it, per framework."""
-    ran = demo()
+def test_every_promise_is_kept_in_real_servers_and_a_worker(tmp_path: Path) -> None:
+    """The whole demo exits 0, prints each case with what came of it, and leaves a summary."""
+    ran = demo(tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.stderr == ""
     lines = [re.split(r"  +", line) for line in ran.stdout.splitlines()]
     assert ["", "Flask", "Django", "Starlette"] in lines
     for case in cases.script().cases:
@@ -127,34 +140,77 @@ def test_every_promise_is_kept_in_real_servers_and_a_worker() -> None:
     assert ["", "Flask + DBOS"] in lines
     for case in slow.slow_script().cases:
         assert [case.name, case.promise] in lines
-    assert "all as promised" in ran.stdout
+    *_, verdict, last = ran.stdout.splitlines()
+    assert "all as promised" in verdict
+    assert last == f"Summary: {tmp_path / 'coffrify-demo.md'}"
+    summary = (tmp_path / "coffrify-demo.md").read_text()
+    assert verdict in summary
+    assert "| forgery | 400 rejected (signature_mismatch) | 400 rejected |" in summary
+    assert "| Django | 5" in summary or "| Django | 6" in summary
+    assert summary.count("\n| handler finished | once | once |") == 1
+    attempts = re.findall(
+        r"^\| (\d+) \| ([^|]+) \| 500 failed \(handler_failed\) \|$", summary, re.MULTILINE
+    )
+    assert [number for number, _ in attempts] == [str(number) for number in range(1, 13)]
+    assert attempts[0][1] == "0 s"
+    assert 50 <= int(attempts[-1][1].removesuffix(" h")) <= 72
+    assert "| replayed |  | 200 handled |" in summary
 
 
 def test_the_fastapi_example_keeps_the_same_promises(tmp_path: Path) -> None:
     """The FastAPI example, which the demo leaves out to stay small, plays the same script."""
     (tmp_path / "served.py").write_text(FASTAPI)
-    ran = demo(WITH, tmp_path)
+    ran = demo(tmp_path, WITH)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 def test_a_wrong_outcome_fails_the_demo(tmp_path: Path) -> None:
     """A server that answers "handled" to everything is found out, case by case, with exit 1."""
     (tmp_path / "served.py").write_text(SAYS_HANDLED)
-    ran = demo(WITH, tmp_path)
+    ran = demo(tmp_path, WITH)
     assert ran.returncode == 1
+    summary = (tmp_path / "coffrify-demo.md").read_text()
     for told in (
         "forgery: promised 400 rejected (signature_mismatch), came 200 handled",
         "duplicate: promised 200 duplicate, came 200 handled",
+        "... and succeeds on the retry: promised 200 handled, came not tried again",
         "... the other: promised 503 busy (busy, Retry-After), came 200 handled",
+        "... what becomes of it: promised dead letter, came success",
         "handlers ran: promised once each, came not once",
-        "the end of its log:",
     ):
         assert told in ran.stdout
+        assert f"- Ours: {told}" in summary
+    assert "the end of its log:" in ran.stdout
+    assert "not every outcome is the one promised" in summary
 
 
-def test_a_server_that_does_not_start_fails_the_demo_with_its_log() -> None:
+def test_a_server_that_always_fails_fails_the_demo(tmp_path: Path) -> None:
+    """A server that never takes anything has its endpoint disabled in the end, and that is told."""
+    (tmp_path / "served.py").write_text(ANSWERS_500)
+    ran = demo(tmp_path, WITH)
+    assert ran.returncode == 1
+    assert "ping: promised 200 ignored, came 500 without a readable reply" in ran.stdout
+    assert (
+        "replayed: promised 200 handled (the same event), came an error (its endpoint" in ran.stdout
+    )
+    assert ran.stderr == ""
+
+
+def test_a_server_that_dies_is_told_of_and_the_others_go_on(tmp_path: Path) -> None:
+    """A server that is lost on the way fails the demo, and the server beside it does not."""
+    (tmp_path / "served.py").write_text(DIES)
+    ran = demo(tmp_path, BESIDE)
+    assert ran.returncode == 1
+    assert re.search(r"events of the catalog: promised 200 handled, came no answer \(", ran.stdout)
+    lines = ran.stdout.splitlines()
+    assert "Ours" in lines
+    assert "Starlette" not in lines  # as the heading of what was not kept
+    assert [line for line in lines if re.fullmatch(r"handlers ran +- +once each", line)]
+
+
+def test_a_server_that_does_not_start_fails_the_demo_with_its_log(tmp_path: Path) -> None:
     """An app that cannot be imported ends the demo at once, with exit 1 and the reason."""
-    ran = demo(WITH)
+    ran = demo(tmp_path, WITH)
     assert ran.returncode == 1
     assert re.search(r"server is up: promised 200 up, came no answer \(\w+\)", ran.stdout)
     assert 'Could not import module "served"' in ran.stdout
@@ -163,14 +219,14 @@ def test_a_server_that_does_not_start_fails_the_demo_with_its_log() -> None:
 def test_an_answer_that_waits_for_the_slow_handler_fails_the_demo(tmp_path: Path) -> None:
     """Without an engine the slow event is answered when its handler is done: found out."""
     (tmp_path / "served.py").write_text(INLINE)
-    ran = demo(with_worker("served:app", "served"), tmp_path)
+    ran = demo(tmp_path, with_worker("served:app", "served"))
     assert ran.returncode == 1
     assert "the answer: promised 200 queued, came 200 handled, too late (2" in ran.stdout
 
 
-def test_a_worker_that_does_not_start_fails_the_demo_with_its_log() -> None:
+def test_a_worker_that_does_not_start_fails_the_demo_with_its_log(tmp_path: Path) -> None:
     """A worker that ends at once is told of, with its exit code and what it said."""
-    ran = demo(with_worker(WITH_DBOS, "coffrify_webhooks_examples.journal"))
+    ran = demo(tmp_path, with_worker(WITH_DBOS, "coffrify_webhooks_examples.journal"))
     assert ran.returncode == 1
     assert (
         "in the worker: promised begun, came the end of the worker (exit code 2)" in ran.stdout
@@ -181,21 +237,33 @@ def test_a_worker_that_does_not_start_fails_the_demo_with_its_log() -> None:
 def test_an_event_that_the_worker_never_begins_fails_the_demo(tmp_path: Path) -> None:
     """A worker that lives and is given nothing is waited for so long, and no longer."""
     (tmp_path / "served.py").write_text(ELSEWHERE)
-    ran = demo(with_worker(WITH_DBOS, "served", patience=3.0), tmp_path)
+    ran = demo(tmp_path, with_worker(WITH_DBOS, "served", patience=3.0))
     assert ran.returncode == 1
     assert "in the worker: promised begun, came nothing within 3 s" in ran.stdout, ran.stdout
 
 
-def test_what_is_missing_is_named() -> None:
-    """Without gunicorn the demo exits 2 with the pip command, before it starts anything."""
+def test_a_summary_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is no place for the summary, the demo says so, with exit 1."""
+    monkeypatch.chdir(tmp_path)
+    Path("coffrify-demo.md").mkdir()
+    with pytest.raises(Failed, match=r"summary could not be written: .*coffrify-demo\.md"):
+        command._write("# ...")
+
+
+@pytest.mark.parametrize("module", ["gunicorn", "httpx2"])
+def test_what_is_missing_is_named(tmp_path: Path, module: str) -> None:
+    """Without a package the demo exits 2 with the pip command, before it starts anything."""
     ran = demo(
+        tmp_path,
         "import importlib.util as u\nfind = u.find_spec\n"
-        "u.find_spec = lambda name, *rest: None if name == 'gunicorn' else find(name, *rest)\n"
+        f"u.find_spec = lambda name, *rest: None if name == {module!r} else find(name, *rest)\n",
     )
     assert ran.returncode == 2
     assert ran.stdout == ""
     assert ran.stderr == (
-        'Error: gunicorn is not installed; run: pip install "coffrify-webhooks[demo]"\n'
+        f'Error: {module} is not installed; run: pip install "coffrify-webhooks[demo]"\n'
     )
 
 
@@ -210,12 +278,18 @@ def test_what_is_missing_is_named() -> None:
 def test_a_signal_leaves_no_process_and_no_file_behind(
     number: signal.Signals, when: str, how_many: int, tmp_path: Path
 ) -> None:
-    """Ctrl-C or SIGTERM in the middle ends every process group, workers' too, within seconds."""
+    """Ctrl-C or SIGTERM in the middle ends every process group, and leaves no summary either."""
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        command(TELL_GROUPS), env=environment, stdout=subprocess.PIPE, text=True
+        words(TELL_GROUPS),
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
+        assert process.stderr is not None
         groups = []
         for line in process.stdout:
             if line.startswith("group"):
@@ -224,8 +298,10 @@ def test_a_signal_leaves_no_process_and_no_file_behind(
                 break
         process.send_signal(number)
         rest = process.stdout.read()
+        errors = process.stderr.read()
     assert process.returncode == 128 + number
     assert "all as promised" not in rest
+    assert errors == ""
     assert len(groups) == how_many
     assert all(map(gone, groups))
     assert list(tmp_path.iterdir()) == []

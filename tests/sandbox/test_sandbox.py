@@ -4,6 +4,8 @@ import gc
 import threading
 import time
 import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,19 @@ def test_time_stands_still(coffrify_sandbox: Sandbox) -> None:
     assert (delivery.status, len(coffrify_sandbox.attempts(delivery))) == ("success", 3)
 
 
+def test_time_is_let_pass_step_by_step(coffrify_sandbox: Sandbox) -> None:
+    """Each step ends with the next attempt, until nothing is left to be sent."""
+    coffrify_sandbox.create_endpoint("http://127.0.0.1:9/")
+    [event] = coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    for made in range(2, 13):
+        assert coffrify_sandbox.skip_to_next()
+        [delivery] = coffrify_sandbox.deliveries(event)
+        assert delivery.attempts == made
+    assert delivery.status == "dead_letter"
+    assert not coffrify_sandbox.skip_to_next()
+
+
 def test_72_hours_in_a_moment(coffrify_sandbox: Sandbox) -> None:
     """All twelve attempts and the dead letter take a moment; a replay keeps the event's id."""
     router = Router()
@@ -91,6 +106,7 @@ def test_72_hours_in_a_moment(coffrify_sandbox: Sandbox) -> None:
     coffrify_sandbox.settle()
     assert seen == [event.id] * 13
     assert [d.status for d in coffrify_sandbox.deliveries(event)] == ["success", "dead_letter"]
+    assert coffrify_sandbox.event(dead) == event
 
 
 def test_rotation_reaches_a_receiver_with_both(coffrify_sandbox: Sandbox) -> None:
@@ -107,6 +123,43 @@ def test_rotation_reaches_a_receiver_with_both(coffrify_sandbox: Sandbox) -> Non
     coffrify_sandbox.settle()
     assert len(seen) == 1  # the old secret signs no more
     assert coffrify_sandbox.endpoint(endpoint).failure_count == 1
+
+
+def test_deleted_endpoint(coffrify_sandbox: Sandbox) -> None:
+    """What is on its way to an endpoint is cancelled when it is deleted."""
+    endpoint = coffrify_sandbox.create_endpoint("http://127.0.0.1:9/")
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    coffrify_sandbox.delete_endpoint(endpoint)
+    assert [d.status for d in coffrify_sandbox.deliveries()] == ["cancelled"]
+    with pytest.raises(SandboxError, match=endpoint.id):
+        coffrify_sandbox.endpoint(endpoint)
+
+
+def test_closed_while_another_thread_waits() -> None:
+    """Who waits for a sandbox that is closed, or asks it later, is told so."""
+    sandbox = Sandbox()
+    held, free = threading.Event(), threading.Event()
+
+    def hold(environ: object, start_response: Callable[..., object]) -> list[bytes]:
+        held.set()
+        free.wait(30)
+        start_response("200 OK", [])
+        return [b""]
+
+    sandbox.serve(hold)
+    sandbox.trigger("ping")
+    assert held.wait(30)
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(sandbox.settle)
+        while not waiting.running():
+            time.sleep(0.001)
+        sandbox.close()
+        with pytest.raises(SandboxError, match="was closed"):
+            waiting.result(30)
+    free.set()
+    with pytest.raises(SandboxError, match="was closed"):
+        sandbox.deliveries()
 
 
 @pytest.mark.timeout(120)

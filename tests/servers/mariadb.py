@@ -68,7 +68,7 @@ class MariaDB(Server):
         ]
 
     def ready(self) -> bool:
-        with suppress(pymysql.err.OperationalError):
+        with suppress(pymysql.OperationalError):
             self._execute("CREATE DATABASE IF NOT EXISTS test")
             return True
         return False

@@ -47,11 +47,24 @@ class Board:
             case: {name: Cell(case) for name in servers} for case in cases
         }
         self.ended: dict[str, str] = {}
-        """The servers for which nothing more will come, and what came last instead."""
+        """The servers of which nothing more will come, and what came last instead."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether every promise was kept."""
+        return all(cell.kept for cells in self.rows.values() for cell in cells.values())
 
     def put(self, case: Case, server: str, came: str) -> None:
         """Write down what came."""
         self.rows[case][server].came.append(came)
+
+    def end(self, server: str, instead: str) -> None:
+        """Write down that nothing more will come of a server."""
+        self.ended[server] = instead
+
+    def end_all(self) -> None:
+        """Write down that nothing more will come at all."""
+        self.ended = dict.fromkeys(self.servers, "nothing") | self.ended
 
     def settled(self, case: Case) -> bool:
         """Tell whether nothing more will come in a row."""

@@ -1,19 +1,21 @@
-"""What the demo delivers, and what is promised to come of it."""
+"""What the sandbox is asked to send, and what is promised to come of it."""
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from coffrify_webhooks_codegen.catalog import load
 
-from .sender import Sender, new_id
+from .sender import Sender, wait_for
+from .servers import Running
 
-__all__ = ["Case", "Script", "new_event", "script"]
+if TYPE_CHECKING:
+    from coffrify_webhooks_sandbox import Delivery
+
+__all__ = ["Case", "Script", "script"]
 
 _HANDLERS = {
     "announce": ["transfer.created"],
@@ -23,9 +25,12 @@ _HANDLERS = {
     "stumble": ["demo.stumbles"],
     "steady": ["demo.stumbles"],
     "wait": ["demo.waits"],
+    "broken": ["demo.breaks"],
 }
 """The handlers of coffrify_webhooks_examples and their events, told here a second time: what the
 router makes of them is under test."""
+_ATTEMPTS = 12
+_GRACE = 24 * 3600.0
 
 
 class Case(NamedTuple):
@@ -41,21 +46,24 @@ class Script:
     """Every case, in the order in which they are played."""
 
     cases: tuple[Case, ...]
-    outcomes: Callable[[Sender], Iterator[str]]
-    """Delivers everything to one server; yields what came, in the order of the cases."""
+    events: tuple[str, ...]
+    """The event types that are sent in it."""
+    outcomes: Callable[[Sender], Iterator[Mapping[str, str]]]
+    """Sends everything; yields what came at each server, in the order of the cases."""
 
-    def play(self, sender: Sender) -> Iterator[tuple[Case, str]]:
-        """Deliver everything to one server; yields what came, each with its case."""
+    def play(self, sender: Sender) -> Iterator[tuple[Case, str, str]]:
+        """Send everything; yields each case, server and what came."""
         outcomes = self.outcomes(sender)
         for case in self.cases:
             for _ in range(case.times):
-                yield case, next(outcomes)
+                for server, came in next(outcomes).items():
+                    yield case, server, came
 
 
 def script() -> Script:
     """Make the script from the bundled catalog."""
-    examples = [event.example for event in load().events if event.type != "ping"]
-    events = [example for example in examples if example is not None]
+    types = [event.type for event in load().events]
+    events = [event_type for event_type in types if event_type != "ping"]
     cases = (
         Case("server is up", "200 up"),
         Case(f"{len(events)} events of the catalog", "200 handled", len(events)),
@@ -69,65 +77,104 @@ def script() -> Script:
         Case("... and succeeds on the retry", "200 handled"),
         Case("two at the same moment: one", "200 handled"),
         Case("... the other", "503 busy (busy, Retry-After)"),
-        Case("... the other, sent again", "200 duplicate"),
+        Case("... the other, on the retry", "200 duplicate"),
+        Case(f"fails for 72 h, {_ATTEMPTS} attempts", "500 failed (handler_failed)", _ATTEMPTS),
+        Case("... what becomes of it", "dead letter"),
+        Case("... repaired, and replayed", "200 handled (the same event)"),
+        Case("secret rotated: both sign", "200 handled"),
+        Case("... a day later, the new alone", "400 rejected (signature_mismatch)"),
         Case("handlers ran", "once each"),
     )
-    return Script(cases, partial(_outcomes, events))
+    more = ("demo.stumbles", "demo.waits", "demo.breaks")
+    return Script(cases, (*types, *more), partial(_outcomes, events))
 
 
-def _outcomes(events: list[Mapping[str, Any]], sender: Sender) -> Iterator[str]:
-    """Yield what comes of each delivery; each of the events is delivered as a new one."""
-    handled: list[Mapping[str, Any]] = []
+def _outcomes(events: list[str], sender: Sender) -> Iterator[Mapping[str, str]]:
+    """Yield what comes of each step at each server."""
+    yield sender.each(Running.wait_until_up)
+    for event_type in events:
+        yield sender.answers(sender.send(event_type))
+    yield sender.answers(sender.send("ping"))
+    yield sender.answers(sender.send("ping", "unknown-type"))
+    yield sender.answers(sender.send("transfer.created", "unknown-type"))
 
-    yield sender.wait_until_up()
-    for example in events:
-        handled.append({**example, "id": new_id()})
-        yield sender.send(handled[-1])
-    yield sender.send(new_event("ping"))
-    yield sender.send(new_event("invoice.paid"))
-    handled.append(new_event("transfer.renamed"))
-    yield sender.send(handled[-1])
+    yield sender.answers(sender.send("transfer.created", "duplicate"), delivery=1)
+    yield sender.answers(sender.send("transfer.created", "forged"))
+    yield sender.answers(sender.send("transfer.created", "stale"))
 
-    yield sender.send(handled[0])
-    yield sender.send(new_event("transfer.created"), secret=f"whsec_{'0' * 64}")
-    yield sender.send(new_event("transfer.created"), timestamp=time.time() - 3600)
+    stumbles = sender.send("demo.stumbles")
+    yield sender.answers(stumbles)
+    sender.let_retry(stumbles)
+    yield sender.answers(stumbles, attempt=2)
 
-    stumbles = new_event("demo.stumbles")
-    handled.append(stumbles)
-    yield sender.send(stumbles)
-    yield sender.send(stumbles)
+    yield from _two_at_once(sender)
+    yield from _dead_letter(sender)
 
-    waits = new_event("demo.waits")
-    handled.append(waits)
-    yield from _two_at_once(sender, waits)
-    yield sender.send(waits)
-    yield _runs(sender, handled)
-
-
-def new_event(event_type: str) -> Mapping[str, Any]:
-    """Return an event that has nothing but an id and a type."""
-    return {"id": new_id(), "type": event_type, "data": {}}
+    sender.rotate_secrets()
+    yield sender.answers(sender.send("transfer.created"))
+    sender.skip(_GRACE)
+    yield sender.answers(sender.send("transfer.created"))
+    yield sender.each(partial(_runs, sender))
 
 
-def _two_at_once(sender: Sender, event: Mapping[str, Any]) -> list[str]:
-    """Deliver twice in parallel; the one that is handled ends when the other was answered."""
-    with ThreadPoolExecutor(2) as threads:
-        came: list[str] = []
-        for reply in as_completed([threads.submit(sender.send, event) for _ in range(2)]):
-            came.append(reply.result())
-            sender.server.journal.with_name(f"{event['id']}.mark").touch()
-    return sorted(came)
+def _two_at_once(sender: Sender) -> Iterator[Mapping[str, str]]:
+    """Send twice in parallel; the one that is handled ends when the other was answered."""
+    waits = sender.begin("demo.waits", "concurrent")
+
+    def free(server: Running) -> str:
+        wait_for(lambda: any(map(_is_tried, sender.deliveries(waits, server))))
+        server.mark(waits.id).touch()
+        return ""
+
+    def both(server: Running) -> list[str]:
+        return sorted(map(sender.answer, sender.deliveries(waits, server)))
+
+    def retried(server: Running) -> str:
+        again = [each for each in sender.deliveries(waits, server) if each.attempts > 1]
+        return sender.answer(again[0], 2) if again else "not tried again"
+
+    sender.each(free)
+    sender.settle()
+    yield sender.each(lambda server: both(server)[0])
+    yield sender.each(lambda server: both(server)[1])
+    sender.let_retry(waits)
+    yield sender.each(retried)
 
 
-def _runs(sender: Sender, handled: list[Mapping[str, Any]]) -> str:
+def _is_tried(delivery: "Delivery") -> bool:
+    return delivery.status not in ("pending", "sending")
+
+
+def _dead_letter(sender: Sender) -> Iterator[Mapping[str, str]]:
+    """Let a handler fail until the sandbox gives up; repair it, and replay."""
+    breaks = sender.send("demo.breaks")
+    yield sender.answers(breaks)
+    for number in range(2, _ATTEMPTS + 1):
+        sender.let_retry(breaks)
+        yield sender.answers(breaks, attempt=number)
+
+    def status(server: Running) -> str:
+        return sender.deliveries(breaks, server)[0].status.replace("_", " ")
+
+    def replayed(server: Running) -> str:
+        server.mark(breaks.id).touch()
+        answer = sender.replay(breaks, server)
+        ids = {sender.sent_id(each) for each in sender.deliveries(breaks, server)}
+        return f"{answer} ({'the same' if len(ids) == 1 else 'another'} event)"
+
+    yield sender.each(status)
+    yield sender.each(replayed)
+
+
+def _runs(sender: Sender, server: Running) -> str:
     """Compare the journal with what should be in it: each handler, once for each of its events."""
     wanted = {
-        f"{event['id']} {handler}"
-        for event in handled
+        f"{event.id} {handler}"
+        for event in sender.taken(server)
         for handler, patterns in _HANDLERS.items()
-        if any(fnmatchcase(event["type"], pattern) for pattern in patterns)
+        if any(fnmatchcase(event.type, pattern) for pattern in patterns)
     }
-    runs = Counter(sender.server.journal.read_text(encoding="utf-8").splitlines())
+    runs = Counter(server.journal.read_text(encoding="utf-8").splitlines())
     wrong = sorted(run for run in {*wanted, *runs} if runs[run] != (run in wanted))
     if not wrong:
         return "once each"

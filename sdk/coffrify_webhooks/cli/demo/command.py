@@ -1,45 +1,56 @@
-"""The command itself: starts the servers, plays its script to each, and tells the verdict."""
+"""The command itself: starts the servers, lets the sandbox send to them, and tells the verdict."""
 
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import click
+
+from coffrify_webhooks.cli.failure import Failed
+from coffrify_webhooks.errors import WebhookError
 
 from . import servers
 from .board import Board
 from .cases import Case, Script, script
-from .sender import Sender
+from .sender import Sender, write_catalog
 from .servers import Running
-from .slow import HEADING, MissingError, slow_script
+from .slow import HEADING, slow_script
+from .summary import sent_by, summary
 from .table import shown
+
+if TYPE_CHECKING:
+    from coffrify_webhooks_sandbox import Sandbox
 
 __all__ = ["demo"]
 
 _SIGNALS = [s for s in signal.Signals if s.name in ("SIGINT", "SIGTERM", "SIGHUP")]
+_SUMMARY = "coffrify-demo.md"
 
 
 class Came(NamedTuple):
-    """A case came to its end at a server."""
+    """Something came of a case at a server."""
 
-    server: str
     case: Case
+    server: str
     text: str
 
 
-class Finished(NamedTuple):
-    """A server has been played the script, or was lost on the way."""
+class Lost(NamedTuple):
+    """Nothing more will come of a server."""
 
     server: str
-    error: str
-    """What came instead of an outcome, if there are any missing."""
+    instead: str
+    """What came last, and was no outcome."""
+
+
+class Finished:
+    """The script is at its end."""
 
 
 class Stop(NamedTuple):
@@ -48,27 +59,49 @@ class Stop(NamedTuple):
     number: int
 
 
-News: TypeAlias = Came | Finished | Stop
+News: TypeAlias = Came | Lost | Finished | Stop
 
 
 @click.command(short_help="Watch signed webhooks arrive in real servers.")
 def demo() -> None:
-    """Deliver signed webhooks to Flask, Django and Starlette, and check what comes of each.
+    """Let the sandbox send webhooks to Flask, Django and Starlette, and check what comes of each.
 
-    Then hand a slow one to an engine, DBOS, and kill its worker with -9.
+    Then let it send a slow one, which an engine handles, DBOS, and kill its worker with -9.
 
-    Exits 0 if every outcome is the one promised, else 1.
+    Leaves a summary in coffrify-demo.md. Exits 0 if every outcome is the one promised, else 1.
     """
     servers.check_requirements()
     began = time.monotonic()
     every = [*servers.SERVERS, *servers.ENGINES]
-    with _signals() as news, TemporaryDirectory(prefix="coffrify-webhooks-demo-") as folder:
-        click.echo(f"Starting {', '.join(f'{each.name} ({each.runner})' for each in every)} ...\n")
-        with servers.running(every, Path(folder)) as started:
-            boards = [_play(script(), [each for each in started if not each.worker], news)]
+    fast, slow = script(), slow_script()
+    with _signals() as news, TemporaryDirectory(prefix="coffrify-webhooks-demo-") as name:
+        folder = Path(name)
+        names = (f"{each.name} ({each.runner})" for each in every)
+        click.echo(f"Starting the sandbox, {', '.join(names)} ...\n")
+        with (
+            servers.running(every, folder) as started,
+            _sandbox(folder / "catalog.json", [*fast.events, *slow.events]) as sandbox,
+        ):
+            boards = [_play(fast, sandbox, [each for each in started if not each.worker], news)]
             click.echo(f"\n{HEADING}\n")
-            boards += [_play(slow_script(), [each for each in started if each.worker], news)]
-        _judge(boards, started, time.monotonic() - began)
+            boards += [_play(slow, sandbox, [each for each in started if each.worker], news)]
+            sent = sent_by(sandbox)
+        _tell_broken(boards, started)
+    verdict = _verdict(boards, time.monotonic() - began)
+    click.echo(f"\n{verdict}")
+    _write(summary(boards, sent, verdict))
+    if not all(board.kept for board in boards):
+        raise SystemExit(1)
+
+
+@contextmanager
+def _sandbox(catalog: Path, events: Sequence[str]) -> Generator["Sandbox"]:
+    """Start the sandbox; in it time stands still unless it is let pass."""
+    from coffrify_webhooks_sandbox import Sandbox  # noqa: PLC0415 - other commands do without it
+
+    write_catalog(catalog, events)
+    with Sandbox(catalog=catalog) as sandbox:
+        yield sandbox
 
 
 @contextmanager
@@ -86,50 +119,65 @@ def _signals() -> Generator["SimpleQueue[News]"]:
             signal.signal(number, handler)
 
 
-def _play(play: Script, started: list[Running], news: "SimpleQueue[News]") -> Board:
+def _play(
+    play: Script, sandbox: "Sandbox", started: list[Running], news: "SimpleQueue[News]"
+) -> Board:
     """Play the script to every server at the same time, and show what comes."""
     board = Board(play.cases, [server.name for server in started])
     with shown(board) as refresh:
-        for server in started:
-            # Daemons: after a signal nobody waits for what is still on its way.
-            Thread(target=_play_to, args=(server, play, news), daemon=True).start()
-        playing = {server.name for server in started}
-        while playing:
+        # A daemon: after a signal nobody waits for what is still on its way.
+        Thread(target=_perform, args=(play, sandbox, started, news), daemon=True).start()
+        while True:
             match news.get():
-                case Came(name, case, text):
+                case Came(case, name, text):
                     board.put(case, name, text)
-                case Finished(name, error):
-                    playing.discard(name)
-                    board.ended[name] = error
+                case Lost(name, instead):
+                    board.end(name, instead)
+                case Finished():
+                    board.end_all()
+                    refresh()
+                    return board
                 case Stop(number):
                     raise SystemExit(128 + number)
             refresh()
-    return board
 
 
-def _play_to(server: Running, play: Script, news: "SimpleQueue[News]") -> None:
-    error = "nothing"
+def _perform(
+    play: Script, sandbox: "Sandbox", started: list[Running], news: "SimpleQueue[News]"
+) -> None:
+    def lost(server: str, instead: str) -> None:
+        news.put(Lost(server, instead))
+
     try:
-        for case, text in play.play(Sender(server)):
-            news.put(Came(server.name, case, text))
-    except MissingError as lost:
-        error = str(lost)
-    except (OSError, HTTPException) as lost:
-        error = f"no answer ({type(lost).__name__})"
+        for case, server, text in play.play(Sender(sandbox, started, play.events, lost)):
+            news.put(Came(case, server, text))
+    except WebhookError as error:
+        if error.code != "closed":  # by a signal, and nobody wants to hear more
+            raise
     finally:  # also after a mistake of ours, or the table would wait for ever
-        news.put(Finished(server.name, error))
+        news.put(Finished())
 
 
-def _judge(boards: list[Board], started: list[Running], seconds: float) -> None:
+def _tell_broken(boards: list[Board], started: list[Running]) -> None:
     broken = {name: list(board.broken(name)) for board in boards for name in board.servers}
-    if not any(broken.values()):
-        outcomes = sum(case.times for each in boards for case in each.rows for _ in each.servers)
-        click.echo(f"\n{outcomes} outcomes in {seconds:.1f} s, all as promised.")
-        return
     for server in started:
         if broken[server.name]:
             click.echo(f"\n{server.name}")
             for line in (*broken[server.name], "the end of its log:", *server.last_log_lines()):
                 click.echo(f"  {line}")
-    click.echo("\nNot every outcome is the one promised.")
-    raise SystemExit(1)
+
+
+def _verdict(boards: list[Board], seconds: float) -> str:
+    if not all(board.kept for board in boards):
+        return f"After {seconds:.1f} s, not every outcome is the one promised."
+    outcomes = sum(case.times for each in boards for case in each.rows for _ in each.servers)
+    return f"{outcomes} outcomes in {seconds:.1f} s, all as promised."
+
+
+def _write(text: str) -> None:
+    path = Path(_SUMMARY).absolute()
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise Failed(f"the summary could not be written: {error}") from error
+    click.echo(f"Summary: {path}")

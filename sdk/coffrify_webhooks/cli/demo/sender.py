@@ -1,72 +1,195 @@
-"""The sender's side: signs bodies and posts them over HTTP."""
+"""The sender's side: a sandbox with an endpoint for each server."""
 
 import json
-import secrets
-from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPMessage
-from typing import Any
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks import errors, sign
+from coffrify_webhooks import errors
 from coffrify_webhooks.url_path import DEFAULT_PATH
+from coffrify_webhooks_codegen.catalog import load
 
 from .servers import Running
 
-__all__ = ["Sender", "new_id"]
+if TYPE_CHECKING:
+    from coffrify_webhooks_sandbox import Attempt, Delivery, Endpoint, Event, Sandbox
 
-_START_UP = 30.0
-_REPLY = 10.0
+__all__ = ["MissingError", "Sender", "told", "wait_for", "write_catalog"]
+
 _OK = 200
-_OUTCOMES = {
+_PATIENCE = 20.0
+_TEXTS = {
     error.code: error.outcome
     for error in vars(errors).values()
     if isinstance(error, type) and issubclass(error, errors.WebhookError)
 }
 
 
+class MissingError(Exception):
+    """What should have come does not; tells what came instead."""
+
+
 class Sender:
-    """Delivers to one server; each call returns what came: `400 rejected (missing_signature)`."""
+    """Sends events to every server at the same time, and tells what came of them.
 
-    def __init__(self, server: Running) -> None:
-        self.server = server
+    events: the types that the servers subscribe to. lost: called with a server and what came
+    instead, when nothing more will come of it.
+    """
 
-    def wait_until_up(self) -> str:
-        """Return once the server answers; raises OSError or HTTPException if it does not."""
-        status, _, _ = self._request("GET", "/", b"", {}, _START_UP)
-        return f"{status} up"
+    def __init__(
+        self,
+        sandbox: "Sandbox",
+        servers: Sequence[Running],
+        events: Sequence[str],
+        lost: Callable[[str, str], None],
+    ) -> None:
+        self._sandbox = sandbox
+        self._servers = {server.name: server for server in servers}
+        self._lost = lost
+        self._endpoints: dict[str, Endpoint] = {
+            server.name: sandbox.create_endpoint(
+                f"http://127.0.0.1:{server.port}{DEFAULT_PATH}",
+                events,
+                name=server.name,
+                secret=server.secret,
+            )
+            for server in servers
+        }
 
-    def send(
-        self, event: Mapping[str, Any], *, secret: str | None = None, timestamp: float | None = None
-    ) -> str:
-        """Sign an event, by another secret or at another time if told, and deliver it."""
-        body = json.dumps(event).encode()
-        headers = sign(body, secret or self.server.secret, id=event["id"], timestamp=timestamp)
-        headers["Content-Type"] = "application/json"
-        return _told(*self._request("POST", DEFAULT_PATH, body, headers, _REPLY))
+    def each(self, step: Callable[[Running], str]) -> Mapping[str, str]:
+        """Take a step with each server, and return what came; those lost by it are left out."""
+        came: dict[str, str] = {}
+        for name, server in list(self._servers.items()):
+            try:
+                came[name] = step(server)
+            except MissingError as lost:
+                self._lose(name, str(lost))
+            except errors.WebhookError as lost:
+                self._lose(name, f"an error ({lost})")
+            except (OSError, HTTPException) as lost:
+                self._lose(name, f"no answer ({type(lost).__name__})")
+        return came
 
-    def _request(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], timeout: float
-    ) -> tuple[int, HTTPMessage, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.server.port, timeout=timeout)
-        try:
-            connection.request(method, path, body, dict(headers))
-            response = connection.getresponse()
-            return response.status, response.headers, response.read()
-        finally:
-            connection.close()
+    def _lose(self, name: str, instead: str) -> None:
+        del self._servers[name]
+        self._sandbox.delete_endpoint(self._endpoints[name])  # the others need not wait for it
+        self._lost(name, instead)
+
+    # --- what is sent ---------------------------------------------------------------------------
+
+    def send(self, event_type: str, manner: str = "") -> "Event":
+        """Let an event happen, and wait until it has been sent."""
+        event = self.begin(event_type, manner)
+        self._sandbox.settle()
+        return event
+
+    def begin(self, event_type: str, manner: str) -> "Event":
+        """Let an event happen."""
+        [event] = self._sandbox.trigger(event_type, manner=manner)
+        return event
+
+    def settle(self) -> None:
+        """Wait until what is due has been sent."""
+        self._sandbox.settle()
+
+    def let_retry(self, event: "Event") -> None:
+        """Let the time pass until what has failed of an event was sent once more."""
+        waiting = set(self._sandbox.deliveries(event, status="retrying"))
+        while waiting & set(self._sandbox.deliveries(event, status="retrying")):
+            if not self._sandbox.skip_to_next():
+                return
+
+    def replay(self, event: "Event", server: Running) -> str:
+        """Send an event to a server again, and tell what came of it."""
+        replayed = self._sandbox.replay(self.deliveries(event, server)[0])
+        self._sandbox.settle()
+        return self.answer(replayed)
+
+    def rotate_secrets(self) -> None:
+        """Give each endpoint a new secret, of which its server does not know."""
+        for name in self._servers:
+            self._sandbox.rotate_secret(self._endpoints[name])
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass."""
+        self._sandbox.skip(seconds)
+
+    # --- what came ------------------------------------------------------------------------------
+
+    def answers(self, event: "Event", *, delivery: int = 0, attempt: int = 1) -> Mapping[str, str]:
+        """Tell what each server answered to an attempt of one of an event's deliveries."""
+
+        def answer(server: Running) -> str:
+            found = self.deliveries(event, server)[delivery : delivery + 1]
+            return self.answer(found[0], attempt) if found else "not sent again"
+
+        return self.each(answer)
+
+    def answer(self, delivery: "Delivery", number: int = 1) -> str:
+        """Tell what was answered to an attempt; raises MissingError if nothing was."""
+        attempts = self._sandbox.attempts(delivery)
+        if len(attempts) < number:
+            return "not tried again"
+        attempt = attempts[number - 1]
+        if attempt.status is None:
+            raise MissingError(f"no answer ({attempt.error})")
+        return told(attempt)
+
+    def seconds(self, delivery: "Delivery") -> float:
+        """Return how long the first answer took."""
+        return self._sandbox.attempts(delivery)[0].seconds or 0.0
+
+    def sent_id(self, delivery: "Delivery") -> str:
+        """Return under which id an event was sent."""
+        return dict(self._sandbox.attempts(delivery)[0].headers)["webhook-id"]
+
+    def deliveries(self, event: "Event", server: Running) -> "list[Delivery]":
+        """Return an event's deliveries to a server, the first one first."""
+        endpoint = self._endpoints[server.name]
+        found = self._sandbox.deliveries(event)
+        return [each for each in reversed(found) if each.endpoint_id == endpoint.id]
+
+    def taken(self, server: Running) -> "Iterator[Event]":
+        """Yield the events that a server has said it took."""
+        endpoint = self._endpoints[server.name]
+        for delivery in self._sandbox.deliveries(status="success"):
+            if delivery.endpoint_id == endpoint.id:
+                yield self._sandbox.event(delivery)
 
 
-def _told(status: int, headers: HTTPMessage, body: bytes) -> str:
+def told(attempt: "Attempt") -> str:
+    """Tell what was answered, as `400 rejected (missing_signature)`."""
+    if attempt.status is None:
+        return attempt.error
     try:
-        content = json.loads(body)
-        if status == _OK:
-            return f"{status} {content['outcome']}"
+        content = json.loads(attempt.reply)
+        if attempt.status == _OK:
+            return f"{attempt.status} {content['outcome']}"
         code = content["error"]["code"]
     except (ValueError, LookupError, TypeError):
-        return f"{status} without a readable reply"
-    retry = ", Retry-After" if "Retry-After" in headers else ""
-    return f"{status} {_OUTCOMES.get(code, '?')} ({code}{retry})"
+        return f"{attempt.status} without a readable reply"
+    names = [name.lower() for name, _ in attempt.reply_headers]
+    retry = ", Retry-After" if "retry-after" in names else ""
+    return f"{attempt.status} {_TEXTS.get(code, '?')} ({code}{retry})"
 
 
-def new_id() -> str:
-    """Return the id of an event that never was."""
-    return f"evt_{secrets.token_hex(12)}"
+def wait_for(what: Callable[[], bool], patience: float = _PATIENCE) -> None:
+    """Return once something is so; raises MissingError if it takes too long."""
+    give_up = time.monotonic() + patience
+    while not what():
+        if time.monotonic() > give_up:
+            raise MissingError(f"nothing within {patience:.0f} s")
+        time.sleep(0.02)
+
+
+def write_catalog(path: Path, events: Sequence[str]) -> None:
+    """Write the bundled catalog, with those of the event types that it lacks."""
+    bundled = load()
+    known = {event.type for event in bundled.events}
+    entries: list[Any] = [*bundled.document["data"]]
+    entries += [
+        {"type": name, "schema": {"type": "object"}} for name in events if name not in known
+    ]
+    path.write_text(json.dumps({**bundled.document, "data": entries}), encoding="utf-8")

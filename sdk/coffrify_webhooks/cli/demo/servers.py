@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
@@ -23,6 +24,9 @@ _SETTINGS = Path(__file__).with_name("gunicorn_conf.py")
 _UNWANTED = ("GUNICORN_", "UVICORN_", "WEB_CONCURRENCY", "FLASK_", "DJANGO_", "COFFRIFY_", "DBOS_")
 """Variables of the caller's own servers."""
 _GRACE = 3.0
+_START_UP = 30.0
+_MODULES = ("gunicorn", "uvicorn", "flask", "django", "starlette", "dbos")
+_SANDBOX = ("httpx2", "jinja2", "jsonschema")
 
 
 class Server(NamedTuple):
@@ -131,10 +135,23 @@ class Running(NamedTuple):
         command = [sys.executable, "-c", main, "worker", "--app", self.worker]
         return self.processes.start(command, self.folder, self.settings)
 
+    def wait_until_up(self) -> str:
+        """Return once it answers; raises OSError or HTTPException if it does not."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=_START_UP)
+        try:
+            connection.request("GET", "/")
+            return f"{connection.getresponse().status} up"
+        finally:
+            connection.close()
+
     @property
     def journal(self) -> Path:
         """The file to which the handlers write that they ran."""
         return self.folder / "journal"
+
+    def mark(self, event_id: str) -> Path:
+        """Return the file for which the handlers of an event wait."""
+        return self.journal.with_name(f"{event_id}.mark")
 
     def last_log_lines(self, count: int = 15) -> list[str]:
         """Return the end of what the server wrote."""
@@ -147,7 +164,7 @@ def check_requirements() -> None:
     if os.name != "posix":
         raise ConfigurationError("the demo needs gunicorn, which runs on Linux and macOS")
     with needs("demo"):
-        for module in ("gunicorn", "uvicorn", "flask", "django", "starlette", "dbos"):
+        for module in (*_MODULES, *_SANDBOX):
             if find_spec(module) is None:
                 raise ModuleNotFoundError(name=module)
 

@@ -3,28 +3,26 @@
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 
 from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores import Record, Store, open_store
 
-from .cases import Case, Script, new_event
-from .sender import Sender
+from .cases import Case, Script
+from .sender import MissingError, Sender, wait_for
 from .servers import Running
 
-__all__ = ["HEADING", "MissingError", "slow_script"]
+__all__ = ["HEADING", "slow_script"]
 
 HEADING = (
     "A handler of 20 s, handed to an engine (shortened here: the 20 s to 2, the lease's 60 s to 2)"
 )
+_TYPE = "demo.toils"
 _SENDER_WAITS = 1.5
 """Seconds, of its 15 s."""
 _PATIENCE = 30.0
-
-
-class MissingError(Exception):
-    """What should have come does not; tells what came instead."""
 
 
 def slow_script() -> Script:
@@ -41,41 +39,59 @@ def slow_script() -> Script:
         Case("... the same event once more", "200 duplicate"),
         Case("handler finished", "once"),
     )
-    return Script(cases, _outcomes)
+    return Script(cases, (_TYPE,), _outcomes)
 
 
-def _outcomes(sender: Sender) -> Iterator[str]:
-    """Yield what comes of each step; raises MissingError when there will be no more."""
-    server = sender.server
-    yield sender.wait_until_up()
-    event = new_event("demo.toils")
-    with closing(open_store(server.store)) as store:
-        key = key_of("default", event["id"])
-        began = time.monotonic()
-        answer = sender.send(event)
-        took = time.monotonic() - began
-        yield answer if took < _SENDER_WAITS else f"{answer}, too late ({took:.1f} s)"
+def _outcomes(sender: Sender) -> Iterator[Mapping[str, str]]:
+    """Yield what comes of each step at each server."""
+    yield sender.each(Running.wait_until_up)
+    toils = sender.send(_TYPE)
+    key = key_of("default", toils.id)
+    workers: dict[str, subprocess.Popen[bytes]] = {}
 
-        worker = server.start_worker()
-        _wait_for(worker, lambda: _runs(server)["toil-begins"] == 1)
-        yield "begun"
-        yield sender.send(event)
+    def answered(server: Running) -> str:
+        [delivery] = sender.deliveries(toils, server)
+        answer, took = sender.answer(delivery), sender.seconds(delivery)
+        return answer if took < _SENDER_WAITS else f"{answer}, too late ({took:.1f} s)"
 
-        server.processes.kill(worker)
-        yield "killed" if not _runs(server)["toil"] else "not before it was done"
+    def begun(came: str, server: Running) -> str:
+        before = _runs(server)["toil-begins"]
+        worker = workers[server.name] = server.start_worker()
+        _wait_for(worker, lambda: _runs(server)["toil-begins"] > before)
+        return came
+
+    def replayed(server: Running) -> str:
+        return sender.replay(toils, server)
+
+    def killed(server: Running) -> str:
+        server.processes.kill(workers[server.name])
+        return "killed" if not _runs(server)["toil"] else "not before it was done"
+
+    def lease_ends(server: Running) -> str:
         # A worker that comes sooner finds the event held, and looks again ten seconds later.
-        _wait_for(None, lambda: _record(store, key).lease_until <= time.time())
-        yield "ends"
+        with closing(open_store(server.store)) as store:
+            _wait_for(None, lambda: _record(store, key).lease_until <= time.time())
+        return "ends"
 
-        worker = server.start_worker()
-        _wait_for(worker, lambda: _runs(server)["toil-begins"] > 1)
-        yield "begun again"
-        _wait_for(worker, lambda: _record(store, key).status == "done")
-        yield "handled"
-        yield sender.send(event)
-        server.processes.kill(worker)  # asked to end, it would take two seconds
-        finished = _runs(server)["toil"]
-        yield "once" if finished == 1 else f"{finished} times"
+    def handled(server: Running) -> str:
+        with closing(open_store(server.store)) as store:
+            _wait_for(workers[server.name], lambda: _record(store, key).status == "done")
+        return "handled"
+
+    def finished(server: Running) -> str:
+        server.processes.kill(workers[server.name])  # asked to end, it would take two seconds
+        times = _runs(server)["toil"]
+        return "once" if times == 1 else f"{times} times"
+
+    yield sender.each(answered)
+    yield sender.each(partial(begun, "begun"))
+    yield sender.each(replayed)
+    yield sender.each(killed)
+    yield sender.each(lease_ends)
+    yield sender.each(partial(begun, "begun again"))
+    yield sender.each(handled)
+    yield sender.each(replayed)
+    yield sender.each(finished)
 
 
 def _runs(server: Running) -> Counter[str]:
@@ -91,10 +107,11 @@ def _record(store: Store, key: str) -> Record:
 
 
 def _wait_for(worker: subprocess.Popen[bytes] | None, what: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + _PATIENCE
-    while not what():
+    def done() -> bool:
+        if what():
+            return True
         if worker is not None and worker.poll() is not None:
             raise MissingError(f"the end of the worker (exit code {worker.returncode})")
-        if time.monotonic() > give_up:
-            raise MissingError(f"nothing within {_PATIENCE:.0f} s")
-        time.sleep(0.02)
+        return False
+
+    wait_for(done, _PATIENCE)

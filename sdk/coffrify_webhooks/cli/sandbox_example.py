@@ -1,0 +1,43 @@
+"""An application beside the sandbox, which receives what it sends: something to try it with."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks import Receiver
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks.url_path import DEFAULT_PATH
+
+if TYPE_CHECKING:
+    from coffrify_webhooks_sandbox import Endpoint
+    from coffrify_webhooks_sandbox.service import Service
+
+__all__ = ["example"]
+
+_SETTING = "example"
+
+
+@contextmanager
+def example(service: "Service") -> Generator["Endpoint"]:
+    """Serve it on a free port of this machine, and keep one endpoint for it."""
+    with needs("flask"):
+        from flask import Flask  # noqa: PLC0415
+    from coffrify_webhooks.flask import CoffrifyWebhooks  # noqa: PLC0415
+    from coffrify_webhooks_sandbox.background import serving  # noqa: PLC0415
+    from coffrify_webhooks_sandbox.signing import new_secret  # noqa: PLC0415
+
+    database = service.database
+    old = database.endpoint(database.setting(_SETTING, ""))
+    secret = old.secret if old else new_secret()
+    app = Flask("example")
+    handlers = "coffrify_webhooks_examples.webhooks"
+    CoffrifyWebhooks(app, Receiver(secret, store="memory:", handlers=handlers))
+    with serving(app) as port:
+        url = f"http://127.0.0.1:{port}{DEFAULT_PATH}"
+        if old:
+            # Active again, too: while nobody listened there, it may have been disabled.
+            yield service.update_endpoint(old.id, {"url": url, "is_active": True})
+        else:
+            made = service.create_endpoint(url, name="Example", secret=secret)
+            database.set(_SETTING, made.id)
+            yield made

@@ -1,0 +1,107 @@
+"""`sandbox --with-example`: something to try the sandbox with, in one command."""
+
+import json
+import shlex
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from coffrify_webhooks.cli import sandbox_example
+from coffrify_webhooks.cli.group import commands
+from coffrify_webhooks_sandbox.service import Service
+
+MAIN = "from coffrify_webhooks.cli import main; main()"
+
+
+@contextmanager
+def running(file: Path, *more: str) -> Generator[dict[str, str]]:
+    """Run the command until Ctrl-C, and yield what it has printed, by its first words."""
+    words = ["sandbox", "--port", "0", "--db", str(file), "--with-example", *more]
+    with subprocess.Popen(
+        [sys.executable, "-c", MAIN, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            told: dict[str, str] = {}
+            while "try" not in told:
+                line = process.stdout.readline()
+                assert line, process.stderr.read()
+                name, _, text = line.strip().partition("  ")
+                told[name] = text.strip()
+            yield told
+            process.send_signal(signal.SIGINT)
+            assert process.wait(10) == 0
+            assert (process.stdout.read(), process.stderr.read()) == ("", "")
+        finally:
+            process.kill()
+
+
+def triggered(told: dict[str, str]) -> str:
+    """Do what the last line says is to be tried, and return what was answered."""
+    _, *words = shlex.split(told["try"])
+    ran = CliRunner().invoke(commands, words)
+    assert ran.exit_code == 0, ran.output
+    return ran.stdout
+
+
+def endpoints(told: dict[str, str]) -> list[Any]:
+    headers = {"Authorization": f"Bearer {told['API key']}"}
+    request = urllib.request.Request(f"{told['API']}/webhooks", headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as response:
+        found: list[Any] = json.load(response)["data"]
+    return found
+
+
+def test_example(tmp_path: Path) -> None:
+    """What is triggered is handled by it, in the next run too, and Ctrl-C ends both, in silence."""
+    file = tmp_path / "sandbox.db"
+    with running(file) as told:
+        assert f"{told['example']}: 200 in " in triggered(told)
+        [first] = endpoints(told)
+    with running(file) as told:
+        assert f"{told['example']}: 200 in " in triggered(told)
+        [second] = endpoints(told)
+        assert second["url"] == told["example"]
+    assert first["id"] == second["id"]
+
+
+def test_example_of_an_open_sandbox(tmp_path: Path) -> None:
+    """Where others can reach the sandbox, what is printed to be tried has the key it needs."""
+    with running(tmp_path / "sandbox.db", "--host", "0.0.0.0") as told:
+        assert told["try"].endswith(f" --api-key {told['API key']}")
+        assert ": 200 in " in triggered(told)
+
+
+def test_endpoint_is_kept(tmp_path: Path) -> None:
+    """Its endpoint is made active again, and made anew after it was deleted."""
+    service = Service(db=tmp_path / "sandbox.db")
+    with sandbox_example.example(service) as first:
+        service.update_endpoint(first.id, {"is_active": False, "name": "Mine"})
+    with sandbox_example.example(service) as second:
+        assert (second.id, second.name, second.is_active) == (first.id, "Mine", True)
+        service.delete_endpoint(second.id)
+    with sandbox_example.example(service) as third:
+        assert service.database.endpoints() == [third]
+    service.close()
+
+
+def test_without_flask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without Flask, which the example is made with, the text says what to install."""
+    monkeypatch.setitem(sys.modules, "flask", None)
+    file = str(tmp_path / "sandbox.db")
+    words = ["sandbox", "--port", "0", "--db", file, "--with-example"]
+    ran = CliRunner().invoke(commands, words)
+    assert ran.exit_code == 2
+    assert 'flask is not installed; run: pip install "coffrify-webhooks[flask]"' in ran.stderr
