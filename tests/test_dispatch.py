@@ -2,12 +2,16 @@
 
 import base64
 import json
+import threading
+import time
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import pytest
 
 from coffrify_webhooks import (
     Busy,
+    ConfigurationError,
     Delivery,
     Event,
     HandlerError,
@@ -20,6 +24,7 @@ from coffrify_webhooks import (
     StoreUnavailable,
     sign,
 )
+from coffrify_webhooks import receiver as receiver_module
 from coffrify_webhooks.errors import ClaimLost, NoHandlers
 from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
@@ -360,21 +365,112 @@ def test_handlers_never_loaded() -> None:
     assert record.error == "not loaded: shop.billing:book"
 
 
-@pytest.mark.parametrize("status", ["queued", "dead"])
-def test_replay_where_nothing_is_loaded(status: str) -> None:
-    """An event that is dispatched again where its handlers are unknown is not taken as unwanted."""
+def test_the_dead_that_come_back_to_nobody() -> None:
+    """A dead letter that is dispatched again where nothing is loaded is not taken as unwanted."""
     rig = Rig()
     rig.handle("other", on="transfer.created")
     rig.deliver()
-    if status == "dead":
-        record = rig.store.get(KEY)
-        assert record is not None
-        claim = rig.store.claim(KEY, record.digest, 60, rig.engine.last["token"])
-        assert rig.store.dead(KEY, claim.token, "gone")
+    record = rig.store.get(KEY)
+    assert record is not None
+    claim = rig.store.claim(KEY, record.digest, 60, rig.engine.last["token"])
+    assert rig.store.dead(KEY, claim.token, "gone")
     assert rig.web.replay("evt_1") == "queued"
     with pytest.raises(NoHandlers, match="any handler"):
         rig.worker.execute(rig.engine.last)
-    assert rig.store.get(KEY) is not None
+
+
+def test_dispatched_again_with_the_same_handlers() -> None:
+    """What the engine lost is dispatched again for the handlers that wanted it, no others."""
+    rig = Rig()
+    rig.handle("other", on="transfer.created")
+    rig.deliver()
+    assert rig.web.replay("evt_1") == "queued"
+    assert rig.worker.execute(rig.engine.last) == "ignored"
+
+    rig.web.router.on("*", name="shop.billing:book")(lambda event: None)
+    rig.deliver()
+    rig.receiver(router=Router(), dispatcher=rig.engine).replay("evt_1")
+    assert rig.engine.last["handlers"] == ["shop.billing:book"]
+
+
+def test_some_handlers_not_loaded(rig: Rig) -> None:
+    """Where a worker has loaded some of the handlers, they run, and the missing ones are told."""
+    rig.web.router.on("*", name="one")(lambda event: None)
+    rig.web.router.on("*", name="shop.billing:book")(lambda event: None)
+    rig.deliver()
+    assert rig.worker.execute(rig.engine.last) == "handled"
+    [told] = [notice for notice in rig.told if notice.kind == "handlers_missing"]
+    assert "shop.billing:book" in told.text
+
+
+def test_put_off_is_told(rig: Rig) -> None:
+    """Why a worker cannot handle an event now is told, and again each time."""
+    bare = rig.receiver(router=Router(), observers=[rig.told.append])
+    rig.deliver()
+    for _ in range(2):
+        with pytest.raises(NoHandlers):
+            bare.execute(rig.engine.last)
+    assert [notice.kind for notice in rig.told] == ["put_off", "put_off"]
+
+
+def test_no_id_and_a_failing_handler(rig: Rig) -> None:
+    """An event without an id is retried and buried like any other, and dispatched again if lost."""
+    body = b'{"type": "ping"}'
+    headers = {
+        "X-Coffrify-Signature": sign(body, SECRET, timestamp=NOW)["X-Coffrify-Signature"],
+    }
+    assert rig.web.receive(body, headers).outcome == "queued"
+    rig.now += 10_000
+    assert rig.web.sweep() == 1
+    rig.errors["one"] = [ValueError()] * 20
+    outcomes = []
+    for _ in range(rig.worker.retries.attempts):
+        try:
+            outcomes.append(str(rig.worker.execute(rig.engine.last)))
+        except HandlerError:
+            outcomes.append("failed")
+    assert outcomes == ["failed"] * 11 + ["dead"]
+
+
+def test_async_dispatch_is_refused(rig: Rig) -> None:
+    """An async dispatch would hand nothing over: it is refused, as a class is."""
+
+    class Async:
+        async def dispatch(self, message: Message) -> None: ...
+
+    class Sly:
+        def dispatch(self, message: Message) -> Any:
+            return Async().dispatch(message)
+
+    for wrong in (Async(), Async, Engine):
+        with pytest.raises(ConfigurationError):
+            rig.receiver(dispatcher=wrong)
+    rig.web = rig.receiver(dispatcher=Sly(), router=Router())
+    assert rig.deliver().status == 503
+
+
+async def test_hanging_engine_keeps_nobody_waiting(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many deliveries wait for an engine that hangs, each is answered within its time."""
+    monkeypatch.setattr(receiver_module, "_HAND_OVER", 0.2)
+    leave = threading.Event()
+    rig.engine.meanwhile = lambda message: leave.wait(30)
+    slowest = 0.0
+
+    async def one(number: int) -> None:
+        nonlocal slowest
+        body = b'{"id": "evt_%d", "type": "ping"}' % number
+        began = time.monotonic()
+        reply = await rig.web.receive_async(body, sign(body, SECRET, timestamp=rig.now))
+        slowest = max(slowest, time.monotonic() - began)
+        assert reply.status == 503
+
+    async with anyio.create_task_group() as group:
+        for number in range(150):
+            group.start_soon(one, number)
+    leave.set()
+    assert slowest < 5
 
 
 def test_attach(rig: Rig) -> None:
@@ -412,7 +508,7 @@ def test_message_for_another_receiver(rig: Rig) -> None:
 
 FIELDS = [
     *("receiver", "id", "token", "timestamp", "scheme", "key", "encoding", "test"),
-    *("handlers", "body"),
+    *("handlers", "claim", "body"),
 ]
 
 
@@ -439,6 +535,8 @@ def test_message_without_a_field(rig: Rig, field: str) -> None:
         ("timestamp", float("nan")),
         ("key", "x"),
         ("key", float("-inf")),
+        ("claim", None),
+        ("claim", ""),
         ("handlers", None),
         ("handlers", 5),
         ("body", None),

@@ -4,6 +4,7 @@ import asyncio
 import functools
 import itertools
 import json
+import signal
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -632,3 +633,42 @@ def test_many_loops_at_once(rig: Rig) -> None:
 
     in_threads(6, work)
     assert len(runs) == 60
+
+
+def test_wait_that_is_broken_off(rig: Rig) -> None:
+    """When the wait for an async handler is broken off, as by a time limit, it ends too."""
+
+    class LimitError(Exception):
+        pass
+
+    begun, ends = threading.Event(), list[str]()
+
+    @rig.router.on("*", name="long")
+    async def long(event: Event) -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(PATIENCE)
+        finally:
+            await asyncio.sleep(0.05)
+            ends.append("ended")
+
+    def strike(_number: int, _frame: object) -> None:
+        raise LimitError
+
+    before = signal.signal(signal.SIGALRM, strike)
+    try:
+        main = threading.main_thread().ident
+        assert main is not None
+
+        def interrupt() -> None:
+            begun.wait(PATIENCE)
+            signal.pthread_kill(main, signal.SIGALRM)
+
+        waiter = threading.Thread(target=interrupt)
+        waiter.start()
+        reply = rig.deliver()
+        waiter.join()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert reply.outcome == "failed"
+    assert ends == ["ended"]

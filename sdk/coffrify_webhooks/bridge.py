@@ -9,12 +9,13 @@ import os
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import Context, ContextVar, copy_context
+from functools import partial
 from typing import Any, Literal, TypeAlias, TypeVar
 
-__all__ = ["in_thread", "run", "shielded", "submit", "within"]
+__all__ = ["ended", "in_thread", "run", "shielded", "submit", "within"]
 
 T = TypeVar("T")
 Pool: TypeAlias = Literal["handlers", "stores", "engines", "others"]
@@ -46,7 +47,39 @@ def run(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
 
     if _awaited.get():
         return _on_fresh_loop(call)
-    return asyncio.run_coroutine_threadsafe(call(), _shared_loop()).result()
+    return _on_shared_loop(call)
+
+
+def _on_shared_loop(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Wait for a coroutine; if the wait is broken off, as by a signal, end the coroutine first.
+
+    Else it would go on although its caller takes it for ended, and runs it anew.
+    """
+    loop = _shared_loop()
+    future: Future[T] = Future()
+    begun: list[asyncio.Task[T]] = []
+
+    def begin() -> None:
+        begun.append(loop.create_task(call()))
+        begun[0].add_done_callback(settle)
+
+    def settle(task: asyncio.Task[T]) -> None:
+        if task.cancelled():
+            future.set_exception(CancelledError())
+        elif (error := task.exception()) is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(task.result())
+
+    loop.call_soon_threadsafe(begin)
+    try:
+        return future.result()
+    except BaseException:
+        while not future.done():
+            loop.call_soon_threadsafe(lambda: [task.cancel() for task in begun])
+            with suppress(BaseException):
+                wait([future])
+        raise
 
 
 def _shared_loop() -> asyncio.AbstractEventLoop:
@@ -91,6 +124,25 @@ def _in_fresh_thread(call: Callable[[], T], context: Context) -> "Future[T]":
 def submit(pool: Pool, function: Callable[..., T], *arguments: Any) -> "Future[T]":
     """Call a sync function in a worker thread, for whoever does not wait for its end."""
     return _pool(pool).submit(copy_context().run, function, *arguments)
+
+
+async def ended(future: "Future[Any]", seconds: float) -> bool:
+    """Wait for so long at most until a future of `submit` is done; tell whether it is."""
+    trio = _running_trio()
+    if trio is not None:
+        token, news = trio.lowlevel.current_trio_token(), trio.Event()
+        notify: Callable[[], object] = partial(token.run_sync_soon, news.set)
+    else:
+        news = asyncio.Event()
+        notify = partial(asyncio.get_running_loop().call_soon_threadsafe, news.set)
+
+    def done(_future: "Future[Any]") -> None:
+        with suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            notify()
+
+    future.add_done_callback(done)
+    await within(seconds, news.wait)
+    return future.done()
 
 
 async def in_thread(pool: Pool, function: Callable[..., T], *arguments: Any) -> T:

@@ -44,9 +44,10 @@ def conflict_key(key: str, digest: str) -> str:
 
 def about(settings: Settings, delivery: Delivery, event: Event) -> About:
     """Say what to keep of an event beside its claim."""
+    handlers = [handler.name for handler in settings.router.match(event)]
     return About(
         plain(settings.name),
         plain(delivery.id or ""),
         plain(event.type),
-        json.dumps(facts(delivery), separators=(",", ":")),
+        json.dumps({**facts(delivery), "handlers": handlers}, separators=(",", ":")),
     )

@@ -30,6 +30,8 @@ Kind: TypeAlias = Literal[
     "handler_failed",  # a handler raised
     "replied",  # every delivery, last
     "executed",  # an engine's worker has run an event
+    "put_off",  # an engine's worker cannot handle an event now, for a reason of its own
+    "handlers_missing",  # it has loaded some of the handlers only (once for each)
     "dead",  # an engine's worker has tried an event for the last time
     "swept",  # an event that an engine seems to have lost was dispatched again
 ]
@@ -44,6 +46,8 @@ _LEVELS: dict[str, int] = {
     "handler_failed": logging.ERROR,
     "replied": logging.INFO,
     "executed": logging.INFO,
+    "put_off": logging.ERROR,
+    "handlers_missing": logging.WARNING,
     "dead": logging.ERROR,
     "swept": logging.WARNING,
 }

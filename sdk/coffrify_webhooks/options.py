@@ -134,7 +134,18 @@ def store_of(store: Any) -> Store:
 
 def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
     """Return the dispatcher given, if any."""
-    if dispatcher is None or isinstance(dispatcher, Dispatcher):
+    if dispatcher is None:
+        return None
+    if isinstance(dispatcher, type):
+        raise ConfigurationError(
+            f"dispatcher is the class {dispatcher.__name__}; give an object of it"
+        )
+    if isinstance(dispatcher, Dispatcher):
+        if inspect.iscoroutinefunction(dispatcher.dispatch):
+            raise ConfigurationError(
+                f"{type(dispatcher).__name__}.dispatch is async; give a plain method, which is "
+                "called in a thread"
+            )
         return dispatcher
     if isinstance(dispatcher, str):
         scheme = dispatcher.partition(":")[0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from .dispatch.message import pack
 from .effects import Hand, LoadSecrets, Settings, Steps, Tell
@@ -123,11 +124,10 @@ def _report_on(
 
 def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outcome]:
     """Claim the event, then run it here or hand it over."""
-    if delivery.id is None:
-        if settings.dispatcher is not None:
-            return (yield from hand_over(settings, delivery, event, None, ""))
+    if delivery.id is None and settings.dispatcher is None:
         return (yield from run(settings, delivery, event, None, Claim("claimed")))
-    key = key_of(settings.name, delivery.id)
+    # Without an id a duplicate cannot be told, yet what is handed over must not be lost.
+    key = key_of(settings.name, delivery.id or f"no id: {uuid4()}")
     digest = sha256(delivery.body).hexdigest()
     # An engine may lose it: kept from before it is handed over, until it is done.
     body = None if settings.dispatcher is None else kept(settings, delivery.body)
@@ -153,7 +153,7 @@ def hand_over(
     settings: Settings,
     delivery: Delivery,
     event: Event,
-    key: str | None,
+    key: str,
     token: str,
     *,
     handlers: Sequence[str] = (),
@@ -163,17 +163,16 @@ def hand_over(
     handlers: who is thought to want the event, if this process has loaded none that does.
     """
     loaded = [handler.name for handler in settings.router.match(event)]
-    message = pack(settings.name, token, delivery, settings.clock(), loaded or handlers)
+    message = pack(settings.name, key, token, delivery, settings.clock(), loaded or handlers)
     try:
         yield Hand(message)
     except WebhookError:
         raise
     except Exception as error:
         raise DispatchError("the engine did not take the event") from error
-    if key is not None:
-        # False if a worker has the event already, and an error costs only a second hand-over.
-        with suppress(StoreUnavailable):
-            yield from ask("queued", key, token)
+    # False if a worker has the event already, and an error costs only a second hand-over.
+    with suppress(StoreUnavailable):
+        yield from ask("queued", key, token)
     return "queued"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 from . import bridge, leases, options, pipeline, worker
@@ -150,6 +150,11 @@ class Receiver:
         self._next_purge = 0.0
         self.store: Store = options.store_of(store)
         options.import_handlers(handlers)
+        if self.dispatcher is not None and self.keep_body < self.max_body:
+            logger.warning(
+                "keep_body is less than max_body: a larger event that the engine loses cannot be "
+                "dispatched again"
+            )
         attach = getattr(self.dispatcher, "attach", None)
         if attach is not None:
             attach(self)
@@ -334,12 +339,17 @@ class Receiver:
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
 
-    async def _perform_async(self, effect: Effect) -> Any:
+    async def _perform_async(self, effect: Effect) -> Any:  # noqa: PLR0911 - one for each kind
         if isinstance(effect, Tell):
             return self._tell(effect)
         if not isinstance(effect, Call):
             if isinstance(effect, Ask):
                 return await bridge.in_thread("stores", self._blocking, effect)
+            if isinstance(effect, Hand) and self.dispatcher is not None:
+                # Not behind others' work: the time for it has begun.
+                handed = bridge.submit("engines", self.dispatcher.dispatch, effect.message)
+                await bridge.ended(handed, _HAND_OVER)
+                return _taken(handed)
             return await bridge.in_thread("others", self.in_worker, self._blocking, effect)
         if effect.handler.atomic:
             return await bridge.in_thread("handlers", self.in_worker, self._atomically, effect)
@@ -383,11 +393,8 @@ class Receiver:
     def _dispatch(self, dispatcher: Dispatcher, message: Message) -> None:
         """Hand over within the time that the sender leaves us, even if the engine hangs."""
         handed = bridge.submit("engines", dispatcher.dispatch, message)
-        try:
-            handed.result(_HAND_OVER)
-        except FutureTimeoutError:
-            handed.cancel()
-            raise DispatchError("the engine did not take the event in time") from None
+        wait([handed], _HAND_OVER)
+        _taken(handed)
 
     def _tell(self, tell: Tell) -> None:
         notice = Notice(
@@ -405,6 +412,18 @@ class Receiver:
                 observer(notice)
             except Exception:  # noqa: BLE001 - a watcher must not change what it watches
                 logger.exception("an observer raised on %r", tell.kind)
+
+
+def _taken(handed: Future[Any]) -> None:
+    """Return if the engine has the event; raise otherwise."""
+    if not handed.done():
+        handed.cancel()
+        raise DispatchError("the engine did not take the event in time")
+    result = handed.result()
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()  # or Python would say, elsewhere, that nobody awaited it
+        raise DispatchError("dispatch() is async, so nothing was handed over; give a plain one")
 
 
 def _keep(keeper: leases.Keeper, effect: Effect, result: Any) -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from .dispatch.message import restore, unpack
+from .dispatch.message import handlers_in, restore, unpack
 from .effects import Settings, Steps, Tell
 from .errors import (
     Busy,
@@ -22,7 +22,6 @@ from .errors import (
 from .handling import ask, bury, kept, run
 from .identity import about, key_of, read
 from .pipeline import hand_over
-from .stores import Claim
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from .event import Event
     from .reply import Outcome
     from .retries import Retries
-    from .stores import Record
+    from .stores import Claim, Record
 
 __all__ = ["execute", "replay"]
 
@@ -44,7 +43,17 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     Raises Busy or HandlerError (or another WebhookError), so that the engine brings it back after
     `retry_after` seconds; returns "dead" once the last attempt has failed.
     """
-    event_id, token, delivery, known_handlers = unpack(message, settings.name)
+    try:
+        return (yield from _executed(settings, message))
+    except (Busy, HandlerError, MessageError):
+        raise  # in order, or told by whoever catches it
+    except WebhookError as error:
+        yield Tell("put_off", f"an event from the engine is put off: {error}", error=error)
+        raise
+
+
+def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
+    key, token, delivery, known_handlers = unpack(message, settings.name)
     try:
         event, _ = read(settings, delivery)
     except PayloadError:  # it was readable in the web process; trying again will not help
@@ -53,27 +62,27 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
             "process and the worker do not have the same Receiver(strict=...)"
         ) from None
     _refuse_without_handlers(settings)
-    if event_id is None:
-        outcome = yield from run(settings, delivery, event, None, Claim("claimed"))
+    digest = sha256(delivery.body).hexdigest()
+    known = about(settings, delivery, event)
+    body = kept(settings, delivery.body)
+    claim: Claim = yield from ask("claim", key, digest, settings.lease, token, known, body)
+    if claim.status == "conflict":
+        return (yield from bury(settings, key, digest, delivery, event))
+    if claim.status == "done":
+        return "duplicate"
+    if claim.status != "claimed":
+        raise Busy("this event is being handled by another worker right now")
+    loaded = {handler.name for handler in settings.router.match(event)}
+    missing = [name for name in known_handlers if name not in loaded]
+    if missing and not loaded:
+        work = _not_loaded(event, missing)
     else:
-        key = key_of(settings.name, event_id)
-        digest = sha256(delivery.body).hexdigest()
-        known = about(settings, delivery, event)
-        body = kept(settings, delivery.body)
-        claim: Claim = yield from ask("claim", key, digest, settings.lease, token, known, body)
-        if claim.status == "conflict":
-            return (yield from bury(settings, key, digest, delivery, event))
-        if claim.status == "done":
-            return "duplicate"
-        if claim.status != "claimed":
-            raise Busy("this event is being handled by another worker right now")
-        if known_handlers and not settings.router.match(event):
-            work = _not_loaded(event, known_handlers)
-        else:
-            work = run(settings, delivery, event, key, claim)
-        outcome = yield from _to_the_end(settings.retries, work, key, claim)
-        if outcome == "dead":
-            yield _told_dead(delivery, event, claim)
+        if missing and settings.first_time("missing", *missing):
+            yield _told_missing(delivery, event, missing)
+        work = run(settings, delivery, event, key, claim)
+    outcome, reason = yield from _to_the_end(settings.retries, work, key, claim)
+    if outcome == "dead":
+        yield _told_dead(delivery, event, claim, reason)
     yield Tell("executed", f"{event.type!a} {event.id!a}: {outcome}", delivery, event)
     return outcome
 
@@ -103,8 +112,10 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     if claim.status != "claimed":
         raise Busy("this event is being handled right now")
     if settings.dispatcher is not None:
-        # Somebody wanted it, or it would not be on record.
-        work = hand_over(settings, delivery, event, key, claim.token, handlers=_SOME)
+        wanted = handlers_in(record.delivery)
+        if record.status in ("dead", "failed", "conflict"):
+            wanted = wanted or _SOME  # or it would not have been tried
+        work = hand_over(settings, delivery, event, key, claim.token, handlers=wanted)
     else:
         work = run(settings, delivery, event, key, claim)
     outcome = yield from _replayed(work, record, key, claim)
@@ -152,21 +163,24 @@ def _not_loaded(event: Event, handlers: Sequence[str]) -> Steps[Outcome]:
     yield  # a generator, as its like
 
 
-def _to_the_end(retries: Retries, work: Steps[Outcome], key: str, claim: Claim) -> Steps[Outcome]:
-    """Run one attempt; if it fails leave the event queued, or dead after the last."""
+def _to_the_end(
+    retries: Retries, work: Steps[Outcome], key: str, claim: Claim
+) -> Steps[tuple[Outcome, str]]:
+    """Run one attempt; if it fails leave the event queued, or dead after the last, with why."""
     if claim.attempts > retries.attempts:
-        # Each attempt so far took its worker along, or the last could not be recorded.
-        yield from ask("dead", key, claim.token, "its worker died while handling it")
-        return "dead"
+        # Each attempt so far took its worker along, or could not be recorded.
+        reason = "its worker died while handling it, or could not record the end"
+        yield from ask("dead", key, claim.token, reason)
+        return "dead", reason
     try:
-        return (yield from work)
+        return (yield from work), ""
     except (ClaimLost, StoreUnavailable):
         raise
     except Exception as error:
         reason = getattr(error, "reason", "") or type(error).__name__
         if claim.attempts >= retries.attempts:
             yield from ask("dead", key, claim.token, reason)
-            return "dead"
+            return "dead", reason
         with suppress(StoreUnavailable):
             yield from ask("queued", key, claim.token, reason)
         if isinstance(error, WebhookError):
@@ -174,9 +188,17 @@ def _to_the_end(retries: Retries, work: Steps[Outcome], key: str, claim: Claim) 
         raise
 
 
-def _told_dead(delivery: Delivery, event: Event, claim: Claim) -> Tell:
+def _told_dead(delivery: Delivery, event: Event, claim: Claim, reason: str) -> Tell:
     text = (
-        f"{event.type!a} {event.id!a} is a dead letter after {claim.attempts} attempts; "
+        f"{event.type!a} {event.id!a} is a dead letter after {claim.attempts} attempts ({reason}); "
         "`coffrify-webhooks events replay` brings it back"
     )
     return Tell("dead", text, delivery, event)
+
+
+def _told_missing(delivery: Delivery, event: Event, missing: Sequence[str]) -> Tell:
+    text = (
+        f"this worker has not loaded {', '.join(missing)}, which the web process has for "
+        f"{event.type!a}; the other handlers run, and these do not"
+    )
+    return Tell("handlers_missing", text, delivery, event)

@@ -709,6 +709,11 @@ def receiver_of(app: Any, **options: Any) -> Receiver:
         ({"task_queues": [Queue("celery", durable=False)]}, "durable=False"),
         ({"task_queues": [Queue("celery", auto_delete=True)]}, "auto_delete"),
         ({"task_queues": [Queue("celery", message_ttl=5)]}, "message_ttl"),
+        ({"task_queues": [Queue("celery", no_ack=True)]}, "no_ack"),
+        (
+            {"task_queues": [Queue("celery", queue_arguments={"x-message-ttl": 5})]},
+            "x-message-ttl",
+        ),
     ],
 )  # fmt: skip
 def test_unsafe_setting(settings: dict[str, Any], says: str) -> None:
@@ -755,21 +760,56 @@ def test_configured_later(site: Site) -> None:
     assert site.deliver("evt_1").status == 200
 
 
+IN_MEMORY = """
+engine = adapter.CeleryDispatcher(app)
+Receiver("a secret", name="x", store="memory:", dispatcher=engine, router=router, lease=1)
+"""
+PATIENT = """
+@router.on("api_key.*")
+async def patient(event: Event) -> None:
+    note("begin", event)
+    while Path("hold").exists():
+        await asyncio.sleep(0.01)
+    note("end", event)
+"""
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
         (["--prefetch-multiplier", "4"], "", "worker_prefetch_multiplier is 4"),
         ([], "app.conf.broker_transport_options = {}", "'socket_timeout'"),
         ([], "app.conf.accept_content = ['yaml']", "accept_content"),
+        ([], "receiver.router._handlers.clear()", "no handler is registered"),
+        ([], IN_MEMORY, "a store in memory"),
     ],
 )
 def test_worker_refuses_to_start(site: Site, words: list[str], code: str, says: str) -> None:
     """A worker with unsafe settings ends at once, and says which it is: also its command line's."""
     site.add(code)
-    assert site.start(*words).wait(20) == 1
+    assert site.start(*words).wait(20) == 1, site.log()
     assert says in site.log()
     assert "Traceback" not in site.log()
     assert "ready" not in site.log()
+
+
+def test_worker_of_another_queue(site: Site) -> None:
+    """A worker that fetches none of our events starts with settings of its own, and says so."""
+    site.start("-Q", "emails", "--prefetch-multiplier", "4")
+    site.wait(lambda: " ready." in site.log())
+    assert "this worker handles no events" in site.log()
+
+
+def test_soft_time_limit(site: Site) -> None:
+    """An async handler that a soft time limit interrupts has ended before it is run again."""
+    site.add(PATIENT)
+    hold = site.touch("hold")
+    site.start("--soft-time-limit", "1")
+    site.deliver("evt_1", "api_key.created")
+    site.wait(lambda: site.journal().count("begin evt_1") == 2)
+    hold.unlink()
+    site.wait_until_done("evt_1")
+    assert site.journal().count("end evt_1") == 1
 
 
 def test_worker_without_receiver(site: Site) -> None:

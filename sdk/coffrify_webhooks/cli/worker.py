@@ -9,9 +9,9 @@ from typing import Any, Protocol, cast
 
 import click
 
+from coffrify_webhooks.dispatch import refuse_worker
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.receiver import Receiver
-from coffrify_webhooks.stores.memory import MemoryStore
 
 from .source import Source
 from .source import _receiver as _named
@@ -76,16 +76,7 @@ def _receiver(source: object, app: str | None) -> Receiver:
         found = _named(app)
     if found is None:
         raise ConfigurationError(f"--app {app}: there is no Receiver in this module")
-    if not len(found.router):
-        raise ConfigurationError(
-            "no handler is registered; import the module that holds them, or name it: "
-            'Receiver(handlers=("myapp.webhooks",))'
-        )
-    if isinstance(found.store, MemoryStore):
-        raise ConfigurationError(
-            "a store in memory is seen by its own process only; the worker and the web process "
-            "need a common one: Receiver(store=...)"
-        )
+    refuse_worker(found)
     return found
 
 

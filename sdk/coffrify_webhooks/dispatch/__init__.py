@@ -4,9 +4,14 @@ Without a dispatcher the handlers run inline: the sender waits for them, and its
 queue. With one, every event is handed over, and a worker calls `Receiver.execute`.
 """
 
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
-__all__ = ["Dispatcher", "Message"]
+from coffrify_webhooks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.receiver import Receiver
+
+__all__ = ["Dispatcher", "Message", "refuse_worker"]
 
 Message: TypeAlias = dict[str, Any]
 """What an engine carries: plain JSON, made by the receiver and given back to `execute`."""
@@ -24,3 +29,17 @@ class Dispatcher(Protocol):
         to look at its settings, or to know whose `execute` its worker is to call.
         """
         ...
+
+
+def refuse_worker(receiver: "Receiver") -> None:
+    """Raise ConfigurationError for a receiver with which no worker of an engine can do its work."""
+    if not len(receiver.router):
+        raise ConfigurationError(
+            "no handler is registered; import the module that holds them, or name it: "
+            'Receiver(handlers=("myapp.webhooks",))'
+        )
+    if type(receiver.store).__name__ == "MemoryStore":
+        raise ConfigurationError(
+            "a store in memory is seen by its own process only; the worker and the web process "
+            "need a common one: Receiver(store=...)"
+        )

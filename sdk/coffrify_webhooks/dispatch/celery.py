@@ -22,12 +22,14 @@ from coffrify_webhooks.errors import (
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
+from . import refuse_worker
 from .celery_settings import (
     AMQP,
     OPTIONS,
     REDIS,
     TASK,
     problems,
+    queue_of,
     refuse,
     transport_of,
     visibility_of,
@@ -97,6 +99,13 @@ class CeleryDispatcher:
     def attach(self, receiver: Receiver) -> None:
         """Remember whose `execute` a worker is to call; see `Dispatcher.dispatch`."""
         refuse(problems(self.app, self._task, (receiver,)))
+        known = self._task.line.receivers.setdefault(receiver.name, receiver)
+        if known is not receiver and known.router is not receiver.router:
+            logger.warning(
+                "there are two Receivers called %a with this Celery application, with handlers of "
+                "their own; the later one handles the events of both. Name one: Receiver(name=...)",
+                receiver.name,
+            )
         self._task.line.receivers[receiver.name] = receiver
 
     def dispatch(self, message: Message) -> None:
@@ -116,8 +125,17 @@ def _execute(task: Any, message: Any, due: float = 0.0) -> str | None:
     if not isinstance(name, str):
         logger.error("an event from the engine is dropped: it is not a message of ours")
         return None
-    if due > time.time():
-        return _again(task, message, due)
+    try:
+        if due > time.time():
+            return _again(task, message, due)
+        return _handled(task, name, message)
+    except _exceptions.Reject:
+        raise
+    except Exception as error:  # as a soft time limit that strikes between two steps
+        raise _exceptions.Reject(error, requeue=True) from error
+
+
+def _handled(task: Any, name: str, message: Any) -> str | None:
     try:
         receiver = task.line.receivers.get(name)
         if receiver is not None:
@@ -180,7 +198,16 @@ class _Check(_bootsteps.Step):  # type: ignore[misc]
         super().__init__(parent, **options)  # pyright: ignore[reportUnknownMemberType]
         task = parent.app.tasks[TASK]
         receivers = task.line.receivers
+        queue = queue_of(parent.app, task)
+        if queue is not None and queue not in parent.app.amqp.queues.consume_from:
+            if receivers:
+                logger.warning(
+                    "this worker handles no events: it does not fetch from their queue, %r", queue
+                )
+            return
         try:
+            for receiver in receivers.values():
+                refuse_worker(receiver)
             refuse(problems(parent.app, task, receivers.values(), parent))
         except ConfigurationError as error:
             logger.critical("%s", error)

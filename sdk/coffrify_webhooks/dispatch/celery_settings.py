@@ -23,6 +23,7 @@ __all__ = [
     "REDIS",
     "TASK",
     "problems",
+    "queue_of",
     "refuse",
     "transport_of",
     "visibility_of",
@@ -46,11 +47,12 @@ OPTIONS: dict[str, Any] = {
 REDIS = ("redis", "rediss", "sentinel")
 AMQP = ("amqp", "amqps", "pyamqp")
 _TRANSPORTS = (*REDIS, *AMQP, "sqs")
-_LOSING = ("auto_delete", "expires", "message_ttl", "max_length", "max_length_bytes")
+_LOSING = ("no_ack", "auto_delete", "expires", "message_ttl", "max_length", "max_length_bytes")
+_LOSING_ARGUMENTS = ("x-message-ttl", "x-expires", "x-max-length", "x-max-length-bytes")
 
 
 def visibility_of(app: Any) -> float:
-    return float(app.conf.broker_transport_options.get("visibility_timeout", _VISIBILITY))
+    return float(_number(app.conf.broker_transport_options, "visibility_timeout", _VISIBILITY))
 
 
 def transport_of(connection: Any) -> str:
@@ -117,9 +119,24 @@ def problems(
     yield from _queue_problems(app, task)
 
 
+def queue_of(app: Any, task: Any) -> str | None:
+    """Return the name of the queue that our task goes to, as far as it is known."""
+    try:
+        queue = app.amqp.router.route({}, TASK, ({}, 0.0), {}, task).get("queue")
+    except _exceptions.QueueNotFound:
+        return None
+    return None if queue is None else str(queue.name)
+
+
+def _number(options: dict[str, Any], name: str, default: float) -> float:
+    """Return a setting that has to be a number; 0 for what is none."""
+    value = options.get(name, default)
+    return value if isinstance(value, (int, float)) else 0.0
+
+
 def _redis_problems(options: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("socket_timeout", "socket_connect_timeout"):
-        if not 0 < (options.get(name) or 0) <= _LONGEST:
+        if not 0 < _number(options, name, 0) <= _LONGEST:
             text = (
                 f"broker_transport_options[{name!r}] is {options.get(name)!r}: a server that does "
                 "not answer any more would keep a worker for ever"
@@ -141,9 +158,8 @@ def _visibility_problems(app: Any, receivers: Iterable[Receiver]) -> Iterator[tu
         )
         yield text, f'"visibility_timeout": {max(300, 5 * lease):g}'
     # Kombu looks for what dead workers had at each tenth of these intervals, unless told.
-    every = options.get("unacked_restore_interval", 10) * options.get(
-        "unacked_restore_throttle", 10
-    )
+    interval = _number(options, "unacked_restore_interval", 10)
+    every = interval * _number(options, "unacked_restore_throttle", 10)
     if every > max(visibility, 10):
         text = (
             "broker_transport_options['unacked_restore_throttle'] lets Kombu look only every "
@@ -162,6 +178,8 @@ def _queue_problems(app: Any, task: Any) -> Iterator[tuple[str, str]]:
     if queue is None:
         return
     losing = [name for name in _LOSING if getattr(queue, name, None)]
+    arguments: dict[str, Any] = queue.queue_arguments or {}
+    losing += [name for name in _LOSING_ARGUMENTS if arguments.get(name)]
     if not queue.durable:
         losing.append("durable=False")
     if losing:

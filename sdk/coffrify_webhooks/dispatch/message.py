@@ -10,7 +10,7 @@ from coffrify_webhooks.errors import MessageError
 
 from . import Message
 
-__all__ = ["Unpacked", "facts", "pack", "restore", "unpack"]
+__all__ = ["Unpacked", "facts", "handlers_in", "pack", "restore", "unpack"]
 
 _VERSION = 1
 
@@ -18,14 +18,16 @@ _VERSION = 1
 class Unpacked(NamedTuple):
     """What a message holds."""
 
-    event_id: str | None
+    key: str
+    """Of the event in the store; made up for one without an id."""
     token: str
     delivery: Delivery
     handlers: tuple[str, ...]
 
 
-def pack(
+def pack(  # noqa: PLR0917 - what a message holds
     receiver: str,
+    key: str,
     token: str,
     delivery: Delivery,
     received_at: float,
@@ -38,6 +40,7 @@ def pack(
     return {
         "version": _VERSION,
         "receiver": receiver,
+        "claim": key,
         "token": token,
         "received_at": received_at,
         **facts(delivery),
@@ -64,6 +67,14 @@ def restore(text: str, body: bytes) -> Delivery:
         return _delivery(json.loads(text), body)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise MessageError("what the store kept of this delivery is damaged") from None
+
+
+def handlers_in(text: str) -> tuple[str, ...]:
+    """Return the handlers that wanted the delivery whose facts a store kept as JSON."""
+    try:
+        return tuple(map(str, json.loads(text).get("handlers", ())))
+    except (AttributeError, TypeError, ValueError):
+        return ()
 
 
 def _delivery(fields: Any, body: bytes) -> Delivery:
@@ -93,10 +104,11 @@ def unpack(message: Any, receiver: str) -> Unpacked:
         )
     try:
         delivery = _delivery(fields, b64decode(fields["body"], validate=True))
-        event_id, token = fields["id"], fields["token"]
+        event_id, key, token = fields["id"], fields["claim"], fields["token"]
         handlers = tuple(map(str, fields["handlers"]))
     except (KeyError, TypeError, ValueError, OverflowError):
         raise MessageError("the engine's message is damaged") from None
-    if not isinstance(token, str) or not (event_id is None or isinstance(event_id, str)):
+    known = isinstance(token, str) and isinstance(key, str) and key
+    if not known or not (event_id is None or isinstance(event_id, str)):
         raise MessageError("the engine's message is damaged")
-    return Unpacked(event_id, token, delivery, handlers)
+    return Unpacked(key, token, delivery, handlers)
