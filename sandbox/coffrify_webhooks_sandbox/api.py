@@ -143,8 +143,9 @@ class Api:
     async def _deliveries(self, request: Request) -> Response:
         endpoint = self._service.endpoint(request.path_params["id"])
         limit = _limit(request.query_params.get("limit", "50"))
-        found = self._service.database.deliveries(limit, endpoint_id=endpoint.id)
-        return json_response(_OK, _listed([self._shown(delivery) for delivery in found]))
+        found = self._service.database.deliveries(limit + 1, endpoint_id=endpoint.id)
+        shown = [self._shown(delivery) for delivery in found[:limit]]
+        return json_response(_OK, _listed(shown, more=len(found) > limit))
 
     def _shown(self, delivery: Delivery) -> dict[str, Any]:
         database = self._service.database
@@ -266,5 +267,5 @@ def _limit(text: str) -> int:
     return int(text)
 
 
-def _listed(data: list[Any]) -> dict[str, Any]:
-    return {"data": data, "has_more": False, "next_cursor": None}
+def _listed(data: list[Any], *, more: bool = False) -> dict[str, Any]:
+    return {"data": data, "has_more": more, "next_cursor": None}

@@ -51,9 +51,12 @@ def application(service: Service, *, host: str = "127.0.0.1") -> Starlette:
     dashboard = Dashboard(service)
 
     async def not_found(request: Request, _error: Exception) -> Response:
-        if "text/html" in request.headers.get("accept", ""):
+        path = request.url.path
+        # Under /v1 the guard asks for no key, and every program expects JSON.
+        is_api = path == "/v1" or path.startswith("/v1/")
+        if not is_api and "text/html" in request.headers.get("accept", ""):
             return dashboard.not_found(request)
-        message = f"there is nothing at {request.url.path[:200]!a}"
+        message = f"there is nothing at {path[:200]!a}"
         return error_response(SandboxError(404, "not_found", message))
 
     async def not_allowed(request: Request, error: Exception) -> Response:

@@ -101,7 +101,9 @@ def serving(app: Any) -> Generator[int]:
         return
     wsgi = _Threaded(("127.0.0.1", 0), _Quiet)
     wsgi.set_app(app)
-    thread = threading.Thread(target=wsgi.serve_forever, kwargs={"poll_interval": 0.02})
+    thread = threading.Thread(
+        target=wsgi.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield int(wsgi.server_port)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks_codegen.shape import is_list
+
+from .errors import SandboxError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Anchor", "Clock"]
+__all__ = ["END", "Anchor", "Clock", "anchor_of", "checked_skip", "checked_speed"]
+
+END = 253_000_000_000.0
+"""In the year 9987: later times cannot be written."""
+_FASTEST = 1_000_000
+_LONGEST_SKIP = 10 * 365 * 86_400
 
 
 class Anchor(NamedTuple):
@@ -20,11 +31,42 @@ class Anchor(NamedTuple):
     speed: float
 
 
+def checked_speed(speed: Any) -> float:
+    """Return a speed; raise ConfigurationError for what is none."""
+    if not _is_within(speed, _FASTEST):
+        raise ConfigurationError(
+            f"speed {speed!r}: give a number from 0 to {_FASTEST}; with 0 time stands still"
+        )
+    return speed
+
+
+def checked_skip(seconds: Any) -> float:
+    """Return how far to jump; raise SandboxError for what is no such time."""
+    if not _is_within(seconds, _LONGEST_SKIP):
+        raise _wrong("give a number from 0 to 10 years")
+    return seconds
+
+
+def anchor_of(text: str) -> Anchor | None:
+    """Read an anchor; None if there is none, or none that time could go on from."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    if not is_list(found) or len(found) != len(Anchor._fields):
+        return None
+    sandbox, wall, speed = found
+    if _is_within(sandbox, END) and _is_within(wall, END) and _is_within(speed, _FASTEST):
+        return Anchor(sandbox, wall, speed)
+    return None
+
+
 class Clock:
     """Tells the sandbox's time, which passes `speed` times as fast as ours.
 
     With `speed=0` it stands still, and moves by `skip` alone: for tests of what takes days.
     Signatures carry the time of the wall, since a receiver compares them with its own clock.
+    It never goes back, whatever the wall's clock does. since: a moment that has been already.
     """
 
     def __init__(
@@ -32,41 +74,62 @@ class Clock:
         speed: float = 1.0,
         *,
         anchor: Anchor | None = None,
+        since: float = 0.0,
         wall: Callable[[], float] = time.time,
     ) -> None:
+        self._speed = checked_speed(speed)
         self._wall = wall
         moment = wall()
         # Where the last sandbox left off: its time went on at its own speed.
         begin = moment if anchor is None else _at(anchor, moment)
-        self._anchor = Anchor(begin, moment, speed)
+        self._latest = min(END, max(begin, since))
+        self._seen = moment
+        self._anchor = Anchor(self._latest, moment, speed)
 
     @property
     def anchor(self) -> Anchor:
         """From what to go on after a restart."""
-        return self._anchor
+        now = self.now()
+        return Anchor(now, self._seen, self._speed)
 
     @property
     def speed(self) -> float:
         """How many seconds pass here in one of the wall's."""
-        return self._anchor.speed
+        return self._speed
 
     def now(self) -> float:
         """Return the sandbox's time, in seconds since 1970."""
-        return _at(self._anchor, self._wall())
+        moment = self._wall()
+        if moment < self._seen:  # it was set back: time goes on from where it was
+            self._anchor = Anchor(self._latest, moment, self._speed)
+        self._seen = moment
+        self._latest = max(self._latest, min(END, _at(self._anchor, moment)))
+        return self._latest
 
     def skip(self, seconds: float) -> None:
-        """Jump ahead."""
-        moment = self._wall()
-        self._anchor = Anchor(_at(self._anchor, moment) + seconds, moment, self.speed)
+        """Jump ahead; raise SandboxError for less than 0, or more than 10 years."""
+        then = self.now() + checked_skip(seconds)
+        if then > END:
+            raise _wrong("that is after the year 9986, where this calendar ends")
+        self._latest = then
+        self._anchor = Anchor(then, self._seen, self._speed)
 
     def seconds_until(self, moment: float) -> float:
-        """Return how many of the wall's seconds are left; infinitely many if time stands still."""
+        """Return how many of the wall's seconds are left; infinitely many if it never comes."""
         left = max(0.0, moment - self.now())
-        if left and not self.speed:
+        if left and (not self._speed or moment > END):
             return math.inf
-        return left / self.speed if left else 0.0
+        return left / self._speed if left else 0.0
 
 
 def _at(anchor: Anchor, wall: float) -> float:
-    # A wall clock that was set back must not take the sandbox back in time.
     return anchor.sandbox + max(0.0, wall - anchor.wall) * anchor.speed
+
+
+def _is_within(value: Any, most: float) -> TypeGuard[float]:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and 0 <= value <= most  # never true of NaN
+
+
+def _wrong(remedy: str) -> SandboxError:
+    return SandboxError(400, "invalid_parameter", f"seconds: {remedy}", "seconds")

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import secrets
+import sqlite3
 import time
 import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+from coffrify_webhooks.errors import WebhookError
+
 from .manners import manner_of
 from .records import Attempt, Delivery, Event
-from .sender import Answer, Request
-from .settling import begun, expired, failing, settled
+from .sender import Answer, Request, checked_url
+from .settling import begun, expired, settled
 from .signing import Encoding, new_secret, signed
 from .views import body_of, endpoint_view, written
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from random import Random
 
     from .clock import Clock
@@ -28,11 +32,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Courier", "Transport", "new_delivery"]
 
+_log = logging.getLogger(__name__)
+
 _CONCURRENCY = 50
 _LONGEST_SLEEP = 3600.0
 _AGENT = "coffrify-webhooks-sandbox"
 """The vendor's own is not known."""
 _PRUNE_EVERY = 1000
+_PAUSE = 1.0
+"""Seconds, before what could not be recorded (the disk is full?) is tried again."""
 _FAILED_FINAL = "webhook.delivery_failed_final"
 _DISABLED = "webhook.endpoint_disabled"
 _KILLED = "the sandbox was stopped while it was sending"
@@ -44,10 +52,10 @@ class Transport(Protocol):
     async def send(self, request: Request) -> Answer: ...
 
 
-def new_delivery(event: Event, endpoint_id: str, at: float, manner: str = "") -> Delivery:
+def new_delivery(event_id: str, endpoint_id: str, at: float, manner: str = "") -> Delivery:
     """Return a delivery that is due at a moment."""
     return Delivery(
-        f"dlv_{secrets.token_hex(12)}", event.id, endpoint_id, "pending", at, at, manner=manner
+        f"dlv_{secrets.token_hex(12)}", event_id, endpoint_id, "pending", at, at, manner=manner
     )
 
 
@@ -58,7 +66,10 @@ def _unheard(_delivery_id: str) -> None:
 class Courier:
     """Sends each delivery when it is due, up to 50 at a time.
 
-    changed: called with a delivery's id whenever something has become of it.
+    allowed: hosts to send to beside this machine. changed: called with a delivery's id whenever
+    something has become of it. pause: seconds, until what could not be recorded is tried again.
+
+    Nothing ends it but being cancelled: what goes wrong is logged, and tried again.
     """
 
     def __init__(
@@ -70,6 +81,8 @@ class Courier:
         random: Random,
         *,
         encoding: Encoding = "every",
+        allowed: Collection[str] = (),
+        pause: float = _PAUSE,
         wall: Callable[[], float] = time.time,
         changed: Callable[[str], None] | None = None,
     ) -> None:
@@ -79,6 +92,8 @@ class Courier:
         self._event_types = event_types
         self._random = random
         self._encoding: Encoding = encoding
+        self._allowed = allowed
+        self._pause = pause
         self._wall = wall
         self._changed = changed or _unheard
         self._news = asyncio.Event()
@@ -93,12 +108,23 @@ class Courier:
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
-        self._take_up()
+        taken_up = False
         try:
             while True:
                 self._news.clear()
-                self._start_due()
-                await self._wait()
+                try:
+                    if not taken_up:
+                        self._take_up()
+                        taken_up = True
+                    fine = self._start_due()
+                    seconds = self._left()
+                except Exception:  # noqa: BLE001 - logged; nothing ends the courier
+                    _log.exception("the sandbox cannot look for what is due; it will try again")
+                    fine, seconds = False, 0.0
+                if fine:
+                    await self._wait(seconds)
+                else:
+                    await asyncio.sleep(self._pause)
         finally:
             for task in self._sending:
                 task.cancel()
@@ -114,29 +140,45 @@ class Courier:
             attempt = self._database.attempts(delivery.id)[-1]
             self._settle(attempt, Answer(None, _KILLED, 0.0))
 
-    def _start_due(self) -> None:
+    def _start_due(self) -> bool:
+        """Begin with what is due; False if some of it could not be begun."""
         room = _CONCURRENCY - len(self._sending)
         if room <= 0:
-            return
+            return True
+        fine = True
         now = self._clock.now()
         for delivery in self._database.due(now, room):
-            if (dead := expired(delivery, now)) is not None:
-                self._bury(dead)
-                continue
-            endpoint = self._database.endpoint(delivery.endpoint_id)
-            event = self._database.event(delivery.event_id)
-            if endpoint is None or event is None:
-                self._database.replace(replace(delivery, status="cancelled", next_at=None))
-                continue
-            # Marked here, not in the task: until that begins, it might be taken up again.
-            attempt, request = self._begin(delivery, endpoint, event)
-            task = asyncio.create_task(self._send(attempt, request))
-            self._sending.add(task)
-            task.add_done_callback(self._ended)
-            self._quiet.clear()
-            self._changed(delivery.id)
+            try:
+                self._start(delivery, now)
+            except Exception as error:  # noqa: BLE001 - logged; nothing ends the courier
+                _log.exception(
+                    "delivery %s could not be begun; it will be tried again", delivery.id
+                )
+                fine = False
+                if isinstance(error, sqlite3.Error):
+                    break  # the others would fare no better
         if not self._sending and self._clock.seconds_until(self._next_due()) > 0:
             self._quiet.set()
+        return fine
+
+    def _start(self, delivery: Delivery, now: float) -> None:
+        if (dead := expired(delivery, now)) is not None:
+            self._bury(dead)
+            return
+        endpoint = self._database.endpoint(delivery.endpoint_id)
+        event = self._database.event(delivery.event_id)
+        if endpoint is None or event is None:
+            self._database.replace(replace(delivery, status="cancelled", next_at=None))
+            self._changed(delivery.id)
+            return
+        request = self._request(delivery, endpoint, event)
+        # Marked here, not in the task: until that begins, it might be taken up again.
+        attempt = self._begin(delivery, event, request)
+        task = asyncio.create_task(self._send(attempt, request))
+        self._sending.add(task)
+        task.add_done_callback(self._ended)
+        self._quiet.clear()
+        self._changed(delivery.id)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
@@ -148,11 +190,14 @@ class Courier:
         due = self._database.next_due()
         return math.inf if due is None else due
 
-    async def _wait(self) -> None:
-        """Wait until something is due, an attempt has ended, or something is new."""
-        seconds = _LONGEST_SLEEP
-        if len(self._sending) < _CONCURRENCY:
-            seconds = min(seconds, self._clock.seconds_until(self._next_due()))
+    def _left(self) -> float:
+        """Return how many of the wall's seconds are left until there is something to do."""
+        if len(self._sending) >= _CONCURRENCY:
+            return _LONGEST_SLEEP
+        return min(_LONGEST_SLEEP, self._clock.seconds_until(self._next_due()))
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait for some time, or until an attempt has ended, or something is new."""
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
@@ -161,20 +206,52 @@ class Courier:
 
     # --- one attempt --------------------------------------------------------------------------
 
-    def _begin(
-        self, delivery: Delivery, endpoint: Endpoint, event: Event
-    ) -> tuple[Attempt, Request]:
-        request = self._request(delivery, endpoint, event)
+    def _begin(self, delivery: Delivery, event: Event, request: Request | str) -> Attempt:
         number = len(self._database.attempts(delivery.id)) + 1
-        headers = tuple(request.headers.items())
+        headers = () if isinstance(request, str) else tuple(request.headers.items())
         now, wall = self._clock.now(), self._wall()
-        attempt = Attempt(0, delivery.id, number, now, wall, headers, request.body)
-        return self._database.begin(begun(delivery), attempt), request
+        attempt = Attempt(0, delivery.id, number, now, wall, headers, event.body)
+        return self._database.begin(begun(delivery), attempt)
 
-    async def _send(self, attempt: Attempt, request: Request) -> None:
-        self._settle(attempt, await self._transport.send(request))
+    async def _send(self, attempt: Attempt, request: Request | str) -> None:
+        answer = await self._answer(request)
+        failed = False
+        while True:  # what came is kept here until it is recorded
+            try:
+                self._settle(attempt, answer)
+            except Exception:  # noqa: BLE001 - logged; nothing ends the courier
+                if not failed:
+                    _log.exception(
+                        "what came of delivery %s could not be recorded; it is tried every %g s",
+                        attempt.delivery_id,
+                        self._pause,
+                    )
+                failed = True
+                await asyncio.sleep(self._pause)
+            else:
+                return
 
-    def _request(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request:
+    async def _answer(self, request: Request | str) -> Answer:
+        if isinstance(request, str):
+            return Answer(None, request, 0.0)
+        try:
+            return await self._transport.send(request)
+        except Exception as error:  # noqa: BLE001 - logged; nothing ends the courier
+            _log.exception("an attempt could not be made")
+            return Answer(None, f"the sandbox could not send it ({type(error).__name__})", 0.0)
+
+    def _request(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request | str:
+        """Return what to send, or why it must or can not be sent; that is then a failed attempt."""
+        try:
+            checked_url(endpoint.url, self._allowed)  # others may have been allowed when it was set
+            return self._signed(delivery, endpoint, event)
+        except WebhookError as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - logged; nothing ends the courier
+            _log.exception("delivery %s could not be written", delivery.id)
+            return f"the sandbox could not write it ({type(error).__name__})"
+
+    def _signed(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request:
         manner = manner_of(delivery.manner)
         keys = (new_secret(),) if manner.forged else endpoint.secrets_at(self._clock.now())
         moment = self._wall() + manner.skew
@@ -202,6 +279,7 @@ class Courier:
         endpoint = self._database.endpoint(delivery.endpoint_id)
         if delivery.status != "sending" or endpoint is None:
             self._database.finish(attempt, delivery, None)
+            self._changed(delivery.id)
             return
         now = self._clock.now()
         success = attempt.is_success
@@ -218,10 +296,8 @@ class Courier:
     def _bury(self, dead: Delivery) -> None:
         endpoint = self._database.endpoint(dead.endpoint_id)
         if endpoint is not None:
-            now = self._clock.now()
-            after = failing(endpoint)
-            follow = self._following(dead, endpoint, after, now)
-            self._database.replace(dead, after, add=follow)
+            follow = self._following(dead, endpoint, endpoint, self._clock.now())
+            self._database.replace(dead, add=follow)
         self._changed(dead.id)
         self._news.set()
 
@@ -234,7 +310,7 @@ class Courier:
         if event is None:
             return made
         if delivery.status == "success" and manner_of(delivery.manner).again:
-            again = new_delivery(event, delivery.endpoint_id, now)
+            again = new_delivery(event.id, delivery.endpoint_id, now)
             made.append(replace(again, replay_of=delivery.id))
         # What is told of a failure is not told of again: two dead endpoints would never end.
         if delivery.status == "dead_letter" and not event.type.startswith("webhook."):
@@ -255,4 +331,4 @@ class Courier:
         event_id = str(uuid.uuid4())
         body = written(body_of(event_id, event_type, endpoint_view(about)))
         event = Event(event_id, event_type, body, now)
-        return [event, *(new_delivery(event, other.id, now) for other in others)]
+        return [event, *(new_delivery(event.id, other.id, now) for other in others)]

@@ -6,15 +6,16 @@ Every method is one transaction. All are called from one thread.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_codegen.shape import is_list
 
-from .clock import Anchor
+from .clock import END, Anchor, anchor_of
 from .records import Attempt, Delivery, Endpoint, Event
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Database:
 
     def __init__(self, path: Path | str | None = None) -> None:
         name = ":memory:" if path is None else str(path)
+        if name != ":memory:":
+            _create(name)
         try:
             self._file = sqlite3.connect(
                 name, timeout=1, isolation_level=None, check_same_thread=False
@@ -127,8 +130,15 @@ class Database:
 
     def anchor(self) -> Anchor | None:
         """Return where the clock of the last sandbox stood."""
-        text = self.setting("anchor", "")
-        return Anchor(*json.loads(text)) if text else None
+        return anchor_of(self.setting("anchor", ""))
+
+    def latest(self) -> float:
+        """Return the latest moment at which something was sent or made."""
+        query = (
+            "SELECT max(at) FROM (SELECT max(at) AS at FROM attempts WHERE at <= ? UNION ALL "
+            "SELECT max(created_at) FROM events WHERE created_at <= ?)"
+        )
+        return float(self._file.execute(query, (END, END)).fetchone()[0] or 0.0)
 
     # --- records ------------------------------------------------------------------------------
 
@@ -242,6 +252,18 @@ class Database:
         found = self._find(Delivery, where, *(delivery.id for delivery in deliveries))
         return {delivery.replay_of or "": delivery for delivery in found}
 
+    def dead_letters(self, limit: int) -> list[Delivery]:
+        """Return dead letters of active endpoints, not replayed since; the oldest first."""
+        return self._find(
+            Delivery,
+            "status = 'dead_letter' AND event_id IN (SELECT id FROM events) AND endpoint_id IN "
+            "(SELECT id FROM endpoints WHERE is_active) AND id NOT IN (SELECT replayed.id FROM "
+            "deliveries AS replay JOIN deliveries AS replayed ON replayed.id = replay.replay_of "
+            "WHERE replay.created_at >= coalesce((SELECT max(at) FROM attempts WHERE "
+            "delivery_id = replayed.id), 0)) ORDER BY number LIMIT ?",
+            limit,
+        )
+
     # --- the schedule -------------------------------------------------------------------------
 
     def due(self, now: float, limit: int) -> list[Delivery]:
@@ -351,6 +373,12 @@ class Database:
         marks = ", ".join(f"{name} = ?" for name in values)
         query = f"UPDATE {_TABLES[type(record)]} SET {marks} WHERE id = ?"
         self._file.execute(query, [*values.values(), record.id])
+
+
+def _create(name: str) -> None:
+    """Create a file that only its owner reads: it will hold secrets, and the API key."""
+    with suppress(OSError):  # it is there, or cannot be: SQLite says what is wrong
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _marks(records: Sequence[Any]) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft7Validator, Draft202012Validator
 from jsonschema.exceptions import (
+    SchemaError,
     ValidationError,
     best_match,  # pyright: ignore[reportUnknownVariableType] - its stub leaves it open
 )
@@ -18,8 +20,10 @@ from referencing.exceptions import Unresolvable
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError, CatalogEvent, load
+from coffrify_webhooks_codegen.shape import is_mapping
 
 from .errors import SandboxError
+from .limits import TOO_DEEP, is_deep
 from .payload import random_data
 
 if TYPE_CHECKING:
@@ -37,7 +41,7 @@ class EventTypes:
     """The catalog as the sandbox uses it.
 
     source: a file; without one, the catalog that comes with the package. Raises
-    ConfigurationError for a catalog that cannot be read.
+    ConfigurationError for a catalog that cannot be read, or has a schema that is none.
     """
 
     def __init__(self, source: Path | str | None = None) -> None:
@@ -46,6 +50,9 @@ class EventTypes:
         except CatalogError as error:
             raise ConfigurationError(f"the catalog cannot be used: {error}") from error
         self._by_name = {event.type: event for event in self.catalog.events}
+        if source is not None:  # ours is known to be sound
+            for event in self.catalog.events:
+                _check_schema(event)
 
     @property
     def names(self) -> list[str]:
@@ -79,7 +86,8 @@ class EventTypes:
 
     def check(self, name: str, data: Any) -> None:
         """Raise SandboxError, naming the field, for data that breaks the event type's schema."""
-        error = self._error(self.get(name), data)
+        event = self.get(name)
+        error = ("data", TOO_DEEP) if is_deep(data) else self._error(event, data)
         if error is not None:
             raise SandboxError(400, "invalid_data", f"{error[0]}: {error[1]}", error[0])
 
@@ -91,7 +99,10 @@ class EventTypes:
         event = self.get(name)
         example = event.example.get("data") if event.example else None
         for _ in range(_TRIES):
-            data = random_data(event.schema, example, now, random)
+            try:
+                data = random_data(event.schema, example, now, random)
+            except SandboxError:
+                break
             if self._error(event, data) is None:
                 return data
         if example is not None and self._error(event, example) is None:
@@ -108,6 +119,9 @@ class EventTypes:
             found = cast("object", best_match(self._validator(event.type).iter_errors(data)))
         except (Unresolvable, RecursionError):
             return "data", "its schema in the catalog cannot be resolved"
+        except Exception as error:  # noqa: BLE001 - of a stranger's schema anything may come
+            reason = f"{type(error).__name__}: {error}"[:200]
+            return "data", f"its schema in the catalog cannot be used ({reason!a})"
         if not isinstance(found, ValidationError):
             return None
         place = "".join(
@@ -118,6 +132,32 @@ class EventTypes:
     @lru_cache(maxsize=512)  # noqa: B019 - there is one of these in a process
     def _validator(self, name: str) -> Validator:
         schema: Any = self._by_name[name].schema
-        kind = validator_for(schema, Draft202012Validator)
+        kind = _kind_of(schema)
         # A registry of its own: a reference to the network must stay unresolved.
         return kind(schema, registry=Registry[Any]())
+
+
+def _kind_of(schema: Any) -> type[Validator]:
+    """Return what checks data against a schema; one that does not name its draft may be of two."""
+    kind = validator_for(schema, Draft202012Validator)
+    if is_mapping(schema) and "$schema" not in schema:
+        for other in (Draft202012Validator, Draft7Validator):
+            with suppress(SchemaError):
+                other.check_schema(schema)
+                return other
+    return kind
+
+
+def _check_schema(event: CatalogEvent) -> None:
+    """Raise ConfigurationError for a schema that is none."""
+    schema: Any = event.schema
+    try:
+        _kind_of(schema).check_schema(schema)
+    except Exception as error:
+        if isinstance(error, SchemaError):
+            place = "/".join(["", *map(str, error.absolute_path)])
+            reason = f"{error.message[:200]}, at {place[:200]}" if place else error.message[:200]
+        else:
+            reason = f"{type(error).__name__}: {error}"[:200]
+        message = f"the catalog cannot be used: {event.type}: its schema is none: {reason}"
+        raise ConfigurationError(message) from error

@@ -8,7 +8,6 @@ machine as its host: else a name that an attacker lets point here would count as
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 import ipaddress
 from typing import TYPE_CHECKING
@@ -101,7 +100,7 @@ class Guard:
         if scheme.lower() == "basic":
             try:
                 _, _, given = base64.b64decode(given).decode("latin-1").partition(":")
-            except binascii.Error:
+            except ValueError:
                 return False
         return hmac.compare_digest(given.strip().encode(), self._api_key)
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 
+from .errors import SandboxError
+from .limits import DEEPEST
 from .resolving import resolved
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ __all__ = ["random_data"]
 _MISSING = object()
 _DEEPEST = 12
 _MOST_ITEMS = 3
+_LONGEST = 1000
+"""Characters of a text, and items of a list, that a schema may ask for."""
+_MOST_VALUES = 20_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _RUN = re.compile(r"[0-9]+|[A-Z]+|[a-z]+")
@@ -46,10 +51,15 @@ _WORDS = (
 def random_data(schema: Any, example: Any, now: float, random: Random) -> Any:
     """Make data that fits a schema as far as we understand it; see `schemas` for whether it does.
 
-    example: data of the event type, or None. now: seconds since 1970; times lie around it.
+    example: data of the event type, or None. now: seconds since 1970; times lie around it. Raises
+    SandboxError for a schema that asks for too much, or that we cannot follow.
     """
     shown = _MISSING if example is None else example
-    return _Maker(schema, _earliest(example), now, random).value(schema, shown, _DEEPEST)
+    try:
+        return _Maker(schema, _earliest(example), now, random).value(schema, shown, _DEEPEST)
+    except Exception as error:
+        message = "data could not be made up from the schema; give it yourself"
+        raise SandboxError(400, "no_data", message, "data") from error
 
 
 class _Maker:
@@ -59,8 +69,12 @@ class _Maker:
         self._shift = self._now - (earliest or self._now)
         self._random = random
         self._fresh: dict[str, str] = {}
+        self._left = _MOST_VALUES
 
     def value(self, schema: Any, example: Any, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0 or depth < _DEEPEST - DEEPEST:
+            raise ValueError("the schema asks for too much")
         schema = resolved(schema, self._root)
         if "const" in schema:
             return schema["const"]
@@ -98,7 +112,8 @@ class _Maker:
 
     def _object(self, schema: Mapping[str, Any], example: Any, depth: int) -> dict[str, Any]:
         shown = _object_of(example)
-        asked: list[str] = list(schema.get("required", ()))
+        wanted = schema.get("required")
+        asked = [name for name in wanted if isinstance(name, str)] if is_list(wanted) else []
         fields = _object_of(schema.get("properties"))
         made: dict[str, Any] = {}
         for name in [*dict.fromkeys([*shown, *asked])]:
@@ -112,12 +127,18 @@ class _Maker:
 
     def _array(self, schema: Mapping[str, Any], example: Any, depth: int) -> list[Any]:
         shown: list[Any] = example if is_list(example) else []
-        least = schema.get("minItems", 0)
+        least = _within_reason(schema.get("minItems", 0))
+        first, items = _items_of(schema)
         most = max(least, min(schema.get("maxItems", _MOST_ITEMS), len(shown) or _MOST_ITEMS))
         count = least if depth <= 0 else self._random.randint(max(least, min(1, most)), most)
-        items = schema.get("items", True)
+        if items is False:
+            count = min(count, len(first))
         return [
-            self.value(items, shown[index % len(shown)] if shown else _MISSING, depth - 1)
+            self.value(
+                first[index] if index < len(first) else items,
+                shown[index % len(shown)] if shown else _MISSING,
+                depth - 1,
+            )
             for index in range(count)
         ]
 
@@ -146,7 +167,8 @@ class _Maker:
                 return self._like(shown) or f"https://example.com/{self._word()}"
             case _:
                 text = self._like(shown) or self._word()
-        least, most = schema.get("minLength", 0), schema.get("maxLength", len(text) + 1)
+        least = _within_reason(schema.get("minLength", 0))
+        most = schema.get("maxLength", len(text) + 1)
         return text[:most].ljust(least, "x")
 
     def _like(self, shown: str) -> str:
@@ -179,6 +201,21 @@ class _Maker:
 
     def _word(self) -> str:
         return self._random.choice(_WORDS)
+
+
+def _within_reason(size: Any) -> int:
+    if size > _LONGEST:
+        raise ValueError("the schema asks for too much")
+    return int(size)
+
+
+def _items_of(schema: Mapping[str, Any]) -> tuple[list[Any], Any]:
+    """Return the schemas of a list's first items, by either way to say it, and of all others."""
+    items = schema.get("items", True)
+    if is_list(items):
+        return items, schema.get("additionalItems", True)
+    first = schema.get("prefixItems")
+    return first if is_list(first) else [], items
 
 
 def _earliest(example: Any) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks_codegen.shape import is_mapping
+from coffrify_webhooks_codegen.shape import is_list, is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,14 +24,16 @@ def resolved(schema: Any, root: Any) -> Mapping[str, Any]:
         part = left.pop()
         if not is_mapping(part):
             continue
-        left += part.get("allOf", ())
+        if is_list(parts := part.get("allOf")):
+            left += parts
         if isinstance(reference := part.get("$ref"), str):
             left.append(_target(reference, root))
         for key, value in part.items():
-            if key == "properties" and key in merged:
-                merged[key] = {**merged[key], **value}
-            elif key == "required" and key in merged:
-                merged[key] = [*merged[key], *value]
+            before = merged.get(key)
+            if key == "properties" and is_mapping(before) and is_mapping(value):
+                merged[key] = {**before, **value}
+            elif key == "required" and is_list(before) and is_list(value):
+                merged[key] = [*before, *value]
             elif key not in ("$ref", "allOf"):
                 merged.setdefault(key, value)
     return merged

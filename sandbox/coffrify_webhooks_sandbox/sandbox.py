@@ -180,9 +180,8 @@ class Sandbox:
     # --- time ---------------------------------------------------------------------------------
 
     def skip(self, seconds: float, timeout: float = _PATIENCE) -> None:
-        """Let time pass, and return once what became due has been sent."""
-        self._call(lambda: self._service.skip(seconds))
-        self._wait(self._service.courier.quiet(), timeout)
+        """Let time pass; what becomes due in it is sent when it is due, one after another."""
+        self._wait(self._service.pass_time(seconds), timeout)
 
     def skip_to_next(self, timeout: float = _PATIENCE) -> bool:
         """Let time pass until something is due, and return once it has been sent.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import socket
+import ssl
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,9 +20,9 @@ with needs("sandbox"):
     import httpx2
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Mapping
+    from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 
-__all__ = ["Answer", "Request", "Sender", "checked_url"]
+__all__ = ["Answer", "Request", "Sender", "allowed_hosts", "checked_url"]
 
 _MOST_KEPT = 65_536
 """Bytes of an answer's body that are read."""
@@ -75,8 +77,8 @@ class Sender:
             error = f"no answer within {self._timeout:g} s"
         except _CutOffError:
             error = "cut off in the middle, as asked"
-        except httpx2.ConnectError:
-            error = "nobody listens there"
+        except httpx2.ConnectError as failure:
+            error = _unconnected(failure)
         except httpx2.TimeoutException:
             error = f"no answer within {self._timeout:g} s"
         except Exception as failure:  # noqa: BLE001 - a receiver can do anything
@@ -117,6 +119,24 @@ async def _body_of(request: Request) -> AsyncIterator[bytes]:
     for start in range(0, len(body), size):
         await asyncio.sleep(request.drip / _DRIPS)
         yield body[start : start + size]
+
+
+def _unconnected(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLError):
+            why = getattr(cause, "verify_message", "") or cause.reason or "no TLS is spoken there"
+            return f"TLS failed ({why})"
+        if isinstance(cause, socket.gaierror):
+            return "its host name is not known"
+        cause = cause.__cause__ or cause.__context__
+    return "nobody listens there"
+
+
+def allowed_hosts(hosts: Iterable[str]) -> frozenset[str]:
+    """Return hosts as they are compared; a text is one host."""
+    given = (hosts,) if isinstance(hosts, str) else hosts
+    return frozenset(host.strip().removeprefix("[").removesuffix("]").lower() for host in given)
 
 
 def checked_url(url: Any, allowed: Collection[str]) -> str:

@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import json
 import secrets
+import sqlite3
 import uuid
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from .clock import Clock
+from coffrify_webhooks.errors import ConfigurationError
+
+from .clock import Clock, checked_skip, checked_speed
 from .courier import Courier, new_delivery
 from .database import Database
 from .errors import SandboxError
 from .event_types import EventTypes
 from .manners import manner_of
 from .records import Delivery, Endpoint, Event
-from .sender import Sender, checked_url
+from .sender import Sender, allowed_hosts, checked_url
 from .settling import tried_again
-from .signing import Encoding, new_secret
+from .signing import Encoding, checked_encoding, new_secret, readings
 from .views import body_of, with_fields, written
 
 if TYPE_CHECKING:
@@ -56,15 +61,17 @@ class Service:
         api_key: str | None = None,
         random: Random | None = None,
     ) -> None:
+        checked_speed(speed)
+        self._encoding: Encoding = checked_encoding(encoding)
+        self._allowed = allowed_hosts(allow_hosts)
         self.event_types = EventTypes(catalog)
         self.database = Database(db)
-        self.clock = Clock(speed, anchor=self.database.anchor())
+        self.clock = Clock(speed, anchor=self.database.anchor(), since=self.database.latest())
         self._keep_time()
-        self.api_key = api_key or self.database.setting(
+        self.api_key = (api_key or "").strip() or self.database.setting(
             "api_key", f"cfy_test_{secrets.token_hex(16)}"
         )
         self.database.set("api_key", self.api_key)
-        self._allowed = frozenset(allow_hosts)
         self._random = random or Random()
         self._watchers: set[Callable[[str], None]] = set()
         self._sender = Sender()
@@ -74,7 +81,8 @@ class Service:
             self._sender,
             self.event_types,
             self._random,
-            encoding=encoding,
+            encoding=self._encoding,
+            allowed=self._allowed,
             changed=self._changed,
         )
 
@@ -87,6 +95,8 @@ class Service:
 
     def close(self) -> None:
         """Let go of the file."""
+        with suppress(sqlite3.Error):  # the disk is full, or it was closed before
+            self._keep_time()
         self.database.close()
 
     # --- endpoints ----------------------------------------------------------------------------
@@ -129,7 +139,7 @@ class Service:
             _text("" if description is None else description, "description"),
             self._events(events),
             is_active=True,
-            secret=secret or new_secret(),
+            secret=new_secret() if secret is None else self._secret(secret),
             old_secret=None,
             old_until=None,
             created_at=self.clock.now(),
@@ -179,13 +189,31 @@ class Service:
             or not 0 <= grace_hours <= _LONGEST_GRACE
         ):
             raise _invalid("give hours from 0 to 168", "grace_hours")
-        until = self.clock.now() + grace_hours * 3600
+        now = self.clock.now()
+        if endpoint.old_until is not None and len(endpoint.secrets_at(now)) > 1:
+            end = datetime.fromtimestamp(endpoint.old_until, UTC)
+            raise SandboxError(
+                409,
+                "rotation_in_grace",
+                f"the secret before still signs too, until {end:%Y-%m-%d %H:%M:%S} UTC; rotate "
+                "again after that",
+            )
+        until = now + grace_hours * 3600
         endpoint = replace(
             endpoint, secret=new_secret(), old_secret=endpoint.secret, old_until=until
         )
         self.database.replace(endpoint)
         self._changed("")
         return endpoint
+
+    def _secret(self, secret: str) -> str:
+        try:
+            readings(secret, self._encoding)
+        except ConfigurationError as error:
+            raise _invalid(
+                f"{error}; the sandbox's encoding is {self._encoding}", "secret"
+            ) from None
+        return secret
 
     def _events(self, events: Any) -> tuple[str, ...]:
         if isinstance(events, str) or not hasattr(events, "__iter__"):
@@ -228,7 +256,7 @@ class Service:
             raise _invalid(f"give a number from 1 to {_MOST_EVENTS_AT_ONCE}", "count")
         if how.backwards:
             count = max(2, count)
-        targets = [self.find_endpoint(endpoint)] if endpoint else self._subscribed(event_type)
+        targets = [self._active(endpoint)] if endpoint else self._subscribed(event_type)
         if count * len(targets) * how.copies > _MOST_EVENTS_AT_ONCE:
             raise _invalid(f"that is more than {_MOST_EVENTS_AT_ONCE} deliveries at once", "count")
         now = self.clock.now()
@@ -242,7 +270,9 @@ class Service:
             if how.backwards:
                 at += (count - 1 - index) * _STEP * max(1.0, self.clock.speed)
             for target in targets:
-                records += [new_delivery(event, target.id, at, manner) for _ in range(how.copies)]
+                records += [
+                    new_delivery(event.id, target.id, at, manner) for _ in range(how.copies)
+                ]
         self.database.add(*records)
         self._changed("")
         self.courier.wake()
@@ -251,12 +281,13 @@ class Service:
     def test(self, endpoint_id: Any, event_type: Any = None, data: Any = None) -> Delivery:
         """Send a test event to an endpoint, whatever it subscribes to; a ping unless told."""
         endpoint = self.endpoint(endpoint_id)
+        self._refuse_inactive(endpoint)
         name = "ping" if event_type is None else event_type
         if not isinstance(name, str):
             raise _invalid("name an event type", "event_type")
         self.event_types.get(name)
         event = replace(self._event(name, data, None, ""), test=True)
-        delivery = new_delivery(event, endpoint.id, self.clock.now())
+        delivery = new_delivery(event.id, endpoint.id, self.clock.now())
         self.database.add(event, delivery)
         self._changed(delivery.id)
         self.courier.wake()
@@ -277,6 +308,7 @@ class Service:
             data = self.event_types.make(event_type, now, self._random)
         if fields:
             data = with_fields(data, fields)
+        written(data)  # what cannot be written cannot be checked either
         self.event_types.check(event_type, data)
         event_id = str(uuid.uuid4())  # as the vendor's `webhook-id`
         body: Any = body_of(event_id, event_type, data)
@@ -284,6 +316,11 @@ class Service:
         if change is not None:
             body = change(body)
         return Event(event_id, str(body["type"]), written(body), now)
+
+    def _active(self, text: str) -> Endpoint:
+        endpoint = self.find_endpoint(text)
+        self._refuse_inactive(endpoint)
+        return endpoint
 
     def _subscribed(self, event_type: str) -> list[Endpoint]:
         return [e for e in self.database.endpoints() if e.is_active and e.wants(event_type)]
@@ -307,7 +344,7 @@ class Service:
                 409, "endpoint_deleted", "its endpoint was deleted, so it cannot be replayed"
             )
         self._refuse_inactive(endpoint)
-        delivery = replace(new_delivery(event, endpoint.id, self.clock.now()), replay_of=old.id)
+        delivery = replace(new_delivery(event.id, endpoint.id, self.clock.now()), replay_of=old.id)
         self.database.add(delivery)
         self._changed(delivery.id)
         self.courier.wake()
@@ -336,12 +373,14 @@ class Service:
 
     def replay_dead(self) -> list[Delivery]:
         """Replay every dead letter whose endpoint is active and that was not replayed since."""
-        replayed = {d.replay_of for d in self.database.deliveries(100_000) if d.replay_of}
-        made: list[Delivery] = []
-        for dead in self.database.deliveries(100_000, status="dead_letter"):
-            endpoint = self.database.endpoint(dead.endpoint_id)
-            if dead.id not in replayed and endpoint is not None and endpoint.is_active:
-                made.append(self.replay(dead.id))
+        now = self.clock.now()
+        made = [
+            replace(new_delivery(dead.event_id, dead.endpoint_id, now), replay_of=dead.id)
+            for dead in self.database.dead_letters(_MOST_EVENTS_AT_ONCE)
+        ]
+        self.database.add(*made)
+        self._changed("")
+        self.courier.wake()
         return made
 
     def _refuse_inactive(self, endpoint: Endpoint) -> None:
@@ -352,8 +391,18 @@ class Service:
 
     # --- time ---------------------------------------------------------------------------------
 
+    async def pass_time(self, seconds: Any) -> None:
+        """Let time pass; what becomes due in it is sent when it is due, one after another."""
+        target = self.clock.now() + checked_skip(seconds)
+        await self.courier.quiet()
+        while (due := self.database.next_due()) is not None and due <= target:
+            self.skip(max(0.0, due - self.clock.now()))
+            await self.courier.quiet()
+        self.skip(max(0.0, target - self.clock.now()))
+        await self.courier.quiet()
+
     def skip(self, seconds: float) -> None:
-        """Jump ahead in time."""
+        """Jump ahead in time, over all that would be due meanwhile; see `pass_time`."""
         self.clock.skip(seconds)
         self._keep_time()
         self._changed("")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from .records import Delivery, Endpoint
 
-__all__ = ["begun", "expired", "failing", "settled", "tried_again"]
+__all__ = ["begun", "expired", "settled", "tried_again"]
 
 
 _TOO_LATE = "72 h have passed since the first failure"
@@ -27,7 +27,8 @@ def begun(delivery: Delivery) -> Delivery:
 def expired(delivery: Delivery, now: float) -> Delivery | None:
     """Return the delivery as a dead letter if the time for attempts is over, else None.
 
-    As when the sandbox was off, or the endpoint inactive, for longer than that.
+    As when the sandbox was off, or the endpoint inactive, for longer than that: not the
+    endpoint's fault, so it does not count towards disabling it.
     """
     if not is_over(delivery.first_failed_at, now):
         return None
@@ -56,10 +57,10 @@ def settled(
     exhausted = delivery.attempts >= ATTEMPTS
     reason = f"all {ATTEMPTS} attempts failed" if exhausted else _TOO_LATE
     delivery = replace(delivery, status="dead_letter", first_failed_at=first, reason=reason)
-    return delivery, failing(endpoint)
+    return delivery, _failing(endpoint)
 
 
-def failing(endpoint: Endpoint) -> Endpoint:
+def _failing(endpoint: Endpoint) -> Endpoint:
     """Return the endpoint after one more dead letter: too many in a row disable it."""
     dead = endpoint.dead_in_a_row + 1
     return replace(

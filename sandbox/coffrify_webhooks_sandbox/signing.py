@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from coffrify_webhooks import Secret, sign
+from coffrify_webhooks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     Reading: TypeAlias = Literal["hex", "base64", "text"]
 
-__all__ = ["ENCODINGS", "Encoding", "new_secret", "signed"]
+__all__ = ["ENCODINGS", "Encoding", "checked_encoding", "new_secret", "readings", "signed"]
 
 Encoding: TypeAlias = Literal["every", "hex", "base64", "text"]
 """How a secret becomes a key. The vendor's sources disagree, so "every" signs with each reading,
 the official Python library's first: any verifier accepts one of the signatures."""
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
-_READINGS: tuple[Reading, ...] = ("hex", "base64", "text")
+_DECODED: tuple[Reading, ...] = ("hex", "base64")
 
 
 def new_secret() -> str:
@@ -27,15 +29,37 @@ def new_secret() -> str:
     return f"whsec_{secrets.token_hex(32)}"
 
 
+def checked_encoding(name: str) -> Encoding:
+    """Return an encoding by its name; raise ConfigurationError for an unknown one."""
+    for known in ENCODINGS:
+        if name == known:
+            return known
+    raise ConfigurationError(f"encoding={name!r} is not known; use one of {', '.join(ENCODINGS)}")
+
+
+def readings(key: str, encoding: Encoding = "every") -> list[Secret]:
+    """Return the readings of a secret; with "every", those that it has, and text always.
+
+    Raises ConfigurationError for an empty secret, or one that does not decode as told.
+    """
+    if encoding != "every":
+        return [Secret(key, encoding=encoding)]
+    text = Secret(key, encoding="text")
+    found: list[Secret] = []
+    for reading in _DECODED:
+        with suppress(ConfigurationError):
+            found.append(Secret(key, encoding=reading))
+    return [*found, text]
+
+
 def signed(
     body: bytes, keys: Iterable[str], event_id: str, timestamp: float, encoding: Encoding = "every"
 ) -> dict[str, str]:
     """Return the headers of both schemes, with a signature for each secret and reading of it."""
-    readings: tuple[Reading, ...] = _READINGS if encoding == "every" else (encoding,)
     found = [
-        sign(body, Secret(key, encoding=reading), id=event_id, timestamp=timestamp)
+        sign(body, secret, id=event_id, timestamp=timestamp)
         for key in keys
-        for reading in readings
+        for secret in readings(key, encoding)
     ]
     standard = " ".join(headers["webhook-signature"] for headers in found)
     own = [headers["X-Coffrify-Signature"].partition(",") for headers in found]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks_codegen.shape import is_list
 
+from .clock import END
 from .errors import SandboxError
 from .schedule import ATTEMPTS, BASE
 
@@ -31,7 +32,9 @@ def moment(seconds: float | None) -> str | None:
     """Write a time as the API does."""
     if seconds is None:
         return None
-    written = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    written = datetime.fromtimestamp(min(max(seconds, 0.0), END), UTC).isoformat(
+        timespec="milliseconds"
+    )
     return written.replace("+00:00", "Z")
 
 
@@ -105,16 +108,28 @@ def attempt_view(attempt: Attempt) -> dict[str, Any]:
 
 
 def written(body: Any) -> bytes:
-    """Write JSON as the sender does: compact, and not escaped where it need not be."""
+    """Write JSON as the sender does: compact, and not escaped where it need not be.
+
+    Raises SandboxError for what JSON cannot say, as NaN.
+    """
     try:
-        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except (TypeError, ValueError, RecursionError):
+        raise SandboxError(
+            400,
+            "invalid_parameter",
+            "data: there is something in it that JSON cannot say, as NaN or Infinity; leave it out",
+            "data",
+        ) from None
+    try:
+        return text.encode()
     except UnicodeEncodeError:  # half a surrogate pair
         return json.dumps(body, separators=(",", ":")).encode()
 
 
 def with_fields(data: Any, fields: Mapping[str, Any]) -> Any:
     """Return data with single fields set, by dotted names: `files.0.name`."""
-    made: Any = json.loads(json.dumps(data))
+    made: Any = json.loads(written(data))
     for path, value in fields.items():
         *parents, last = path.split(".")
         inner: Any = made

@@ -234,3 +234,28 @@ def test_sandbox_without_a_catalog(tmp_path: Path) -> None:
     ran = run("sandbox", "--port", "0", "--db", ":memory:", "--catalog", str(tmp_path / "none"))
     assert ran.exit_code == 2
     assert "none" in ran.stderr
+
+
+def test_send_with_any_secret(site: Site) -> None:
+    """A secret that is not hex signs as text; an encoding that does not fit is named."""
+    words = ("send", "ping", "--to", site.endpoint.url, "--secret", "s3cret!")
+    assert run(*words, "--curl").exit_code == 0
+    ran = run(*words, "--secret-encoding", "hex")
+    assert ran.exit_code == 2
+    assert "--secret-encoding hex" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["send", "ping", "--to", "http://127.0.0.1:9/", "--secret", SECRET, "--data", "x=NaN"],
+        ["trigger", "ping", "--data", "x=1e400"],
+        ["sandbox", "--port", "0", "--db", ":memory:", "--speed", "nan"],
+        ["sandbox", "--port", "0", "--db", ":memory:", "--speed", "inf"],
+    ],
+)
+def test_numbers_that_are_none(words: list[str]) -> None:
+    """NaN and Infinity are mistakes, in a payload as in a speed."""
+    ran = run(*words)
+    assert ran.exit_code == 2, ran.output
+    assert "Traceback" not in ran.stderr

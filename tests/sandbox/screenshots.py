@@ -104,11 +104,13 @@ def fill(sandbox: Sandbox) -> dict[str, str]:
     retrying = sandbox.deliveries(status="retrying")[0]
     return {
         "overview": "/",
+        "deliveries": "/deliveries",
         "delivery": f"/deliveries/{retrying.id}",
         "endpoint": f"/endpoints/{first.id}",
         "new-endpoint": "/endpoints/new",
         "dead-letters": "/dead-letters",
         "catalog": "/catalog",
+        "event-types": "/trigger",
         "trigger": "/trigger/transfer.created",
     }
 

@@ -271,3 +271,24 @@ def test_nothing_makes_it_fail(api: Api) -> None:
 
         ask()
     assert asked == 8
+
+
+def test_disabled_endpoint_is_not_sent_to(api: Api) -> None:
+    """A test, or an event for it alone, is refused while an endpoint is disabled."""
+    endpoint = api.endpoint()["id"]
+    api("PATCH", "/v1/webhooks", {"id": endpoint, "is_active": False})
+    for path, asked in (
+        ("/v1/webhooks?action=test", {"id": endpoint}),
+        ("/control/trigger", {"event_type": "ping", "endpoint": endpoint}),
+    ):
+        status, content, _ = api("POST", path, asked)
+        assert (status, content["error"]["code"]) == (409, "endpoint_inactive")
+
+
+def test_there_is_more(api: Api) -> None:
+    """A list that ends at its limit says whether there is more."""
+    endpoint = api.endpoint()["id"]
+    api.sandbox.trigger("ping", count=3)
+    for limit, more in ((2, True), (3, False)):
+        _, content, _ = api("GET", f"/v1/webhooks/{endpoint}/deliveries?limit={limit}")
+        assert (len(content["data"]), content["has_more"]) == (limit, more)

@@ -135,12 +135,12 @@ def test_the_page_s_promises(
     expect(page.locator("svg[role=img] rect.span")).to_have_count(10)
     expect(page.get_by_text("our choice, the vendor's schedule is not known")).to_be_visible()
     expect(page.get_by_text("handler_failed")).to_be_visible()
-    for made, hours in enumerate((1, 1, 1, 1, 1, 1, 24, 24), 2):
-        page.get_by_role("button", name=f"Let {hours} h pass").click()
-        expect(page.locator(".timeline > li")).to_have_count(made)
-    page.get_by_role("button", name="Let 24 h pass").click()
+    page.get_by_role("button", name="Let 1 h pass").click()
+    expect(page.locator(".timeline > li").nth(4)).to_be_visible()
+    page.get_by_role("button", name="Let 72 h pass").click()
     expect(page.locator("h1 .status")).to_have_text("dead letter")
-    expect(page.get_by_text("72 h have passed since the first failure")).to_be_visible()
+    expect(page.locator(".timeline > li")).to_have_count(12)
+    expect(page.get_by_text("all 12 attempts failed")).to_be_visible()
 
     shop.failing = False
     page.get_by_role("link", name=re.compile("Dead letters")).click()

@@ -92,11 +92,21 @@ def test_open_to_others() -> None:
         basic = base64.b64encode(f"me:{sandbox.api_key}".encode()).decode()
         assert trigger(sandbox) == 401
         assert trigger(sandbox, Authorization="Basic nonsense") == 401
+        assert trigger(sandbox, Authorization="Basic \xe9") == 401
+        assert trigger(sandbox, Authorization="\xe9") == 401
         assert trigger(sandbox, Authorization="Basic bm9wZTpub3Bl") == 401
         assert trigger(sandbox, Authorization=f"Basic {basic}") == 200
         assert trigger(sandbox, Authorization=f"Bearer {sandbox.api_key}") == 200
         status, headers = ask(sandbox, "/")
         assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="sandbox"')
+
+
+@pytest.mark.parametrize("path", ["/v1/nothing", "/v1/", "/v1/webhooks/x/y"])
+def test_no_pages_under_the_api(path: str) -> None:
+    """Under /v1, where the guard asks for no key, nothing of the dashboard is ever shown."""
+    with Sandbox(host="0.0.0.0") as sandbox:
+        status, headers = ask(sandbox, path, Accept="text/html")
+        assert (status, headers["Content-Type"]) == (404, "application/json")
 
 
 def test_loopback() -> None:

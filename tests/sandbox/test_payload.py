@@ -1,6 +1,9 @@
 """Random payloads: valid by the schema, varied, and like the catalog's example."""
 
 import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -9,7 +12,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from coffrify_webhooks import parse
+from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_codegen.catalog import load
+from coffrify_webhooks_sandbox.dashboard.sheet import Sheet, flat
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.event_types import EventTypes
 from coffrify_webhooks_sandbox.payload import random_data
@@ -168,3 +173,101 @@ def test_the_example_as_the_last_resort() -> None:
     schema = {"type": "object", "properties": {"sum": {"type": "integer", "not": {"minimum": 4}}}}
     types = _catalog({**schema, "allOf": [{"properties": {"sum": {"maximum": 3}}}]}, example)
     types.check("a.b", types.make("a.b", NOW, Random(1)))
+
+
+def _loaded(schema: object, folder: Path) -> EventTypes:
+    file = folder / "catalog.json"
+    file.write_text(json.dumps({"data": [{"type": "a.b", "schema": schema}]}))
+    return EventTypes(file)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "("},
+        {"required": 5},
+        {"$ref": 5},
+        {"allOf": 5},
+        {"type": "unknown"},
+        {"type": []},
+        {"properties": []},
+        {"anyOf": {}},
+        {"minimum": "x"},
+        {"multipleOf": 0},
+        {"items": 5},
+        {"$schema": []},
+        {"$schema": 5},
+        {"properties": {"x": {"minItems": 1.5}}},
+    ],
+)
+def test_schema_that_is_none(schema: object, tmp_path: Path) -> None:
+    """A catalog with what is no schema is refused when it is read, and the type is named."""
+    with pytest.raises(ConfigurationError, match=r"a\.b: its schema is none"):
+        _loaded(schema, tmp_path)
+
+
+TREE = {
+    "type": "object",
+    "required": ["left", "right"],
+    "properties": {"left": {"$ref": "#/$defs/tree"}, "right": {"$ref": "#/$defs/tree"}},
+}
+DOUBLING = {
+    f"of{depth}": {
+        "type": "array",
+        "minItems": 2,
+        "items": {"$ref": f"#/$defs/of{depth + 1}"} if depth < 40 else True,
+    }
+    for depth in range(41)
+}
+LIST_OF_TWO = {"type": "array", "items": [{"type": "integer"}, {"const": "x"}], "minItems": 2}
+
+
+def _refusal(act: Callable[[], object]) -> str:
+    try:
+        act()
+    except SandboxError as error:
+        return error.code
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("schema", "fits"),
+    [
+        (LIST_OF_TWO, True),
+        ({**LIST_OF_TWO, "$schema": "http://json-schema.org/draft-07/schema#"}, True),
+        ({**LIST_OF_TWO, "additionalItems": False}, True),
+        ({"type": "array", "prefixItems": [{"const": 1}], "items": False, "minItems": 1}, True),
+        ({"enum": []}, False),
+        ({"$ref": "#/$defs/tree", "$defs": {"tree": TREE}}, False),
+        ({"$ref": "#/$defs/of0", "$defs": DOUBLING}, False),
+        ({"type": "array", "minItems": 3_000_000}, False),
+        ({"type": "string", "minLength": 3_000_000}, False),
+        ({"type": "number", "minimum": 10**400}, False),
+        ({"$ref": "#/x", "x": {"type": "object", "required": 5, "properties": 5}}, False),
+        ({"$ref": "#/x", "x": {"allOf": 5, "anyOf": 5, "enum": 5}}, False),
+        ({"$ref": "#/x", "x": {"type": {"a": 1}}}, False),
+        ({"$ref": "#/x", "x": {"type": "string", "pattern": "("}}, False),
+        ({"$ref": "http://["}, False),
+    ],
+)
+def test_unusual_schemas(schema: object, *, fits: bool, tmp_path: Path) -> None:
+    """Of an unusual schema data is made that fits, or it is said to give it; forms stay usable."""
+    types = _loaded(schema, tmp_path)
+    said = _refusal(lambda: types.check("a.b", types.make("a.b", NOW, Random(1))))
+    assert said == ("" if fits else "no_data")
+    for data in ({}, [], [1, "x"], {"left": {"left": 1}}, "text", None):
+        assert _refusal(partial(types.check, "a.b", data)) in ("", "invalid_data")
+        sheet, texts = Sheet(types.get("a.b").schema), flat(data)
+        sheet.field(texts).value()
+        for action in ("add:data", "add:data/left", "drop:data/0", "null:data"):
+            said = _refusal(partial(sheet.edited, texts, action, NOW, Random(1)))
+            assert said in ("", "no_data")
+
+
+def test_deep_data() -> None:
+    """Data that is nested too deeply for pages and schemas is refused, and it is said why."""
+    data: object = {}
+    for _ in range(900):
+        data = {"more": data}
+    with pytest.raises(SandboxError, match="more than 50 levels deep"):
+        TYPES.check("ping", data)

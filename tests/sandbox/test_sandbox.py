@@ -281,3 +281,123 @@ def test_catalog_of_ones_own(tmp_path: Path) -> None:
         assert event.data == {"sum": 5}
         with pytest.raises(SandboxError, match="'sum' is a required property"):
             sandbox.trigger("shop.sold", {})
+
+
+def test_72_hours_at_once_keep_the_schedule(coffrify_sandbox: Sandbox) -> None:
+    """Letting 72 h pass at once makes every attempt when it is due, twelve in all."""
+    coffrify_sandbox.create_endpoint("http://127.0.0.1:9/")
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    coffrify_sandbox.skip(72 * 3600)
+    [delivery] = coffrify_sandbox.deliveries()
+    assert (delivery.status, delivery.reason) == ("dead_letter", "all 12 attempts failed")
+    assert len({attempt.at for attempt in coffrify_sandbox.attempts(delivery)}) == 12
+
+
+@pytest.mark.parametrize("secret", ["s3cret", "whsec_nöt hex", "x"])
+def test_any_secret(coffrify_sandbox: Sandbox, secret: str) -> None:
+    """A secret that is not hex signs by the readings that it has."""
+    seen = list[object]()
+    router = Router()
+    router.on("*")(seen.append)
+    app = Flask("own")
+    CoffrifyWebhooks(app, Receiver(secret, store="memory:", router=router))
+    coffrify_sandbox.serve(app, secret=secret)
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    assert len(seen) == 1
+
+
+def test_secret_that_does_not_fit() -> None:
+    """A secret that the sandbox's encoding cannot read is refused; so is an unknown encoding."""
+    with Sandbox(encoding="hex") as sandbox:
+        with pytest.raises(SandboxError, match="encoding is hex"):
+            sandbox.create_endpoint("http://127.0.0.1:9/", secret="s3cret")
+        with pytest.raises(SandboxError, match="empty"):
+            sandbox.create_endpoint("http://127.0.0.1:9/", secret=" ")
+    with pytest.raises(ConfigurationError, match="use one of every, hex"):
+        Sandbox(encoding="octal")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("speed", [-1, float("nan"), float("inf"), 1e7, "fast"])
+def test_wrong_speed(tmp_path: Path, speed: float) -> None:
+    """A speed that time cannot pass at is refused, and the file is left free."""
+    with pytest.raises(ConfigurationError, match="from 0 to 1000000"):
+        Sandbox(db=tmp_path / "sandbox.db", speed=speed)
+    with Sandbox(db=tmp_path / "sandbox.db"):
+        pass
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e12, True])
+def test_wrong_skip(coffrify_sandbox: Sandbox, seconds: float) -> None:
+    """Time does not go back, nor beyond ten years at once."""
+    with pytest.raises(SandboxError, match="from 0 to 10 years"):
+        coffrify_sandbox.skip(seconds)
+
+
+@pytest.mark.parametrize("anchor", ["[Infinity, 1, 1]", "[1, 2]", "nonsense", "[1e300, 1, 1]"])
+def test_poisoned_time(tmp_path: Path, anchor: str) -> None:
+    """A time in the file that cannot be gone on from is replaced."""
+    import sqlite3
+
+    file = tmp_path / "sandbox.db"
+    with Sandbox(db=file):
+        assert file.stat().st_mode & 0o777 == 0o600  # it holds secrets
+    with sqlite3.connect(file) as other:
+        other.execute("UPDATE settings SET value = ? WHERE name = 'anchor'", (anchor,))
+    other.close()
+    with Sandbox(db=file) as sandbox:
+        endpoint = sandbox.create_endpoint("http://127.0.0.1:9/")
+        assert abs(endpoint.created_at - time.time()) < 60
+
+
+def test_host_that_is_allowed_no_more(tmp_path: Path) -> None:
+    """What was allowed when a URL was saved is asked again for each attempt; a text is one host."""
+    file = tmp_path / "sandbox.db"
+    with Sandbox(db=file, allow_hosts="Web.Invalid") as sandbox:
+        sandbox.create_endpoint("http://web.invalid/")
+    with Sandbox(db=file) as sandbox:
+        sandbox.trigger("ping")
+        sandbox.settle()
+        [delivery] = sandbox.deliveries()
+        [attempt] = sandbox.attempts(delivery)
+        assert delivery.status == "retrying"
+        assert "--allow-host web.invalid" in attempt.error
+
+
+def test_rotated_in_the_grace(coffrify_sandbox: Sandbox) -> None:
+    """A second rotation is refused while the grace of the first lasts, and possible after it."""
+    endpoint = coffrify_sandbox.create_endpoint("http://127.0.0.1:9/")
+    coffrify_sandbox.rotate_secret(endpoint, 2)
+    with pytest.raises(SandboxError, match=r"until \d{4}-.* UTC") as raised:
+        coffrify_sandbox.rotate_secret(endpoint)
+    assert (raised.value.status, raised.value.code) == (409, "rotation_in_grace")
+    coffrify_sandbox.skip(2 * 3600)
+    coffrify_sandbox.rotate_secret(endpoint, 0)
+    coffrify_sandbox.rotate_secret(endpoint)
+
+
+def test_data_that_json_cannot_say(coffrify_sandbox: Sandbox) -> None:
+    """NaN and Infinity are refused, and nothing is sent."""
+    for wrong in (float("nan"), 1e400):
+        with pytest.raises(SandboxError, match="NaN or Infinity") as raised:
+            coffrify_sandbox.trigger("transfer.created", fields={"total_size": wrong})
+        assert raised.value.status == 400
+    assert coffrify_sandbox.deliveries() == []
+
+
+def test_replay_of_all_dead_letters(coffrify_sandbox: Sandbox) -> None:
+    """Every dead letter is replayed once, and again only if it died again since."""
+    coffrify_sandbox.create_endpoint("http://127.0.0.1:9/")
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.run_out()
+    service = coffrify_sandbox._service
+    dead = [delivery.id for delivery in coffrify_sandbox.deliveries()]
+    made = coffrify_sandbox._call(service.replay_dead)
+    assert [delivery.replay_of for delivery in made] == dead[::-1]
+    assert coffrify_sandbox._call(service.replay_dead) == []
+    coffrify_sandbox.settle()
+    coffrify_sandbox._call(lambda: service.retry(dead[0]))
+    coffrify_sandbox.skip(72 * 3600)
+    again = {d.replay_of for d in coffrify_sandbox._call(service.replay_dead)}
+    assert again == {dead[0], *(delivery.id for delivery in made)}

@@ -248,3 +248,61 @@ def test_disabled_endpoint_keeps_what_waits() -> None:
     asyncio.run(disabled_meanwhile())
     assert world.database.counts() == {"success": 1}
     assert [event for _, _, event in world.seen] == ["ev0", "ev0"]
+
+
+def test_too_late_is_no_fault_of_the_endpoint() -> None:
+    """What died because the sandbox was off does not disable the endpoint."""
+    world = World([[500] * (DISABLED_AFTER + 1)], 1)
+    endpoint = world.endpoint(0)
+    for number in range(DISABLED_AFTER + 1):
+        world.event(number, endpoint)
+
+    async def later() -> None:
+        running = asyncio.create_task(world.courier.run())
+        await world.courier.quiet()
+        world.clock.skip(WINDOW + 60)
+        world.courier.wake()
+        await world.courier.quiet()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+    asyncio.run(later())
+    assert world.database.counts() == {"dead_letter": DISABLED_AFTER + 1}
+    assert _endpoint(world, 0).is_active
+
+
+@pytest.mark.parametrize("method", ["begin", "finish", "due", "unfinished"])
+def test_disk_full(
+    method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be recorded is logged and tried again, and is not sent a second time."""
+    import sqlite3
+
+    world = World([[200]], 1)
+    world.courier._pause = 0.01
+    real = getattr(world.database, method)
+    left = [sqlite3.OperationalError("database or disk is full")] * 2
+
+    def full(*given: Any) -> Any:
+        if left:
+            raise left.pop()
+        return real(*given)
+
+    monkeypatch.setattr(world.database, method, full)
+    world.event(0, world.endpoint(0))
+    asyncio.run(world.run_out())
+    assert world.database.counts() == {"success": 1}
+    assert len(world.seen) == 1
+    assert "disk is full" in caplog.text
+
+
+def test_wall_set_back() -> None:
+    """A wall clock that is set back does not take the time back; it goes on from where it was."""
+    wall = [START]
+    clock = Clock(1, wall=lambda: wall[0])
+    for wall[0] in (START + 100, START - 5000):
+        assert clock.now() == START + 100
+    wall[0] += 10
+    assert clock.now() == START + 110
+    assert Clock(0, anchor=clock.anchor, wall=lambda: START - 9000).now() == START + 110

@@ -288,3 +288,12 @@ def test_widened() -> None:
     assert checked_url("https://example.com/", ("*",))
     with pytest.raises(SandboxError, match=r"--allow-host example\.com"):
         checked_url("https://example.com/", ("web",))
+
+
+def test_why_there_is_no_connection(receivers: Callable[[Behaviour], Receiver]) -> None:
+    """No TLS, and an unknown name, are told from a port where nobody listens."""
+    plain = receivers(lambda connection: connection.sendall(OK))
+    answer, _ = sent(plain.url.replace("http:", "https:"))
+    assert answer.error.startswith("TLS failed (")
+    answer, _ = sent("http://nowhere.invalid/", timeout=10)
+    assert answer.error == "its host name is not known"

@@ -10,8 +10,10 @@ from coffrify_webhooks_sandbox.manners import manner_of
 
 from .chart import chart
 from .form import Form
+from .wording import of_bytes, pretty
 
 with needs("sandbox"):
+    from starlette.responses import PlainTextResponse
     from starlette.routing import Route
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class DeliveryPage:
         self.routes = [
             Route("/deliveries/{id}", self._show, methods=["GET"]),
             Route("/deliveries/{id}", self._act, methods=["POST"]),
+            Route("/deliveries/{id}/answers/{attempt}", self._answer),
             Route("/live/deliveries/{id}", self._live),
         ]
 
@@ -51,6 +54,18 @@ class DeliveryPage:
             return self._pages.redirect(f"/deliveries/{replay.id}", "replayed")
         except SandboxError as error:
             return self._page(request, error)
+
+    async def _answer(self, request: Request) -> Response:
+        """Return what one attempt was answered, as text: an old one is short on the page."""
+        wanted = request.path_params["attempt"]
+        try:
+            delivery = self._service.delivery(request.path_params["id"])
+        except SandboxError as missing:
+            return self._pages.failed(request, missing)
+        for attempt in self._service.database.attempts(delivery.id):
+            if str(attempt.id) == wanted:
+                return PlainTextResponse(pretty(attempt.reply) or of_bytes(attempt.reply))
+        return self._pages.not_found(request)
 
     def _page(self, request: Request, error: SandboxError | None = None) -> Response:
         status = error.status if error else 200

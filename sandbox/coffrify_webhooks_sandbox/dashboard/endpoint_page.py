@@ -99,6 +99,7 @@ class EndpointPage:
             chosen = subscription(form)
         elif form is not None and form.text("do") == "rotate":
             values["grace_hours"] = form.text("grace_hours")
+        is_look = request.method == "GET"  # not HEAD, of which nobody sees a page
         return self._pages.page(
             request,
             "endpoint.html",
@@ -107,7 +108,7 @@ class EndpointPage:
             values=values,
             chosen=chosen,
             families=self._service.event_types.families,
-            secret=endpoint.secret if self._shown.take(endpoint.id) else "",
+            secret=endpoint.secret if is_look and self._shown.take(endpoint.id) else "",
             **self._context(endpoint.id),
         )
 

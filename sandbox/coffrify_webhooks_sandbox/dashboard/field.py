@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from coffrify_webhooks_sandbox.limits import TOO_DEEP, is_deep
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -97,9 +99,10 @@ class Field:
         if self.kind == "choice" and self.text not in self.choices:
             return self._wrong("choose one of the list")
         try:
-            return json.loads(self.text, parse_constant=_refused)
+            found = json.loads(self.text, parse_constant=_refused)
         except (ValueError, RecursionError):
             return self._wrong("this is not readable as JSON")
+        return self._wrong(TOO_DEEP) if is_deep(found) else found
 
     def _wrong(self, message: str) -> Any:
         self.error = message

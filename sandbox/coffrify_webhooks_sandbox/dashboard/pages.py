@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
@@ -50,6 +51,7 @@ class Pages:
             ms=wording.ms,
             of_bytes=wording.of_bytes,
             pretty=wording.pretty,
+            quoted=wording.quoted,
             visible=wording.visible,
         )
 
@@ -70,7 +72,7 @@ class Pages:
         body = text.encode("utf-8", "backslashreplace")
         headers: dict[str, str] = {}
         if "hx-boosted" in request.headers and "done" in request.query_params:
-            headers["HX-Push-Url"] = request.url.path  # the notice is told once
+            headers["HX-Push-Url"] = quote(request.scope["path"])  # the notice is told once
         return HTMLResponse(body, status, headers)
 
     def part(self, template: str, **context: Any) -> str:

@@ -11,6 +11,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
+from coffrify_webhooks_sandbox.errors import SandboxError
+from coffrify_webhooks_sandbox.limits import DEEPEST, TOO_DEEP, indented, is_deep
 from coffrify_webhooks_sandbox.payload import random_data
 from coffrify_webhooks_sandbox.resolving import resolved
 
@@ -24,6 +26,8 @@ __all__ = ["Sheet", "flat"]
 
 _ROOT = "data"
 _MOST_ITEMS = 200
+_MOST_TEXT = 2_000_000
+_MOST_DIGITS = 9
 _LEAVES: dict[str, Kind] = {"string": "text", "integer": "integer", "number": "number"}
 _MARKS = ("", "state:", "count:", "json:", "choice:")
 _STATES: dict[str, State] = {"value": "value", "null": "null", "absent": "absent"}
@@ -83,7 +87,7 @@ class Sheet:
             if "items" in inner and part.isdecimal():
                 schema = inner["items"]
             else:
-                properties = inner.get("properties", {})
+                properties = _properties_of(inner)
                 schema = properties.get(_unescaped(part), inner.get("additionalProperties", True))
         return self._without_null(resolved(schema, self._root))
 
@@ -104,6 +108,8 @@ class Sheet:
         inner = self._without_null(whole)
         kinds = _kinds(inner)
         kind, choices = _kind_of(inner, kinds)
+        if kind in ("object", "array") and pointer.count("/") >= DEEPEST:
+            kind = "json"
         found = Field(
             pointer,
             param,
@@ -141,8 +147,9 @@ class Sheet:
     def _properties(
         self, parent: Field, schema: Mapping[str, Any], texts: Mapping[str, str]
     ) -> Iterator[Field]:
-        known: dict[str, Any] = schema.get("properties", {})
-        asked: list[str] = schema.get("required", [])
+        known = _properties_of(schema)
+        wanted = schema.get("required")
+        asked = [name for name in wanted if isinstance(name, str)] if is_list(wanted) else []
         for name in dict.fromkeys([*known, *asked, *_names(texts, parent.pointer)]):
             yield self._field(
                 f"{parent.pointer}/{_escaped(name)}",
@@ -156,7 +163,8 @@ class Sheet:
     def _without_null(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what a schema allows beside null, if it says so as a choice of two."""
         for key in ("anyOf", "oneOf"):
-            branches = [resolved(branch, self._root) for branch in schema.get(key, ())]
+            given = schema.get(key)
+            branches = [resolved(each, self._root) for each in given] if is_list(given) else []
             others = [branch for branch in branches if branch.get("type") != "null"]
             if len(branches) == len(others) + 1 == 2:  # noqa: PLR2004
                 return others[0]
@@ -164,21 +172,36 @@ class Sheet:
 
 
 def flat(data: Any, pointer: str = _ROOT) -> dict[str, str]:
-    """Return data as a form has it."""
-    found = {f"state:{pointer}": "null" if data is None else "value"}
-    found[f"json:{pointer}"] = json.dumps(data, indent=2)
-    if is_mapping(data):
-        for name, value in data.items():
-            found |= flat(value, f"{pointer}/{_escaped(name)}")
-    elif is_list(data):
-        found[f"count:{pointer}"] = str(len(data))
-        for index, value in enumerate(data):
-            found |= flat(value, f"{pointer}/{index}")
-    else:
-        text = "" if data is None else json.dumps(data)
-        found[pointer] = data if isinstance(data, str) else text
-        found[f"choice:{pointer}"] = json.dumps(data)
+    """Return data as a form has it; raise SandboxError for what is too deep or large for one."""
+    if is_deep(data):
+        raise SandboxError(400, "invalid_data", f"data: {TOO_DEEP}", "data")
+    found: dict[str, str] = {}
+    room = _MOST_TEXT
+    left: list[tuple[str, Any]] = [(pointer, data)]
+    while left:
+        pointer, item = left.pop()
+        text = indented(item, room, to_ascii=True)
+        if text is None:
+            raise SandboxError(400, "invalid_data", "data: it is too large for a form", "data")
+        room -= len(text) + len(pointer)
+        found[f"state:{pointer}"] = "null" if item is None else "value"
+        found[f"json:{pointer}"] = text
+        inner: list[tuple[str, Any]] = []
+        if is_mapping(item):
+            inner = [(f"{pointer}/{_escaped(name)}", value) for name, value in item.items()]
+        elif is_list(item):
+            found[f"count:{pointer}"] = str(len(item))
+            inner = [(f"{pointer}/{index}", value) for index, value in enumerate(item)]
+        else:
+            found[pointer] = item if isinstance(item, str) else "" if item is None else text
+            found[f"choice:{pointer}"] = text
+        left += reversed(inner)
     return found
+
+
+def _properties_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = schema.get("properties")
+    return found if is_mapping(found) else {}
 
 
 def _kinds(schema: Mapping[str, Any]) -> list[str]:
@@ -200,7 +223,7 @@ def _kind_of(schema: Mapping[str, Any], kinds: list[str]) -> tuple[Kind, list[st
     kind = some[0] if len(some) == 1 else ""
     if kind == "boolean":
         return "choice", ["true", "false"]
-    if kind == "object" and schema.get("properties"):
+    if kind == "object" and _properties_of(schema):
         return "object", []
     if kind == "array" and is_mapping(schema.get("items")):
         return "array", []
@@ -208,18 +231,27 @@ def _kind_of(schema: Mapping[str, Any], kinds: list[str]) -> tuple[Kind, list[st
 
 
 def _state(texts: Mapping[str, str], field: Field) -> State:
-    """Return whether a value stands at a place; what is not in the form at all is absent."""
+    """Return whether a value stands at a place; what is not in the form at all is absent.
+
+    An item is never absent: a list has no gaps.
+    """
     said = _STATES.get(texts.get(f"state:{field.pointer}", ""))
     if said is None:
-        return "value" if field.pointer in texts or field.pointer == _ROOT else "absent"
-    if said == "null" and not field.nullable:
+        said = "value" if field.pointer in texts or field.pointer == _ROOT else "absent"
+    if (said == "null" and not field.nullable) or (said == "absent" and field.is_item):
         return "value"
     return said
 
 
 def _count(texts: Mapping[str, str], pointer: str) -> int:
-    text = texts.get(f"count:{pointer}", "0")
-    return min(_MOST_ITEMS, int(text)) if text.isascii() and text.isdecimal() else 0
+    count = _whole(texts.get(f"count:{pointer}", ""))
+    return 0 if count is None else min(_MOST_ITEMS, count)
+
+
+def _whole(text: str) -> int | None:
+    if text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS:
+        return int(text)
+    return None
 
 
 def _names(texts: Mapping[str, str], pointer: str) -> list[str]:
@@ -235,12 +267,12 @@ def _drop_item(texts: dict[str, str], pointer: str) -> None:
     moved: dict[str, str] = {}
     for key, value in texts.items():
         mark, slash, rest = key.partition(f"{parent}/")
-        number, *inner = rest.split("/")
-        is_item = slash and mark in _MARKS and number.isdecimal()
-        if not is_item or int(number) < int(index):
+        digits, *inner = rest.split("/")
+        number = _whole(digits) if slash and mark in _MARKS else None
+        if number is None or number < int(index):
             moved[key] = value
-        elif int(number) > int(index):
-            moved["/".join([f"{mark}{parent}/{int(number) - 1}", *inner])] = value
+        elif number > int(index):
+            moved["/".join([f"{mark}{parent}/{number - 1}", *inner])] = value
     count = _count(texts, parent)
     texts.clear()
     texts.update(moved)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["TimeForm"]
 
 _MOST_HOURS = 24 * 365
+_PATIENCE = 2.0
 _PAGE = re.compile(r"/(?!/)[\w./-]*")
 """A path of ours: a form must not lead to another site."""
 
@@ -34,6 +36,7 @@ class TimeForm:
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service
         self._pages = pages
+        self._passing: set[asyncio.Task[None]] = set()
         self.routes = [
             Route("/time", self._show, methods=["GET"]),
             Route("/time", self._skip, methods=["POST"]),
@@ -52,6 +55,9 @@ class TimeForm:
                 )
         except SandboxError as error:
             return self._pages.failed(request, error)
-        self._service.skip(hours * 3600)
+        passing = asyncio.create_task(self._service.pass_time(hours * 3600))
+        self._passing.add(passing)
+        passing.add_done_callback(self._passing.discard)
+        await asyncio.wait({passing}, timeout=_PATIENCE)  # a receiver may hang; the page is live
         back = form.text("back")
         return self._pages.redirect(back if _PAGE.fullmatch(back) else "/", "skipped")

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
+from coffrify_webhooks_sandbox.limits import TOO_DEEP, is_deep
 from coffrify_webhooks_sandbox.manners import MANNERS
 
 from .field import ABSENT
@@ -73,14 +74,20 @@ class TriggerPage:
         if do in ("as_json", "as_form"):
             return self._switched(request, form, to_json=do == "as_json")
         if ":" in do:
-            try:
-                sheet = self._sheet(request)
-            except SandboxError as missing:
-                return self._pages.failed(request, missing)
-            now = self._service.clock.now()
-            texts = sheet.edited(form.last, do, now, self._random)
-            return self._draft(request, form, texts)
+            return self._edited(request, form, do)
         return self._trigger(request, form)
+
+    def _edited(self, request: Request, form: Form, do: str) -> Response:
+        """Show the form with an item or an object more, or one less."""
+        try:
+            sheet = self._sheet(request)
+        except SandboxError as missing:
+            return self._pages.failed(request, missing)
+        try:
+            texts = sheet.edited(form.last, do, self._service.clock.now(), self._random)
+        except SandboxError as error:
+            return self._draft(request, form, form.last, error)
+        return self._draft(request, form, texts)
 
     def _trigger(self, request: Request, form: Form) -> Response:
         """Let it happen, or show what is wrong."""
@@ -116,9 +123,10 @@ class TriggerPage:
             data = self._data(request, form)
             if data is ABSENT:
                 raise _unreadable()
+            texts = {"raw": json_text(data)} if to_json else flat(data)
         except SandboxError as error:
             return self._draft(request, form, form.last, error)
-        return self._draft(request, form, {"raw": json_text(data)} if to_json else flat(data))
+        return self._draft(request, form, texts)
 
     def _draft(
         self,
@@ -154,9 +162,9 @@ class TriggerPage:
         name = request.path_params["type"]
         try:
             made = self._service.event_types.make(name, self._service.clock.now(), self._random)
+            return flat(made)
         except SandboxError:
             return {"raw": "{}"}
-        return flat(made)
 
     def _sheet(self, request: Request) -> Sheet:
         return Sheet(self._service.event_types.get(request.path_params["type"]).schema)
@@ -186,13 +194,16 @@ def _unreadable() -> SandboxError:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refused)
+        data = json.loads(text, parse_constant=_refused)
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", "NaN, Infinity, or too deep")
         place = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise SandboxError(
             400, "invalid_data", f"data: it is not readable as JSON ({reason}{place})", "data"
         ) from None
+    if is_deep(data):
+        raise SandboxError(400, "invalid_data", f"data: {TOO_DEEP}", "data")
+    return data
 
 
 def _refused(constant: str) -> None:

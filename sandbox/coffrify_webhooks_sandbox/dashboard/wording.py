@@ -8,10 +8,24 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from urllib.parse import quote
 
-__all__ = ["clock", "json_text", "length", "moment", "ms", "of_bytes", "pretty", "visible"]
+from coffrify_webhooks_sandbox.limits import indented
+
+__all__ = [
+    "clock",
+    "json_text",
+    "length",
+    "moment",
+    "ms",
+    "of_bytes",
+    "pretty",
+    "quoted",
+    "visible",
+]
 
 _MOST_SHOWN = 100_000
+_MOST_INDENTED = 2_000_000
 _MINUTE = 60
 _HOUR = 3600
 
@@ -26,26 +40,32 @@ def visible(text: str) -> str:
     )
 
 
-def of_bytes(body: bytes) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a part of an address, half a surrogate pair included."""
+    return quote(text, errors="surrogatepass")
+
+
+def of_bytes(body: bytes, most: int = _MOST_SHOWN) -> str:
     """Return the text that a body is, as far as it is one; a long one is cut."""
-    text = visible(body[:_MOST_SHOWN].decode("utf-8", "backslashreplace"))
-    left = len(body) - _MOST_SHOWN
+    text = visible(body[:most].decode("utf-8", "backslashreplace"))
+    left = len(body) - most
     return f"{text}\n... and {left} bytes more" if left > 0 else text
 
 
-def pretty(body: bytes) -> str:
-    """Return a body with its JSON indented; "" if it is none, or as long as to be cut."""
-    if len(body) > _MOST_SHOWN:
+def pretty(body: bytes, most: int = _MOST_SHOWN) -> str:
+    """Return a body with its JSON indented; "" if it is none, or would be as long as to be cut."""
+    if len(body) > most:
         return ""
     try:
-        return json_text(json.loads(body))
+        return visible(indented(json.loads(body), most) or "")
     except (ValueError, RecursionError):
         return ""
 
 
 def json_text(value: object) -> str:
-    """Return JSON, indented, with every character to be seen."""
-    return visible(json.dumps(value, indent=2, ensure_ascii=False))
+    """Return JSON with every character to be seen, indented if that is not too long."""
+    text = indented(value, _MOST_INDENTED)
+    return visible(json.dumps(value, ensure_ascii=False) if text is None else text)
 
 
 def moment(seconds: float) -> str:

@@ -34,13 +34,24 @@ def payload(words: Sequence[str]) -> Payload:
             )
         try:
             fields[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             fields[name] = value
+    for given in (data, fields):
+        _writable(given)
     return Payload(data, fields)
+
+
+def _writable(value: Any) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        raise click.BadParameter(
+            "NaN and Infinity are no JSON; give a number, or a text in quotes", param_hint="--data"
+        ) from None
 
 
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise click.BadParameter(f"not readable as JSON: {error}", param_hint="--data") from None

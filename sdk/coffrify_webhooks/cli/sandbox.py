@@ -31,7 +31,7 @@ _PORT = 4242
     "--speed",
     default=1.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(0, 1_000_000),
     metavar="N",
     help="Seconds that pass in one of ours: with 3600, an hour of retries takes a second.",
 )
@@ -92,7 +92,7 @@ def sandbox(
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
         click.echo(f"dashboard  {url}\nAPI        {url}/v1")
-        if api_key is None:
+        if not api_key or not api_key.strip():
             click.echo(f"API key    {service.api_key}")
         if speed != 1:
             click.echo(f"time       {speed:g} seconds pass there in one of ours")

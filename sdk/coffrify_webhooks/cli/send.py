@@ -57,13 +57,18 @@ def send(
     with needs("sandbox"):
         from coffrify_webhooks_sandbox.errors import SandboxError  # noqa: PLC0415
         from coffrify_webhooks_sandbox.sender import checked_url  # noqa: PLC0415
-        from coffrify_webhooks_sandbox.signing import signed  # noqa: PLC0415
+        from coffrify_webhooks_sandbox.signing import readings, signed  # noqa: PLC0415
 
     first = (secret or "").partition(",")[0].strip()
     if not first:
         raise ConfigurationError(
             f"there is no secret to sign with; pass --secret, or set {SECRET_VARIABLE}"
         )
+    encoding = cast("Any", secret_encoding)
+    try:
+        readings(first, encoding)
+    except ConfigurationError as error:
+        raise Unusable(f"{error} (--secret-encoding {secret_encoding})") from None
     given = payload(data)
     try:
         checked_url(url, ("*",))
@@ -72,7 +77,7 @@ def send(
         raise Unusable(str(error)) from None
     headers = {
         "Content-Type": "application/json",
-        **signed(body[1], [first], body[0], time.time(), cast("Any", secret_encoding)),
+        **signed(body[1], [first], body[0], time.time(), encoding),
     }
     if curl:
         click.echo(_curl(url, headers, body[1]))
