@@ -52,6 +52,7 @@ def _celery() -> tuple[Any, Dispatcher]:
             broker_connection_retry_on_startup=True,
             broker_transport_options={
                 "visibility_timeout": 5,
+                "unacked_mutex_expire": 2,
                 "unacked_restore_interval": 1,
                 "unacked_restore_throttle": 1,
                 "socket_timeout": 2,

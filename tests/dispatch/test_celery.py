@@ -38,6 +38,7 @@ OPTIONS = {
     "visibility_timeout": VISIBILITY,
     "unacked_restore_interval": 0.2,
     "unacked_restore_throttle": 1,
+    "unacked_mutex_expire": 2,  # of a worker that is killed while it looks
 }
 SLOWER = OPTIONS | {"visibility_timeout": 300}
 """For receivers with the ordinary lease."""
