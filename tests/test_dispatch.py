@@ -393,6 +393,23 @@ def test_dispatched_again_with_the_same_handlers() -> None:
     assert rig.engine.last["handlers"] == ["shop.billing:book"]
 
 
+def test_who_wants_it_is_never_forgotten() -> None:
+    """Processes without the handlers, which claim an event meanwhile, do not lose their names."""
+    rig = Rig()
+    rig.handle("other", on="transfer.created")
+    rig.web.router.on("*", name="shop.billing:book")(lambda event: None)
+    rig.deliver()
+    with pytest.raises(NoHandlers):
+        rig.worker.execute(rig.engine.last)  # it lacks them
+    bare = rig.receiver(router=Router(), dispatcher=rig.engine)
+    for _ in range(2):
+        bare.replay("evt_1")
+        assert rig.engine.last["handlers"] == ["shop.billing:book"]
+    rig.now += 10_000
+    assert bare.sweep() == 1
+    assert rig.engine.last["handlers"] == ["shop.billing:book"]
+
+
 def test_some_handlers_not_loaded(rig: Rig) -> None:
     """Where a worker has loaded some of the handlers, they run, and the missing ones are told."""
     rig.web.router.on("*", name="one")(lambda event: None)

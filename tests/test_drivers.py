@@ -16,7 +16,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from coffrify_webhooks import Claim, Event, Receiver, Reply, Router, Store, sign
+from coffrify_webhooks import Claim, Event, Receiver, Reply, Router, Store, bridge, sign
 from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -672,3 +672,35 @@ def test_wait_that_is_broken_off(rig: Rig) -> None:
         signal.signal(signal.SIGALRM, before)
     assert reply.outcome == "failed"
     assert ends == ["ended"]
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["after", "before"])
+def test_wait_that_is_broken_off_at_its_start(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, *, heard: bool
+) -> None:
+    """So too at the worst moment: right after, or before, the loop has heard of the handler."""
+    ends = list[str]()
+
+    @rig.router.on("*", name="long")
+    async def long(event: Event) -> None:
+        try:
+            await asyncio.sleep(PATIENCE)
+        finally:
+            await asyncio.sleep(0.05)
+            ends.append("ended")
+
+    loop = bridge._shared_loop()
+    schedule = loop.call_soon_threadsafe
+
+    def broken_off(callback: Callable[[], object]) -> None:
+        monkeypatch.undo()
+        if heard:
+            begun = threading.Event()
+            schedule(callback)
+            schedule(lambda: schedule(begun.set))
+            assert begun.wait(PATIENCE)
+        raise KeyError
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", broken_off)
+    assert rig.deliver().outcome == "failed"
+    assert ends == (["ended"] if heard else [])

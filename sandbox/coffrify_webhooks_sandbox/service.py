@@ -396,13 +396,12 @@ class Service:
         target = self.clock.now() + checked_skip(seconds)
         await self.courier.quiet()
         while (due := self.database.next_due()) is not None and due <= target:
-            self.skip(max(0.0, due - self.clock.now()))
+            self._jump(max(0.0, due - self.clock.now()))
             await self.courier.quiet()
-        self.skip(max(0.0, target - self.clock.now()))
+        self._jump(max(0.0, target - self.clock.now()))
         await self.courier.quiet()
 
-    def skip(self, seconds: float) -> None:
-        """Jump ahead in time, over all that would be due meanwhile; see `pass_time`."""
+    def _jump(self, seconds: float) -> None:
         self.clock.skip(seconds)
         self._keep_time()
         self._changed("")
@@ -414,7 +413,7 @@ class Service:
         due = self.database.next_due()
         if due is None:
             return False
-        self.skip(max(0.0, due - self.clock.now()))
+        self._jump(max(0.0, due - self.clock.now()))
         await self.courier.quiet()
         return True
 

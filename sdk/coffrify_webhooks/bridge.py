@@ -71,13 +71,19 @@ def _on_shared_loop(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
         else:
             future.set_result(task.result())
 
-    loop.call_soon_threadsafe(begin)
+    def end() -> None:
+        if begun:
+            begun[0].cancel()
+        elif not future.done():  # the wait was broken off before the loop had heard of it
+            future.set_exception(CancelledError())
+
     try:
+        loop.call_soon_threadsafe(begin)
         return future.result()
     except BaseException:
         while not future.done():
-            loop.call_soon_threadsafe(lambda: [task.cancel() for task in begun])
             with suppress(BaseException):
+                loop.call_soon_threadsafe(end)
                 wait([future])
         raise
 

@@ -11,11 +11,13 @@ from .parsing import parse
 from .stores.record import About, plain
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .delivery import Delivery
     from .effects import Settings
     from .event import Event
 
-__all__ = ["about", "conflict_key", "key_of", "read"]
+__all__ = ["about", "conflict_key", "key_of", "read", "wanted_by"]
 
 
 def read(settings: Settings, delivery: Delivery) -> tuple[Event, bool]:
@@ -42,9 +44,15 @@ def conflict_key(key: str, digest: str) -> str:
     return sha256(f"{key}\0{digest}".encode()).hexdigest()
 
 
-def about(settings: Settings, delivery: Delivery, event: Event) -> About:
-    """Say what to keep of an event beside its claim."""
-    handlers = [handler.name for handler in settings.router.match(event)]
+def wanted_by(settings: Settings, event: Event, known: Iterable[str] = ()) -> list[str]:
+    """Name the handlers that want an event: those loaded here, and those known from elsewhere."""
+    loaded = [handler.name for handler in settings.router.match(event)]
+    return [*dict.fromkeys([*loaded, *known])]
+
+
+def about(settings: Settings, delivery: Delivery, event: Event, known: Iterable[str] = ()) -> About:
+    """Say what to keep of an event beside its claim; known: handlers, as in `wanted_by`."""
+    handlers = wanted_by(settings, event, known)
     return About(
         plain(settings.name),
         plain(delivery.id or ""),

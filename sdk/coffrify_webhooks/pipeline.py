@@ -25,7 +25,7 @@ from .errors import (
     WebhookError,
 )
 from .handling import ask, bury, giving_back, kept, run
-from .identity import about, key_of, read
+from .identity import about, key_of, read, wanted_by
 from .reply import Outcome, Reply
 from .stores import Claim
 
@@ -160,10 +160,10 @@ def hand_over(
 ) -> Steps[Outcome]:
     """Dispatch, then mark queued: never marked first, or a crash in between would lose it.
 
-    handlers: who is thought to want the event, if this process has loaded none that does.
+    handlers: who is known to want the event, beside those that this process has loaded.
     """
-    loaded = [handler.name for handler in settings.router.match(event)]
-    message = pack(settings.name, key, token, delivery, settings.clock(), loaded or handlers)
+    wanted = wanted_by(settings, event, handlers)
+    message = pack(settings.name, key, token, delivery, settings.clock(), wanted)
     try:
         yield Hand(message)
     except WebhookError:

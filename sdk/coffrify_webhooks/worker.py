@@ -63,7 +63,7 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
         ) from None
     _refuse_without_handlers(settings)
     digest = sha256(delivery.body).hexdigest()
-    known = about(settings, delivery, event)
+    known = about(settings, delivery, event, known_handlers)
     body = kept(settings, delivery.body)
     claim: Claim = yield from ask("claim", key, digest, settings.lease, token, known, body)
     if claim.status == "conflict":
@@ -103,7 +103,8 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     over = record.status == "conflict"  # from now on this body is the one that counts
     if over:
         key = key_of(settings.name, delivery.id or "")
-    known = about(settings, delivery, event)
+    wanted = handlers_in(record.delivery)
+    known = about(settings, delivery, event, wanted)
     claim: Claim = yield from ask(
         "claim", key, digest, settings.lease, "", known, record.body, over=over
     )
@@ -112,7 +113,6 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     if claim.status != "claimed":
         raise Busy("this event is being handled right now")
     if settings.dispatcher is not None:
-        wanted = handlers_in(record.delivery)
         if record.status in ("dead", "failed", "conflict"):
             wanted = wanted or _SOME  # or it would not have been tried
         work = hand_over(settings, delivery, event, key, claim.token, handlers=wanted)

@@ -57,7 +57,7 @@ def still(sandbox: Sandbox, moment: float) -> None:
     service: Any = sandbox._service
 
     def move() -> None:
-        service.skip(moment - service.clock.now())
+        service._jump(moment - service.clock.now())
         service._random.seed(42)
 
     sandbox._call(move)

@@ -38,7 +38,9 @@ def refuse_worker(receiver: "Receiver") -> None:
             "no handler is registered; import the module that holds them, or name it: "
             'Receiver(handlers=("myapp.webhooks",))'
         )
-    if type(receiver.store).__name__ == "MemoryStore":
+    from coffrify_webhooks.stores.memory import MemoryStore  # noqa: PLC0415 - only in a worker
+
+    if isinstance(receiver.store, MemoryStore):
         raise ConfigurationError(
             "a store in memory is seen by its own process only; the worker and the web process "
             "need a common one: Receiver(store=...)"
