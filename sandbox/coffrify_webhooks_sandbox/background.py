@@ -45,6 +45,7 @@ class Background:
     def __init__(self, app: Any, listener: socket.socket) -> None:
         config = uvicorn.Config(
             app,
+            log_config=None,  # logging is the program's to set up
             log_level="warning",
             access_log=False,
             ws="none",

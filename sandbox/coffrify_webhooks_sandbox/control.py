@@ -70,20 +70,29 @@ class Control:
 
     async def _tried(self, events: list[Event]) -> None:
         news = asyncio.Event()
-        forget = self._service.watch(lambda _: news.set())
-        left = [d for event in events for d in self._deliveries(event)]
+        changed: set[str] = set()
+
+        def heard(delivery_id: str) -> None:
+            changed.add(delivery_id)
+            news.set()
+
+        forget = self._service.watch(heard)
+        left = {d.id for event in events for d in self._deliveries(event) if self._is_new(d.id)}
         try:
             async with asyncio.timeout(_PATIENCE):
-                while left := [d for d in left if self._is_new(d)]:
-                    news.clear()
+                while left:
                     await news.wait()
+                    news.clear()
+                    look = left if "" in changed else left & changed
+                    left -= {delivery_id for delivery_id in look if not self._is_new(delivery_id)}
+                    changed.clear()
         except TimeoutError:
             return
         finally:
             forget()
 
-    def _is_new(self, delivery: Delivery) -> bool:
-        now = self._service.database.delivery(delivery.id)
+    def _is_new(self, delivery_id: str) -> bool:
+        now = self._service.database.delivery(delivery_id)
         return now is not None and now.status in ("pending", "sending")
 
     def _deliveries(self, event: Event) -> list[Delivery]:

@@ -38,7 +38,6 @@ _CONCURRENCY = 50
 _LONGEST_SLEEP = 3600.0
 _AGENT = "coffrify-webhooks-sandbox"
 """The vendor's own is not known."""
-_PRUNE_EVERY = 1000
 _PAUSE = 1.0
 """Seconds, before what could not be recorded (the disk is full?) is tried again."""
 _FAILED_FINAL = "webhook.delivery_failed_final"
@@ -99,7 +98,6 @@ class Courier:
         self._news = asyncio.Event()
         self._quiet = asyncio.Event()
         self._sending: set[asyncio.Task[None]] = set()
-        self._sent = 0
 
     def wake(self) -> None:
         """Look again for what is due: something was added, or the clock has jumped."""
@@ -289,9 +287,6 @@ class Courier:
         followed = self._following(settled_delivery, endpoint, settled_endpoint, now)
         self._database.finish(attempt, settled_delivery, settled_endpoint, followed)
         self._changed(delivery.id)
-        self._sent += 1
-        if self._sent % _PRUNE_EVERY == 0:
-            self._database.prune()
 
     def _bury(self, dead: Delivery) -> None:
         endpoint = self._database.endpoint(dead.endpoint_id)

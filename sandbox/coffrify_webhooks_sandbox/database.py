@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
@@ -19,7 +19,7 @@ from .clock import END, Anchor, anchor_of
 from .records import Attempt, Delivery, Endpoint, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
 __all__ = ["Database", "Glance"]
@@ -27,6 +27,8 @@ __all__ = ["Database", "Glance"]
 _VERSION = 1
 _MOST_EVENTS = 10_000
 """Kept; of the older ones those that are over are forgotten."""
+_PRUNE_EVERY = 1000
+"""New records."""
 
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -93,6 +95,7 @@ class Database:
                 name, timeout=1, isolation_level=None, check_same_thread=False
             )
             self._file.row_factory = sqlite3.Row
+            self._inserted = 0
             self._open()
         except sqlite3.Error as error:
             raise ConfigurationError(
@@ -144,15 +147,13 @@ class Database:
 
     def add(self, *records: Endpoint | Event | Delivery) -> None:
         """Add records, all of them or none."""
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             for record in records:
                 self._insert(record)
 
     def replace(self, *records: Endpoint | Delivery, add: Sequence[Event | Delivery] = ()) -> None:
         """Replace records by what has become of them, and add others, all or none."""
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             for record in records:
                 self._update(record)
             for fresh in add:
@@ -160,8 +161,7 @@ class Database:
 
     def delete(self, endpoint_id: str) -> None:
         """Delete an endpoint; what was on its way to it is cancelled."""
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._file.execute("DELETE FROM endpoints WHERE id = ?", (endpoint_id,))
             self._file.execute(
                 "UPDATE deliveries SET status = 'cancelled', next_at = NULL, "
@@ -290,8 +290,7 @@ class Database:
 
     def begin(self, delivery: Delivery, attempt: Attempt) -> Attempt:
         """Record an attempt before it is made: whatever happens now, it counts."""
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._update(delivery)
             number = self._insert(attempt)
         return replace(attempt, id=number)
@@ -304,8 +303,7 @@ class Database:
         add: Iterable[Event | Delivery] = (),
     ) -> None:
         """Record what came of an attempt, and all that follows from it, in one."""
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._update(attempt)
             self._update(delivery)
             if endpoint is not None:
@@ -313,22 +311,27 @@ class Database:
             for record in add:
                 self._insert(record)
 
-    def prune(self) -> None:
-        """Forget the oldest events that are over."""
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
         with self._file:
             self._file.execute("BEGIN IMMEDIATE")
-            self._file.execute(
-                "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ? AND NOT "
-                "EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id AND "
-                "(next_at IS NOT NULL OR status = 'sending'))",
-                (_MOST_EVENTS,),
-            )
-            self._file.execute(
-                "DELETE FROM deliveries WHERE event_id NOT IN (SELECT id FROM events)"
-            )
-            self._file.execute(
-                "DELETE FROM attempts WHERE delivery_id NOT IN (SELECT id FROM deliveries)"
-            )
+            yield
+            if self._inserted >= _PRUNE_EVERY:
+                self._prune()
+                self._inserted = 0
+
+    def _prune(self) -> None:
+        """Forget the oldest events that are over."""
+        self._file.execute(
+            "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ? AND NOT "
+            "EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id AND "
+            "(next_at IS NOT NULL OR status = 'sending'))",
+            (_MOST_EVENTS,),
+        )
+        self._file.execute("DELETE FROM deliveries WHERE event_id NOT IN (SELECT id FROM events)")
+        self._file.execute(
+            "DELETE FROM attempts WHERE delivery_id NOT IN (SELECT id FROM deliveries)"
+        )
 
     # --- replies to requests that may come twice ----------------------------------------------
 
@@ -341,8 +344,7 @@ class Database:
 
     def keep_reply(self, key: str, digest: str, status: int, body: str, at: float) -> None:
         """Keep what was answered; answers older than a day are dropped."""
-        with self._file:
-            self._file.execute("BEGIN IMMEDIATE")
+        with self._transaction():
             self._file.execute("DELETE FROM replies WHERE at < ?", (at - 86_400,))
             self._file.execute(
                 "INSERT OR REPLACE INTO replies VALUES (?, ?, ?, ?, ?)",
@@ -366,6 +368,7 @@ class Database:
             del values["id"]
         marks = ", ".join("?" * len(values))
         query = f"INSERT INTO {_TABLES[type(record)]} ({', '.join(values)}) VALUES ({marks})"
+        self._inserted += 1
         return int(self._file.execute(query, [*values.values()]).lastrowid or 0)
 
     def _update(self, record: Endpoint | Delivery | Attempt) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from contextlib import ExitStack
+from random import Random
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from coffrify_webhooks.errors import ConfigurationError
@@ -32,7 +33,8 @@ class Sandbox:
     """Coffrify's sending side, with its API and dashboard, on a port of this machine.
 
     Time stands still unless `speed` says otherwise: what failed is tried again when `skip` or
-    `run_out` lets time pass. So 72 hours of retries take a moment.
+    `run_out` lets time pass. So 72 hours of retries take a moment. What is random comes out the
+    same in each run of a program.
 
     port: 0 takes a free one. api_key: one is made unless given. db: an SQLite file that outlives
     the sandbox. speed: how many seconds pass in one of ours. catalog: a file instead of the
@@ -64,6 +66,7 @@ class Sandbox:
                 encoding=encoding,
                 allow_hosts=allow_hosts,
                 api_key=api_key,
+                random=Random(0),
             )
             self._server = Background(application(self._service, host=host), listener)
         except BaseException:
@@ -191,11 +194,17 @@ class Sandbox:
         return self._wait(self._service.skip_to_next(), timeout)
 
     def settle(self, timeout: float = _PATIENCE) -> None:
-        """Return once what is due has been sent; what failed waits for its time."""
+        """Return once what is due has been sent; what failed waits for its time.
+
+        Call it, as all that waits here, from another thread than the receiver's event loop.
+        """
         self._wait(self._service.courier.quiet(), timeout)
 
     def run_out(self, timeout: float = _PATIENCE) -> None:
-        """Let all time pass that it takes: every delivery succeeds, or is a dead letter."""
+        """Let all time pass that it takes, until every delivery has succeeded or is a dead letter.
+
+        What waits for a disabled endpoint goes on waiting.
+        """
         self._wait(self._service.run_out(), timeout)
 
     def _call(self, function: Callable[[], T]) -> T:

@@ -37,6 +37,7 @@ __all__ = ["Service"]
 
 _LONGEST_NAME = 200
 _MOST_EVENTS_AT_ONCE = 10_000
+_MOST_BYTES_AT_ONCE = 100_000_000
 _MOST_ENDPOINTS = 100
 _LONGEST_GRACE = 168
 _STEP = 0.25
@@ -264,6 +265,8 @@ class Service:
         records: list[Event | Delivery] = []
         for index in range(count):
             event = self._event(event_type, data, fields, manner)
+            if len(event.body) * count > _MOST_BYTES_AT_ONCE:
+                raise _invalid(f"that is more than {_MOST_BYTES_AT_ONCE:,} bytes at once", "count")
             made.append(event)
             records.append(event)
             at = now
@@ -304,14 +307,14 @@ class Service:
         self, event_type: str, data: Any, fields: Mapping[str, Any] | None, manner: str
     ) -> Event:
         now = self.clock.now()
-        if data is None:
-            data = self.event_types.make(event_type, now, self._random)
+        made = self.event_types.make(event_type, now, self._random) if data is None else data
         if fields:
-            data = with_fields(data, fields)
-        written(data)  # what cannot be written cannot be checked either
-        self.event_types.check(event_type, data)
+            made = with_fields(made, fields)
+        if fields or data is not None:
+            written(made)  # what cannot be written cannot be checked either
+            self.event_types.check(event_type, made)
         event_id = str(uuid.uuid4())  # as the vendor's `webhook-id`
-        body: Any = body_of(event_id, event_type, data)
+        body: Any = body_of(event_id, event_type, made)
         change = manner_of(manner).change
         if change is not None:
             body = change(body)

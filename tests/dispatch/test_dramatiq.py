@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import dramatiq
 import pytest
+import redis
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import AgeLimit, Retries, TimeLimit
-from tests.dispatch.site import PATIENCE, Site, in_time, wait_until
+from tests.dispatch.site import PATIENCE, Site
+from tests.dispatch.suite import EngineSuite
 from tests.servers.process import free_port
 from tests.servers.valkey import Valkey
 
@@ -69,63 +71,16 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CARE", 0.2)
 
 
-def test_answer_waits_for_no_handler(site: _Site) -> None:
-    """The event is acknowledged while its handler still runs, and settled when it has."""
-    site.released.clear()
-    with site.working():
-        reply = site.deliver("evt_1")
-        assert (reply.status, reply.outcome) == (200, "queued")
-        assert site.begun.wait(PATIENCE)
-        assert site.status("evt_1") == "running"
-        site.released.set()
-        assert site.outcome() == "handled"
-        assert site.status("evt_1") == "done"
-        wait_until(lambda: not site.waiting())
+class TestDramatiq(EngineSuite):
+    """The suite on Dramatiq."""
 
+    module = module
+    away = redis.RedisError
 
-def test_duplicates(site: _Site) -> None:
-    """A duplicate while the event is queued, and when it is done, is acknowledged and not run."""
-    assert site.deliver("evt_1").outcome == "queued"
-    assert site.deliver("evt_1").outcome == "duplicate"
-    with site.working():
-        site.outcome()
-        assert site.deliver("evt_1").outcome == "duplicate"
-        wait_until(lambda: not site.waiting())
-    assert len(site.runs) == 1
-
-
-def test_async_handler(site: _Site) -> None:
-    """Async handlers run as they do in a web process."""
-    with site.working():
-        site.deliver("evt_1", "ping")
-        assert site.outcome() == "handled"
-
-
-def test_odd_id(site: _Site) -> None:
-    """An id that is no proper text arrives whole."""
-    with site.working():
-        assert site.deliver("evt_\ud800\0").outcome == "queued"
-        assert site.outcome() == "handled"
-
-
-def test_failing_handler_is_tried_again(site: _Site) -> None:
-    """A handler that raised is run again after the time that the receiver's policy says."""
-    site.failing = 1
-    with site.working():
-        site.deliver("evt_1")
-        assert site.outcome() == "handled"
-    (_, first), (_, second) = site.runs
-    assert second - first >= 0.3
-
-
-def test_dead_after_the_last_attempt(site: _Site) -> None:
-    """After the last attempt the event is a dead letter, and the engine is done with it."""
-    site.failing = 9
-    with site.working():
-        site.deliver("evt_1")
-        assert site.outcome() == "dead"
-        wait_until(lambda: not site.waiting())
-    assert (len(site.runs), site.status("evt_1")) == (3, "dead")
+    @pytest.fixture
+    def own(self, tmp_path: Path) -> Iterator[tuple[Valkey, _Site]]:
+        with Valkey() as server, closing(_Site(tmp_path, server)) as site:
+            yield server, site
 
 
 def test_limits_of_dramatiq_do_not_count(site: _Site) -> None:
@@ -147,34 +102,6 @@ def test_limits_of_dramatiq_do_not_count(site: _Site) -> None:
     assert len(site.runs) == 3
 
 
-def test_fault(site: _Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever goes wrong, the event comes back."""
-    execute = site.receiver.execute
-    faults = [RuntimeError("a bug")]
-
-    def at_first_not(message: Any) -> Any:
-        if faults:
-            raise faults.pop()
-        return execute(message)
-
-    monkeypatch.setattr(site.receiver, "execute", at_first_not)
-    monkeypatch.setattr(module, "AFTER_A_FAULT", 0.1)
-    with site.working():
-        site.deliver("evt_1")
-        assert site.outcome() == "handled"
-    assert not faults
-
-
-def test_message_of_another_version(site: _Site, caplog: pytest.LogCaptureFixture) -> None:
-    """A message that is not ours is reported and dropped; the others are handled."""
-    site.engine.dispatch({"version": 99, "receiver": "default"})
-    site.deliver("evt_1")
-    with site.working():
-        assert site.outcome() == "handled"
-        wait_until(lambda: not site.waiting())
-    assert "is dropped: " in caplog.text
-
-
 def test_engine_loses_an_event(site: _Site) -> None:
     """An event that Redis has forgotten is dispatched again by the worker's sweep."""
     site.receiver.lost_after = 0.2
@@ -183,24 +110,6 @@ def test_engine_loses_an_event(site: _Site) -> None:
     assert not site.waiting()
     with site.working():
         assert site.outcome() == "handled"
-
-
-def test_server_away(tmp_path: Path) -> None:
-    """A server that is away or hangs costs a delivery 5 s at most; then all is well again."""
-    with Valkey() as server, closing(_Site(tmp_path, server)) as site:
-        assert site.deliver("evt_1").status == 200
-        server.pause()
-        with pytest.raises(Exception, match=r"(?i)time"):
-            in_time(lambda: site.engine.dispatch({}), 5)
-        assert in_time(lambda: site.deliver("evt_2"), 5.5).status == 503
-        server.resume()
-        assert site.deliver("evt_2").outcome == "queued"
-        server.kill()
-        assert in_time(lambda: site.deliver("evt_3"), 5).status == 503
-        server.restart()
-        assert site.deliver("evt_3").outcome == "queued"
-        with site.working():
-            assert {site.outcome() for _ in range(3)} == {"handled"}
 
 
 def test_worker_that_lost_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ import pytest
 from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.testing import InMemoryConnector
-from tests.dispatch.site import PATIENCE, Site, in_time, wait_until
+from tests.dispatch.site import PATIENCE, Site, wait_until
+from tests.dispatch.suite import EngineSuite
 from tests.servers.process import free_port
 
 from coffrify_webhooks.errors import ConfigurationError
@@ -95,91 +96,18 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CARE", "* * * * * *")
 
 
-def test_answer_waits_for_no_handler(site: _Site) -> None:
-    """The event is acknowledged while its handler still runs, and settled when it has."""
-    site.released.clear()
-    with site.working():
-        reply = site.deliver("evt_1")
-        assert (reply.status, reply.outcome) == (200, "queued")
-        assert site.begun.wait(PATIENCE)
-        assert site.status("evt_1") == "running"
-        site.released.set()
-        assert site.outcome() == "handled"
-        assert site.status("evt_1") == "done"
-        wait_until(lambda: not site.waiting())
+class TestProcrastinate(EngineSuite):
+    """The suite on procrastinate."""
 
+    module = module
+    away = psycopg.OperationalError
 
-def test_duplicates(site: _Site) -> None:
-    """A duplicate while the event is queued, and when it is done, is acknowledged and not run."""
-    assert site.deliver("evt_1").outcome == "queued"
-    assert site.deliver("evt_1").outcome == "duplicate"
-    with site.working():
-        site.outcome()
-        assert site.deliver("evt_1").outcome == "duplicate"
-        wait_until(lambda: not site.waiting())
-    assert len(site.runs) == 1
+    @pytest.fixture
+    def own(self, tmp_path: Path) -> "Iterator[tuple[Postgres, _Site]]":
+        from tests.servers.postgres import Postgres
 
-
-def test_async_handler(site: _Site) -> None:
-    """Async handlers run as they do in a web process."""
-    with site.working():
-        site.deliver("evt_1", "ping")
-        assert site.outcome() == "handled"
-
-
-def test_odd_id(site: _Site) -> None:
-    """An id that jsonb would refuse arrives whole."""
-    with site.working():
-        assert site.deliver("evt_\ud800\0").outcome == "queued"
-        assert site.outcome() == "handled"
-
-
-def test_failing_handler_is_tried_again(site: _Site) -> None:
-    """A handler that raised is run again after the time that the receiver's policy says."""
-    site.failing = 1
-    with site.working():
-        site.deliver("evt_1")
-        assert site.outcome() == "handled"
-    (_, first), (_, second) = site.runs
-    assert second - first >= 0.3
-
-
-def test_dead_after_the_last_attempt(site: _Site) -> None:
-    """After the last attempt the event is a dead letter, and the engine is done with it."""
-    site.failing = 9
-    with site.working():
-        site.deliver("evt_1")
-        assert site.outcome() == "dead"
-        wait_until(lambda: not site.waiting())
-    assert (len(site.runs), site.status("evt_1")) == (3, "dead")
-
-
-def test_fault(site: _Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever goes wrong, the event comes back."""
-    execute = site.receiver.execute
-    faults = [RuntimeError("a bug")]
-
-    def at_first_not(message: Any) -> Any:
-        if faults:
-            raise faults.pop()
-        return execute(message)
-
-    monkeypatch.setattr(site.receiver, "execute", at_first_not)
-    monkeypatch.setattr(module, "AFTER_A_FAULT", 0.1)
-    with site.working():
-        site.deliver("evt_1")
-        assert site.outcome() == "handled"
-    assert not faults
-
-
-def test_message_of_another_version(site: _Site, caplog: pytest.LogCaptureFixture) -> None:
-    """A message that is not ours is reported and dropped; the others are handled."""
-    site.engine.dispatch({"version": 99, "receiver": "default"})
-    site.deliver("evt_1")
-    with site.working():
-        assert site.outcome() == "handled"
-        wait_until(lambda: not site.waiting())
-    assert "is dropped: " in caplog.text
+        with Postgres() as server, closing(_Site(tmp_path, server.database("jobs"))) as site:
+            yield server, site
 
 
 def test_no_body_in_the_log(site: _Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -222,26 +150,6 @@ def test_worker_died(site: _Site) -> None:
     with site.working():
         assert site.outcome() == "handled"
     assert [name for name, _ in site.runs] == ["evt_2"]
-
-
-def test_server_away(tmp_path: Path) -> None:
-    """A server that is away or hangs costs a delivery 5 s at most; then all is well again."""
-    from tests.servers.postgres import Postgres
-
-    with Postgres() as server, closing(_Site(tmp_path, server.database("jobs"))) as site:
-        assert site.deliver("evt_1").status == 200
-        server.pause()
-        with pytest.raises(psycopg.OperationalError):
-            in_time(lambda: site.engine.dispatch({}), 5)
-        assert in_time(lambda: site.deliver("evt_2"), 5.5).status == 503
-        server.resume()
-        assert site.deliver("evt_2").outcome == "queued"
-        server.kill()
-        assert in_time(lambda: site.deliver("evt_3"), 5).status == 503
-        server.restart()
-        assert site.deliver("evt_3").outcome == "queued"
-        with site.working():
-            assert {site.outcome() for _ in range(3)} == {"handled"}
 
 
 @pytest.mark.parametrize(

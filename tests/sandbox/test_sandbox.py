@@ -1,6 +1,7 @@
 """The sandbox in a program: what a user's own tests lean on."""
 
 import gc
+import json
 import threading
 import time
 import tracemalloc
@@ -326,6 +327,36 @@ def test_wrong_speed(tmp_path: Path, speed: float) -> None:
         Sandbox(db=tmp_path / "sandbox.db", speed=speed)
     with Sandbox(db=tmp_path / "sandbox.db"):
         pass
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "says"),
+    [
+        (0, 1, "from 1 to 10000"),
+        (10_001, 1, "from 1 to 10000"),
+        (True, 1, "give a number"),
+        (6000, 1, "10000 deliveries at once"),
+        (1000, 200_000, "100,000,000 bytes at once"),
+    ],
+)
+def test_too_much_at_once(coffrify_sandbox: Sandbox, count: int, size: int, says: str) -> None:
+    """What would take too long, or too much room, is refused, and nothing of it is sent."""
+    for port in (7, 9):
+        coffrify_sandbox.create_endpoint(f"http://127.0.0.1:{port}/")
+    with pytest.raises(SandboxError, match=says):
+        coffrify_sandbox.trigger("transfer.created", fields={"id": "x" * size}, count=count)
+    assert coffrify_sandbox.deliveries() == []
+
+
+def test_random_data_is_the_same_again() -> None:
+    """What is made up comes out the same in each run, so that a test that fails fails again."""
+
+    def made() -> object:
+        with Sandbox() as sandbox:
+            events = sandbox.trigger("transfer.created", count=5)
+        return [json.loads(event.body)["data"]["id"] for event in events]
+
+    assert made() == made()
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e12, True])

@@ -3,6 +3,7 @@
 import json
 import urllib.error
 import urllib.request
+from collections import Counter
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from .payload import payload
 __all__ = ["trigger"]
 
 _PATIENCE = 60.0
+_AT_ONCE = 100
 _WRONG = (400, 404)
 
 
@@ -71,18 +73,28 @@ def trigger(
         "data": given.data,
         "fields": given.fields or None,
         "endpoint": endpoint,
-        "count": count,
         "manner": manner,
     }
-    events = _asked(f"{address.rstrip('/')}/control/trigger", asked, api_key)["events"]
+    done, statuses = 0, Counter[str]()
+    while done < count:
+        some = {**asked, "count": min(_AT_ONCE, count - done)}
+        events = _asked(f"{address.rstrip('/')}/control/trigger", some, api_key)["events"]
+        if not done:
+            _show(events)
+        done += len(events)
+        statuses.update(delivery["status"] for event in events for delivery in event["deliveries"])
+        if not statuses:
+            raise Failed(f"no active endpoint subscribes to {event_type}; create one at {address}")
+        if count > _AT_ONCE:
+            found = ", ".join(f"{number} {status}" for status, number in statuses.items())
+            click.echo(f"{done} of {count} events; deliveries: {found}")
+
+
+def _show(events: list[dict[str, Any]]) -> None:
     for event in events:
         click.echo(f"{event['type']} {event['id']}")
         for delivery in event["deliveries"]:
             click.echo(f"  {_told(delivery)}")
-    if count > len(events):
-        click.echo(f"... and {count - len(events)} more")
-    if not any(event["deliveries"] for event in events):
-        raise Failed(f"no active endpoint subscribes to {event_type}; create one at {address}")
 
 
 def _told(delivery: dict[str, Any]) -> str:
@@ -93,6 +105,7 @@ def _told(delivery: dict[str, Any]) -> str:
 
 
 def _asked(url: str, content: dict[str, Any], api_key: str | None) -> Any:
+    where = url.removesuffix("/control/trigger")
     headers = {"Content-Type": "application/json"}
     if api_key:
         headers["Authorization"] = f"Bearer {api_key}"
@@ -104,9 +117,11 @@ def _asked(url: str, content: dict[str, Any], api_key: str | None) -> Any:
     except urllib.error.HTTPError as error:
         kind = Unusable if error.code in _WRONG else Failed
         raise kind(_message(error)) from None
+    except TimeoutError:
+        raise Failed(f"the sandbox at {where} did not answer in {_PATIENCE:g} s") from None
     except (OSError, ValueError):
         raise Failed(
-            f"no sandbox answers at {url.removesuffix('/control/trigger')}; start one with "
+            f"no sandbox answers at {where}; start one with "
             "`coffrify-webhooks sandbox`, or say where it is: --sandbox URL"
         ) from None
 

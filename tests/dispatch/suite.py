@@ -1,0 +1,117 @@
+"""What every engine must do that a third party might write a dispatcher for: the shared suite."""
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tests.dispatch.site import PATIENCE, in_time, wait_until
+
+__all__ = ["EngineSuite"]
+
+
+class EngineSuite:
+    """Subclasses give the fixtures `site`, with `working` and `waiting`, and `own`: one more site.
+
+    `own` comes with the server, which no other test uses.
+    """
+
+    module: ModuleType
+    """Holds the dispatcher, and AFTER_A_FAULT."""
+    away: type[Exception]
+    """What the engine raises when its server is away."""
+
+    def test_answer_waits_for_no_handler(self, site: Any) -> None:
+        """The event is acknowledged while its handler still runs, and settled when it has."""
+        site.released.clear()
+        with site.working():
+            reply = site.deliver("evt_1")
+            assert (reply.status, reply.outcome) == (200, "queued")
+            assert site.begun.wait(PATIENCE)
+            assert site.status("evt_1") == "running"
+            site.released.set()
+            assert site.outcome() == "handled"
+            assert site.status("evt_1") == "done"
+            wait_until(lambda: not site.waiting())
+
+    def test_duplicates(self, site: Any) -> None:
+        """A duplicate while the event is queued, or when it is done, is acknowledged, not run."""
+        assert site.deliver("evt_1").outcome == "queued"
+        assert site.deliver("evt_1").outcome == "duplicate"
+        with site.working():
+            site.outcome()
+            assert site.deliver("evt_1").outcome == "duplicate"
+            wait_until(lambda: not site.waiting())
+        assert len(site.runs) == 1
+
+    def test_async_handler(self, site: Any) -> None:
+        """Async handlers run as they do in a web process."""
+        with site.working():
+            site.deliver("evt_1", "ping")
+            assert site.outcome() == "handled"
+
+    def test_odd_id(self, site: Any) -> None:
+        """An id that is no proper text, and that a jsonb would refuse, arrives whole."""
+        with site.working():
+            assert site.deliver("evt_\ud800\0").outcome == "queued"
+            assert site.outcome() == "handled"
+
+    def test_failing_handler_is_tried_again(self, site: Any) -> None:
+        """A handler that raised is run again after the time that the receiver's policy says."""
+        site.failing = 1
+        with site.working():
+            site.deliver("evt_1")
+            assert site.outcome() == "handled"
+        (_, first), (_, second) = site.runs
+        assert second - first >= 0.3
+
+    def test_dead_after_the_last_attempt(self, site: Any) -> None:
+        """After the last attempt the event is a dead letter, and the engine is done with it."""
+        site.failing = 9
+        with site.working():
+            site.deliver("evt_1")
+            assert site.outcome() == "dead"
+            wait_until(lambda: not site.waiting())
+        assert (len(site.runs), site.status("evt_1")) == (3, "dead")
+
+    def test_fault(self, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whatever goes wrong, the event comes back."""
+        execute = site.receiver.execute
+        faults = [RuntimeError("a bug")]
+
+        def at_first_not(message: Any) -> Any:
+            if faults:
+                raise faults.pop()
+            return execute(message)
+
+        monkeypatch.setattr(site.receiver, "execute", at_first_not)
+        monkeypatch.setattr(self.module, "AFTER_A_FAULT", 0.1)
+        with site.working():
+            site.deliver("evt_1")
+            assert site.outcome() == "handled"
+        assert not faults
+
+    def test_message_of_another_version(self, site: Any, caplog: pytest.LogCaptureFixture) -> None:
+        """A message that is not ours is reported and dropped; the others are handled."""
+        site.engine.dispatch({"version": 99, "receiver": "default"})
+        site.deliver("evt_1")
+        with site.working():
+            assert site.outcome() == "handled"
+            wait_until(lambda: not site.waiting())
+        assert "is dropped: " in caplog.text
+
+    def test_server_away(self, own: tuple[Any, Any]) -> None:
+        """A server that is away or hangs costs a delivery 5 s at most; then all is well again."""
+        server, site = own
+        assert site.deliver("evt_1").status == 200
+        server.pause()
+        with pytest.raises(self.away):
+            in_time(lambda: site.engine.dispatch({}), 5)
+        assert in_time(lambda: site.deliver("evt_2"), 5.5).status == 503
+        server.resume()
+        assert site.deliver("evt_2").outcome == "queued"
+        server.kill()
+        assert in_time(lambda: site.deliver("evt_3"), 5).status == 503
+        server.restart()
+        assert site.deliver("evt_3").outcome == "queued"
+        with site.working():
+            assert {site.outcome() for _ in range(3)} == {"handled"}
