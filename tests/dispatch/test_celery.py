@@ -11,7 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -20,16 +20,15 @@ import pytest
 import redis
 from celery import Celery
 from kombu.entity import Queue
+from tests.dispatch.workplace import SECRET, Workplace
 from tests.servers.process import _children, free_port, own_environment
 from tests.servers.valkey import Valkey
 
-from coffrify_webhooks import Receiver, Reply, Router, sign
+from coffrify_webhooks import Receiver, sign
 from coffrify_webhooks.dispatch import celery as module
 from coffrify_webhooks.dispatch.celery import CeleryDispatcher
 from coffrify_webhooks.errors import ConfigurationError, DispatchError
-from coffrify_webhooks.identity import key_of
 
-SECRET = "whsec_" + "ab" * 16
 LEASE = 1.0
 VISIBILITY = 2.0
 OPTIONS = {
@@ -43,44 +42,16 @@ OPTIONS = {
 SLOWER = OPTIONS | {"visibility_timeout": 300}
 """For receivers with the ordinary lease."""
 APP = """
-import asyncio
-import sys
-import time
-from pathlib import Path
-
 from celery import Celery
+from handlers import router
 
-from coffrify_webhooks import Event, Receiver, Router
+from coffrify_webhooks import Receiver
 from coffrify_webhooks.dispatch import celery as adapter
 from coffrify_webhooks.errors import Busy
 from coffrify_webhooks.retries import Retries
 
 app = Celery("shop", broker={broker!r})
 app.conf.update(worker_prefetch_multiplier=1, broker_transport_options={options!r})
-router = Router()
-
-
-def note(what, event):
-    with open("journal", "a", errors="replace") as journal:
-        journal.write(f"{{what}} {{event.id}}\\n")
-
-
-@router.on("transfer.*")
-def plain(event: Event) -> None:
-    note("begin", event)
-    while Path("hold").exists():
-        time.sleep(0.01)
-    if Path("fail").exists():
-        raise ConnectionError
-    if Path("exit").exists():
-        raise SystemExit
-    note("end", event)
-
-
-@router.on("ping")
-async def unhurried(event: Event) -> None:
-    await asyncio.sleep(0.01)
-    note("end", event)
 
 
 def make(**options):
@@ -105,34 +76,16 @@ def celery_app(broker: str, **settings: Any) -> Any:
     return app
 
 
-class Site:
-    """A folder with an application and its store; the web process is the test's."""
+class Site(Workplace):
+    """With workers of Celery's."""
 
     def __init__(self, folder: Path, broker: str) -> None:
-        self.folder = folder
         self.broker = broker
         self.app = celery_app(broker)
         self.engine = CeleryDispatcher(self.app)
-        self.web = Receiver(
-            SECRET,
-            store=f"sqlite:///{folder}/store.db",
-            dispatcher=self.engine,
-            router=Router(),  # the web process knows no handlers
-            lease=LEASE,
-        )
         made = {"broker": broker, "options": OPTIONS, "secret": SECRET, "lease": LEASE}
-        (folder / "shop.py").write_text(APP.format(**made))
+        super().__init__(folder, self.engine, LEASE, "shop.py", APP.format(**made))
         self.workers: list[subprocess.Popen[bytes]] = []
-
-    def add(self, code: str) -> None:
-        """Add lines to the application's module; they run when its Receiver is made."""
-        with (self.folder / "shop.py").open("a") as file:
-            file.write(f"\n{code}\n")
-
-    def replace(self, old: str, new: str) -> None:
-        path = self.folder / "shop.py"
-        assert old in path.read_text()
-        path.write_text(path.read_text().replace(old, new))
 
     def start(
         self, *words: str, app: str = "shop", **environment: str
@@ -151,27 +104,6 @@ class Site:
         self.workers.append(worker)
         return worker
 
-    def deliver(self, name: str, kind: str = "transfer.created") -> Reply:
-        body = json.dumps({"id": name, "type": kind, "data": {}}).encode()
-        return self.web.receive(body, sign(body, SECRET))
-
-    def touch(self, name: str) -> Path:
-        path = self.folder / name
-        path.touch()
-        return path
-
-    def journal(self) -> list[str]:
-        path = self.folder / "journal"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def log(self) -> str:
-        path = self.folder / "log"
-        return path.read_text() if path.exists() else ""
-
-    def status(self, name: str) -> str | None:
-        record = self.web.store.get(key_of("default", name))
-        return record.status if record else None
-
     def broker_client(self) -> Any:
         return redis.Redis.from_url(self.broker)
 
@@ -179,18 +111,6 @@ class Site:
         """Return how many messages the broker has, those that a worker is at included."""
         with self.broker_client() as client:
             return int(client.llen("celery")) + int(client.hlen("unacked"))
-
-    def wait(self, what: Callable[[], Any], seconds: float = 40) -> None:
-        give_up = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < give_up, "\n".join([*self.journal(), self.log()])
-            time.sleep(0.02)
-
-    def wait_for(self, *lines: str) -> None:
-        self.wait(lambda: set(lines) <= set(self.journal()))
-
-    def wait_until_done(self, *names: str) -> None:
-        self.wait(lambda: all(self.status(name) == "done" for name in names))
 
     def close(self) -> None:
         for worker in self.workers:
@@ -765,14 +685,6 @@ IN_MEMORY = """
 engine = adapter.CeleryDispatcher(app)
 Receiver("a secret", name="x", store="memory:", dispatcher=engine, router=router, lease=1)
 """
-PATIENT = """
-@router.on("api_key.*")
-async def patient(event: Event) -> None:
-    note("begin", event)
-    while Path("hold").exists():
-        await asyncio.sleep(0.01)
-    note("end", event)
-"""
 
 
 @pytest.mark.parametrize(
@@ -803,7 +715,6 @@ def test_worker_of_another_queue(site: Site) -> None:
 
 def test_soft_time_limit(site: Site) -> None:
     """An async handler that a soft time limit interrupts has ended before it is run again."""
-    site.add(PATIENT)
     hold = site.touch("hold")
     site.start("--soft-time-limit", "1")
     site.deliver("evt_1", "api_key.created")

@@ -4,67 +4,37 @@ On a real SQLite file and a real PostgreSQL. What the handlers do, the tests say
 lets them wait, `fail` lets them raise.
 """
 
-import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.dispatch.workplace import SECRET, Workplace
 from tests.servers.process import free_port
 
-from coffrify_webhooks import Receiver, Reply, Router, sign
+from coffrify_webhooks import sign
 from coffrify_webhooks.dispatch import dbos as module
 from coffrify_webhooks.dispatch.dbos import DBOSDispatcher
 from coffrify_webhooks.errors import ConfigurationError, DispatchError
-from coffrify_webhooks.identity import key_of
 
 if TYPE_CHECKING:
     from tests.servers.postgres import Postgres
 
-SECRET = "whsec_" + "ab" * 16
 LEASE = 2.0
 APP = """
-import asyncio
-import time
-from pathlib import Path
+from handlers import router
 
-from coffrify_webhooks import Event, Receiver, Router
+from coffrify_webhooks import Receiver, Router
 from coffrify_webhooks.dispatch.dbos import DBOSDispatcher
 from coffrify_webhooks.retries import Retries
-
-router = Router()
-
-
-def note(what, event):
-    with open("journal", "a", errors="replace") as journal:
-        journal.write(f"{{what}} {{event.id}}\\n")
-
-
-@router.on("transfer.*")
-def plain(event: Event) -> None:
-    note("begin", event)
-    while Path("hold").exists():
-        time.sleep(0.01)
-    if Path("fail").exists():
-        raise ConnectionError
-    if Path("exit").exists():
-        raise SystemExit
-    note("end", event)
-
-
-@router.on("ping")
-async def unhurried(event: Event) -> None:
-    await asyncio.sleep(0.01)
-    note("end", event)
-
 
 receiver = Receiver(
     {secret!r},
@@ -77,20 +47,13 @@ receiver = Receiver(
 """
 
 
-class Site:
-    """A folder with an application, its store and its engine; the web process is the test's."""
+class Site(Workplace):
+    """With workers of ours on DBOS."""
 
     def __init__(self, folder: Path, url: str) -> None:
-        self.folder = folder
         self.engine = DBOSDispatcher(url)
-        self.web = Receiver(
-            SECRET,
-            store=f"sqlite:///{folder}/store.db",
-            dispatcher=self.engine,
-            router=Router(),  # the web process knows no handlers
-            lease=LEASE,
-        )
-        (folder / "app.py").write_text(APP.format(secret=SECRET, url=url, lease=LEASE))
+        text = APP.format(secret=SECRET, url=url, lease=LEASE)
+        super().__init__(folder, self.engine, LEASE, "app.py", text)
         self.workers: list[subprocess.Popen[bytes]] = []
 
     def start(self, *words: str) -> "subprocess.Popen[bytes]":
@@ -102,35 +65,6 @@ class Site:
             )
         self.workers.append(worker)
         return worker
-
-    def deliver(self, name: str, kind: str = "transfer.created") -> Reply:
-        body = json.dumps({"id": name, "type": kind, "data": {}}).encode()
-        return self.web.receive(body, sign(body, SECRET))
-
-    def hold(self) -> Path:
-        path = self.folder / "hold"
-        path.touch()
-        return path
-
-    def journal(self) -> list[str]:
-        path = self.folder / "journal"
-        return path.read_text().splitlines() if path.exists() else []
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
-
-    def status(self, name: str) -> str | None:
-        record = self.web.store.get(key_of("default", name))
-        return record.status if record else None
-
-    def wait(self, what: Callable[[], Any], seconds: float = 40) -> None:
-        give_up = time.monotonic() + seconds
-        while not what():
-            assert time.monotonic() < give_up, (self.journal(), self.log())
-            time.sleep(0.02)
-
-    def wait_for(self, *lines: str) -> None:
-        self.wait(lambda: set(lines) <= set(self.journal()))
 
     def close(self) -> None:
         for worker in self.workers:
@@ -169,7 +103,7 @@ def on_file(tmp_path: Path) -> Iterator[Site]:
 
 def test_answer_waits_for_no_handler(site: Site) -> None:
     """The event is acknowledged while its handler still runs, and settled when it has."""
-    hold = site.hold()
+    hold = site.touch("hold")
     site.start()
     reply = site.deliver("evt_1")
     assert (reply.status, reply.outcome) == (200, "queued")
@@ -196,7 +130,7 @@ def test_async_handler(site: Site) -> None:
 
 def test_duplicates(site: Site) -> None:
     """A duplicate while the event is queued, running or done is acknowledged and not run."""
-    hold = site.hold()
+    hold = site.touch("hold")
     site.deliver("evt_1")
     replies = [site.deliver("evt_1")]
     site.start()
@@ -240,7 +174,7 @@ def test_odd_id(site: Site) -> None:
 
 def test_killed_in_a_handler(site: Site) -> None:
     """What a killed worker was running is run by the next one; what it had not begun as well."""
-    hold = site.hold()
+    hold = site.touch("hold")
     worker = site.start()
     names = [f"evt_{number}" for number in range(12)]
     for name in names:
@@ -256,7 +190,7 @@ def test_killed_in_a_handler(site: Site) -> None:
 
 def test_second_worker_is_refused(site: Site) -> None:
     """A second worker of the same engine would run what the first is running: it says so."""
-    hold = site.hold()
+    hold = site.touch("hold")
     site.start()
     site.deliver("evt_1")
     site.wait_for("begin evt_1")
@@ -281,7 +215,7 @@ def test_second_worker_takes_over(site: Site) -> None:
 
 def test_graceful_stop(site: Site) -> None:
     """A worker that is told to stop begins nothing more, and lets what runs come to its end."""
-    hold = site.hold()
+    hold = site.touch("hold")
     worker = site.start()
     for number in range(6):
         site.deliver(f"evt_{number}")
@@ -296,7 +230,7 @@ def test_graceful_stop(site: Site) -> None:
 
 def test_stop_is_bounded(site: Site) -> None:
     """A handler that goes on beyond the grace is left to the next worker."""
-    hold = site.hold()
+    hold = site.touch("hold")
     worker = site.start("--grace", "1")
     site.deliver("evt_1")
     site.wait_for("begin evt_1")
@@ -311,7 +245,7 @@ def test_stop_is_bounded(site: Site) -> None:
 
 def test_second_signal(on_file: Site) -> None:
     """A second signal stops the worker at once."""
-    on_file.hold()
+    on_file.touch("hold")
     worker = on_file.start()
     on_file.deliver("evt_1")
     on_file.wait_for("begin evt_1")
@@ -350,10 +284,8 @@ def test_dead_after_the_last_attempt(site: Site) -> None:
 
 def test_waiting_retries_keep_no_place(on_file: Site) -> None:
     """Events that wait for their next attempt leave the worker to the others."""
-    app = on_file.folder / "app.py"
-    app.write_text(app.read_text().replace("first=0.2", "first=60"))
-    fail = on_file.folder / "fail"
-    fail.touch()
+    on_file.replace("first=0.2", "first=60")
+    fail = on_file.touch("fail")
     on_file.start()
     for number in range(8):  # twice its concurrency
         on_file.deliver(f"evt_{number}")
@@ -365,8 +297,7 @@ def test_waiting_retries_keep_no_place(on_file: Site) -> None:
 
 def test_handlers_that_exit_keep_no_place(on_file: Site) -> None:
     """A handler that calls sys.exit() ends neither the worker nor one of its places."""
-    leave = on_file.folder / "exit"
-    leave.touch()
+    leave = on_file.touch("exit")
     on_file.start()
     for number in range(8):
         on_file.deliver(f"evt_{number}")
@@ -381,11 +312,8 @@ def test_engine_loses_an_event(site: Site) -> None:
     site.deliver("evt_1")
     rows = site.engine._client.list_workflows()
     site.engine._client.delete_workflows([each.workflow_id for each in rows])
-    app = site.folder / "app.py"
-    hasty = (
-        "\nreceiver.lost_after = 0.5\nfrom coffrify_webhooks.dispatch import dbos\ndbos._CARE = 1"
-    )
-    app.write_text(app.read_text() + hasty)
+    site.add("from coffrify_webhooks.dispatch import dbos")
+    site.add("receiver.lost_after = 0.5; dbos._CARE = 1")
     site.start()
     site.wait_for("end evt_1")
 
@@ -608,9 +536,9 @@ def test_password_is_not_shown(postgres: "Postgres") -> None:
 )
 def test_unusable_app(on_file: Site, change: tuple[str, str], says: str) -> None:
     """A worker that could not work says so, and how it could."""
-    path = on_file.folder / "app.py"
     mute = "class Mute:\n    def dispatch(self, message): ...\n\n\n"
-    path.write_text(mute + path.read_text().replace(*change))
+    on_file.replace("receiver = Receiver", f"{mute}receiver = Receiver")
+    on_file.replace(*change)
     assert on_file.start().wait(20) == 2
     assert says in on_file.log()
     assert "Traceback" not in on_file.log()
@@ -622,8 +550,7 @@ def test_application_runs_dbos_itself(on_file: Site) -> None:
 from dbos import DBOS
 DBOS(config={"name": "shop", "system_database_url": "sqlite:///shop.db"})
 """
-    app = on_file.folder / "app.py"
-    app.write_text(app.read_text() + own)
+    on_file.add(own)
     assert on_file.start().wait(20) == 2
     assert "started a DBOS of its own" in on_file.log()
 
@@ -634,5 +561,5 @@ def test_first_line(on_file: Site) -> None:
     on_file.start()
     on_file.wait_for("end evt_1")
     first = on_file.log().splitlines()[0]
-    for part in ("engine.db", "concurrency=4", "store.db", "handlers: 2"):
+    for part in ("engine.db", "concurrency=4", "store.db", "handlers: 3"):
         assert part in first

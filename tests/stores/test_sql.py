@@ -601,6 +601,22 @@ def test_a_server_that_hangs_at_the_commit(server: Any) -> None:
     store.close()
 
 
+def test_closed_while_at_work(postgres_url: str) -> None:
+    """A store that is closed while others are at work leaves none of their connections open."""
+    store = SQLStore(postgres_url)
+    used: list[Any] = []
+
+    def work(connection: Any) -> None:
+        used.append(connection.connection.dbapi_connection)
+        store.close()
+
+    store.atomically(None, "", 60, "h", work)
+    with store._lent() as connection:
+        used.append(connection.dbapi_connection)
+        store.close()
+    assert [connection.closed for connection in used] == [True, True]
+
+
 def test_an_engine_in_autocommit_is_refused(postgres_url: str) -> None:
     """An engine that knows no transactions runs no atomic handler, and the remedy is named."""
     engine = sqlalchemy.create_engine(SQLStore_url(postgres_url), isolation_level="AUTOCOMMIT")

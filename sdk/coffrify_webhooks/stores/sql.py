@@ -28,7 +28,7 @@ with needs("sql"):
     from sqlalchemy.engine import URL, make_url
     from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
     from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-    from sqlalchemy.pool import PoolProxiedConnection, QueuePool
+    from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool
 
 __all__ = ["SQLStore"]
 
@@ -119,6 +119,7 @@ class SQLStore(RelationalStore):
         self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
     ) -> T:
         """See `AtomicStore.atomically`; `work` is given the SQLAlchemy `Connection`."""
+        pool = self._engine.pool
         try:
             with self._transactional().connect() as connection:
                 return self._worked(connection, key, token, lease, handler, work)
@@ -127,6 +128,8 @@ class SQLStore(RelationalStore):
             if lost or isinstance(error, PoolTimeoutError):
                 raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
             raise  # the handler's: what it did left nothing that could be committed
+        finally:
+            self._tidy(pool)
 
     def _worked(
         self,
@@ -190,6 +193,7 @@ class SQLStore(RelationalStore):
     @contextmanager
     def _lent(self) -> Generator[PoolProxiedConnection]:
         """Lend a live connection of the driver in autocommit: SQLAlchemy's own costs its price."""
+        pool = self._engine.pool
         connection = self._engine.raw_connection()
         try:
             while is_dead(socket_of(connection)):  # the server was restarted
@@ -206,6 +210,12 @@ class SQLStore(RelationalStore):
             raise
         finally:
             self._give_back(connection)
+            self._tidy(pool)
+
+    def _tidy(self, pool: Pool) -> None:
+        """Close what came back after `close`, as from a renewal that was under way."""
+        if self._engine.pool is not pool:
+            pool.dispose()
 
     def _give_back(self, connection: PoolProxiedConnection) -> None:
         if self._engine is self._app and connection.info.pop(_AUTOCOMMIT, False):
