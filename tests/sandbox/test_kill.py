@@ -5,74 +5,25 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sandbox.hook import Hook
 from tests.servers.process import free_port
 
 KEY = "cfy_test_of_the_kill"
 COMMAND = str(Path(sys.executable).with_name("coffrify-webhooks"))
 
 
-class Hook:
-    """Answers 500, or 200, and counts what came by event id; `hold` lets it wait."""
-
-    def __init__(self) -> None:
-        self.came: Counter[str] = Counter()
-        self.status = 500
-        self.free = threading.Event()
-        self.free.set()
-        self.news = threading.Condition()
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers["Content-Length"]))
-                with hook.news:
-                    hook.came[self.headers["webhook-id"]] += 1
-                    hook.news.notify_all()
-                hook.free.wait(30)
-                try:
-                    self.send_response(hook.status)
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                except OSError:
-                    return
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/"
-
-    def wait_for(self, count: int) -> None:
-        with self.news:
-            assert self.news.wait_for(lambda: self.came.total() >= count, 30)
-
-    def close(self) -> None:
-        self.free.set()
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
 @pytest.fixture
-def hook() -> Iterator[Hook]:
-    made = Hook()
-    yield made
-    made.close()
+def hook(hook: Hook) -> Hook:
+    hook.status = 500
+    return hook
 
 
 class Process:
@@ -146,7 +97,7 @@ def test_killed_in_its_schedule(process: Process, hook: Hook) -> None:
             now = process.skip(0)
         process.skip(max(0.0, (datetime.fromisoformat(min(due)) - now).total_seconds() + 0.01))
     assert [(d["status"], d["attempt_count"]) for d in found] == [("dead_letter", 12)] * 3
-    assert [*hook.came.values()] == [12] * 3
+    assert [*hook.counts().values()] == [12] * 3
 
 
 def test_killed_while_sending(process: Process, hook: Hook) -> None:

@@ -1,7 +1,8 @@
 """The schedule of attempts: what the page promises, over random failures in virtual time."""
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -73,19 +74,27 @@ class World:
         self.database.add(event, Delivery(f"d{number}", event.id, endpoint.id, "pending", now, now))
         return f"d{number}"
 
-    async def run_out(self) -> None:
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Let the courier run; begins when all that was due is sent."""
         running = asyncio.create_task(self.courier.run())
         self.courier.wake()
-        while True:
-            await self.courier.quiet()
-            due = self.database.next_due()
-            if due is None:
-                break
-            self.clock.skip(max(0.0, due - self.clock.now()))
-            self.courier.wake()
+        await self.courier.quiet()
+        yield
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+    async def skip(self, seconds: float) -> None:
+        """Jump ahead, as if it were off meanwhile, and wait until all that is due is sent."""
+        self.clock.skip(max(0.0, seconds))
+        self.courier.wake()
+        await self.courier.quiet()
+
+    async def run_out(self) -> None:
+        async with self.running():
+            while (due := self.database.next_due()) is not None:
+                await self.skip(due - self.clock.now())
 
 
 statuses = st.one_of(st.none(), st.sampled_from([199, 200, 204, 299, 300, 302, 404, 410, 500, 503]))
@@ -153,14 +162,8 @@ def test_off_for_longer_than_the_window() -> None:
     world.event(0, world.endpoint(0))
 
     async def later() -> None:
-        running = asyncio.create_task(world.courier.run())
-        await world.courier.quiet()
-        world.clock.skip(WINDOW + 60)
-        world.courier.wake()
-        await world.courier.quiet()
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        async with world.running():
+            await world.skip(WINDOW + 60)
 
     asyncio.run(later())
     delivery = world.database.delivery("d0")
@@ -231,19 +234,12 @@ def test_disabled_endpoint_keeps_what_waits() -> None:
     world.event(0, endpoint)
 
     async def disabled_meanwhile() -> None:
-        running = asyncio.create_task(world.courier.run())
-        await world.courier.quiet()
-        world.database.replace(replace(_endpoint(world, 0), is_active=False))
-        world.clock.skip(3600)
-        world.courier.wake()
-        await world.courier.quiet()
-        assert len(world.seen) == 1
-        world.database.replace(replace(_endpoint(world, 0), is_active=True))
-        world.courier.wake()
-        await world.courier.quiet()
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        async with world.running():
+            world.database.replace(replace(_endpoint(world, 0), is_active=False))
+            await world.skip(3600)
+            assert len(world.seen) == 1
+            world.database.replace(replace(_endpoint(world, 0), is_active=True))
+            await world.skip(0)
 
     asyncio.run(disabled_meanwhile())
     assert world.database.counts() == {"success": 1}
@@ -258,14 +254,8 @@ def test_too_late_is_no_fault_of_the_endpoint() -> None:
         world.event(number, endpoint)
 
     async def later() -> None:
-        running = asyncio.create_task(world.courier.run())
-        await world.courier.quiet()
-        world.clock.skip(WINDOW + 60)
-        world.courier.wake()
-        await world.courier.quiet()
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
+        async with world.running():
+            await world.skip(WINDOW + 60)
 
     asyncio.run(later())
     assert world.database.counts() == {"dead_letter": DISABLED_AFTER + 1}

@@ -1,8 +1,6 @@
 """Against the vendor's own: its Python client on our API, other libraries on our signatures."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import stripe
@@ -10,48 +8,10 @@ from coffrify import Coffrify
 from coffrify.errors import CoffrifyAPIError
 from coffrify.webhooks import verify_from_headers
 from standardwebhooks import Webhook
+from tests.sandbox.hook import Hook
 
 from coffrify_webhooks import Verifier
 from coffrify_webhooks_sandbox import Sandbox
-
-
-class Hook:
-    """A receiver that keeps what came, and answers as told."""
-
-    def __init__(self) -> None:
-        self.came: list[tuple[dict[str, str], bytes]] = []
-        self.status = 200
-        hook = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.came.append((dict(self.headers), body))
-                self.send_response(hook.status)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,))
-        self.thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_port}/hook"
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
-@pytest.fixture
-def hook() -> Iterator[Hook]:
-    made = Hook()
-    yield made
-    made.close()
 
 
 @pytest.fixture
