@@ -17,7 +17,7 @@ sandbox: $(DEMO)/stamp ## run Coffrify's sending side, with an example applicati
 	$(DEMO)/bin/coffrify-webhooks sandbox --with-example
 
 test: .venv/stamp ## run every test
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal
 
 check: .venv/stamp ## lint and type-check
 	$(BIN)/ruff format --check .

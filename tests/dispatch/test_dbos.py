@@ -121,11 +121,11 @@ def test_worker_need_not_have_run_before(site: Site) -> None:
     site.wait_for("end evt_1")
 
 
-def test_async_handler(site: Site) -> None:
+def test_async_handler(on_file: Site) -> None:
     """Async handlers run as they do in a web process."""
-    site.start()
-    site.deliver("evt_1", "ping")
-    site.wait_for("end evt_1")
+    on_file.start()
+    on_file.deliver("evt_1", "ping")
+    on_file.wait_for("end evt_1")
 
 
 def test_duplicates(site: Site) -> None:
@@ -213,34 +213,34 @@ def test_second_worker_takes_over(site: Site) -> None:
     site.wait_for("end evt_2")
 
 
-def test_graceful_stop(site: Site) -> None:
+def test_graceful_stop(on_file: Site) -> None:
     """A worker that is told to stop begins nothing more, and lets what runs come to its end."""
-    hold = site.touch("hold")
-    worker = site.start()
+    hold = on_file.touch("hold")
+    worker = on_file.start()
     for number in range(6):
-        site.deliver(f"evt_{number}")
-    site.wait(lambda: len(site.journal()) == 4)
+        on_file.deliver(f"evt_{number}")
+    on_file.wait(lambda: len(on_file.journal()) == 4)
     worker.terminate()
     time.sleep(0.5)
     hold.unlink()
     assert worker.wait(20) == 0
-    assert len(site.journal()) == 8
-    assert [site.status(f"evt_{number}") for number in range(6)].count("queued") == 2
+    assert len(on_file.journal()) == 8
+    assert [on_file.status(f"evt_{number}") for number in range(6)].count("queued") == 2
 
 
-def test_stop_is_bounded(site: Site) -> None:
+def test_stop_is_bounded(on_file: Site) -> None:
     """A handler that goes on beyond the grace is left to the next worker."""
-    hold = site.touch("hold")
-    worker = site.start("--grace", "1")
-    site.deliver("evt_1")
-    site.wait_for("begin evt_1")
+    hold = on_file.touch("hold")
+    worker = on_file.start("--grace", "1")
+    on_file.deliver("evt_1")
+    on_file.wait_for("begin evt_1")
     began = time.monotonic()
     worker.terminate()
     assert worker.wait(20) == 1
     assert time.monotonic() - began < 10
     hold.unlink()
-    site.start()
-    site.wait_for("end evt_1")
+    on_file.start()
+    on_file.wait_for("end evt_1")
 
 
 def test_second_signal(on_file: Site) -> None:
@@ -271,15 +271,15 @@ def test_failing_handler_is_tried_again(site: Site) -> None:
     site.wait(lambda: site.status("evt_1") == "done")
 
 
-def test_dead_after_the_last_attempt(site: Site) -> None:
+def test_dead_after_the_last_attempt(on_file: Site) -> None:
     """After the last attempt the event is a dead letter, and the engine is done with it."""
-    (site.folder / "fail").touch()
-    site.start()
-    site.deliver("evt_1")
-    site.wait(lambda: site.status("evt_1") == "dead")
-    rows = site.engine._client.list_workflows
-    site.wait(lambda: [each.status for each in rows()] == ["SUCCESS"] * 3)
-    assert site.journal() == ["begin evt_1"] * 3
+    (on_file.folder / "fail").touch()
+    on_file.start()
+    on_file.deliver("evt_1")
+    on_file.wait(lambda: on_file.status("evt_1") == "dead")
+    rows = on_file.engine._client.list_workflows
+    on_file.wait(lambda: [each.status for each in rows()] == ["SUCCESS"] * 3)
+    assert on_file.journal() == ["begin evt_1"] * 3
 
 
 def test_waiting_retries_keep_no_place(on_file: Site) -> None:
@@ -318,15 +318,15 @@ def test_engine_loses_an_event(site: Site) -> None:
     site.wait_for("end evt_1")
 
 
-def test_message_of_another_version(site: Site) -> None:
+def test_message_of_another_version(on_file: Site) -> None:
     """A message that is not ours is reported and dropped; the others are handled."""
-    site.engine.dispatch({"version": 99, "receiver": "default", "token": "abc"})
-    site.deliver("evt_1")
-    site.start()
-    site.wait_for("end evt_1")
-    site.wait(lambda: "is dropped" in site.log())
-    rows = site.engine._client.list_workflows
-    site.wait(lambda: [each.status for each in rows()] == ["SUCCESS"] * 2)
+    on_file.engine.dispatch({"version": 99, "receiver": "default", "token": "abc"})
+    on_file.deliver("evt_1")
+    on_file.start()
+    on_file.wait_for("end evt_1")
+    on_file.wait(lambda: "is dropped" in on_file.log())
+    rows = on_file.engine._client.list_workflows
+    on_file.wait(lambda: [each.status for each in rows()] == ["SUCCESS"] * 2)
 
 
 def test_other_receivers_events(on_file: Site) -> None:

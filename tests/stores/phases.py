@@ -53,7 +53,8 @@ def run_phases(make: str, *args: Any, processes: int = 8, ids: int = 500) -> dic
 
     Each process makes its own store. Raises what a process raised.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, make.partition(":")[0], "sqlalchemy", "psycopg"])
     with ProcessPoolExecutor(
         processes, context, initializer=_begin, initargs=(context.Barrier(processes),)
     ) as pool:
