@@ -7,7 +7,7 @@ import errno
 import inspect
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -17,11 +17,12 @@ from coffrify_webhooks.extras import needs
 
 with needs("sandbox"):
     import uvicorn
+    from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
-__all__ = ["Background", "bound", "serving"]
+__all__ = ["Background", "Server", "bound", "serving"]
 
 _PATIENCE = 15.0
 _GRACE = 1
@@ -40,33 +41,30 @@ def bound(host: str, port: int) -> socket.socket:
 
 
 class Background:
-    """An ASGI application, served by uvicorn in a thread until `stop`."""
+    """An ASGI application, served by uvicorn in a thread until `stop`.
 
-    def __init__(self, app: Any, listener: socket.socket) -> None:
-        config = uvicorn.Config(
-            app,
-            log_config=None,  # logging is the program's to set up
-            log_level="warning",
-            access_log=False,
-            ws="none",
-            proxy_headers=False,
-            timeout_graceful_shutdown=_GRACE,
-        )
+    stopping: called in that thread when it is to stop.
+    """
+
+    def __init__(
+        self, app: Any, listener: socket.socket, stopping: Callable[[], object] | None = None
+    ) -> None:
         self._listener = listener
-        self._started = threading.Event()
-        self._server = _Server(config, self._started)
+        self._server = Server(app, stopping or (lambda: None))
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         self.loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._run, name="coffrify-sandbox", daemon=True)
         self._thread.start()
-        if not self._started.wait(_PATIENCE) or not self._server.started:
+        if not self._server.begun.wait(_PATIENCE) or not self._server.started:
+            self.stop()
             raise ConfigurationError("the application could not be started; the log says why")
 
     def _run(self) -> None:
         try:
-            self._runner.run(self._server.serve(sockets=[self._listener]))
+            with suppress(SystemExit):  # of a server whose application does not start
+                self._runner.run(self._server.serve(sockets=[self._listener]))
         finally:
-            self._started.set()
+            self._server.begun.set()
             self._runner.close()  # cancels what other threads still wait for
 
     def stop(self) -> None:
@@ -76,29 +74,54 @@ class Background:
         self._listener.close()
 
 
-class _Server(uvicorn.Server):
-    """Tells when it has started."""
+class Server(uvicorn.Server):
+    """A server that leaves the program's logging alone, and tells when it begins and stops.
 
-    def __init__(self, config: uvicorn.Config, started: threading.Event) -> None:
+    stopping: called before it waits for what is still being answered.
+    """
+
+    def __init__(self, app: Any, stopping: Callable[[], object]) -> None:
+        config = uvicorn.Config(
+            app,
+            interface="asgi3",
+            http=_Unlogged,
+            log_config=None,
+            log_level=None,
+            ws="none",
+            proxy_headers=False,
+            timeout_graceful_shutdown=_GRACE,
+        )
         super().__init__(config)
-        self._told = started
+        self._stopping = stopping
+        self.begun = threading.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._told.set()
+        self.begun.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping()
+        await super().shutdown(sockets)
+
+
+class _Unlogged(H11Protocol):
+    """Without a line in the log for each request."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.access_log = False
 
 
 @contextmanager
 def serving(app: Any) -> Generator[int]:
     """Serve a WSGI or an ASGI application on loopback while in the block; yields the port."""
-    called: Any = app if inspect.isroutine(app) else type(app).__call__
-    if inspect.iscoroutinefunction(called):
-        listener = bound("127.0.0.1", 0)
-        server = Background(app, listener)
-        try:
-            yield int(listener.getsockname()[1])
-        finally:
-            server.stop()
+    if _is_asgi(app):
+        with bound("127.0.0.1", 0) as listener:
+            server = Background(app, listener)
+            try:
+                yield int(listener.getsockname()[1])
+            finally:
+                server.stop()
         return
     wsgi = _Threaded(("127.0.0.1", 0), _Quiet)
     wsgi.set_app(app)
@@ -112,6 +135,27 @@ def serving(app: Any) -> Generator[int]:
         wsgi.shutdown()
         thread.join()
         wsgi.server_close()
+
+
+def _is_asgi(app: Any) -> bool:
+    """Tell by the number of its parameters: three of ASGI, two of WSGI."""
+    try:
+        signature = inspect.signature(app)
+    except (TypeError, ValueError):
+        return False
+    fits = [count for count in (2, 3) if _takes(signature, count)]
+    if len(fits) == 1:
+        return fits == [3]
+    called: Any = app if inspect.isroutine(app) else type(app).__call__
+    return inspect.iscoroutinefunction(called)
+
+
+def _takes(signature: inspect.Signature, count: int) -> bool:
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 class _Threaded(ThreadingMixIn, WSGIServer):

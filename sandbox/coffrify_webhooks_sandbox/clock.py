@@ -1,4 +1,4 @@
-"""The sandbox's time: as fast as asked, able to jump, and going on while the sandbox is off."""
+"""The sandbox's time: as fast as asked, able to jump; while the sandbox is off, as fast as ours."""
 
 from __future__ import annotations
 
@@ -80,8 +80,9 @@ class Clock:
         self._speed = checked_speed(speed)
         self._wall = wall
         moment = wall()
-        # Where the last sandbox left off: its time went on at its own speed.
-        begin = moment if anchor is None else _at(anchor, moment)
+        # Where the last sandbox left off. A night in which it was off is a night, or all that
+        # waits would be given up for a speed at which nobody was sending.
+        begin = moment if anchor is None else _at(anchor, moment, fastest=1.0)
         self._latest = min(END, max(begin, since))
         self._seen = moment
         self._anchor = Anchor(self._latest, moment, speed)
@@ -122,8 +123,8 @@ class Clock:
         return left / self._speed if left else 0.0
 
 
-def _at(anchor: Anchor, wall: float) -> float:
-    return anchor.sandbox + max(0.0, wall - anchor.wall) * anchor.speed
+def _at(anchor: Anchor, wall: float, fastest: float = math.inf) -> float:
+    return anchor.sandbox + max(0.0, wall - anchor.wall) * min(anchor.speed, fastest)
 
 
 def _is_within(value: Any, most: float) -> TypeGuard[float]:

@@ -17,7 +17,7 @@ with needs("sandbox"):
     from starlette.routing import Route
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Coroutine, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -55,7 +55,10 @@ class Control:
             )
         except SandboxError as error:
             return error_response(error)
-        await self._tried(events)
+        try:
+            await self._unless_stopped(self._tried(events))
+        except SandboxError as error:
+            return error_response(error)
         shown = events[:_MOST_SHOWN]
         return json_response(200, {"events": [self._shown(event) for event in shown]})
 
@@ -63,12 +66,27 @@ class Control:
         """Let `seconds` pass, and answer once what became due has been sent; tells the time."""
         try:
             asked = parsed(await body_of(request))
-            await self._service.pass_time(asked.get("seconds"))
+            await self._unless_stopped(self._service.pass_time(asked.get("seconds")))
         except SandboxError as error:
             return error_response(error)
         return json_response(200, {"now": moment(self._service.clock.now())})
 
+    async def _unless_stopped(self, steps: Coroutine[Any, Any, None]) -> None:
+        """Do what may take long; raise SandboxError if the server is to stop meanwhile."""
+        work = asyncio.ensure_future(steps)
+        stopping = asyncio.ensure_future(self._service.stopping.wait())
+        try:
+            await asyncio.wait((work, stopping), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            if not work.done():
+                work.cancel()
+        if not work.done():
+            raise SandboxError(503, "stopped", "the sandbox was stopped meanwhile")
+        work.result()
+
     async def _tried(self, events: list[Event]) -> None:
+        """Wait until each delivery was tried, also those that followed, as a duplicate."""
         news = asyncio.Event()
         changed: set[str] = set()
 
@@ -77,21 +95,25 @@ class Control:
             news.set()
 
         forget = self._service.watch(heard)
-        left = {d.id for event in events for d in self._deliveries(event) if self._is_new(d.id)}
         try:
             async with asyncio.timeout(_PATIENCE):
-                while left:
-                    await news.wait()
-                    news.clear()
-                    look = left if "" in changed else left & changed
-                    left -= {delivery_id for delivery_id in look if not self._is_new(delivery_id)}
-                    changed.clear()
+                while left := self._untried(events):
+                    while left:
+                        await news.wait()
+                        news.clear()
+                        look = left if "" in changed else left & changed
+                        left -= {each for each in look if not self._is_untried(each)}
+                        changed.clear()
         except TimeoutError:
             return
         finally:
             forget()
 
-    def _is_new(self, delivery_id: str) -> bool:
+    def _untried(self, events: list[Event]) -> set[str]:
+        found = (delivery.id for event in events for delivery in self._deliveries(event))
+        return {delivery_id for delivery_id in found if self._is_untried(delivery_id)}
+
+    def _is_untried(self, delivery_id: str) -> bool:
         now = self._service.database.delivery(delivery_id)
         return now is not None and now.status in ("pending", "sending")
 

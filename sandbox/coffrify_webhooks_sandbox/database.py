@@ -26,7 +26,7 @@ __all__ = ["Database", "Glance"]
 
 _VERSION = 1
 _MOST_EVENTS = 10_000
-"""Kept; of the older ones those that are over are forgotten."""
+"""Kept; of the older ones those that are over, and are no dead letters, are forgotten."""
 _PRUNE_EVERY = 1000
 """New records."""
 
@@ -325,7 +325,7 @@ class Database:
         self._file.execute(
             "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ? AND NOT "
             "EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id AND "
-            "(next_at IS NOT NULL OR status = 'sending'))",
+            "(next_at IS NOT NULL OR status IN ('sending', 'dead_letter')))",
             (_MOST_EVENTS,),
         )
         self._file.execute("DELETE FROM deliveries WHERE event_id NOT IN (SELECT id FROM events)")

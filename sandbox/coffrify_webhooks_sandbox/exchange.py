@@ -11,6 +11,7 @@ from coffrify_webhooks_codegen.shape import is_mapping
 from .errors import SandboxError
 
 with needs("sandbox"):
+    from starlette.requests import ClientDisconnect
     from starlette.responses import Response
 
 if TYPE_CHECKING:
@@ -40,10 +41,13 @@ def error_response(error: SandboxError) -> Response:
 async def body_of(request: Request) -> bytes:
     """Return a request's body; raise SandboxError for one that is too large."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > _MOST_BODY:
-            raise SandboxError(413, "body_too_large", "a body may have 1 MiB")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MOST_BODY:
+                raise SandboxError(413, "body_too_large", "a body may have 1 MiB")
+    except ClientDisconnect:
+        raise SandboxError(400, "body_incomplete", "the body broke off") from None
     return bytes(body)
 
 

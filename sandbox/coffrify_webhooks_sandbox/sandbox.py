@@ -57,8 +57,8 @@ class Sandbox:
         encoding: Encoding = "every",
     ) -> None:
         self._apps = ExitStack()
-        listener = bound(host, port)
-        try:
+        with ExitStack() as undo:
+            listener = undo.enter_context(bound(host, port))
             self._service = Service(
                 db=db,
                 catalog=catalog,
@@ -68,10 +68,10 @@ class Sandbox:
                 api_key=api_key,
                 random=Random(0),
             )
-            self._server = Background(application(self._service, host=host), listener)
-        except BaseException:
-            listener.close()
-            raise
+            undo.callback(self._service.close)
+            app = application(self._service, host=host)
+            self._server = Background(app, listener, self._service.stop)
+            undo.pop_all()
         shown = f"[{host}]" if ":" in host else host
         self.url: str = f"http://{shown}:{listener.getsockname()[1]}"
         """Where the dashboard is; the API is under /v1."""

@@ -65,6 +65,7 @@ class Sender:
             limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=0),
             follow_redirects=False,  # a receiver must not send us elsewhere
             trust_env=False,  # nor a proxy
+            headers={"Accept-Encoding": "identity"},  # what is answered is to be read, not unpacked
         )
 
     async def send(self, request: Request) -> Answer:
@@ -81,6 +82,10 @@ class Sender:
             error = _unconnected(failure)
         except httpx2.TimeoutException:
             error = f"no answer within {self._timeout:g} s"
+        except (httpx2.ReadError, httpx2.WriteError):
+            error = "the connection was closed"
+        except httpx2.RemoteProtocolError:
+            error = "the answer broke off, or is not readable as HTTP"
         except Exception as failure:  # noqa: BLE001 - a receiver can do anything
             error = f"the connection failed ({type(failure).__name__})"
         else:

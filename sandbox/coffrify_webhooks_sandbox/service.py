@@ -5,6 +5,7 @@ Raises SandboxError for whatever cannot be done as asked.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import sqlite3
@@ -75,6 +76,9 @@ class Service:
         self.database.set("api_key", self.api_key)
         self._random = random or Random()
         self._watchers: set[Callable[[str], None]] = set()
+        self._passing = asyncio.Lock()
+        self.stopping = asyncio.Event()
+        """Set when the server is to stop: what waits should end then."""
         self._sender = Sender()
         self.courier = Courier(
             self.database,
@@ -94,6 +98,11 @@ class Service:
         finally:
             await self._sender.close()
 
+    def stop(self) -> None:
+        """Let what waits end, since the server is to stop."""
+        self.stopping.set()
+        self._changed("")
+
     def close(self) -> None:
         """Let go of the file."""
         with suppress(sqlite3.Error):  # the disk is full, or it was closed before
@@ -110,11 +119,11 @@ class Service:
         return found
 
     def find_endpoint(self, text: str) -> Endpoint:
-        """Return an endpoint by its id, URL or name."""
+        """Return an endpoint by its id, URL or name; of several alike the first active one."""
         endpoints = self.database.endpoints()
-        for endpoint in endpoints:
-            if text in (endpoint.id, endpoint.url, endpoint.name):
-                return endpoint
+        found = [e for e in endpoints if text in (e.id, e.url, e.name)]
+        if found:
+            return max(found, key=lambda endpoint: (endpoint.id == text, endpoint.is_active))
         known = ", ".join(endpoint.url for endpoint in endpoints) or "none yet"
         raise SandboxError(
             404, "not_found", f"there is no endpoint {text[:200]!a}; there are: {known}", "endpoint"
@@ -396,13 +405,15 @@ class Service:
 
     async def pass_time(self, seconds: Any) -> None:
         """Let time pass; what becomes due in it is sent when it is due, one after another."""
-        target = self.clock.now() + checked_skip(seconds)
-        await self.courier.quiet()
-        while (due := self.database.next_due()) is not None and due <= target:
-            self._jump(max(0.0, due - self.clock.now()))
+        checked_skip(seconds)
+        async with self._passing:  # one after another: an hour and an hour are two
+            target = self.clock.now() + seconds
             await self.courier.quiet()
-        self._jump(max(0.0, target - self.clock.now()))
-        await self.courier.quiet()
+            while (due := self.database.next_due()) is not None and due <= target:
+                self._jump(max(0.0, due - self.clock.now()))
+                await self.courier.quiet()
+            self._jump(max(0.0, target - self.clock.now()))
+            await self.courier.quiet()
 
     def _jump(self, seconds: float) -> None:
         self.clock.skip(seconds)
@@ -412,13 +423,14 @@ class Service:
 
     async def skip_to_next(self) -> bool:
         """Jump to when something is due, and wait until it was sent; False if nothing is left."""
-        await self.courier.quiet()
-        due = self.database.next_due()
-        if due is None:
-            return False
-        self._jump(max(0.0, due - self.clock.now()))
-        await self.courier.quiet()
-        return True
+        async with self._passing:
+            await self.courier.quiet()
+            due = self.database.next_due()
+            if due is None:
+                return False
+            self._jump(max(0.0, due - self.clock.now()))
+            await self.courier.quiet()
+            return True
 
     async def run_out(self) -> None:
         """Let everything come to its end, jumping over all waiting."""

@@ -26,6 +26,13 @@ def test_old_events_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         assert sandbox._service.database.event(waits.id) == waits
         assert len(sandbox.deliveries()) < 80
 
+        sandbox.run_out()
+        for _ in range(3):
+            sandbox.trigger("transfer.created", count=40, endpoint=there)
+            sandbox.settle()
+        [dead] = sandbox.deliveries(status="dead_letter")
+        assert sandbox.event(dead) == waits
+
 
 def _app(_environ: object, start: object) -> list[bytes]:
     start("204 No Content", [])  # type: ignore[operator]

@@ -1,5 +1,6 @@
 """The sandbox in a program: what a user's own tests lean on."""
 
+import functools
 import gc
 import json
 import threading
@@ -8,10 +9,12 @@ import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 from starlette.applications import Starlette
+from tests.sandbox.hook import Hook
 
 from coffrify_webhooks import Receiver, Router
 from coffrify_webhooks.errors import ConfigurationError
@@ -346,6 +349,74 @@ def test_too_much_at_once(coffrify_sandbox: Sandbox, count: int, size: int, says
     with pytest.raises(SandboxError, match=says):
         coffrify_sandbox.trigger("transfer.created", fields={"id": "x" * size}, count=count)
     assert coffrify_sandbox.deliveries() == []
+
+
+def test_time_adds_up(coffrify_sandbox: Sandbox, hook: Hook) -> None:
+    """Whoever lets time pass while others do adds to theirs, however long a receiver takes."""
+    hook.free.clear()
+    coffrify_sandbox.create_endpoint(hook.url)
+    coffrify_sandbox.trigger("ping")
+    hook.wait_for(1)
+    before = coffrify_sandbox._service.clock.now()
+    threads = [threading.Thread(target=coffrify_sandbox.skip, args=(3600,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    hook.free.set()
+    for thread in threads:
+        thread.join()
+    assert coffrify_sandbox._service.clock.now() - before == pytest.approx(3 * 3600)
+
+
+def test_logging_is_left_alone() -> None:
+    """A sandbox changes nothing of how the program logs."""
+    import logging
+
+    def state() -> object:
+        names = ("", "uvicorn", "uvicorn.error", "uvicorn.access", "uvicorn.asgi", "httpx2")
+        found = [logging.getLogger(name) for name in names]
+        return [(each.level, list(each.handlers), each.propagate) for each in found]
+
+    before = state()
+    with Sandbox() as sandbox:
+        sandbox.trigger("ping")
+        assert state() == before
+    assert state() == before
+
+
+def test_application_that_does_not_start(coffrify_sandbox: Sandbox) -> None:
+    """An application that fails at its start is told of, and leaves nothing open."""
+
+    async def broken(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    with pytest.raises(ConfigurationError, match="could not be started"):
+        coffrify_sandbox.serve(broken)
+    gc.collect()
+
+
+@pytest.mark.parametrize("wrapped", ["partial", "function", "object"])
+def test_wrapped_asgi_application(coffrify_sandbox: Sandbox, wrapped: str) -> None:
+    """An ASGI application is known as one by its three parameters, however it is wrapped."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        assert scope["type"] == "http"
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    class Wrapper:
+        def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+            return app(scope, receive, send)
+
+    forms: dict[str, Any] = {
+        "partial": functools.partial(app),
+        "function": lambda scope, receive, send: app(scope, receive, send),  # noqa: PLW0108
+        "object": Wrapper(),
+    }
+    coffrify_sandbox.serve(forms[wrapped])
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    assert [each.status for each in coffrify_sandbox.deliveries()] == ["success"]
 
 
 def test_random_data_is_the_same_again() -> None:

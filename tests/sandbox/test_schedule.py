@@ -287,6 +287,13 @@ def test_disk_full(
     assert "disk is full" in caplog.text
 
 
+@pytest.mark.parametrize(("speed", "passes"), [(0, 0), (0.5, 50), (1, 100), (3600, 100)])
+def test_time_while_off(speed: float, passes: float) -> None:
+    """While the sandbox is off, its time does not run ahead of ours, however fast it was."""
+    anchor = Clock(speed, wall=lambda: START).anchor
+    assert Clock(1, anchor=anchor, wall=lambda: START + 100).now() == START + passes
+
+
 def test_wall_set_back() -> None:
     """A wall clock that is set back does not take the time back; it goes on from where it was."""
     wall = [START]

@@ -110,6 +110,7 @@ def test_answer(receivers: Callable[[Behaviour], Receiver]) -> None:
     assert ("content-length", "2") in {(name.lower(), value) for name, value in answer.headers}
     assert 0 < answer.seconds <= took
     assert b"Content-Length: 8\r\n" in seen[0]
+    assert b"accept-encoding: identity\r\n" in seen[0].lower()  # or nobody could read the answer
 
 
 def test_redirect_is_not_followed(receivers: Callable[[Behaviour], Receiver]) -> None:
@@ -125,6 +126,27 @@ def test_redirect_is_not_followed(receivers: Callable[[Behaviour], Receiver]) ->
     answer, _ = sent(receivers(behave).url)
     assert answer.status == 307
     assert other.connections == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        (b"hello\r\n", "not readable as HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n", "not readable"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", "broke off"),
+        (b"", "broke off"),
+    ],
+)
+def test_broken_answer(receivers: Callable[[Behaviour], Receiver], reply: bytes, says: str) -> None:
+    """An answer that breaks off, or is none, is told in words."""
+
+    def behave(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(reply)
+
+    answer, _ = sent(receivers(behave).url)
+    assert answer.status is None
+    assert says in answer.error
 
 
 def test_hangs(receivers: Callable[[Behaviour], Receiver]) -> None:
