@@ -1,5 +1,6 @@
 """The dashboard in a real Chromium: what is promised on the page can be seen working."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -205,6 +206,88 @@ def test_an_endpoint_s_buttons(
     page.get_by_role("button", name="Delete Renamed").click()
     expect(page.get_by_text("The endpoint was deleted.")).to_be_visible()
     expect(page.get_by_text("No endpoint yet.")).to_be_visible()
+
+
+def test_time_keeps_what_is_typed(window: BrowserContext, coffrify_sandbox: Sandbox) -> None:
+    """Letting time pass leaves a form as it is typed, and a list as it was asked for."""
+    page = window.new_page()
+    page.goto("/trigger/transfer.created")
+    page.get_by_label("transfer_title", exact=True).fill("Typed by hand")
+    before = page.locator("#clock time").inner_text()
+    page.get_by_role("button", name="Let 24 h pass").click()
+    expect(page.get_by_text("Time has passed.")).to_be_focused()
+    expect(page.locator("#clock time")).not_to_have_text(before)
+    expect(page.get_by_label("transfer_title", exact=True)).to_have_value("Typed by hand")
+    page.get_by_role("button", name="Let 1 h pass").click()
+    page.get_by_role("button", name="Trigger", exact=True).click()
+    expect(page.get_by_text("Events triggered: 1.")).to_be_visible()
+    page.goto("/deliveries?status=success")
+    page.get_by_role("button", name="Let 1 h pass").click()
+    expect(page.get_by_text("Time has passed.")).to_be_visible()
+    expect(page).to_have_url(re.compile(r"/deliveries\?status=success$"))
+    expect(page.get_by_label("Status")).to_have_value("success")
+
+
+def test_every_press_counts(window: BrowserContext, coffrify_sandbox: Sandbox) -> None:
+    """Pressed several times in a row, the button lets that much time pass."""
+    clock = coffrify_sandbox._service.clock
+    page = window.new_page()
+    page.goto("/")
+    before = clock.now()
+    button = "document.querySelector('button[value=\"24\"]')"
+    page.evaluate(f"for (let i = 0; i < 4; i++) {button}.click()")
+    expect(page.locator("#clock")).to_have_attribute("data-now", str(before + 4 * 86_400))
+
+
+def test_nothing_is_stale(
+    window: BrowserContext, coffrify_sandbox: Sandbox, shop: Shop, url: str
+) -> None:
+    """The number of dead letters, an endpoint's buttons, and every list follow by themselves."""
+    endpoint = coffrify_sandbox.create_endpoint(url)
+    pages = {
+        path: window.new_page()
+        for path in ("/catalog", "/deliveries?status=dead_letter", f"/endpoints/{endpoint.id}")
+    }
+    for path, page in pages.items():
+        page.goto(path)
+        page.evaluate("document.body.dataset.loaded = 'once'")
+    catalog, listed, shown = pages.values()
+    before = catalog.locator("#clock time").inner_text()
+    shop.failing = True
+    coffrify_sandbox.trigger("ping", count=5)
+    coffrify_sandbox.run_out()
+    expect(catalog.locator("#clock time")).not_to_have_text(before)
+    expect(listed.locator("tbody tr")).to_have_count(5)
+    expect(shown.get_by_role("button", name="Enable")).to_be_visible()
+    expect(shown.get_by_role("button", name="Disable")).to_have_count(0)
+    for page in pages.values():
+        expect(page.get_by_role("link", name="Dead letters 5")).to_be_visible()
+        assert page.evaluate("document.body.dataset.loaded") == "once"
+    shop.failing = False
+    shop.secret = endpoint.secret
+    shown.get_by_role("button", name="Enable").click()
+    expect(shown.get_by_text("The endpoint is enabled.")).to_be_focused()
+
+
+@pytest.mark.parametrize("text", ["first\nsecond", "a\rb", "a\r\nb", "10\xa0000 \U000e0001"])
+def test_lines_survive(window: BrowserContext, coffrify_sandbox: Sandbox, text: str) -> None:
+    """A browser's form gives line breaks back as they were, as text or as JSON, when sent too."""
+    page = window.new_page()
+    page.goto("/trigger/transfer.created")
+    page.get_by_role("button", name="Edit as JSON").click()
+    raw = page.get_by_label("Data as JSON")
+    data = {**json.loads(raw.input_value()), "transfer_title": text}
+    raw.fill(json.dumps(data))
+    page.get_by_role("button", name="Edit as a form").click()
+    page.get_by_role("button", name="Edit as JSON").click()
+    assert json.loads(raw.input_value()) == data
+    page.get_by_role("button", name="Edit as a form").click()
+    expect(page.get_by_role("button", name="Edit as JSON")).to_be_visible()
+    page.get_by_role("button", name="Trigger", exact=True).click()
+    expect(page.get_by_text("Events triggered: 1.")).to_be_visible()
+    database = coffrify_sandbox._service.database
+    [event] = coffrify_sandbox._call(lambda: database.events(1))
+    assert event.data == data
 
 
 def test_back_and_forth(window: BrowserContext) -> None:

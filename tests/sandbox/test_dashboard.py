@@ -15,12 +15,15 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import pytest
+from tests.sandbox.hook import Hook
 
 from coffrify_webhooks_sandbox import Endpoint, Sandbox
+from coffrify_webhooks_sandbox.clock import END, Clock
 from coffrify_webhooks_sandbox.courier import new_delivery
 from coffrify_webhooks_sandbox.dashboard.chart import chart
+from coffrify_webhooks_sandbox.dashboard.clock_shown import ClockShown
 from coffrify_webhooks_sandbox.dashboard.sheet import Sheet, flat
-from coffrify_webhooks_sandbox.dashboard.wording import length, visible
+from coffrify_webhooks_sandbox.dashboard.wording import json_text, length, pretty, visible
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.event_types import EventTypes
 from coffrify_webhooks_sandbox.records import Attempt, Delivery, Event
@@ -83,14 +86,14 @@ class Client:
 
 
 class Fields(HTMLParser):
-    """What a browser would send of the page's largest form."""
+    """What a browser would send of the page's largest form, line breaks changed as it does."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.forms: list[list[tuple[str, str]]] = []
         self.select = ""
         self.area = ""
-        self.feed(text)
+        self.feed(text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "\ufffd"))
         self.pairs = max(self.forms, key=len)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -105,11 +108,12 @@ class Fields(HTMLParser):
             self.area = found["name"]
             self.forms[-1].append((self.area, ""))
         elif tag == "input" and self.forms and found.get("type") not in ("checkbox", "radio"):
-            self.forms[-1].append((found["name"], found.get("value", "")))
+            self.forms[-1].append((found["name"], found.get("value", "").replace("\n", "")))
 
     def handle_data(self, data: str) -> None:
         if self.area:
-            self.forms[-1][-1] = (self.area, data.removeprefix("\n"))
+            typed = data.removeprefix("\n").replace("\n", "\r\n")
+            self.forms[-1][-1] = (self.area, typed)
 
     def handle_endtag(self, tag: str) -> None:
         if tag == "textarea":
@@ -496,6 +500,81 @@ def test_skip_time(coffrify_sandbox: Sandbox, client: Client) -> None:
     assert client.get("/time").location == "/"
 
 
+@pytest.mark.parametrize(
+    ("back", "location"),
+    [
+        ("/deliveries?status=success", "/deliveries?status=success&done=skipped"),
+        ("/trigger/ping?endpoint=a%26b&done=skipped&count=2", "/trigger/ping?endpoint=a%26b"),
+        ("/?done=skipped", "/?done=skipped"),
+        ("/deliveries?event=\r\nX: y", "/deliveries?event=%0D%0AX%3A+y"),
+        ("//evil.example?status=success", "/?done=skipped"),
+        ("/\\evil.example?", "/?done=skipped"),
+        ("?status=success", "/?done=skipped"),
+    ],
+)
+def test_skip_time_on_a_list(client: Client, back: str, location: str) -> None:
+    """The form leads back to the same list: the query is kept, but for what was told already."""
+    told = location if "done=" in location else f"{location}&done=skipped"
+    assert client.post("/time", ("hours", "1"), ("back", back)).location == told
+
+
+def test_where_a_page_s_form_leads(client: Client, endpoint: Endpoint) -> None:
+    """The form of a page names that page, with its query."""
+    assert (
+        'name="back" value="/deliveries?status=success"'
+        in client.get("/deliveries?status=success").text
+    )
+    assert 'name="back" value="/catalog"' in client.get("/catalog").text
+
+
+def test_skip_time_on_a_page_that_stays(
+    coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
+) -> None:
+    """A page with JavaScript is sent the clock, the count and the notice, and stays as it is."""
+    receiver.status = "500 Oops"
+    coffrify_sandbox.trigger("ping")
+    answer = client.post("/time", ("hours", "100"), ("back", "/"), HX_Request="true")
+    assert answer.status == 200
+    assert re.findall(r'<hx-partial hx-target="#([\w-]+)"', answer.text) == [
+        "clock",
+        "dead-count",
+        "told",
+    ]
+    assert "Time has passed." in answer.text
+    assert ">1</span>" in answer.text
+    assert "<form" not in answer.text
+    wrong = client.post("/time", ("hours", "0"), HX_Request="true")
+    assert (wrong.status, "<form" in wrong.text) == (400, False)
+    assert "hours: give 1 to" in wrong.text
+
+
+def test_time_that_cannot_pass(coffrify_sandbox: Sandbox, client: Client) -> None:
+    """What cannot be skipped, as the end of the calendar, is told, not "Time has passed"."""
+    clock = coffrify_sandbox._service.clock
+    while clock.now() < END - 86_400:
+        clock.skip(min(10 * 365 * 86_400, END - 3600 - clock.now()))
+    answer = client.post("/time", ("hours", "24"))
+    assert answer.status == 400
+    assert "9986" in answer.text
+
+
+def test_time_that_is_still_passing(coffrify_sandbox: Sandbox, client: Client, hook: Hook) -> None:
+    """While a receiver hangs, the page does not say that time has passed, but what it waits for."""
+    coffrify_sandbox.create_endpoint(hook.url)
+    hook.free.clear()
+    coffrify_sandbox.trigger("ping")
+    before = coffrify_sandbox._service.clock.now()
+    answer = client.post("/time", ("hours", "24"))
+    assert answer.location == "/?done=passing"
+    assert coffrify_sandbox._service.clock.now() == before
+    text = client.get(answer.location).text
+    assert "Time is still passing" in text
+    assert "Time has passed" not in text
+    hook.free.set()
+    coffrify_sandbox.skip(0)
+    assert coffrify_sandbox._service.clock.now() == pytest.approx(before + 86_400)
+
+
 def test_notices_are_ours(client: Client) -> None:
     """An address cannot make a page say what its author likes."""
     text = client.get("/?done=triggered&count=<b>").text + client.get("/?done=<b>").text
@@ -632,6 +711,60 @@ def test_json_instead(
         assert answer.status == 400
         assert message in html.unescape(answer.text)
     assert len(receiver.got) == 1
+
+
+TEXTS = [
+    "10\xa0000 €",
+    "a\xadb",
+    "a\x7fb",
+    "a\x85b",
+    "a\u202eb\u3000c",
+    "👩\u200d💻",
+    "a\U000e0001b",
+    "first\nsecond",
+    "\n\nfirst\n",
+    "a\rb",
+    "a\r\nb",
+    "a\0b",
+    "a\ud800b",
+    "\t \\xa0 \\n",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_texts_of_any_characters(
+    coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint, text: str
+) -> None:
+    """Whatever a text consists of is the same after JSON, form, JSON and form, and when sent."""
+    path = "/trigger/transfer.created"
+    fields = Fields(client.post(path, *Fields(client.get(path).text).pairs, ("do", "as_json")).text)
+    data = {**json.loads(dict(fields.pairs)["raw"]), "transfer_title": text}
+    pairs = fields.changed(raw=json.dumps(data))
+    for step in ("as_form", "as_json", "as_form", "as_json"):
+        answer = client.post(path, *pairs, ("do", step))
+        assert answer.status == 200
+        pairs = Fields(answer.text).pairs
+        if step == "as_json":
+            assert json.loads(dict(pairs)["raw"]) == data
+        assert client.post(path, *pairs).location == "/?done=triggered&count=1"
+    coffrify_sandbox.settle()
+    assert len(receiver.got) == 4
+    assert [json.loads(body)["data"] for body in receiver.got] == [data] * 4
+
+
+@pytest.mark.parametrize("text", ["first\nsecond", "a\rb"])
+def test_mistakes_keep_lines(client: Client, text: str) -> None:
+    """A text's line breaks are still there when the form comes back for another field's mistake."""
+    path = "/trigger/transfer.created"
+    fields = Fields(client.get(path).text)
+    raw = Fields(client.post(path, *fields.pairs, ("do", "as_json")).text)
+    data = {**json.loads(dict(raw.pairs)["raw"]), "transfer_title": text}
+    pairs = Fields(client.post(path, *raw.changed(raw=json.dumps(data)), ("do", "as_form")).text)
+    wrong = client.post(path, *pairs.changed(count="none"))
+    assert wrong.status == 400
+    again = Fields(wrong.text).changed(count="1")
+    shown = Fields(client.post(path, *again, ("do", "as_json")).text)
+    assert json.loads(dict(shown.pairs)["raw"]) == data
 
 
 @pytest.mark.parametrize(
@@ -832,6 +965,134 @@ def test_live_delivery(
     gone.close()
 
 
+def test_live_deliveries(
+    coffrify_sandbox: Sandbox,
+    client: Client,
+    receiver: Receiver,
+    endpoint: Endpoint,
+    watchers: set[Any],
+) -> None:
+    """The list of all deliveries follows what happens, within what is asked for."""
+    text = client.get("/deliveries?status=retrying").text
+    assert 'hx-sse:connect="/live/deliveries?status=retrying"' in text
+    retrying, all_of_it = [
+        Stream(client, f"/live/deliveries{query}") for query in ("?status=retrying", "")
+    ]
+    assert "There are none" in retrying.message() + all_of_it.message()
+    receiver.status = "500 Oops"
+    coffrify_sandbox.trigger("ping")
+    retrying.until("row-dlv_")
+    coffrify_sandbox.run_out()
+    retrying.until("There are none")
+    all_of_it.until("dead letter")
+    client.post(f"/endpoints/{endpoint.id}", ("do", "delete"))
+    gone = Stream(client, f"/live/deliveries?endpoint={endpoint.id}")
+    gone.until("not here any more")
+    for stream in (retrying, all_of_it, gone):
+        stream.close()
+
+
+def test_live_frame(
+    coffrify_sandbox: Sandbox,
+    client: Client,
+    receiver: Receiver,
+    endpoint: Endpoint,
+    watchers: set[Any],
+) -> None:
+    """Every page is live, if only its clock and the number beside "Dead letters"."""
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    [delivery] = coffrify_sandbox.deliveries()
+    streams: list[Stream] = []
+    for path in (
+        "/",
+        "/deliveries",
+        f"/deliveries/{delivery.id}",
+        f"/endpoints/{endpoint.id}",
+        "/endpoints/new",
+        "/dead-letters",
+        "/catalog",
+        "/trigger",
+        "/trigger/ping",
+        "/endpoints/nothing",
+    ):
+        [address] = re.findall(r'hx-sse:connect="([^"]+)"', client.get(path).text)
+        streams.append(Stream(client, address))
+        assert '<span id="dead-count"></span>' in streams[-1].message()
+    receiver.status = "500 Oops"
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.run_out()
+    for stream in streams:
+        stream.until('<span id="dead-count" class=count>1</span>')
+        stream.close()
+
+
+def test_live_count_beside_a_delivery(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint, watchers: set[Any]
+) -> None:
+    """The page of one delivery counts the dead letters of all."""
+    service = coffrify_sandbox._service
+    event = Event("evt_1", "ping", b'{"type":"ping"}', 0.0)
+    ours, other = (
+        replace(new_delivery(event.id, endpoint.id, 0.0), status=status, next_at=None)
+        for status in ("success", "dead_letter")
+    )
+    coffrify_sandbox._call(lambda: service.database.add(event, ours))
+    stream = Stream(client, f"/live/deliveries/{ours.id}")
+    stream.message()
+    coffrify_sandbox._call(lambda: service.database.add(other))
+    coffrify_sandbox._call(lambda: service._changed(other.id))
+    stream.until('<span id="dead-count" class=count>1</span>')
+    stream.close()
+
+
+def test_live_buttons(
+    coffrify_sandbox: Sandbox,
+    client: Client,
+    receiver: Receiver,
+    endpoint: Endpoint,
+    watchers: set[Any],
+) -> None:
+    """An endpoint that dead letters disable is offered to be enabled, without a reload."""
+    stream = Stream(client, f"/live/endpoints/{endpoint.id}")
+    assert 'id="disable"' in stream.message()
+    receiver.status = "500 Oops"
+    coffrify_sandbox.trigger("ping", count=5)
+    coffrify_sandbox.run_out()
+    stream.until('id="enable"')
+    stream.close()
+
+
+def test_no_news() -> None:
+    """Nothing is sent when nothing has changed but the time, which the page knows by itself."""
+    with Sandbox(speed=50) as sandbox:
+        stream = Stream(Client(sandbox), "/live/overview")
+        stream.message()
+        for _ in range(4):
+            sandbox._call(lambda: sandbox._service._changed(""))
+            time.sleep(0.35)
+        sandbox.trigger("ping")
+        assert stream.until("nobody subscribes to it") == 1
+        sandbox.skip(3600)
+        assert stream.until("data-now") == 1
+        stream.close()
+
+
+@pytest.mark.parametrize("speed", [0, 1, 3600])
+def test_clock_that_is_shown(speed: float) -> None:
+    """A page's clock is right while time runs, however fast, and wrong after a jump."""
+    clock = Clock(speed)
+    shown = ClockShown(clock)
+    assert not shown.is_right()
+    shown.set()
+    time.sleep(0.05)
+    assert shown.is_right()
+    clock.skip(4000)
+    assert not shown.is_right()
+    shown.set()
+    assert shown.is_right()
+
+
 @pytest.mark.timeout(60)
 def test_bursts(
     coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint, watchers: set[Any]
@@ -854,8 +1115,8 @@ def test_head_of_a_stream(client: Client, watchers: set[Any]) -> None:
     connection.close()
 
 
-def test_stopping_with_a_page_open() -> None:
-    """A sandbox stops in time though somebody is watching; the stream just ends."""
+def test_stopping_with_a_page_open(caplog: pytest.LogCaptureFixture) -> None:
+    """A sandbox stops at once though somebody is watching; the stream just ends, without a word."""
     sandbox = Sandbox()
     stream = Stream(Client(sandbox), "/live/overview")
     stream.message()
@@ -864,6 +1125,7 @@ def test_stopping_with_a_page_open() -> None:
     assert time.monotonic() - began < 5
     assert stream.message() == ""
     stream.close()
+    assert "Cancel" not in caplog.text
 
 
 # --- drawing and wording ------------------------------------------------------------------------
@@ -926,6 +1188,16 @@ def test_lengths(seconds: float, text: str) -> None:
 def test_visible() -> None:
     """What cannot be seen is written as an escape; lines stay lines."""
     assert visible("a\u202eb\0c\r\nd\te\ud800é") == "a\\u202eb\\x00c\nd\te\\ud800é"
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_json_stays_json(text: str) -> None:
+    """JSON in which every character can be seen is still the same JSON, and text as ever."""
+    value = {text: [text]}
+    for shown in (json_text(value), pretty(json.dumps(value).encode())):
+        assert json.loads(shown) == value
+        assert all(char.isprintable() or char == "\n" for char in shown)
+    assert "€" in json_text("€")
 
 
 def test_foreign_files_are_named() -> None:

@@ -20,7 +20,7 @@ from .time_form import TimeForm
 from .trigger_page import TriggerPage
 
 with needs("sandbox"):
-    from starlette.routing import Mount
+    from starlette.routing import Mount, Route
     from starlette.staticfiles import StaticFiles
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from coffrify_webhooks_sandbox.service import Service
+
+    from .live import Live
 
 __all__ = ["Dashboard"]
 
@@ -51,8 +53,13 @@ class Dashboard:
             *CatalogPage(service, self._pages).routes,
             *TriggerPage(service, self._pages).routes,
             *TimeForm(service, self._pages).routes,
+            Route("/live/frame", self._frame),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ]
+
+    async def _frame(self, _request: Request) -> Live:
+        """Return what a page shows that has no live part of its own."""
+        return self._pages.frame()
 
     def not_found(self, request: Request) -> Response:
         """Return a readable page for a path that does not exist."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import urlencode
 
 from coffrify_webhooks.extras import needs
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks_sandbox.service import Service
 
+    from .live import Live
     from .pages import Pages
 
 __all__ = ["DeliveriesPage"]
@@ -33,20 +34,31 @@ class DeliveriesPage:
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service
         self._pages = pages
-        self.routes = [Route("/deliveries", self._show)]
+        self.routes = [
+            Route("/deliveries", self._show),
+            Route("/live/deliveries", self._live),
+        ]
 
     async def _show(self, request: Request) -> Response:
-        database = self._service.database
-        asked = {name: request.query_params.get(name) or None for name in _FILTERS}
         try:
-            endpoint = self._service.endpoint(asked["endpoint"]) if asked["endpoint"] else None
-            if asked["before"]:
-                self._service.delivery(asked["before"])
-            if asked["status"] not in (None, *_STATUSES):
-                message = f"there is no status {(asked['status'] or '')[:100]!a}"
-                raise SandboxError(404, "not_found", message)  # noqa: TRY301
+            context = self._context(request)
         except SandboxError as error:
             return self._pages.failed(request, error)
+        return self._pages.page(request, "deliveries.html", **context)
+
+    async def _live(self, request: Request) -> Live:
+        return self._pages.live("live/deliveries.html", lambda: self._context(request))
+
+    def _context(self, request: Request) -> dict[str, Any]:
+        """Return what is asked for; raise SandboxError for what is not there."""
+        database = self._service.database
+        asked = {name: request.query_params.get(name) or None for name in _FILTERS}
+        endpoint = self._service.endpoint(asked["endpoint"]) if asked["endpoint"] else None
+        if asked["before"]:
+            self._service.delivery(asked["before"])
+        if asked["status"] not in (None, *_STATUSES):
+            message = f"there is no status {(asked['status'] or '')[:100]!a}"
+            raise SandboxError(404, "not_found", message)
         event = database.event(asked["event"]) if asked["event"] else None
         found = database.deliveries(
             PAGE + 1,
@@ -56,19 +68,19 @@ class DeliveriesPage:
             before=asked["before"],
         )
         shown = found[:PAGE]
-        query = {name: value for name, value in asked.items() if value and name != "before"}
+        here = {name: value for name, value in asked.items() if value}
+        query = {name: value for name, value in here.items() if name != "before"}
         older = urlencode({**query, "before": shown[-1].id}) if len(found) > PAGE else ""
-        return self._pages.page(
-            request,
-            "deliveries.html",
-            asked=asked,
-            endpoint=endpoint,
-            event=event,
-            statuses=_STATUSES,
-            lines=lines(database, shown),
-            newest=urlencode(query),
-            older=older,
-        )
+        return {
+            "asked": asked,
+            "endpoint": endpoint,
+            "event": event,
+            "statuses": _STATUSES,
+            "lines": lines(database, shown),
+            "here": urlencode(here),
+            "newest": urlencode(query),
+            "older": older,
+        }
 
 
 _FILTERS = ("status", "endpoint", "event", "before")

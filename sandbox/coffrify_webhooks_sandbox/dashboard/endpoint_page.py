@@ -114,7 +114,7 @@ class EndpointPage:
 
     async def _live(self, request: Request) -> Live:
         endpoint_id = request.path_params["id"]
-        return self._pages.live("live/endpoint.html", lambda: self._context(endpoint_id))
+        return self._pages.live("live/endpoint_with_head.html", lambda: self._context(endpoint_id))
 
     def _context(self, endpoint_id: str) -> dict[str, Any]:
         endpoint = self._service.endpoint(endpoint_id)

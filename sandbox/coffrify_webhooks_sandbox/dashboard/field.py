@@ -13,7 +13,7 @@ from coffrify_webhooks_sandbox.limits import TOO_DEEP, is_deep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ABSENT", "Field", "Kind", "State"]
+__all__ = ["ABSENT", "Field", "Kind", "State", "is_typeable"]
 
 Kind: TypeAlias = Literal["object", "array", "text", "integer", "number", "choice", "json"]
 State: TypeAlias = Literal["value", "null", "absent"]
@@ -22,6 +22,13 @@ ABSENT: Any = object()
 """The value of what is left out."""
 
 _WHOLE = re.compile(r"-?[0-9]{1,300}")
+_CHANGED = re.compile(r"[\0\r\ud800-\udfff]")
+"""What a browser's form gives back as something else."""
+
+
+def is_typeable(text: str) -> bool:
+    """Tell whether a browser's form gives a text back as it was, if its lines have room."""
+    return not _CHANGED.search(text)
 
 
 @dataclass(slots=True)
@@ -48,6 +55,16 @@ class Field:
     choices: tuple[str, ...] = ()
     children: list[Field] = field(default_factory=list["Field"])
     error: str = ""
+
+    @property
+    def key(self) -> str:
+        """Its name in the form: what is typed as JSON is marked so."""
+        return f"json:{self.pointer}" if self.kind == "json" else self.pointer
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it has more than one line: a single one would lose its line breaks."""
+        return self.kind == "json" or "\n" in self.text
 
     def value(self) -> Any:
         """Return the data that was typed; what cannot be read is marked as an error."""

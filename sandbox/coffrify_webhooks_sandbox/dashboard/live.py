@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from .clock_shown import ClockShown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,30 +32,40 @@ _HEADERS = [
 class Live:
     """A response that goes on until the client leaves, or the server stops.
 
-    draw: returns the part as it is now. head: returns what is sent with it. about: a delivery's id,
-    if nothing else matters.
+    draw: returns the part as it is now. head: returns what else of the page changes, whatever it is
+    about. clock: returns the time, which is sent with both, and alone only after a jump. about: a
+    delivery's id, if nothing else matters to the part.
     """
 
     def __init__(
-        self, service: Service, draw: Callable[[], str], head: Callable[[], str], about: str = ""
+        self,
+        service: Service,
+        draw: Callable[[], str],
+        head: Callable[[], str],
+        clock: Callable[[], str],
+        about: str = "",
     ) -> None:
         self._service = service
         self._draw = draw
         self._head = head
+        self._clock = clock
         self._about = about
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         if scope["method"] != "HEAD":
-            telling = asyncio.create_task(self._tell(send))
-            leaving = asyncio.create_task(_left(receive))
-            # Cancelled by a server that stops: an end like any other, and no error to be logged.
+            ends: list[asyncio.Task[Any]] = [
+                asyncio.create_task(self._tell(send)),
+                asyncio.create_task(_left(receive)),
+                asyncio.create_task(self._service.stopping.wait()),
+            ]
+            # Cancelled by a server that is in a hurry: an end like any other, and no error.
             with suppress(asyncio.CancelledError):
-                await asyncio.wait({telling, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (telling, leaving):
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            for task in ends:
                 task.cancel()
-            for ended in await asyncio.gather(telling, leaving, return_exceptions=True):
+            for ended in await asyncio.gather(*ends, return_exceptions=True):
                 if isinstance(ended, Exception):
                     raise ended
         await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -61,13 +73,16 @@ class Live:
     async def _tell(self, send: Send) -> None:
         news = asyncio.Event()
         news.set()
+        is_old = True
 
         def heard(about: str) -> None:
-            if not self._about or about in ("", self._about):
-                news.set()
+            nonlocal is_old
+            is_old = is_old or not self._about or about in ("", self._about)
+            news.set()
 
         forget = self._service.watch(heard)
-        told: object = None
+        shown = ClockShown(self._service.clock)
+        part = told = ""
         try:
             while True:
                 try:
@@ -77,11 +92,14 @@ class Live:
                     await send(_chunk(": still here\n\n"))
                     continue
                 news.clear()
-                part = self._draw()
-                state = (part, self._service.clock.anchor)
-                if state != told:
+                if is_old:
+                    is_old = False
+                    part = self._draw()
+                state = self._head() + part
+                if state != told or not shown.is_right():
                     told = state
-                    await send(_chunk(_message(self._head() + part)))
+                    shown.set()
+                    await send(_chunk(_message(self._clock() + state)))
                 await asyncio.sleep(_PAUSE)
         finally:
             forget()

@@ -14,6 +14,7 @@ _NOTICES = {
     "deleted": "The endpoint was deleted. What was on its way to it is cancelled.",
     "disabled": "The endpoint is disabled. What is due waits until it is enabled.",
     "enabled": "The endpoint is enabled.",
+    "passing": "Time is still passing: it waits for a receiver's answer.",
     "replayed": "Replayed: the same event is on its way again, by this new delivery.",
     "retried": "Put back into the queue, with all its attempts.",
     "rotated": "The secret was rotated. Copy the new one now.",

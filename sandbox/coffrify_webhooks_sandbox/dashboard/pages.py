@@ -59,12 +59,13 @@ class Pages:
         self, request: Request, template: str, *, status: int = 200, **context: Any
     ) -> Response:
         """Return a whole page."""
-        database = self._service.database
+        url = request.url
         text = self.part(
             template,
-            path=request.url.path,
-            host=request.url.netloc,
-            dead_letters=database.counts().get("dead_letter", 0),
+            path=url.path,
+            back=f"{url.path}?{url.query}" if url.query else url.path,
+            host=url.netloc,
+            dead_letters=self._dead_letters(),
             notice=notice(request.query_params),
             **context,
         )
@@ -83,7 +84,7 @@ class Pages:
         )
 
     def live(self, template: str, context: Callable[[], dict[str, Any]], about: str = "") -> Live:
-        """Return a page's part as it changes, together with the time; about: see `Live`."""
+        """Return a page's part as it changes, together with its frame; about: see `Live`."""
 
         def draw() -> str:
             try:
@@ -91,7 +92,25 @@ class Pages:
             except SandboxError:  # what it is about has been deleted, or forgotten
                 return self.part("live/gone.html")
 
-        return Live(self._service, draw, lambda: self.part("live/clock.html"), about)
+        return Live(self._service, draw, self._count, self._clock, about)
+
+    def frame(self) -> Live:
+        """Return what changes on every page: the time, and how many dead letters there are."""
+        return Live(self._service, str, self._count, self._clock)
+
+    def told(self, notice: str = "", error: SandboxError | None = None) -> Response:
+        """Tell something on a page that stays as it is."""
+        told = self.part("live/told.html", notice=notice, error=error)
+        return HTMLResponse(self._clock() + self._count() + told, error.status if error else 200)
+
+    def _clock(self) -> str:
+        return self.part("live/clock.html")
+
+    def _count(self) -> str:
+        return self.part("live/dead_count.html", dead_letters=self._dead_letters())
+
+    def _dead_letters(self) -> int:
+        return self._service.database.counts().get("dead_letter", 0)
 
     def failed(self, request: Request, error: SandboxError) -> Response:
         """Return a page that says what cannot be done."""
@@ -105,7 +124,7 @@ class Pages:
     @staticmethod
     def redirect(path: str, done: str = "", count: int | None = None) -> Response:
         """Lead on to a page of ours, which tells what was done."""
-        query = f"?done={done}" if done else ""
+        query = f"{'&' if '?' in path else '?'}done={done}" if done else ""
         if count is not None:
             query += f"&count={count}"
         return RedirectResponse(path + query, _SEE_OTHER)

@@ -1,8 +1,9 @@
 """A form for an event type's data, made of its schema.
 
 A form is flat, data is not: each place of the data has a pointer, as `data/files/0/name`. A form
-has its text under the pointer, whether it is a value, null or absent under `state:` and the
-pointer, and the length of a list under `count:` and the pointer.
+has its text under the pointer, or as JSON under `json:` and the pointer; whether it is a value,
+null or absent under `state:` and the pointer, and the length of a list under `count:` and the
+pointer.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from coffrify_webhooks_sandbox.limits import DEEPEST, TOO_DEEP, indented, is_dee
 from coffrify_webhooks_sandbox.payload import random_data
 from coffrify_webhooks_sandbox.resolving import resolved
 
-from .field import Field, Kind, State
+from .field import Field, Kind, State, is_typeable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -124,8 +125,12 @@ class Sheet:
         )
         found.state = _state(texts, found)
         found.text = texts.get(pointer, "")
-        if kind in ("json", "choice"):
-            found.text = texts.get(f"{kind}:{pointer}", found.text)
+        if kind == "text" and not _is_plain(texts, pointer):
+            found.kind, found.hint = "json", "JSON"
+        if found.kind in ("json", "choice"):
+            found.text = texts.get(f"{found.kind}:{pointer}", found.text)
+        elif kind == "text":
+            found.text = found.text.replace("\r\n", "\n")  # as a browser sends lines
         if found.state == "value" and kind == "object":
             found.children = list(self._properties(found, inner, texts))
         elif found.state == "value" and kind == "array":
@@ -237,10 +242,20 @@ def _state(texts: Mapping[str, str], field: Field) -> State:
     """
     said = _STATES.get(texts.get(f"state:{field.pointer}", ""))
     if said is None:
-        said = "value" if field.pointer in texts or field.pointer == _ROOT else "absent"
+        keys = (field.pointer, f"json:{field.pointer}")
+        is_there = field.pointer == _ROOT or any(key in texts for key in keys)
+        said = "value" if is_there else "absent"
     if (said == "null" and not field.nullable) or (said == "absent" and field.is_item):
         return "value"
     return said
+
+
+def _is_plain(texts: Mapping[str, str], pointer: str) -> bool:
+    """Tell whether a text stands in the form as it is; if not, it does as JSON.
+
+    What was typed has one of both; what `flat` makes has both, and may be of any characters.
+    """
+    return f"json:{pointer}" not in texts or (pointer in texts and is_typeable(texts[pointer]))
 
 
 def _count(texts: Mapping[str, str], pointer: str) -> int:

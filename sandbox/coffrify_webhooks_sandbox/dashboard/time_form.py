@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
 
 from .form import Form
+from .notices import notice
 
 with needs("sandbox"):
     from starlette.routing import Route
@@ -28,10 +30,16 @@ _MOST_HOURS = 24 * 365
 _PATIENCE = 2.0
 _PAGE = re.compile(r"/(?!/)[\w./-]*")
 """A path of ours: a form must not lead to another site."""
+_TOLD = ("done", "count")
+"""What an address carries only to tell it once."""
 
 
 class TimeForm:
-    """Takes the form, and leads back to the page that it is on."""
+    """Takes the form, and leads back to the page that it is on.
+
+    A page with JavaScript stays as it is, with all that was typed into it: only the parts that
+    have changed are sent.
+    """
 
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service
@@ -46,6 +54,7 @@ class TimeForm:
         return self._pages.redirect("/")
 
     async def _skip(self, request: Request) -> Response:
+        stays = "hx-request" in request.headers
         try:
             form = await Form.of(request)
             hours = form.whole("hours")
@@ -53,11 +62,28 @@ class TimeForm:
                 raise SandboxError(  # noqa: TRY301
                     400, "invalid_parameter", f"hours: give 1 to {_MOST_HOURS}", "hours"
                 )
+            done = "skipped" if await self._passed(hours) else "passing"
         except SandboxError as error:
-            return self._pages.failed(request, error)
+            return self._pages.told(error=error) if stays else self._pages.failed(request, error)
+        if stays:
+            return self._pages.told(notice({"done": done}))
+        return self._pages.redirect(_own(form.text("back")), done)
+
+    async def _passed(self, hours: int) -> bool:
+        """Let time pass; False if it is still passing, since a receiver hangs."""
         passing = asyncio.create_task(self._service.pass_time(hours * 3600))
         self._passing.add(passing)
         passing.add_done_callback(self._passing.discard)
-        await asyncio.wait({passing}, timeout=_PATIENCE)  # a receiver may hang; the page is live
-        back = form.text("back")
-        return self._pages.redirect(back if _PAGE.fullmatch(back) else "/", "skipped")
+        await asyncio.wait({passing}, timeout=_PATIENCE)  # it goes on; the page is live
+        if passing.done():
+            passing.result()  # raises what has gone wrong
+        return passing.done()
+
+
+def _own(back: str) -> str:
+    """Return the page of ours that the form is on, with its query; the first one if it is none."""
+    path, _, query = back.partition("?")
+    if not _PAGE.fullmatch(path):
+        return "/"
+    asked = [pair for pair in parse_qsl(query) if pair[0] not in _TOLD]
+    return f"{path}?{urlencode(asked)}" if asked else path

@@ -57,7 +57,7 @@ def pretty(body: bytes, most: int = _MOST_SHOWN) -> str:
     if len(body) > most:
         return ""
     try:
-        return visible(indented(json.loads(body), most) or "")
+        return _escaped(indented(json.loads(body), most) or "")
     except (ValueError, RecursionError):
         return ""
 
@@ -65,7 +65,16 @@ def pretty(body: bytes, most: int = _MOST_SHOWN) -> str:
 def json_text(value: object) -> str:
     """Return JSON with every character to be seen, indented if that is not too long."""
     text = indented(value, _MOST_INDENTED)
-    return visible(json.dumps(value, ensure_ascii=False) if text is None else text)
+    return _escaped(json.dumps(value, ensure_ascii=False) if text is None else text)
+
+
+def _escaped(text: str) -> str:
+    """Return JSON in which every character can be seen, and which is the same JSON."""
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text
+    )
 
 
 def moment(seconds: float) -> str:
