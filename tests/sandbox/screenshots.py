@@ -16,6 +16,7 @@ from tests.sandbox.palette import shrink
 
 from coffrify_webhooks import Event, Receiver, Router
 from coffrify_webhooks_sandbox import Endpoint, Sandbox
+from coffrify_webhooks_sandbox.clock import Anchor
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -57,7 +58,8 @@ def still(sandbox: Sandbox, moment: float) -> None:
     service: Any = sandbox._service
 
     def move() -> None:
-        service._jump(moment - service.clock.now())
+        clock = service.clock
+        clock._latest, clock._anchor = moment, Anchor(moment, clock._seen, 0.0)
         service._random.seed(42)
 
     sandbox._call(move)
