@@ -128,7 +128,8 @@ class Api:
     async def _catalog(self, request: Request) -> Response:
         types = self._service.event_types
         headers = {"ETag": types.etag, "Cache-Control": "no-cache"}
-        if types.etag in request.headers.get("if-none-match", ""):
+        known = request.headers.get("if-none-match", "")
+        if types.etag in known or known.strip() == "*":
             return Response(status_code=_NOT_MODIFIED, headers=headers)
         return json_response(_OK, {"data": types.catalog.document["data"]}, headers)
 

@@ -29,15 +29,27 @@ _GRACE = 1
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise ConfigurationError if the port is taken."""
+    """Return a listening socket; raise ConfigurationError, naming host or port, without one."""
+    if not host.strip():  # all addresses, to `create_server`
+        raise ConfigurationError("there is no host; give an address, as 127.0.0.1: --host")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OverflowError:
         raise ConfigurationError(f"port {port}: give a number from 0 to 65535") from None
-    except OSError as error:
-        why = "is taken" if error.errno == errno.EADDRINUSE else f"cannot be used: {error.strerror}"
-        raise ConfigurationError(f"port {port} of {host} {why}; choose another: --port") from error
+    except (OSError, UnicodeError) as error:
+        number = getattr(error, "errno", None)
+        if number == errno.EADDRINUSE:
+            what = f"port {port} of {host} is taken; choose another: --port"
+        elif number == errno.EACCES:
+            what = f"port {port} of {host} may not be used; choose one from 1024 on: --port"
+        else:
+            why = (getattr(error, "strerror", None) or str(error)).partition(" (while ")[0]
+            what = (
+                f"host {host[:100]!a} cannot be used: {why}; give an address of this machine, "
+                "as 127.0.0.1 or ::1: --host"
+            )
+        raise ConfigurationError(what) from error
 
 
 class Background:

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from coffrify_webhooks.errors import ConfigurationError
@@ -20,7 +21,6 @@ from .records import Attempt, Delivery, Endpoint, Event
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
-    from pathlib import Path
 
 __all__ = ["Database", "Glance"]
 
@@ -88,6 +88,8 @@ class Database:
 
     def __init__(self, path: Path | str | None = None) -> None:
         name = ":memory:" if path is None else str(path)
+        if not name:  # SQLite would keep nothing
+            raise ConfigurationError("--db: name a file, or :memory: to keep nothing")
         if name != ":memory:":
             _create(name)
         try:
@@ -99,8 +101,8 @@ class Database:
             self._open()
         except sqlite3.Error as error:
             raise ConfigurationError(
-                f"{name} cannot be used as the sandbox's file ({error}); is another sandbox "
-                "running on it? Name another file: --db FILE"
+                f"{name} cannot be used as the sandbox's file: {_why(name, error)}; "
+                "name another: --db FILE"
             ) from error
 
     def _open(self) -> None:
@@ -382,6 +384,25 @@ def _create(name: str) -> None:
     """Create a file that only its owner reads: it will hold secrets, and the API key."""
     with suppress(OSError):  # it is there, or cannot be: SQLite says what is wrong
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+
+
+def _why(name: str, error: sqlite3.Error) -> str:
+    """Return what is the matter with a file that cannot be opened, or is none of ours."""
+    is_folder = os.path.isdir  # raises nothing, as Path.is_dir does where one may not look
+    folder = Path(os.path.realpath(name)).parent
+    if is_folder(name):
+        return "it is a folder"
+    if not is_folder(folder):
+        return f"there is no folder {folder}"
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # of an extended code, the kind
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return "another sandbox is running on it"
+        case sqlite3.SQLITE_NOTADB:
+            return "it was made by something else"
+        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
+            return "it cannot be written"
+        case _:
+            return str(error)
 
 
 def _marks(records: Sequence[Any]) -> str:

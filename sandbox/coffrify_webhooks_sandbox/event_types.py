@@ -8,23 +8,25 @@ from functools import cached_property, lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
-from jsonschema import Draft7Validator, Draft202012Validator
-from jsonschema.exceptions import (
-    SchemaError,
-    ValidationError,
-    best_match,  # pyright: ignore[reportUnknownVariableType] - its stub leaves it open
-)
-from jsonschema.validators import validator_for
-from referencing import Registry
-from referencing.exceptions import Unresolvable
-
 from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.extras import needs
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError, CatalogEvent, load
 from coffrify_webhooks_codegen.shape import is_mapping
 
 from .errors import SandboxError
 from .limits import TOO_DEEP, is_deep
 from .payload import random_data
+
+with needs("sandbox"):
+    from jsonschema import Draft7Validator, Draft202012Validator
+    from jsonschema.exceptions import (
+        SchemaError,
+        ValidationError,
+        best_match,  # pyright: ignore[reportUnknownVariableType] - its stub leaves it open
+    )
+    from jsonschema.validators import validator_for
+    from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
 if TYPE_CHECKING:
     from pathlib import Path

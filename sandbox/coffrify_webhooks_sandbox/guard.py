@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard", "is_loopback"]
 
+_DESCRIPTION = "/v1/openapi.json"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
 _HEADERS = {
@@ -51,7 +52,7 @@ class Guard:
     """A middleware that refuses other sites, and strangers where there can be any.
 
     host: the address that the sandbox listens on. On another than a loopback address whatever is
-    not the API, which has its own check, asks for the API key as the password.
+    not the API, which has its own check but for its description, asks for the API key.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, api_key: str) -> None:
@@ -88,12 +89,17 @@ class Guard:
             raise SandboxError(
                 421, "unknown_host", "open the sandbox as http://127.0.0.1 or http://localhost"
             )
-        if path.startswith("/v1/"):
+        if path.startswith("/v1/") and not (self._open_to_all and path == _DESCRIPTION):
             return  # a key in a header, which no page of another site can set
         if method not in _SAFE and not _is_ours(headers, host):
             raise SandboxError(403, "cross_site", "another site may not ask for this")
         if self._open_to_all and not self._knows_key(headers):
-            raise SandboxError(401, "unauthorized", "the password is the sandbox's API key")
+            raise SandboxError(
+                401,
+                "unauthorized",
+                "the password is the sandbox's API key; a program sends it as "
+                "Authorization: Bearer KEY, and `trigger` takes it as --api-key KEY",
+            )
 
     def _knows_key(self, headers: Headers) -> bool:
         scheme, _, given = headers.get("authorization", "").partition(" ")

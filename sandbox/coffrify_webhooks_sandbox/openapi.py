@@ -17,6 +17,7 @@ _TIME: dict[str, Any] = {"type": "string", "format": "date-time"}
 _MAYBE_TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
 _COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
 _NAME: dict[str, Any] = {"type": "string", "minLength": 1, "maxLength": 200}
+_DESCRIPTION: dict[str, Any] = {"type": ["string", "null"], "maxLength": 200}
 _NAMES: dict[str, Any] = {"type": "array", "items": _TEXT, "minItems": 1}
 
 
@@ -47,7 +48,7 @@ def openapi(version: str) -> dict[str, Any]:
                         name=_NAME,
                         url=_TEXT,
                         events=_NAMES,
-                        description={"type": "string", "maxLength": 200},
+                        description=_DESCRIPTION,
                         is_active={"type": "boolean"},
                     ),
                 ),
@@ -91,7 +92,7 @@ def _post() -> dict[str, Any]:
                 name=_NAME,
                 url=_TEXT,
                 events=_NAMES,
-                description={"type": ["string", "null"], "maxLength": 200},
+                description=_DESCRIPTION,
             ),
             _schema(["id"], id=_TEXT, event_type=_MAYBE_TEXT, data=True),
             _schema(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 import socket
 import ssl
 import time
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 
 from .errors import SandboxError
@@ -29,6 +31,9 @@ _MOST_KEPT = 65_536
 _LONGEST_URL = 2_000
 _DRIPS = 10
 _LOCAL = "localhost"
+_IN_BRACKETS = re.compile(r"\[[^\[\]]+\](:[0-9]*)?")
+"""`urlsplit` leaves out what comes before and after."""
+_HOST_NAME = re.compile(r"[a-z0-9._-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +144,22 @@ def _unconnected(error: BaseException) -> str:
 
 
 def allowed_hosts(hosts: Iterable[str]) -> frozenset[str]:
-    """Return hosts as they are compared; a text is one host."""
+    """Return hosts as they are compared; a text is one host.
+
+    Raises ConfigurationError for one that no URL can have as its host.
+    """
     given = (hosts,) if isinstance(hosts, str) else hosts
-    return frozenset(host.strip().removeprefix("[").removesuffix("]").lower() for host in given)
+    return frozenset(map(_allowed_host, given))
+
+
+def _allowed_host(host: str) -> str:
+    found = host.strip().removeprefix("[").removesuffix("]").lower()
+    if found == "*" or _HOST_NAME.fullmatch(found) or _is_address(found):
+        return found
+    raise ConfigurationError(
+        f"{host[:100]!a} is no host to allow; give its name or address without scheme and port, as "
+        "example.com, or * for all: --allow-host HOST"
+    )
 
 
 def checked_url(url: Any, allowed: Collection[str]) -> str:
@@ -161,6 +179,8 @@ def checked_url(url: Any, allowed: Collection[str]) -> str:
     if parts.username is not None or parts.password is not None or port == 0:
         raise _refused("leave user and password out, and name a port from 1 to 65535")
     host = parts.hostname
+    if ("[" in parts.netloc or "]" in parts.netloc) and not _IN_BRACKETS.fullmatch(parts.netloc):
+        raise _refused("after an address in brackets comes :port alone, as http://[::1]:port/path")
     if "*" not in allowed and host not in allowed and not _is_loopback(host):
         raise _refused(
             f"the sandbox sends to this machine only; start it with --allow-host {host} to widen it"
@@ -171,10 +191,15 @@ def checked_url(url: Any, allowed: Collection[str]) -> str:
 def _is_loopback(host: str) -> bool:
     if host == _LOCAL:
         return True
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
 
 
 def _refused(why: str) -> SandboxError:

@@ -17,7 +17,9 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks_codegen.shape import is_mapping
 
+from .api_key import checked_api_key
 from .clock import Clock, checked_skip, checked_speed
 from .courier import Courier, new_delivery
 from .database import Database
@@ -66,12 +68,13 @@ class Service:
         checked_speed(speed)
         self._encoding: Encoding = checked_encoding(encoding)
         self._allowed = allowed_hosts(allow_hosts)
+        given = checked_api_key(api_key)
         self.event_types = EventTypes(catalog)
         self.database = Database(db)
         self.clock = Clock(speed, anchor=self.database.anchor(), since=self.database.latest())
         self._keep_time()
-        self.api_key = (api_key or "").strip() or self.database.setting(
-            "api_key", f"cfy_test_{secrets.token_hex(16)}"
+        self.api_key = given or checked_api_key(
+            self.database.setting("api_key", f"cfy_test_{secrets.token_hex(16)}")
         )
         self.database.set("api_key", self.api_key)
         self._random = random or Random()
@@ -170,7 +173,8 @@ class Service:
                 case "name":
                     endpoint = replace(endpoint, name=_text(value, field, empty=False))
                 case "description":
-                    endpoint = replace(endpoint, description=_text(value or "", field))
+                    text = _text("" if value is None else value, field)
+                    endpoint = replace(endpoint, description=text)
                 case "is_active" if isinstance(value, bool):
                     endpoint = replace(endpoint, is_active=value, dead_in_a_row=0)
                 case "is_active":
@@ -226,7 +230,7 @@ class Service:
         return secret
 
     def _events(self, events: Any) -> tuple[str, ...]:
-        if isinstance(events, str) or not hasattr(events, "__iter__"):
+        if isinstance(events, str) or is_mapping(events) or not hasattr(events, "__iter__"):
             raise _invalid('give a list of event types, or ["*"] for all', "events")
         found: list[str] = []
         for name in events:

@@ -2,9 +2,15 @@
 
 import json
 import shlex
+import socket
+import sqlite3
 import subprocess
-from collections.abc import Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -14,6 +20,7 @@ from coffrify_webhooks import Receiver, Router
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks_sandbox import Sandbox
+from coffrify_webhooks_sandbox.background import serving
 
 SECRET = "whsec_" + "ef" * 32
 
@@ -99,6 +106,7 @@ def test_help_lists_every_manner() -> None:
     from coffrify_webhooks_sandbox.manners import MANNERS
 
     told = " ".join(run("trigger", "--help").stdout.split())
+    assert told.index("HOW the sender") < told.index("See the list above.")
     assert all(f"{name} {manner.about}" in told for name, manner in MANNERS.items())
 
 
@@ -149,9 +157,69 @@ def test_trigger_at_an_open_sandbox() -> None:
     with Sandbox(host="0.0.0.0") as sandbox:
         sandbox.create_endpoint("http://127.0.0.1:9/")
         address = sandbox.url.replace("0.0.0.0", "127.0.0.1")
-        assert run("trigger", "ping", "--sandbox", address).exit_code == 1
-        words = ("--sandbox", address, "--api-key", sandbox.api_key)
-        assert run("trigger", "ping", *words).exit_code == 0
+        for words, says in (
+            ((), "asks for its API key; give it: --api-key KEY"),
+            (("--api-key", "cfy_other"), "has another API key; give it: --api-key KEY"),
+        ):
+            ran = run("trigger", "ping", "--sandbox", address, *words)
+            assert ran.exit_code == 1
+            assert f"the sandbox at {address} {says}" in ran.stderr
+        key = f" {sandbox.api_key}\n"
+        assert run("trigger", "ping", "--sandbox", address, "--api-key", key).exit_code == 0
+
+
+def test_trigger_without_a_scheme(site: Site) -> None:
+    """The sandbox's address may be given without http://, and with a slash at its end."""
+    address = site.sandbox.url.removeprefix("http://")
+    assert run("trigger", "ping", "--sandbox", f"{address}/").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("", "http://", "ftp://127.0.0.1", "127.0.0.1:x", "http://127.0.0.1:0", "file:///etc"),
+        *("http://me:key@127.0.0.1", "127.0.0.1 4242", "http://\u043a/", "::1", "http://[::1"),
+    ],
+)
+def test_trigger_at_no_address(address: str) -> None:
+    """What is no address of a sandbox is a mistake, told with an example of one."""
+    ran = run("trigger", "ping", "--sandbox", address)
+    assert ran.exit_code == 2, ran.output
+    assert "--sandbox" in ran.stderr
+    assert "give it as http://127.0.0.1:4242" in ran.stderr
+
+
+@pytest.mark.parametrize("key", ["schl\xfcssel", "\u043a\u043b\u044e\u0447", "a b", "a\nb"])
+@pytest.mark.parametrize(
+    "command", [["trigger", "ping"], ["sandbox", "--port", "0", "--db", ":memory:"]]
+)
+def test_keys_that_no_header_carries(command: list[str], key: str) -> None:
+    """A key that cannot work is a mistake, and not a sandbox that does not answer."""
+    ran = run(*command, "--api-key", key)
+    assert ran.exit_code == 2, ran.output
+    assert "give another: --api-key KEY" in ran.stderr
+    assert key not in ran.output
+
+
+@pytest.mark.parametrize("said", [b"SSH-2.0-x\r\n", b"HTTP/1.1 200 OK\r\n\r\n<html>"])
+def test_trigger_at_another_server(said: bytes) -> None:
+    """What answers, but not as a sandbox, is said to be none."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(said)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65_536):  # closed before all is read, it would be reset
+                    pass
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        ran = run("trigger", "ping", "--sandbox", f"127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+    assert ran.exit_code == 1
+    assert "is no sandbox" in ran.stderr
 
 
 def test_send(site: Site) -> None:
@@ -201,6 +269,28 @@ def test_send_as_curl(site: Site, tmp_path: Path) -> None:
     assert event.data.transfer_title == title  # type: ignore[attr-defined]
 
 
+def test_send_as_curl_to_this_address_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The printed command sends once, to just this address, and past any proxy."""
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    came: list[str] = []
+
+    def app(environ: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
+        environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        came.append(f"{environ['PATH_INFO']}?{environ['QUERY_STRING']}")
+        start("204 No Content", [])
+        return []
+
+    path = "/{a,b}[1-3]?x='y'"
+    with serving(app) as port:
+        words = ("--to", f"http://127.0.0.1:{port}{path}", "--secret", SECRET, "--curl")
+        ran = run("send", "ping", *words)
+        subprocess.run(["sh", "-c", ran.stdout], capture_output=True, check=True)
+    assert came == [path]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -230,6 +320,91 @@ def test_sandbox_port_is_taken() -> None:
         ran = run("sandbox", "--port", sandbox.url.rpartition(":")[2], "--db", ":memory:")
     assert ran.exit_code == 2
     assert "choose another: --port" in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "says"),
+    [
+        ("nosuchhost.invalid", "'nosuchhost.invalid' cannot be used"),
+        ("192.0.2.1", "'192.0.2.1' cannot be used"),
+        ("[::1", "cannot be used"),
+        ("[]", "there is no host"),
+        ("x" * 300, "cannot be used"),
+        ("", "there is no host"),
+        (" ", "there is no host"),
+    ],
+)
+def test_sandbox_host_that_is_none(host: str, says: str) -> None:
+    """Where the host is the matter, the text names it and not the port."""
+    ran = run("sandbox", "--host", host, "--port", "0", "--db", ":memory:")
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert says in ran.stderr
+    assert "--host" in ran.stderr
+    assert "--port" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        (".", "it is a folder"),
+        ("none/x.db", "there is no folder "),
+        ("notes.txt/x.db", "there is no folder "),
+        ("notes.txt", "it was made by something else"),
+        ("app.db", "it was made by something else"),
+        ("/proc/sandbox.db", "it cannot be written"),  # by root neither
+        ("/proc/version", "it cannot be written"),
+    ],
+)
+def test_sandbox_file_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, says: str
+) -> None:
+    """A file that cannot be used is told with what is the matter with it, and the remedy."""
+    monkeypatch.chdir(tmp_path)
+    Path("notes.txt").write_text("remember the milk " * 100)
+    with closing(sqlite3.connect("app.db")) as database:
+        database.execute("CREATE TABLE users (name TEXT)")
+    ran = run("sandbox", "--port", "0", "--db", name)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert f"{name} cannot be used as the sandbox's file: {says}" in ran.stderr
+    assert "name another: --db FILE" in ran.stderr
+    assert "another sandbox" not in ran.stderr
+
+
+def test_sandbox_file_of_another(tmp_path: Path) -> None:
+    """A file that another sandbox uses is said to be in use."""
+    file = tmp_path / "sandbox.db"
+    with Sandbox(db=file):
+        ran = run("sandbox", "--port", "0", "--db", str(file))
+    assert ran.exit_code == 2
+    assert "another sandbox is running on it; name another: --db FILE" in ran.stderr
+
+
+def test_sandbox_without_a_file() -> None:
+    """No name keeps nothing only if that is said."""
+    ran = run("sandbox", "--port", "0", "--db", "")
+    assert ran.exit_code == 2
+    assert "--db: name a file, or :memory: to keep nothing" in ran.stderr
+
+
+def test_sandbox_with_a_host_that_is_none() -> None:
+    """A host to allow is given without scheme and port."""
+    words = ("--port", "0", "--db", ":memory:", "--allow-host", "http://example.com")
+    ran = run("sandbox", *words)
+    assert ran.exit_code == 2
+    assert "'http://example.com' is no host to allow" in ran.stderr
+
+
+@pytest.mark.parametrize("module", ["httpx2", "jsonschema"])
+def test_sandbox_without_its_extra(module: str) -> None:
+    """Without a package of the extra, the text says what to install."""
+    hidden = f"import sys; sys.modules[{module!r}] = None"
+    code = f"{hidden}; from coffrify_webhooks.cli import main; main()"
+    words = [sys.executable, "-c", code, "sandbox", "--port", "0", "--db", ":memory:"]
+    ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        f'Error: {module} is not installed; run: pip install "coffrify-webhooks[sandbox]"\n'
+    )
 
 
 def test_sandbox_without_a_catalog(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ MAIN = "from coffrify_webhooks.cli import main; main()"
 
 
 @contextmanager
-def running(file: Path, *more: str) -> Generator[dict[str, str]]:
+def running(file: Path | str, *more: str) -> Generator[dict[str, str]]:
     """Run the command until Ctrl-C, and yield what it has printed, by its first words."""
     words = ["sandbox", "--port", "0", "--db", str(file), "--with-example", *more]
     with subprocess.Popen(
@@ -84,6 +84,17 @@ def test_example_of_an_open_sandbox(tmp_path: Path) -> None:
         assert ": 200 in " in triggered(told)
 
 
+@pytest.mark.parametrize("host", ["::", "[::1]"])
+def test_example_of_another_address(host: str) -> None:
+    """What is printed to be tried can be typed as it is, whatever is in the key and the address."""
+    key = "-k'$HOME \"&;`".replace(" ", "")
+    with running(":memory:", "--host", host, "--api-key", key) as told:
+        assert "--sandbox 'http://[::1]:" in told["try"]
+        assert ": 200 in " in triggered(told)
+        if host == "::":
+            assert shlex.split(told["try"])[-2:] == ["--api-key", key]
+
+
 def test_endpoint_is_kept(tmp_path: Path) -> None:
     """Its endpoint is made active again, and made anew after it was deleted."""
     service = Service(db=tmp_path / "sandbox.db")
@@ -98,10 +109,10 @@ def test_endpoint_is_kept(tmp_path: Path) -> None:
 
 
 def test_without_flask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without Flask, which the example is made with, the text says what to install."""
+    """Without Flask, which the example is made with, nothing begins but to say what to install."""
     monkeypatch.setitem(sys.modules, "flask", None)
-    file = str(tmp_path / "sandbox.db")
-    words = ["sandbox", "--port", "0", "--db", file, "--with-example"]
+    file = tmp_path / "sandbox.db"
+    words = ["sandbox", "--port", "0", "--db", str(file), "--with-example"]
     ran = CliRunner().invoke(commands, words)
-    assert ran.exit_code == 2
+    assert (ran.exit_code, ran.stdout, file.exists()) == (2, "", False)
     assert 'flask is not installed; run: pip install "coffrify-webhooks[flask]"' in ran.stderr

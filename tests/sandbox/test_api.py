@@ -119,12 +119,18 @@ def test_refused(  # noqa: PLR0917 - a row of the table
         ("name", 5, "invalid_parameter"),
         ("url", "http://example.com/", "invalid_url"),
         ("url", None, "invalid_url"),
+        ("url", "http://[::1]evil.com/", "invalid_url"),
         ("events", [], "invalid_parameter"),
         ("events", "ping", "invalid_parameter"),
         ("events", 5, "invalid_parameter"),
+        ("events", {"*": 1}, "invalid_parameter"),
+        ("events", {}, "invalid_parameter"),
         ("events", [5], "invalid_parameter"),
         ("events", ["transfer.creatd"], "unknown_event_type"),
         ("description", 5, "invalid_parameter"),
+        ("description", 0, "invalid_parameter"),
+        ("description", False, "invalid_parameter"),
+        ("description", [], "invalid_parameter"),
         ("is_active", 1, "invalid_parameter"),
         ("secret", "x", "invalid_parameter"),
     ],
@@ -138,6 +144,14 @@ def test_wrong_field(api: Api, field: str, value: Any, code: str) -> None:
         asked = {"name": "n", "url": "http://127.0.0.1:9/", "events": ["ping"], field: value}
         status, content, _ = api("POST", "/v1/webhooks", asked)
         assert (status, content["error"]["code"], content["error"]["param"]) == (400, code, field)
+
+
+@pytest.mark.parametrize("empty", [None, ""])
+def test_no_description(api: Api, empty: str | None) -> None:
+    """A description is taken away by null as by an empty text."""
+    endpoint = api.endpoint(description="Mine")["id"]
+    status, content, _ = api("PATCH", "/v1/webhooks", {"id": endpoint, "description": empty})
+    assert (status, content["webhook"]["description"]) == (200, "")
 
 
 def test_data_that_breaks_the_schema(api: Api) -> None:
@@ -172,8 +186,10 @@ def test_catalog_and_its_etag(api: Api) -> None:
     status, content, headers = api("GET", "/v1/webhooks/events")
     assert (status, len(content["data"])) == (200, 33)
     assert {"type", "family", "schema", "example"} <= {*content["data"][0]}
-    status, content, again = api("GET", "/v1/webhooks/events", If_None_Match=headers["ETag"])
-    assert (status, content, again["ETag"]) == (304, None, headers["ETag"])
+    for known in (headers["ETag"], f'"x", W/{headers["ETag"]}', "*"):
+        status, content, again = api("GET", "/v1/webhooks/events", If_None_Match=known)
+        assert (status, content, again["ETag"]) == (304, None, headers["ETag"])
+    assert api("GET", "/v1/webhooks/events", If_None_Match='"x"')[0] == 200
 
 
 def test_our_own_pull_reads_it(api: Api) -> None:

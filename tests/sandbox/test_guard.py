@@ -4,10 +4,13 @@ import base64
 import http.client
 import json
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_sandbox import Sandbox
 from coffrify_webhooks_sandbox.guard import is_loopback
 
@@ -99,6 +102,34 @@ def test_open_to_others() -> None:
         assert trigger(sandbox, Authorization=f"Bearer {sandbox.api_key}") == 200
         status, headers = ask(sandbox, "/")
         assert (status, headers["WWW-Authenticate"]) == (401, 'Basic realm="sandbox"')
+
+
+def test_description_of_an_open_sandbox() -> None:
+    """On an address that others can reach, the API's description asks for the key as well."""
+    with Sandbox(host="0.0.0.0") as sandbox:
+        assert ask(sandbox, "/v1/openapi.json")[0] == 401
+        key = f"Bearer {sandbox.api_key}"
+        assert ask(sandbox, "/v1/openapi.json", Authorization=key)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "key", ["schl\xfcssel", "\u043a\u043b\u044e\u0447", "a b", "a\nb", "a\x7f", b"a"]
+)
+def test_keys_that_no_header_carries(key: Any, tmp_path: Path) -> None:
+    """A key that no request could ever show is refused at the start, and not told again."""
+    file = tmp_path / "sandbox.db"
+    with pytest.raises(ConfigurationError, match="--api-key KEY") as raised:
+        Sandbox(api_key=key, db=file)
+    assert str(key) not in str(raised.value)
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("key", ["cfy_mine", " k:!~'\"$\n"])
+def test_key_of_ones_own(key: str) -> None:
+    """Any printable ASCII is a key, white space around it aside."""
+    with Sandbox(host="0.0.0.0", api_key=key) as sandbox:
+        assert sandbox.api_key == key.strip()
+        assert trigger(sandbox, Authorization=f"Bearer {key.strip()}") == 200
 
 
 @pytest.mark.parametrize("path", ["/v1/nothing", "/v1/", "/v1/webhooks/x/y"])

@@ -13,8 +13,15 @@ from contextlib import suppress
 
 import pytest
 
+from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.sender import Answer, Request, Sender, checked_url
+from coffrify_webhooks_sandbox.sender import (
+    Answer,
+    Request,
+    Sender,
+    allowed_hosts,
+    checked_url,
+)
 
 Behaviour = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -272,7 +279,7 @@ def test_no_proxy(
     "url",
     [
         *("http://127.0.0.1/", "http://localhost:8000/x?y=1", "https://127.1.2.3:1/"),
-        *("http://[::1]:8000/", "http://LOCALHOST/"),
+        *("http://[::1]:8000/", "http://[::1]/", "http://LOCALHOST/"),
     ],
 )
 def test_own_machine(url: str) -> None:
@@ -290,6 +297,7 @@ def test_own_machine(url: str) -> None:
         *("http://", "http:///x", "javascript:alert(1)", "http://127.0.0.1:99999/", ""),
         *("http://127.0.0.1:0/", "http://127.0.0.1/a b", "http://127.0.0.1/\r\nX: y", "http://[x/"),
         *("http://127.0.0.1\\@example.com/", "http://\u0661/", "http://127.0.0.1/" + "x" * 3000),
+        *("http://[::1]evil.com/", "http://evil[::1]/", "http://[::1]80/", "http://[::1]:80x/"),
         *(None, 5, [], b"http://127.0.0.1/"),
     ],
 )
@@ -310,6 +318,36 @@ def test_widened() -> None:
     assert checked_url("https://example.com/", ("*",))
     with pytest.raises(SandboxError, match=r"--allow-host example\.com"):
         checked_url("https://example.com/", ("web",))
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        (" Example.com ", "http://example.COM:8000/"),
+        ("my_app-1.local", "http://my_app-1.local/"),
+        ("xn--bcher-kva.example", "https://xn--bcher-kva.example/"),
+        ("[fe80::1]", "http://[fe80::1]:1/"),
+        ("fe80::1", "http://[FE80::1]/"),
+        ("10.0.0.1", "http://10.0.0.1/"),
+        ("*", "http://example.com/"),
+    ],
+)
+def test_allowed_host(host: str, url: str) -> None:
+    """A name or an address may be allowed, however it is written, or all with *."""
+    assert checked_url(url, allowed_hosts(host)) == url
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("http://example.com", "example.com:80", "example.com/x", "[::1]:80", "*.example.com"),
+        *("", " ", "a b", "b\xfccher.example", "me@example.com", "a,b"),
+    ],
+)
+def test_what_is_no_host(host: str) -> None:
+    """What no URL can have as its host is refused, with the form to give."""
+    with pytest.raises(ConfigurationError, match=r"without scheme and port.*--allow-host HOST"):
+        allowed_hosts([host])
 
 
 def test_why_there_is_no_connection(receivers: Callable[[Behaviour], Receiver]) -> None:

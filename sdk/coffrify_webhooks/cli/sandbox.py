@@ -1,19 +1,19 @@
 """`coffrify-webhooks sandbox`: Coffrify's sending side, on this machine."""
 
+import shlex
 import shutil
 import sys
 from contextlib import nullcontext, suppress
 
 import click
 
-from coffrify_webhooks.extras import needs
-
-from .sandbox_example import example
+from .sandbox_example import check_requirements, example
 
 __all__ = ["sandbox"]
 
 
 _PORT = 4242
+_NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what this machine calls itself
 
 
 @click.command(short_help="Run Coffrify's sending side on this machine.")
@@ -71,15 +71,16 @@ def sandbox(
     Sends to this machine only, unless told. It may be killed at any time, and goes on where it
     was. Ctrl-C stops it.
     """
-    with needs("sandbox"):
-        import uvicorn  # noqa: PLC0415
+    if with_example:
+        check_requirements()
     from typing import Any, cast  # noqa: PLC0415
 
     from coffrify_webhooks_sandbox.app import application  # noqa: PLC0415
-    from coffrify_webhooks_sandbox.background import bound  # noqa: PLC0415
+    from coffrify_webhooks_sandbox.background import Server, bound  # noqa: PLC0415
     from coffrify_webhooks_sandbox.guard import is_loopback  # noqa: PLC0415
     from coffrify_webhooks_sandbox.service import Service  # noqa: PLC0415
 
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     with bound(host, port) as listener:
         service = Service(
             db=None if db == ":memory:" else db,
@@ -89,35 +90,33 @@ def sandbox(
             allow_hosts=allow_host,
             api_key=api_key,
         )
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{listener.getsockname()[1]}"
-        click.echo(f"dashboard  {url}\nAPI        {url}/v1")
-        if not api_key or not api_key.strip():
-            click.echo(f"API key    {service.api_key}")
-        if speed != 1:
-            click.echo(f"time       {speed:g} seconds pass there in one of ours")
+        port = listener.getsockname()[1]
+        url, near = _url(host, port), _url(_NEAR.get(host, host), port)
         key = None if is_loopback(host) else service.api_key
         beside = example(service) if with_example else nullcontext()
-        config = uvicorn.Config(
-            application(service, host=host),
-            log_level="warning",
-            access_log=False,
-            ws="none",
-            proxy_headers=False,
-            timeout_graceful_shutdown=1,
-        )
+        server = Server(application(service, host=host), service.stop)
         try:
             with beside as endpoint, suppress(KeyboardInterrupt):
+                click.echo(f"dashboard  {url}\nAPI        {url}/v1")
+                if not api_key or not api_key.strip():
+                    click.echo(f"API key    {service.api_key}")
+                if speed != 1:
+                    click.echo(f"time       {speed:g} seconds pass there in one of ours")
                 if endpoint is not None:
-                    click.echo(f"example    {endpoint.url}\ntry        {_trigger(url, key)}")
-                uvicorn.Server(config).run(sockets=[listener])
+                    click.echo(f"example    {endpoint.url}\ntry        {_trigger(near, key)}")
+                server.run(sockets=[listener])
         finally:
             service.close()
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _trigger(url: str, key: str | None) -> str:
     """Return the command that lets something happen, as it can be typed here."""
     name = "coffrify-webhooks"
-    where = "" if url == f"http://127.0.0.1:{_PORT}" else f" --sandbox {url}"
-    who = f" --api-key {key}" if key else ""
-    return f"{name if shutil.which(name) else sys.argv[0]} trigger transfer.created{where}{who}"
+    where = [] if url == _url("127.0.0.1", _PORT) else ["--sandbox", url]
+    who = ["--api-key", key] if key else []
+    program = name if shutil.which(name) else sys.argv[0]
+    return shlex.join([program, "trigger", "transfer.created", *where, *who])

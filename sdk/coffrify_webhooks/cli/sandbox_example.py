@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from coffrify_webhooks import Receiver
@@ -12,9 +13,15 @@ if TYPE_CHECKING:
     from coffrify_webhooks_sandbox import Endpoint
     from coffrify_webhooks_sandbox.service import Service
 
-__all__ = ["example"]
+__all__ = ["check_requirements", "example"]
 
 _SETTING = "example"
+
+
+def check_requirements() -> None:
+    """Raise ConfigurationError if what the example is made with is not installed."""
+    with needs("flask"):
+        import_module("flask")
 
 
 @contextmanager

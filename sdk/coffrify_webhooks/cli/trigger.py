@@ -1,12 +1,16 @@
 """`coffrify-webhooks trigger`: lets something happen in a running sandbox."""
 
+import http.client
 import json
 import urllib.error
 import urllib.request
 from collections import Counter
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
+
+from coffrify_webhooks_sandbox.api_key import checked_api_key
 
 from .failure import Failed, Unusable
 from .payload import payload
@@ -30,7 +34,7 @@ _WRONG = (400, 404)
     "--endpoint", metavar="URL", help="Send to this endpoint alone, whatever it subscribes to."
 )
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--misbehave", "manner", default="", metavar="HOW", help="See the list below.")
+@click.option("--misbehave", "manner", default="", metavar="HOW", help="See the list above.")
 @click.option(
     "--sandbox",
     "address",
@@ -67,7 +71,7 @@ def trigger(
       missing-fields      without the fields of its data
       unknown-type        of a type that the catalog does not have
     """
-    given = payload(data)
+    given, address, key = payload(data), _checked(address), checked_api_key(api_key)
     asked = {
         "event_type": event_type,
         "data": given.data,
@@ -78,7 +82,7 @@ def trigger(
     done, statuses = 0, Counter[str]()
     while done < count:
         some = {**asked, "count": min(_AT_ONCE, count - done)}
-        events = _asked(f"{address.rstrip('/')}/control/trigger", some, api_key)["events"]
+        events = _asked(address, some, key)["events"]
         if not done:
             _show(events)
         done += len(events)
@@ -104,11 +108,29 @@ def _told(delivery: dict[str, Any]) -> str:
     return f"{delivery['url']}: {answer}{took} ({delivery['status']})"
 
 
-def _asked(url: str, content: dict[str, Any], api_key: str | None) -> Any:
-    where = url.removesuffix("/control/trigger")
+def _checked(text: str) -> str:
+    """Return a sandbox's address; http:// need not be said."""
+    given = text.strip()
+    address = (given if "://" in given else f"http://{given}").rstrip("/")
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    plain = address.isascii() and address.isprintable() and " " not in address
+    if not usable or not plain or "@" in address:
+        raise click.BadParameter(
+            f"{text[:100]!a} is no address; give it as http://127.0.0.1:4242",
+            param_hint="--sandbox",
+        )
+    return address
+
+
+def _asked(where: str, content: dict[str, Any], key: str) -> Any:
+    url = f"{where}/control/trigger"
     headers = {"Content-Type": "application/json"}
-    if api_key:
-        headers["Authorization"] = f"Bearer {api_key}"
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     try:
         request = urllib.request.Request(url, json.dumps(content).encode(), headers)  # noqa: S310
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -116,18 +138,27 @@ def _asked(url: str, content: dict[str, Any], api_key: str | None) -> Any:
             return json.load(response)
     except urllib.error.HTTPError as error:
         kind = Unusable if error.code in _WRONG else Failed
-        raise kind(_message(error)) from None
+        raise kind(_message(error, where, key)) from None
     except TimeoutError:
         raise Failed(f"the sandbox at {where} did not answer in {_PATIENCE:g} s") from None
-    except (OSError, ValueError):
+    except OSError:
         raise Failed(
             f"no sandbox answers at {where}; start one with "
             "`coffrify-webhooks sandbox`, or say where it is: --sandbox URL"
         ) from None
+    except (ValueError, http.client.HTTPException):
+        raise Failed(
+            f"what answers at {where} is no sandbox; say where it is: --sandbox URL"
+        ) from None
 
 
-def _message(error: urllib.error.HTTPError) -> str:
+def _message(error: urllib.error.HTTPError, where: str, key: str) -> str:
     try:
-        return str(json.load(error)["error"]["message"])
+        told = json.load(error)["error"]
+        code, message = told["code"], str(told["message"])
     except (ValueError, LookupError, TypeError):
         return f"what answers there is no sandbox ({error.code})"
+    if code != "unauthorized":
+        return message
+    why = "has another API key" if key else "asks for its API key"
+    return f"the sandbox at {where} {why}; give it: --api-key KEY"
