@@ -5,6 +5,7 @@ import http.client
 import json
 import re
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -185,6 +186,16 @@ def test_empty_sandbox(client: Client) -> None:
     assert f"coffrify-webhooks trigger transfer.created --sandbox {here}<" in text
     assert f"{here}/v1" in text
     assert "stands still" in text
+
+
+def test_command_of_an_open_sandbox() -> None:
+    """Where others can reach the sandbox, the command on the first page has the key's option."""
+    with Sandbox(host="0.0.0.0") as sandbox:
+        address = sandbox.url.replace("0.0.0.0", "127.0.0.1")
+        headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+        with urllib.request.urlopen(urllib.request.Request(address, headers=headers)) as response:
+            text = response.read().decode()
+    assert f"transfer.created --sandbox {address} --api-key KEY<" in text
 
 
 @pytest.mark.parametrize("name", [event.type for event in EventTypes().catalog.events])

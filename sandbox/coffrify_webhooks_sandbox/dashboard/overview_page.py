@@ -50,7 +50,7 @@ class OverviewPage:
         events = database.events(_EVENTS)
         deliveries = database.deliveries(PAGE + 1)
         return {
-            "command": _command(str(request.base_url).rstrip("/")),
+            "command": _command(request),
             "counts": database.counts(),
             "endpoints": database.endpoints(),
             "events": events,
@@ -60,7 +60,9 @@ class OverviewPage:
         }
 
 
-def _command(address: str) -> str:
+def _command(request: Request) -> str:
     """Return what to type to let something happen here."""
-    command = "coffrify-webhooks trigger transfer.created"
-    return command if address == _USUAL else f"{command} --sandbox {address}"
+    address = str(request.base_url).rstrip("/")
+    where = "" if address == _USUAL else f" --sandbox {address}"
+    who = " --api-key KEY" if "authorization" in request.headers else ""  # others can reach it
+    return f"coffrify-webhooks trigger transfer.created{where}{who}"
