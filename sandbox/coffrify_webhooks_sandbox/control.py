@@ -115,7 +115,10 @@ class Control:
 
     def _is_untried(self, delivery_id: str) -> bool:
         now = self._service.database.delivery(delivery_id)
-        return now is not None and now.status in ("pending", "sending")
+        if now is None or now.status not in ("pending", "sending"):
+            return False
+        clock = self._service.clock
+        return now.next_at is None or clock.seconds_until(now.next_at) < _PATIENCE
 
     def _deliveries(self, event: Event) -> list[Delivery]:
         return self._service.database.deliveries(10_000, event_id=event.id)[::-1]

@@ -141,9 +141,12 @@ class Database:
         """Return the latest moment at which something was sent or made."""
         query = (
             "SELECT max(at) FROM (SELECT max(at) AS at FROM attempts WHERE at <= ? UNION ALL "
-            "SELECT max(created_at) FROM events WHERE created_at <= ?)"
+            "SELECT max(created_at) FROM events WHERE created_at <= ? UNION ALL "
+            "SELECT max(created_at) FROM endpoints WHERE created_at <= ? UNION ALL "
+            "SELECT max(created_at) FROM deliveries "  # others may be made for later
+            "WHERE created_at <= ? AND replay_of IS NOT NULL)"
         )
-        return float(self._file.execute(query, (END, END)).fetchone()[0] or 0.0)
+        return float(self._file.execute(query, (END,) * 4).fetchone()[0] or 0.0)
 
     # --- records ------------------------------------------------------------------------------
 
@@ -327,7 +330,8 @@ class Database:
         self._file.execute(
             "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ? AND NOT "
             "EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id AND "
-            "(next_at IS NOT NULL OR status IN ('sending', 'dead_letter')))",
+            "(next_at IS NOT NULL OR status = 'sending' OR (status = 'dead_letter' AND "
+            "endpoint_id IN (SELECT id FROM endpoints))))",
             (_MOST_EVENTS,),
         )
         self._file.execute("DELETE FROM deliveries WHERE event_id NOT IN (SELECT id FROM events)")

@@ -117,8 +117,11 @@ class Sandbox:
         """Serve a WSGI or ASGI application on loopback, and create an endpoint at its path."""
         if not callable(app):
             raise ConfigurationError("give a WSGI or an ASGI application")
-        port = self._apps.enter_context(serving(app))
-        return self.create_endpoint(f"http://127.0.0.1:{port}{path}", events, secret=secret)
+        with ExitStack() as undo:
+            port = undo.enter_context(serving(app))
+            made = self.create_endpoint(f"http://127.0.0.1:{port}{path}", events, secret=secret)
+            self._apps.push(undo.pop_all())
+        return made
 
     def rotate_secret(self, endpoint: Endpoint, grace_hours: float = 24) -> Endpoint:
         """Give an endpoint a new secret; the old one signs too for some hours."""

@@ -45,6 +45,8 @@ _MOST_ENDPOINTS = 100
 _LONGEST_GRACE = 168
 _STEP = 0.25
 """Of the wall's seconds, between events that are sent one after another on purpose."""
+_LONGEST_ROW = 10.0
+"""Of the wall's seconds, for all of them."""
 
 
 class Service:
@@ -102,7 +104,9 @@ class Service:
             await self._sender.close()
 
     def stop(self) -> None:
-        """Let what waits end, since the server is to stop."""
+        """Let what waits end, since the server is to stop; `close` may not be reached."""
+        with suppress(sqlite3.Error):
+            self._keep_time()
         self.stopping.set()
         self._changed("")
 
@@ -284,7 +288,8 @@ class Service:
             records.append(event)
             at = now
             if how.backwards:
-                at += (count - 1 - index) * _STEP * max(1.0, self.clock.speed)
+                step = min(_STEP, _LONGEST_ROW / count) * max(1.0, self.clock.speed)
+                at += (count - 1 - index) * step
             for target in targets:
                 records += [
                     new_delivery(event.id, target.id, at, manner) for _ in range(how.copies)

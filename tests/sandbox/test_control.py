@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import threading
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -34,6 +35,19 @@ def test_what_follows_is_shown(coffrify_sandbox: Sandbox, hook: Hook) -> None:
     _, found = trigger(coffrify_sandbox, manner="duplicate")
     [event] = found["events"]
     assert [each["status"] for each in event["deliveries"]] == ["success", "success"]
+
+
+def test_what_is_for_later_is_not_waited_for(coffrify_sandbox: Sandbox, hook: Hook) -> None:
+    """While time stands still, the answer waits only for what is due."""
+    coffrify_sandbox.create_endpoint(hook.url)
+    began = time.monotonic()
+    _, found = trigger(coffrify_sandbox, manner="out-of-order", count=100)
+    assert time.monotonic() - began < 10
+    statuses = [event["deliveries"][0]["status"] for event in found["events"]]
+    assert statuses == ["pending"] * 99 + ["success"]
+    began_at = coffrify_sandbox._service.clock.now()
+    coffrify_sandbox.run_out()
+    assert coffrify_sandbox._service.clock.now() - began_at < 10
 
 
 def test_endpoints_of_the_same_url(coffrify_sandbox: Sandbox, hook: Hook) -> None:

@@ -4,6 +4,7 @@ import html
 import http.client
 import json
 import re
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -109,7 +110,8 @@ class Fields(HTMLParser):
             self.area = found["name"]
             self.forms[-1].append((self.area, ""))
         elif tag == "input" and self.forms and found.get("type") not in ("checkbox", "radio"):
-            self.forms[-1].append((found["name"], found.get("value", "").replace("\n", "")))
+            name = found["name"].replace("\n", "\r\n")
+            self.forms[-1].append((name, found.get("value", "").replace("\n", "")))
 
     def handle_data(self, data: str) -> None:
         if self.area:
@@ -749,7 +751,7 @@ def test_texts_of_any_characters(
     """Whatever a text consists of is the same after JSON, form, JSON and form, and when sent."""
     path = "/trigger/transfer.created"
     fields = Fields(client.post(path, *Fields(client.get(path).text).pairs, ("do", "as_json")).text)
-    data = {**json.loads(dict(fields.pairs)["raw"]), "transfer_title": text}
+    data = {**json.loads(dict(fields.pairs)["raw"]), "transfer_title": text, f"~u{text}/": 1}
     pairs = fields.changed(raw=json.dumps(data))
     for step in ("as_form", "as_json", "as_form", "as_json"):
         answer = client.post(path, *pairs, ("do", step))
@@ -1137,6 +1139,27 @@ def test_stopping_with_a_page_open(caplog: pytest.LogCaptureFixture) -> None:
     assert stream.message() == ""
     stream.close()
     assert "Cancel" not in caplog.text
+
+
+def test_stopping_while_time_passes(hook: Hook, caplog: pytest.LogCaptureFixture) -> None:
+    """A sandbox stops at once, without a word, though the time form waits for a receiver."""
+    hook.free.clear()
+    answers: list[Answer] = []
+    with Sandbox() as sandbox:
+        sandbox.create_endpoint(hook.url)
+        sandbox.trigger("ping")
+        hook.wait_for(1)
+        client = Client(sandbox)
+        waiting = threading.Thread(
+            target=lambda: answers.append(client.post("/time", ("hours", "1"), ("back", "/")))
+        )
+        waiting.start()
+        while not sandbox._service._passing.locked():
+            time.sleep(0.01)
+    waiting.join()
+    hook.free.set()
+    assert answers[0].status == 303
+    assert [each for each in caplog.records if each.levelname != "INFO"] == []
 
 
 # --- drawing and wording ------------------------------------------------------------------------

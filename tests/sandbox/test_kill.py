@@ -34,8 +34,9 @@ class Process:
         self.port = free_port()
         self.log = folder / "log"
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         words = ["sandbox", "--port", str(self.port), "--db", str(self.file), "--api-key", KEY]
+        words += options
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([COMMAND, *words], stdout=log, stderr=log)
         give_up = time.monotonic() + 30
@@ -132,3 +133,19 @@ def test_the_key_that_was_given_is_not_shown(process: Process) -> None:
     text = process.log.read_text()
     assert KEY not in text
     assert f"http://127.0.0.1:{process.port}/v1" in text
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_time_does_not_go_back(tmp_path: Path, hook: Hook, how: signal.Signals) -> None:
+    """However a fast sandbox ends, its time goes on after all that was done in it."""
+    process = Process(tmp_path)
+    process.start("--speed", "100000")
+    content = {"name": "a", "url": hook.url, "events": ["*"]}
+    made = process.ask("POST", "/v1/webhooks", content)["webhook"]
+    process.process.send_signal(how)
+    process.process.wait()
+    process.start()
+    try:
+        assert process.skip(0) >= datetime.fromisoformat(made["created_at"])
+    finally:
+        process.kill()

@@ -395,6 +395,14 @@ def test_application_that_does_not_start(coffrify_sandbox: Sandbox) -> None:
     gc.collect()
 
 
+def test_application_without_its_endpoint(coffrify_sandbox: Sandbox) -> None:
+    """An application whose endpoint cannot be created is not served any longer."""
+    before = threading.active_count()
+    with pytest.raises(SandboxError):
+        coffrify_sandbox.serve(Flask("app"), events=["no.such.type"])
+    assert threading.active_count() == before
+
+
 @pytest.mark.parametrize("wrapped", ["partial", "function", "object"])
 def test_wrapped_asgi_application(coffrify_sandbox: Sandbox, wrapped: str) -> None:
     """An ASGI application is known as one by its three parameters, however it is wrapped."""

@@ -9,6 +9,7 @@ pointer.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
@@ -30,6 +31,9 @@ _MOST_ITEMS = 200
 _MOST_TEXT = 2_000_000
 _MOST_DIGITS = 9
 _LEAVES: dict[str, Kind] = {"string": "text", "integer": "integer", "number": "number"}
+_CHANGED = re.compile(r"[\0\n\r\ud800-\udfff]")
+"""What a browser's form gives back as something else in a name."""
+_ESCAPE = re.compile(r"~(0|1|u[0-9a-f]{4})")
 _MARKS = ("", "state:", "count:", "json:", "choice:")
 _STATES: dict[str, State] = {"value": "value", "null": "null", "absent": "absent"}
 
@@ -295,8 +299,13 @@ def _drop_item(texts: dict[str, str], pointer: str) -> None:
 
 
 def _escaped(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
+    plain = name.replace("~", "~0").replace("/", "~1")
+    return _CHANGED.sub(lambda found: f"~u{ord(found[0]):04x}", plain)
 
 
 def _unescaped(part: str) -> str:
-    return part.replace("~1", "/").replace("~0", "~")
+    return _ESCAPE.sub(lambda found: _character(found[1]), part)
+
+
+def _character(escape: str) -> str:
+    return {"0": "~", "1": "/"}.get(escape) or chr(int(escape[1:], 16))

@@ -74,7 +74,11 @@ class TimeForm:
         passing = asyncio.create_task(self._service.pass_time(hours * 3600))
         self._passing.add(passing)
         passing.add_done_callback(self._passing.discard)
-        await asyncio.wait({passing}, timeout=_PATIENCE)  # it goes on; the page is live
+        stopping = asyncio.create_task(self._service.stopping.wait())
+        ends = asyncio.FIRST_COMPLETED
+        # It goes on; the page is live.
+        await asyncio.wait({passing, stopping}, timeout=_PATIENCE, return_when=ends)
+        stopping.cancel()
         if passing.done():
             passing.result()  # raises what has gone wrong
         return passing.done()

@@ -80,16 +80,17 @@ def trigger(
         "manner": manner,
     }
     done, statuses = 0, Counter[str]()
-    while done < count:
-        some = {**asked, "count": min(_AT_ONCE, count - done)}
+    parts = -(-count // _AT_ONCE)
+    for part in range(parts):
+        some = {**asked, "count": count * (part + 1) // parts - count * part // parts}
         events = _asked(address, some, key)["events"]
-        if not done:
-            _show(events)
-        done += len(events)
         statuses.update(delivery["status"] for event in events for delivery in event["deliveries"])
         if not statuses:
             raise Failed(f"no active endpoint subscribes to {event_type}; create one at {address}")
-        if count > _AT_ONCE:
+        if not done:
+            _show(events)
+        done += len(events)
+        if parts > 1:
             found = ", ".join(f"{number} {status}" for status, number in statuses.items())
             click.echo(f"{done} of {count} events; deliveries: {found}")
 
