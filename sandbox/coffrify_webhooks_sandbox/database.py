@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
@@ -92,13 +92,16 @@ class Database:
             raise ConfigurationError("--db: name a file, or :memory: to keep nothing")
         if name != ":memory:":
             _create(name)
+        self._inserted = 0
         try:
             self._file = sqlite3.connect(
                 name, timeout=1, isolation_level=None, check_same_thread=False
             )
             self._file.row_factory = sqlite3.Row
-            self._inserted = 0
-            self._open()
+            with ExitStack() as undo:
+                undo.callback(self._file.close)
+                self._open()
+                undo.pop_all()
         except sqlite3.Error as error:
             raise ConfigurationError(
                 f"{name} cannot be used as the sandbox's file: {_why(name, error)}; "

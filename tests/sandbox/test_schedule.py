@@ -1,6 +1,7 @@
 """The schedule of attempts: what the page promises, over random failures in virtual time."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from itertools import pairwise
@@ -37,6 +38,7 @@ class World:
     def __init__(self, plans: list[list[int | None]], seed: int, durations: float = 0.0) -> None:
         self.clock = Clock(0, wall=lambda: START)
         self.database = Database()
+        weakref.finalize(self, self.database.close)
         self.plans = plans
         self.durations = durations
         self.seen: list[tuple[str, float, str]] = []
