@@ -470,7 +470,7 @@ async def test_hanging_engine_keeps_nobody_waiting(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many deliveries wait for an engine that hangs, each is answered within its time."""
-    monkeypatch.setattr(receiver_module, "_HAND_OVER", 0.2)
+    monkeypatch.setattr(receiver_module, "_IN_TIME", 0.2)
     leave = threading.Event()
     rig.engine.meanwhile = lambda message: leave.wait(30)
     slowest = 0.0

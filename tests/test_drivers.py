@@ -16,7 +16,17 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from coffrify_webhooks import Claim, Event, Receiver, Reply, Router, Store, bridge, sign
+from coffrify_webhooks import (
+    Claim,
+    Event,
+    HandlerError,
+    Receiver,
+    Reply,
+    Router,
+    Store,
+    bridge,
+    sign,
+)
 from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -205,6 +215,8 @@ async def test_the_loop_is_never_blocked(rig: Rig) -> None:
     where: dict[str, set[int]] = {"store": set(), "sync": set(), "async": set()}
 
     class Watched(MemoryStore):
+        blocking = True
+
         def claim(self, *arguments: Any, **options: Any) -> Claim:
             where["store"].add(threading.get_ident())
             return super().claim(*arguments, **options)
@@ -417,22 +429,50 @@ def test_async_handlers_of_many_threads_share_a_loop(rig: Rig) -> None:
 # --- exits ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=["exit", "interrupt"])
+@DRIVERS
 @HANDLERS
-def test_exit_in_a_handler(rig: Rig, handler: str, error: BaseException) -> None:
-    """What stops the process goes through to the caller; the claim is kept for its lease."""
-    armed = True
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), GeneratorExit(), BaseException()], ids=["exit", "close", "base"]
+)
+async def test_what_would_end_the_process_is_a_failure(
+    rig: Rig, driver: str, handler: str, error: BaseException
+) -> None:
+    """A handler that calls sys.exit, or raises what is no Exception, fails and ends nothing."""
 
     def act(event: Event) -> None:
-        if armed:
-            raise error
+        raise error
 
-    rig.handle(handler, act)
-    with pytest.raises(type(error)):
+    rig.handle(handler, act, on="bad", name="bad")
+    rig.handle(handler, lambda event: None, on="good", name="good")
+    with anyio.fail_after(PATIENCE):
+        reply = await drive(rig, driver, "evt", "bad")
+        assert (reply.status, reply.outcome) == (500, "failed")
+        assert isinstance(reply.error, HandlerError)
+        assert rig.status() == "free"
+        assert (await drive(rig, driver, "other", "good")).outcome == "handled"
+
+
+def test_ctrl_c_in_a_sync_handler_goes_through(rig: Rig) -> None:
+    """Ctrl-C in the main thread is no handler's failure; the claim is kept for its lease."""
+
+    def act(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    rig.handle("sync", act)
+    with pytest.raises(KeyboardInterrupt):
         rig.deliver()
     assert rig.status() == "busy"
-    armed = False
-    assert rig.deliver("other").outcome == "handled"
+
+
+def test_keyboard_interrupt_beside_the_main_thread_is_a_failure(rig: Rig) -> None:
+    """Raised on the loop of the async handlers it is the handler's own doing."""
+
+    def act(event: Event) -> None:
+        raise KeyboardInterrupt
+
+    rig.handle("async", act)
+    assert rig.deliver().outcome == "failed"
+    assert rig.status() == "free"
 
 
 # --- cancellation -----------------------------------------------------------------------------
@@ -512,6 +552,8 @@ def test_cancelled_while_claiming(rig: Rig) -> None:
     asked, answer = threading.Event(), threading.Event()
 
     class Slow(MemoryStore):
+        blocking = True
+
         def claim(self, *arguments: Any, **options: Any) -> Claim:
             asked.set()
             assert answer.wait(PATIENCE)

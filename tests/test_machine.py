@@ -159,7 +159,7 @@ class Machine(RuleBasedStateMachine):
         flight = data.draw(st.sampled_from(running), label="flight")
         flight.running = False
         flight.handler_failed = True
-        self.throw(flight, ValueError("a handler"))
+        self.send(flight, ValueError("a handler"))
 
     @precondition(lambda self: any(isinstance(f.effect, Ask) for f in self.flights))
     @rule(data=st.data(), performed=st.booleans(), known=st.booleans())

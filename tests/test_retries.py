@@ -203,7 +203,7 @@ def test_an_engine_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that does not answer in time is 503, and the next delivery is accepted."""
     from coffrify_webhooks import receiver
 
-    monkeypatch.setattr(receiver, "_HAND_OVER", 0.05)
+    monkeypatch.setattr(receiver, "_IN_TIME", 0.05)
     rig = Rig()
     leave = threading.Event()
     dispatch = rig.engine.dispatch

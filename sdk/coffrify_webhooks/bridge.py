@@ -8,36 +8,40 @@ import asyncio
 import os
 import sys
 import threading
+import weakref
+from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import suppress
-from contextvars import Context, ContextVar, copy_context
+from concurrent.futures import CancelledError, Future, wait
+from contextlib import AbstractContextManager, nullcontext, suppress
+from contextvars import ContextVar, copy_context
 from functools import partial
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Generic, TypeVar
 
-__all__ = ["ended", "in_thread", "run", "shielded", "submit", "within"]
+from . import threads
+from .errors import NotBegun
+
+__all__ = ["ended", "in_thread", "is_in_task", "run", "shielded", "within"]
 
 T = TypeVar("T")
-Pool: TypeAlias = Literal["handlers", "stores", "engines", "others"]
 
-_SIZES: dict[str, int] = {"handlers": 40, "stores": 64, "engines": 40, "others": 40}
-_pools: dict[str, ThreadPoolExecutor] = {}
-_lock = threading.Lock()
+_LAST_MOMENTS = 1.0
+"""Seconds that a thread is still waited for while its event loop shuts down."""
 _loop: asyncio.AbstractEventLoop | None = None
 _loop_thread: threading.Thread | None = None
+_lock = threading.Lock()
 _tasks: set[asyncio.Task[Any]] = set()
-_inside: ContextVar[bool] = ContextVar("coffrify_webhooks_inside_handler", default=False)
 _awaited: ContextVar[bool] = ContextVar("coffrify_webhooks_inside_run", default=False)
 
 
 # --- async code from sync code ----------------------------------------------------------------
 
 
-def run(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+def run(function: Callable[..., Awaitable[T]], *arguments: Any, begin_within: float) -> T:
     """Call an async function from sync code, on an event loop thread of ours.
 
     Works inside a running loop too. Within another call of `run` (an async handler that calls
     sync code that calls an async handler) it takes a fresh loop: ours may be waiting for us.
+    Raises NotBegun if the call could not begin within so many seconds, and then it never does.
     """
 
     async def call() -> T:
@@ -46,57 +50,78 @@ def run(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
         return await function(*arguments)
 
     if _awaited.get():
-        return _on_fresh_loop(call)
-    return _on_shared_loop(call)
+        return threads.submit("nested", lambda: asyncio.run(call())).result()
+    return _Guest(call).wait(begin_within)
 
 
-def _on_shared_loop(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Wait for a coroutine; if the wait is broken off, as by a signal, end the coroutine first.
+class _Guest(Generic[T]):
+    """A coroutine on the shared loop, for which a thread waits."""
 
-    Else it would go on although its caller takes it for ended, and runs it anew.
-    """
-    loop = _shared_loop()
-    future: Future[T] = Future()
-    begun: list[asyncio.Task[T]] = []
+    def __init__(self, call: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        self._call = call
+        self._loop = _shared_loop()
+        self._future: Future[T] = Future()
+        self._task: asyncio.Task[T] | None = None
 
-    def begin() -> None:
-        begun.append(loop.create_task(call()))
-        begun[0].add_done_callback(settle)
+    def wait(self, begin_within: float) -> T:
+        """Wait for its end; if the wait is broken off, as by a signal, end the coroutine first.
 
-    def settle(task: asyncio.Task[T]) -> None:
+        Else it would go on although its caller takes it for ended, and runs it anew.
+        """
+        try:
+            self._loop.call_soon_threadsafe(self._begin)
+            if not self._has_begun(begin_within):
+                raise NotBegun("the event loop of the async handlers is blocked by one of them")  # noqa: TRY301
+            return self._future.result()
+        except BaseException:
+            while not self._future.done() and not self._future.cancel():
+                with suppress(BaseException):
+                    self._loop.call_soon_threadsafe(self._cancel)
+                    wait([self._future])
+            raise
+
+    def _has_begun(self, within: float) -> bool:
+        """Wait for the end, or for so long; tell whether it has begun. If not, it never does."""
+        with suppress(TimeoutError, CancelledError):
+            self._future.exception(within)
+        return not self._future.cancel()
+
+    def _begin(self) -> None:
+        if self._future.set_running_or_notify_cancel():
+            self._task = self._loop.create_task(self._call())
+            self._task.add_done_callback(self._settle)
+
+    def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _settle(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
-            future.set_exception(CancelledError())
+            self._future.set_exception(CancelledError())
         elif (error := task.exception()) is not None:
-            future.set_exception(error)
+            self._future.set_exception(error)
         else:
-            future.set_result(task.result())
-
-    def end() -> None:
-        if begun:
-            begun[0].cancel()
-        elif not future.done():  # the wait was broken off before the loop had heard of it
-            future.set_exception(CancelledError())
-
-    try:
-        loop.call_soon_threadsafe(begin)
-        return future.result()
-    except BaseException:
-        while not future.done():
-            with suppress(BaseException):
-                loop.call_soon_threadsafe(end)
-                wait([future])
-        raise
+            self._future.set_result(task.result())
 
 
 def _shared_loop() -> asyncio.AbstractEventLoop:
-    global _loop, _loop_thread  # noqa: PLW0603
+    global _loop, _loop_thread
     with _lock:
         if _loop is None:
-            _loop = asyncio.new_event_loop()
-            _loop_thread = threading.Thread(
-                target=_serve, args=(_loop,), name="coffrify-webhooks-loop", daemon=True
+            try:
+                loop = asyncio.new_event_loop()
+            except OSError as error:  # no file descriptor is left
+                raise NotBegun("no event loop could be made") from error
+            thread = threading.Thread(
+                target=_serve, args=(loop,), name="coffrify-webhooks-loop", daemon=True
             )
-            _loop_thread.start()
+            try:
+                thread.start()
+            except BaseException as error:
+                loop.close()
+                raise NotBegun("no thread could be started") from error
+            # Not before it runs: whoever comes next would wait for it for ever.
+            _loop, _loop_thread = loop, thread
         return _loop
 
 
@@ -107,29 +132,183 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
             loop.run_forever()
 
 
-def _on_fresh_loop(call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    return _in_fresh_thread(lambda: asyncio.run(call()), copy_context()).result()
-
-
-def _in_fresh_thread(call: Callable[[], T], context: Context) -> "Future[T]":
-    future: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            future.set_result(context.run(call))
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
-            future.set_exception(error)
-
-    threading.Thread(target=work, name="coffrify-webhooks-nested").start()
-    return future
-
-
 # --- sync code from async code ----------------------------------------------------------------
 
 
-def submit(pool: Pool, function: Callable[..., T], *arguments: Any) -> "Future[T]":
-    """Call a sync function in a worker thread, for whoever does not wait for its end."""
-    return _pool(pool).submit(copy_context().run, function, *arguments)
+async def in_thread(
+    function: Callable[..., T],
+    *arguments: Any,
+    begin_within: float,
+    left: Callable[[T], object] | None = None,
+) -> T:
+    """Call a sync function in a thread of ours, from which `anyio.from_thread` works.
+
+    Raises NotBegun if no thread became free within so many seconds. To be called where only the
+    end of the event loop cancels, as in `shielded`: it then gives up after a moment, and the thread
+    goes on alone and calls `left` with the result.
+    """
+    future: Future[T] = Future()
+    context = copy_context()
+    context.run(_leave_library)
+    claim = _anyio_claim()
+
+    def work() -> None:
+        results: list[T] = []
+
+        def call() -> T:
+            results.append(context.run(function, *arguments))
+            return results[0]
+
+        with claim():
+            if not threads.settle(future, call) and results and left is not None:
+                left(results[0])
+
+    trio = _running_trio()
+    gate = _gate(trio)
+    await gate.enter(trio, begin_within)
+    try:
+        await (_in_asyncio_thread(work, future) if trio is None else _in_trio(trio, work, future))
+    finally:
+        gate.leave()
+    return future.result()
+
+
+async def _in_asyncio_thread(work: Callable[[], None], future: "Future[Any]") -> None:
+    loop = asyncio.get_running_loop()
+    waiter: asyncio.Future[None] = loop.create_future()
+
+    def notify() -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    def done(_: "Future[Any]") -> None:
+        with suppress(RuntimeError):  # nobody waits any more: the loop is closed
+            loop.call_soon_threadsafe(notify)
+
+    future.add_done_callback(done)
+    threads.start(work)
+    try:
+        await asyncio.shield(waiter)
+    except asyncio.CancelledError:
+        await asyncio.wait([waiter], timeout=_LAST_MOMENTS)
+        if threads.settle(future, _abandoned):
+            raise
+
+
+async def _in_trio(trio: Any, work: Callable[[], None], future: "Future[Any]") -> None:
+    if trio.current_effective_deadline() == float("-inf"):
+        threads.settle(future, _abandoned)
+        threads.start(work)
+        await trio.lowlevel.checkpoint()
+    limiter = trio.CapacityLimiter(1)  # one of our own: the program's limit is not ours to use
+    try:
+        await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
+    except trio.Cancelled:
+        if threads.settle(future, _abandoned):
+            raise
+
+
+def _abandoned() -> Any:
+    raise CancelledError
+
+
+class _Gate:
+    """How many threads one event loop may have at work for us; used on that loop alone."""
+
+    def __init__(self) -> None:
+        self._free = 100
+        self._waiting: deque[Any] = deque()
+
+    async def enter(self, trio: Any, seconds: float) -> None:
+        if self._free > 0:
+            self._free -= 1
+            return
+        turn = asyncio.Event() if trio is None else trio.Event()
+        self._waiting.append(turn)
+        try:
+            await within(seconds, turn.wait)
+        except BaseException:
+            if turn.is_set():
+                self.leave()
+            raise
+        finally:
+            if not turn.is_set():
+                self._waiting.remove(turn)
+        if not turn.is_set():
+            raise NotBegun("no thread became free in time")
+
+    def leave(self) -> None:
+        if self._waiting:
+            self._waiting.popleft().set()
+        else:
+            self._free += 1
+
+
+_gates: "weakref.WeakKeyDictionary[Any, _Gate]" = weakref.WeakKeyDictionary()
+
+
+def _gate(trio: Any) -> _Gate:
+    loop = asyncio.get_running_loop() if trio is None else trio.lowlevel.current_trio_token()
+    gate = _gates.get(loop)
+    return _gates.setdefault(loop, _Gate()) if gate is None else gate
+
+
+def _anyio_claim() -> Callable[[], AbstractContextManager[object]]:
+    """Return what makes a thread one of AnyIO's, in a program that has it loaded.
+
+    AnyIO's own threads would hold up the exit of the process, and what it has for others' threads
+    is not public; without it `anyio.from_thread` does not work, and all else does.
+    """
+    if "anyio" not in sys.modules:
+        return nullcontext
+    try:
+        from anyio._core._eventloop import claim_worker_thread  # noqa: PLC0415
+        from anyio.lowlevel import current_token  # noqa: PLC0415
+
+        token = current_token()
+        return partial(claim_worker_thread, token.backend_class, token.native_token)
+    except (ImportError, AttributeError, RuntimeError):
+        return nullcontext
+
+
+# --- work that outlives its waiter ------------------------------------------------------------
+
+
+async def shielded(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Await a coroutine function that goes on to its end even if we are cancelled."""
+    trio = _running_trio()
+    if trio is not None:
+        return await _in_system_task(trio, function)
+    task = asyncio.get_running_loop().create_task(function())
+    _tasks.add(task)  # a loop keeps only weak references to its tasks
+    task.add_done_callback(_tasks.discard)
+    return await asyncio.shield(task)
+
+
+async def _in_system_task(trio: Any, function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """A task of trio's own: it outlives its caller, and the end of the run still cancels it."""
+    future: Future[T] = Future()
+    done = trio.Event()
+
+    async def work() -> None:
+        try:
+            result = await function()
+        except BaseException as error:
+            threads.settle(future, _raise, error)
+            if isinstance(error, trio.Cancelled):
+                raise
+        else:
+            future.set_result(result)
+        finally:
+            done.set()
+
+    trio.lowlevel.spawn_system_task(work, context=copy_context())
+    await done.wait()
+    return future.result()
+
+
+def _raise(error: BaseException) -> Any:
+    raise error
 
 
 async def ended(future: "Future[Any]", seconds: float) -> bool:
@@ -151,60 +330,6 @@ async def ended(future: "Future[Any]", seconds: float) -> bool:
     return future.done()
 
 
-async def in_thread(pool: Pool, function: Callable[..., T], *arguments: Any) -> T:
-    """Call a sync function in a worker thread; never leaves it behind, even when cancelled.
-
-    Stores have threads of their own, so that slow handlers cannot starve a lease.
-    """
-    context = copy_context()
-    nested = pool == "handlers" and context.run(_inside.get)
-    context.run(_inside.set, True)  # noqa: FBT003
-    context.run(_leave_library)
-
-    def call() -> tuple[T]:  # boxed: trio refuses a function that returns a coroutine
-        try:
-            return (function(*arguments),)
-        except StopIteration as error:  # no future can carry it: whoever waits would wait for ever
-            raise RuntimeError("StopIteration was raised") from error
-
-    trio = _running_trio()
-    if trio is not None:
-        limiter = trio.CapacityLimiter(1)  # one of our own: the program's limit is not ours to use
-        return (await trio.to_thread.run_sync(context.run, call, limiter=limiter))[0]  # type: ignore[no-any-return]
-    if nested:  # a pool full of handlers that wait for handlers would never drain
-        future = asyncio.wrap_future(_in_fresh_thread(call, context))
-    else:
-        future = asyncio.wrap_future(_pool(pool).submit(context.run, call))
-    while True:
-        try:
-            return (await asyncio.shield(future))[0]
-        except asyncio.CancelledError:
-            if future.done():
-                return future.result()[0]
-
-
-def _pool(name: Pool) -> ThreadPoolExecutor:
-    with _lock:
-        if name not in _pools:
-            _pools[name] = ThreadPoolExecutor(_SIZES[name], f"coffrify-webhooks-{name}")
-        return _pools[name]
-
-
-# --- work that outlives its waiter ------------------------------------------------------------
-
-
-async def shielded(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Await a coroutine function that goes on to its end even if we are cancelled."""
-    trio = _running_trio()
-    if trio is not None:
-        with trio.CancelScope(shield=True):
-            return await function()
-    task = asyncio.get_running_loop().create_task(function())
-    _tasks.add(task)  # a loop keeps only weak references to its tasks
-    task.add_done_callback(_tasks.discard)
-    return await asyncio.shield(task)
-
-
 async def within(seconds: float, function: Callable[[], Awaitable[T]]) -> T | None:
     """Await a coroutine function for so long at most; None if it took longer."""
     trio = _running_trio()
@@ -217,6 +342,16 @@ async def within(seconds: float, function: Callable[[], Awaitable[T]]) -> T | No
             return await function()
     except TimeoutError:
         return None
+
+
+def is_in_task() -> bool:
+    """Tell whether a task runs in this thread: not while a coroutine is merely thrown away."""
+    if _running_trio() is not None:
+        return True
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False
 
 
 def _running_trio() -> Any:
@@ -237,7 +372,6 @@ def _after_fork() -> None:
     global _lock, _loop, _loop_thread  # noqa: PLW0603
     _lock = threading.Lock()
     _loop = _loop_thread = None
-    _pools.clear()
     _tasks.clear()
 
 

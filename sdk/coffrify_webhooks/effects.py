@@ -39,7 +39,7 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Call one handler."""
+    """Call one handler; is sent what it raised, or None."""
 
     handler: Handler
     event: Event

@@ -18,6 +18,7 @@ __all__ = [
     "MethodNotAllowed",
     "MissingSignature",
     "NoHandlers",
+    "NotBegun",
     "NotReplayable",
     "PayloadError",
     "SecretsUnavailable",
@@ -173,6 +174,14 @@ class NotReplayable(WebhookError):
     """The store does not have what it would take to handle an event again."""
 
     code = "not_replayable"
+
+
+class NotBegun(WebhookError):
+    """No thread and no event loop took the work in time; it never begins, so try again."""
+
+    status = 503
+    code = "overloaded"
+    outcome = "unavailable"
 
 
 class SecretsUnavailable(WebhookError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import CancelledError
 from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,8 @@ if TYPE_CHECKING:
     from .router import Handler
     from .stores import Claim
 
-__all__ = ["FAILURES", "ask", "bury", "giving_back", "kept", "run"]
+__all__ = ["ask", "bury", "giving_back", "kept", "run"]
 
-FAILURES = (Exception, CancelledError)
-"""What counts as a handler that failed: a cancelled one, as when its loop shuts down, has ended."""
 _LONGEST_REASON = 500
 
 
@@ -40,13 +37,10 @@ def run(
     pending = [handler for handler in handlers if handler.name not in claim.finished]
     for handler in pending:
         _check(settings, handler)
-        try:
-            yield Call(handler, event, delivery, key, claim.token)
-        except (ClaimLost, StoreUnavailable):
-            raise
-        except FAILURES as error:
-            failures.append((handler, error))
-            yield _told(delivery, event, handler, error)
+        failure: BaseException | None = yield Call(handler, event, delivery, key, claim.token)
+        if failure is not None:
+            failures.append((handler, failure))
+            yield _told(delivery, event, handler, failure)
             continue
         # The last of an unbroken row needs no checkpoint: `done` says as much.
         if key is not None and not handler.atomic and (failures or handler is not pending[-1]):

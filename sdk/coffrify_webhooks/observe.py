@@ -28,6 +28,8 @@ Kind: TypeAlias = Literal[
     "issues",  # the payload does not fit its class and was salvaged (once for each type)
     "conflict",  # the same id with another body, after it was handled
     "handler_failed",  # a handler raised
+    "slow_handler",  # a handler is still running when the sender has given up
+    "overloaded",  # a handler could not begin: others hold every place
     "replied",  # every delivery, last
     "executed",  # an engine's worker has run an event
     "put_off",  # an engine's worker cannot handle an event now, for a reason of its own
@@ -44,6 +46,8 @@ _LEVELS: dict[str, int] = {
     "issues": logging.WARNING,
     "conflict": logging.ERROR,
     "handler_failed": logging.ERROR,
+    "slow_handler": logging.WARNING,
+    "overloaded": logging.ERROR,
     "replied": logging.INFO,
     "executed": logging.INFO,
     "put_off": logging.ERROR,

@@ -1,40 +1,40 @@
-"""The settings of an endpoint, and the two drivers, sync and async, that step the pipeline."""
+"""The settings of an endpoint, and what can be done with it."""
 
 from __future__ import annotations
 
 import inspect
 import time
-from concurrent.futures import Future, wait
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
-from . import bridge, leases, options, pipeline, worker
-from .effects import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
+from . import bridge, drivers, options, pipeline, threads, worker
+from .effects import Tell
 from .errors import (
     Busy,
     ConfigurationError,
     DispatchError,
+    NotBegun,
     NotReplayable,
+    SecretsUnavailable,
     StoreUnavailable,
     WebhookError,
 )
-from .handling import FAILURES
 from .identity import key_of
 from .observe import Notice, Observer, log, logger
 from .reply import Outcome, Reply
 from .retries import RETRIES, Retries
 from .signature import SCHEMES, TOLERANCE, Verifier
-from .stores import AtomicStore, Claim, Filter, Record, Store
+from .stores import Filter, Record, Store
 from .stores.record import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
     from types import ModuleType
 
     from .delivery import Scheme
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
     from .router import Router
-    from .signature import Headers, SecretSource
+    from .signature import Headers, Keyring, SecretSource
     from .stores import Status
 
 __all__ = ["Receiver"]
@@ -43,8 +43,8 @@ T = TypeVar("T")
 
 
 _DAY = 86_400
-_HAND_OVER = 5.0
-"""Seconds; the sender gives up after 15."""
+_IN_TIME = 5.0
+"""Seconds that a function of the user's, or an engine, has; the sender gives up after 15."""
 _PURGE_EVERY = 3600
 _MOST_REMEMBERED = 10_000
 
@@ -95,6 +95,9 @@ class Receiver:
     lost_after:
         Seconds beyond the longest wait after which an event that an engine has not handled is
         dispatched again; see `sweep`.
+    sender_timeout:
+        Seconds after which the sender gives up an attempt (the vendor's page: 15). A handler that
+        is still running then is named in a warning.
     clock:
         Returns the time in seconds since 1970; for tests.
 
@@ -122,6 +125,7 @@ class Receiver:
         keep_body: int | None = None,
         retries: Retries = RETRIES,
         lost_after: float = 300,
+        sender_timeout: float = 15,
         clock: Callable[[], float] = time.time,
         **unknown: Never,
     ) -> None:
@@ -134,6 +138,7 @@ class Receiver:
         self.keep_body: int = options.size("keep_body", keep_body, self.max_body)
         self.retries: Retries = options.retries_of(retries)
         self.lost_after: float = options.amount("lost_after", lost_after)
+        self.sender_timeout: float = options.amount("sender_timeout", sender_timeout)
         self.lease: float = options.amount("lease", lease)
         self.retention: float = options.amount("retention", retention)
         self.strict: bool = options.flag("strict", strict)
@@ -178,7 +183,9 @@ class Receiver:
         body: the raw bytes, as they arrived. headers: a mapping or pairs, of str or bytes. Never
         raises for anything that a stranger can send.
         """
-        return self._drive(pipeline.receive(self, body, headers, method))
+        return drivers.drive(
+            self, pipeline.receive(self, body, headers, method), self.sender_timeout
+        )
 
     async def receive_async(self, body: bytes, headers: Headers, *, method: str = "POST") -> Reply:
         """Take one delivery and return what to answer; for asyncio and trio.
@@ -187,7 +194,7 @@ class Receiver:
         hangs up, so that no handler stops half-way.
         """
         steps = pipeline.receive(self, body, headers, method)
-        return await bridge.shielded(lambda: self._drive_async(steps))
+        return await drivers.drive_async(self, steps, self.sender_timeout)
 
     def execute(self, message: Message) -> Outcome:
         """Run the handlers for a message that a dispatcher took; what an engine's worker calls.
@@ -197,7 +204,7 @@ class Receiver:
         message back after `error.retry_after` seconds. Busy and StoreUnavailable spend no attempt.
         Raises MessageError for what is no message of this receiver; that will not pass.
         """
-        return self._drive(worker.execute(self, message))
+        return drivers.drive(self, worker.execute(self, message))
 
     def replay(self, event: str | Record) -> Outcome:
         """Handle an event again that failed, is dead or in conflict, from the body that was kept.
@@ -211,7 +218,7 @@ class Receiver:
         record = self.store.get(key)
         if record is None:
             raise NotReplayable("the store does not know this event")
-        return self._drive(worker.replay(self, record))
+        return drivers.drive(self, worker.replay(self, record))
 
     def sweep(self, limit: int = 100) -> int:
         """Dispatch again what an engine seems to have lost; return how many. Workers call this.
@@ -229,19 +236,19 @@ class Receiver:
             if record is None or record.body is None:
                 continue
             try:
-                self._drive(worker.replay(self, record))
+                drivers.drive(self, worker.replay(self, record))
             except Busy:
                 continue  # its worker, or another sweep, has it
             except (DispatchError, StoreUnavailable):
                 raise
             except WebhookError as error:  # the others must not wait for this one
-                self._tell(
+                self.tell(
                     Tell("swept", f"{record.id!a} cannot be dispatched: {error}", error=error)
                 )
                 continue
             swept += 1
             text = f"{record.type!a} {record.id!a} was not handled in time; dispatched again"
-            self._tell(Tell("swept", text))
+            self.tell(Tell("swept", text))
         return swept
 
     def _lost(self) -> Iterator[Record]:
@@ -261,7 +268,7 @@ class Receiver:
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""
         reply = Reply.failure(error)
-        self._tell(
+        self.tell(
             Tell("replied", f"{reply.outcome}, {reply.status} ({error})", reply=reply, error=error)
         )
         return reply
@@ -294,109 +301,51 @@ class Receiver:
         """Note that a purge left some over: the next delivery goes on with it."""
         self._next_purge = 0.0
 
-    # --- the drivers --------------------------------------------------------------------------
+    # --- what the drivers ask of it; frameworks have their own ways ---------------------------
 
-    def _drive(self, steps: Steps[T]) -> T:
-        """Perform each effect in this thread."""
-        with leases.Keeper(self.store, self.lease) as keeper:
-            try:
-                effect = next(steps)
-                while True:
-                    try:
-                        result = self._perform(effect)
-                        _keep(keeper, effect, result)
-                    except BaseException as error:  # noqa: BLE001 - the steps decide
-                        effect = steps.throw(error)
-                    else:
-                        effect = steps.send(result)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
+    def run_async(
+        self, function: Callable[..., Awaitable[T]], *arguments: Any, begin_within: float
+    ) -> T:
+        """Call an async function from sync code; raise NotBegun if it could not begin in time."""
+        return bridge.run(function, *arguments, begin_within=begin_within)
 
-    def _perform(self, effect: Effect) -> Any:
-        if not isinstance(effect, Call):
-            return self._blocking(effect)
-        if effect.handler.atomic:
-            return self._atomically(effect)
-        handler = effect.handler
-        if handler.is_async:
-            return bridge.run(handler.call, effect.event, effect.delivery)
-        result = handler.call(effect.event, effect.delivery)
-        return bridge.run(_awaited, result) if inspect.isawaitable(result) else result
-
-    async def _drive_async(self, steps: Steps[T]) -> T:
-        """Perform each effect without blocking the event loop."""
-        with leases.Keeper(self.store, self.lease) as keeper:
-            try:
-                effect = next(steps)
-                while True:
-                    try:
-                        result = await self._perform_async(effect)
-                        _keep(keeper, effect, result)
-                    except FAILURES as error:
-                        effect = steps.throw(error)
-                    else:
-                        effect = steps.send(result)
-            except StopIteration as stop:
-                return stop.value  # type: ignore[no-any-return]
-
-    async def _perform_async(self, effect: Effect) -> Any:  # noqa: PLR0911 - one for each kind
-        if isinstance(effect, Tell):
-            return self._tell(effect)
-        if not isinstance(effect, Call):
-            if isinstance(effect, Ask):
-                return await bridge.in_thread("stores", self._blocking, effect)
-            if isinstance(effect, Hand) and self.dispatcher is not None:
-                # Not behind others' work: the time for it has begun.
-                handed = bridge.submit("engines", self.dispatcher.dispatch, effect.message)
-                await bridge.ended(handed, _HAND_OVER)
-                return _taken(handed)
-            return await bridge.in_thread("others", self.in_worker, self._blocking, effect)
-        if effect.handler.atomic:
-            return await bridge.in_thread("handlers", self.in_worker, self._atomically, effect)
-        call = effect.handler.call
-        if effect.handler.is_async:
-            return await call(effect.event, effect.delivery)
-        result = await bridge.in_thread(
-            "handlers", self.in_worker, call, effect.event, effect.delivery
+    async def in_thread(
+        self,
+        function: Callable[[T], T],
+        argument: T,
+        *,
+        begin_within: float,
+        left: Callable[[T], object],
+    ) -> T:
+        """Call a sync function from async code; see `bridge.in_thread`."""
+        return await bridge.in_thread(
+            self.in_worker, function, argument, begin_within=begin_within, left=left
         )
-        return await result if inspect.isawaitable(result) else result
-
-    def _atomically(self, call: Call) -> None:
-        """Call an atomic handler in a transaction that records its finish as well."""
-        handler = call.handler
-        if not isinstance(self.store, AtomicStore):
-            raise TypeError(handler)
-
-        def work(connection: Any) -> None:
-            handler.call(call.event, call.delivery, connection)
-
-        self.store.atomically(call.key, call.token, self.lease, handler.name, work)
 
     def in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call the user's code in a worker thread; adapters add what their threads need."""
+        """Call what may be the user's code in a thread of ours."""
         return function(*arguments)
 
-    def _blocking(self, effect: Effect) -> Any:
-        """Perform what may block but calls no handler."""
-        match effect:
-            case Ask(method, arguments, options):
-                return getattr(self.store, method)(*arguments, **options)
-            case Hand(message) if self.dispatcher is not None:
-                return self._dispatch(self.dispatcher, message)
-            case LoadSecrets():
-                return self.verifier.keyring()
-            case Tell():
-                return self._tell(effect)
-            case _:
-                raise TypeError(effect)
+    def load_secrets(self) -> Keyring:
+        """Ask the user's callable for the secrets, within the time that the sender leaves us."""
+        return _in_time(
+            "secrets",
+            self.verifier.keyring,
+            SecretsUnavailable("the callable given as secrets did not return in time"),
+        )
 
-    def _dispatch(self, dispatcher: Dispatcher, message: Message) -> None:
-        """Hand over within the time that the sender leaves us, even if the engine hangs."""
-        handed = bridge.submit("engines", dispatcher.dispatch, message)
-        wait([handed], _HAND_OVER)
-        _taken(handed)
+    def hand_over(self, message: Message) -> None:
+        """Hand a message to the engine, within the time that the sender leaves us."""
+        if self.dispatcher is None:
+            raise TypeError(message)
+        late = DispatchError("the engine did not take the event in time")
+        result = _in_time("engines", self.dispatcher.dispatch, late, message)
+        if inspect.isawaitable(result):
+            if inspect.iscoroutine(result):
+                result.close()  # or Python would say, elsewhere, that nobody awaited it
+            raise DispatchError("dispatch() is async, so nothing was handed over; give a plain one")
 
-    def _tell(self, tell: Tell) -> None:
+    def tell(self, tell: Tell) -> None:
         notice = Notice(
             tell.kind,
             self.name,
@@ -414,23 +363,15 @@ class Receiver:
                 logger.exception("an observer raised on %r", tell.kind)
 
 
-def _taken(handed: Future[Any]) -> None:
-    """Return if the engine has the event; raise otherwise."""
-    if not handed.done():
-        handed.cancel()
-        raise DispatchError("the engine did not take the event in time")
-    result = handed.result()
-    if inspect.isawaitable(result):
-        if inspect.iscoroutine(result):
-            result.close()  # or Python would say, elsewhere, that nobody awaited it
-        raise DispatchError("dispatch() is async, so nothing was handed over; give a plain one")
-
-
-def _keep(keeper: leases.Keeper, effect: Effect, result: Any) -> None:
-    """Keep a claim that was just taken alive: until the steps end, however many handlers run."""
-    if isinstance(result, Claim) and result.status == "claimed" and isinstance(effect, Ask):
-        keeper.keep(effect.arguments[0], result.token)
-
-
-async def _awaited(result: Any) -> Any:
-    return await result
+def _in_time(purpose: str, function: Callable[..., T], late: WebhookError, *arguments: Any) -> T:
+    """Call what may hang, in a thread that is left alone if it does."""
+    try:
+        future = threads.submit(purpose, function, *arguments)
+    except NotBegun as error:
+        raise late from error
+    try:
+        return future.result(_IN_TIME)
+    except TimeoutError:
+        if future.done():  # its own
+            raise
+        raise late from None

@@ -36,6 +36,9 @@ class MemoryStore:
     clock: returns seconds; only differences matter.
     """
 
+    blocking = False
+    """It waits for nothing, so that the async driver calls it in place."""
+
     def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._lock = Lock()

@@ -1,0 +1,91 @@
+"""Which handlers are running, and for how long: so that one that holds up others can be named."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from .alarms import Alarm, Alarms
+from .effects import Tell
+from .leases import Keeper
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .effects import Call
+    from .receiver import Receiver
+
+__all__ = ["REMEDY", "Watch", "oldest"]
+
+REMEDY = (
+    "hand slow handlers to an engine (Receiver(dispatcher=...)), or give what they wait for a "
+    "timeout"
+)
+_alarms = Alarms("watch")
+_running: dict[Watch, float] = {}
+
+
+class Watch:
+    """Over the handlers of one delivery: renews its claim, and warns of the one that is slow."""
+
+    __slots__ = ("_alarm", "_keeper", "_kept", "_over", "_tell", "call", "patience")
+
+    def __init__(self, receiver: Receiver, patience: float | None) -> None:
+        """patience: seconds after which the sender gives up; None if nobody waits for an answer."""
+        self._keeper = Keeper(receiver.store, receiver.lease)
+        self._tell: Callable[[Tell], object] = receiver.tell
+        self._alarm: Alarm | None = None
+        self._kept = self._over = False
+        self.patience = patience
+        self.call: Call | None = None
+
+    def begin(self, call: Call) -> None:
+        """Note that a handler begins: from now on the claim is kept alive."""
+        self.call = call
+        _running[self] = time.monotonic()
+        if self._over:
+            return
+        if not self._kept:
+            self._kept = True
+            if call.key is not None:
+                self._keeper.keep(call.key, call.token)
+        if self._alarm is None and self.patience is not None:
+            self._alarm = Alarm(self._warn)
+            _alarms.set(self._alarm, self.patience)
+
+    def end(self) -> None:
+        """Note that the handler has ended."""
+        self.call = None
+        _running.pop(self, None)
+
+    def close(self) -> None:
+        """Let the claim go: the delivery is settled."""
+        self._over = True
+        self._keeper.__exit__()
+        if self._alarm is not None:
+            _alarms.clear(self._alarm)
+
+    def _warn(self) -> None:
+        call = self.call
+        if call is None or self.patience is None:
+            return
+        self._tell(
+            Tell(
+                "slow_handler",
+                f"handler {call.handler.name} is still running after {self.patience:g} s, when the "
+                f"sender gives up and tries again; {REMEDY}",
+                call.delivery,
+                call.event,
+                call.handler.name,
+            )
+        )
+
+
+def oldest() -> str:
+    """Say how many handlers are running, and which has been for longest."""
+    now = time.monotonic()
+    running = [(now - since, watch.call) for watch, since in list(_running.items())]
+    ages = sorted(((age, call.handler.name) for age, call in running if call), reverse=True)
+    if not ages:
+        return "no handler is running"
+    return f"{len(ages)} are running, {ages[0][1]} for longest ({ages[0][0]:.0f} s)"
