@@ -145,8 +145,8 @@ class _Run(Generic[T]):
         place = self._place
         if place is not None and not place.acquire(timeout=self._begin_within):
             raise self._overloaded("no place for it became free")
-        self.watch.begin(call)
         try:
+            self.watch.begin(call)
             if call.handler.atomic:
                 self._call_atomically(call)
             else:
@@ -195,7 +195,7 @@ class _Run(Generic[T]):
         try:
             while not isinstance(effect, _End):
                 if _wants_loop(effect):
-                    effect = self.resume(await self._call_async(effect))
+                    effect = await self._call_in_place(effect)
                 elif self._cannot_block(effect):
                     effect = self.step(effect)
                 else:
@@ -205,10 +205,17 @@ class _Run(Generic[T]):
                 self.watch.close()
         return effect
 
+    async def _call_in_place(self, call: Call) -> Effect | _End[T]:
+        try:
+            failure = await self._call_async(call)
+        except NotBegun as error:
+            return self.resume(error=error)
+        return self.resume(failure)
+
     async def _call_async(self, call: Call) -> BaseException | None:
         """Call a handler on this event loop; return what it raised."""
-        self.watch.begin(call)
         try:
+            self.watch.begin(call)
             await call_on_loop(call)
         except BaseException as error:
             if isinstance(error, GeneratorExit) and not bridge.is_in_task():

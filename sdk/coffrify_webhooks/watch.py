@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .alarms import Alarm, Alarms
 from .effects import Tell
+from .errors import NotBegun
 from .leases import Keeper
 
 if TYPE_CHECKING:
@@ -40,18 +41,23 @@ class Watch:
         self.call: Call | None = None
 
     def begin(self, call: Call) -> None:
-        """Note that a handler begins: from now on the claim is kept alive."""
+        """Note that a handler begins: from now on the claim is kept alive.
+
+        Raises NotBegun if it cannot be: the handler must not begin then.
+        """
         self.call = call
         _running[self] = time.monotonic()
         if self._over:
             return
-        if not self._kept:
-            self._kept = True
-            if call.key is not None:
+        try:
+            if self._alarm is None and self.patience is not None:
+                self._alarm = Alarm(self._warn)
+                _alarms.set(self._alarm, self.patience)
+            if not self._kept and call.key is not None:
                 self._keeper.keep(call.key, call.token)
-        if self._alarm is None and self.patience is not None:
-            self._alarm = Alarm(self._warn)
-            _alarms.set(self._alarm, self.patience)
+                self._kept = True
+        except (RuntimeError, MemoryError) as error:
+            raise NotBegun("no thread could be started to keep its claim") from error
 
     def end(self) -> None:
         """Note that the handler has ended."""
