@@ -153,6 +153,16 @@ async def async_task_left(event: Event) -> None:
     tasks.add(asyncio.create_task(asyncio.sleep(0.01)))
 
 
+@handles
+def sync_forever(event: Event) -> None:
+    threading.Event().wait()
+
+
+@handles
+async def async_forever(event: Event) -> None:
+    await asyncio.Event().wait()
+
+
 tasks: set[Any] = set()
 TYPES = (
     *("sync_orm", "sync_atomic", "sync_awaits_orm", "sync_asyncio_run"),

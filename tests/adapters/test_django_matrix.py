@@ -47,24 +47,41 @@ def test_every_handler_is_handled_through_djangos_clients(tmp_path: Path, how: s
 def test_every_handler_is_handled_by_a_real_server(tmp_path: Path, server: str) -> None:
     """WSGI and ASGI; the server then stops on SIGTERM at once."""
     with serving(server, tmp_path) as (port, process):
-        outcomes = [deliver(port, *each.split()) for each in ALL]
+        outcomes = [deliver(port, *each.split(" ")) for each in ALL]
         process.terminate()
         process.wait(PATIENCE)
     assert outcomes == [{"outcome": "handled"}] * len(ALL), (tmp_path / "log").read_text()[-4000:]
 
 
+@pytest.mark.parametrize("server", ["gunicorn", "uvicorn"])
+@pytest.mark.parametrize("event_type", ["sync_forever", "async_forever"])
+def test_a_handler_that_never_returns_does_not_keep_a_server_from_stopping(
+    tmp_path: Path, server: str, event_type: str
+) -> None:
+    """SIGTERM ends it within its own grace, and the claim is not kept alive any longer."""
+    application = "first-sync_only" if server == "uvicorn" else "view-none"
+    with serving(server, tmp_path, grace=1) as (port, process):
+        with pytest.raises(TimeoutError):
+            deliver(port, application, event_type, patience=1)
+        process.terminate()
+        process.wait(PATIENCE)
+
+
 @contextmanager
-def serving(server: str, folder: Path) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
+def serving(
+    server: str, folder: Path, grace: int = 10
+) -> Iterator[tuple[int, "subprocess.Popen[bytes]"]]:
     port = free_port()
+    address = f"127.0.0.1:{port}"
     command = {
-        "gunicorn": ["gunicorn", f"{SITE}:wsgi", "--bind", f"127.0.0.1:{port}"],
-        "uvicorn": ["uvicorn", f"{SITE}:asgi", "--port", str(port)],
+        "gunicorn": [f"{SITE}:wsgi", "--bind", address, "--graceful-timeout", str(grace)],
+        "uvicorn": [f"{SITE}:asgi", "--port", str(port), "--timeout-graceful-shutdown", str(grace)],
     }[server]
     environment = own_environment() | {"SITE_FOLDER": str(folder)}
     with (
         (folder / "log").open("wb") as log,
         subprocess.Popen(
-            [sys.executable, "-m", *command], env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", server, *command], env=environment, stdout=log, stderr=log
         ) as process,
     ):
         try:
@@ -91,10 +108,10 @@ def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
             connection.close()
 
 
-def deliver(port: int, application: str, event_type: str) -> object:
+def deliver(port: int, application: str, event_type: str, *, patience: float = 30) -> object:
     event_id = f"{application}_{event_type}".replace("-", "_")
     body = json.dumps({"id": event_id, "type": f"site.{event_type}"}).encode()
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=patience)
     try:
         headers = {"Content-Type": "application/json", **sign(body, SECRET)}
         connection.request("POST", f"/{application}/webhooks/coffrify", body, headers)
