@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from functools import partial
 from inspect import isawaitable, iscoroutine
 from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from . import bridge
 from .errors import NotBegun
@@ -33,7 +33,7 @@ def call_here(call: Call, run: Callable[..., Any]) -> None:
     while result is not None:
         if isawaitable(result):
             result = _run(run, result)
-        elif isinstance(result, Future):
+        elif _is_future(result):
             result = result.result()
         else:
             _refuse(call, result)
@@ -46,7 +46,7 @@ async def call_on_loop(call: Call) -> None:
     while result is not None:
         if isawaitable(result):
             result = await result
-        elif isinstance(result, Future):
+        elif _is_future(result):
             await bridge.ended(result, float("inf"))
             result = result.result()
         else:
@@ -57,11 +57,12 @@ async def call_on_loop(call: Call) -> None:
 def call_in_transaction(call: Call, connection: Any) -> None:
     """Call an atomic handler; it must have done all that it does when it returns."""
     result = call.handler.call(call.event, call.delivery, connection)
-    if isawaitable(result) or isinstance(result, Future):
+    kind = type(result).__name__
+    if isawaitable(result) or _is_future(result):
         if iscoroutine(result):
             result.close()  # or Python would say, elsewhere, that nobody awaited it
         raise TypeError(
-            f"handler {call.handler.name} is atomic and returned {type(result).__name__!r}, which "
+            f"handler {call.handler.name} is atomic and returned a {kind}, which "
             "would run outside its transaction; let it do its work before it returns"
         )
     _refuse(call, result)
@@ -80,10 +81,15 @@ async def _awaited(result: Any) -> Any:
     return await result
 
 
-def _refuse(call: Call, result: Any) -> None:
-    if isinstance(result, _LAZY):
+def _is_future(result: object) -> TypeGuard[Future[Any]]:
+    return isinstance(result, Future)
+
+
+def _refuse(call: Call, result: object) -> None:
+    kind = type(result)
+    if issubclass(kind, _LAZY):
         raise TypeError(
-            f"handler {call.handler.name} returned a {type(result).__name__}, which nobody runs, "
+            f"handler {call.handler.name} returned a {kind.__name__}, which nobody runs, "
             "so that its work would never be done; let the handler do it, or await it"
         )
 
