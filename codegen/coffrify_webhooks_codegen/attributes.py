@@ -1,94 +1,86 @@
-"""Attributes: what the generator calls the fields of a class.
+"""Attributes: what the properties of JSON objects are called in Python, throughout a package.
 
-`a.b` and `a_b` would both be `a_b`, so one of them becomes `a_b_1`, and which one depends on what
-else is there. Only the generator knows; it is asked where names look alike.
+One property has one attribute in every class of a package, so an attribute keeps its meaning when
+a class is split, shared or renamed. A property that Python can name keeps its name; for any other
+a name is made, which no property of the catalog has, and none had before (see `lock.py`).
 """
 
-import ast
+import keyword
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping
 
 from coffrify_webhooks_codegen.hoist import Objects
-from coffrify_webhooks_codegen.lower import Schema
-from coffrify_webhooks_codegen.shape import is_list, is_mapping
 
-__all__ = ["Attributes"]
+__all__ = ["attribute_names", "is_attribute", "keys_of"]
 
-# A field of such a name makes way for the type, if it is of that type itself.
-_MENTIONED = {"bool", "date", "dict", "float", "int", "list", "str"}
-_MOST_FIELDS = 10_000
-_STUB: Schema = {"type": "object", "properties": {"id": {"type": "string"}}, "required": []}
-
-
-class Attributes:
-    """Tells which attributes changed between two versions of a class; bounded in all it does."""
-
-    def __init__(self) -> None:
-        self._left = _MOST_FIELDS
-
-    def renamed(
-        self, old: tuple[str, Objects], new: tuple[str, Objects]
-    ) -> list[tuple[str, str, str]] | None:
-        """Return (field, attribute before, attribute now); None once that would take too long.
-
-        Each side is the name of a class, and the objects that it is one of.
-        """
-        if not any(_look_alike(objects[name]) for name, objects in (old, new)):
-            return []
-        self._left -= sum(len(objects[name]["properties"]) for name, objects in (old, new))
-        if self._left < 0:
-            return None
-        # The generator takes a second to import, and few classes need it.
-        from coffrify_webhooks_codegen.render import event_module  # noqa: PLC0415
-
-        try:
-            before, now = (_named(name, objects, event_module) for name, objects in (old, new))
-        except Exception:  # noqa: BLE001  -- whatever it is: a class it cannot write has no users
-            return []
-        return [
-            (field, before[field], now[field])
-            for field in sorted(before.keys() & now.keys())
-            if before[field] != now[field]
-        ]
+# What a class of pydantic's has by itself, its metaclass included. Spelled out, so that the
+# classes are the same whichever release is installed.
+_TAKEN = {
+    *("construct", "copy", "dict", "from_orm", "json", "mro", "parse_file", "parse_obj"),
+    *("parse_raw", "register", "schema", "schema_json", "update_forward_refs", "validate"),
+    *("model_computed_fields", "model_config", "model_construct", "model_copy", "model_dump"),
+    *("model_dump_json", "model_extra", "model_fields", "model_fields_set"),
+    *("model_json_schema", "model_parametrized_name", "model_post_init", "model_rebuild"),
+    *("model_validate", "model_validate_json", "model_validate_strings"),
+}
 
 
-def _look_alike(schema: Schema) -> bool:
-    names: list[str] = list(schema["properties"])
-    keys = {_key(name) for name in names}
-    return len(keys) < len(names) or any(name in _MENTIONED or name[:1].isupper() for name in names)
+def keys_of(*groups: Objects) -> set[str]:
+    """List every property of the objects."""
+    return {
+        key for objects in groups for schema in objects.values() for key in schema["properties"]
+    }
 
 
-def _key(name: str) -> str:
-    """Reduce a name to what stays of it whatever the generator puts around it."""
-    bare = re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", name))
-    return bare.removeprefix("field")
+def attribute_names(keys: Iterable[str], locked: Mapping[str, str]) -> dict[str, str]:
+    """Name the attribute of each property; no two get the same.
+
+    locked: the attributes given before. They stay, also those of properties that are gone.
+    """
+    taken = {*locked.values()}
+    new = sorted({*keys} - locked.keys())
+    names = {**locked, **{key: key for key in new if is_attribute(key) and key not in taken}}
+    taken |= {*names.values()}
+    counts: dict[str, int] = {}
+    for key in new:
+        if key in names:
+            continue
+        name = free = _spelled(key)
+        count = counts.get(name, 0)
+        while free in taken:
+            count += 1
+            free = f"{name}_{count}"
+        counts[name] = count  # names are never given back: the search goes on from there
+        taken.add(free)
+        names[key] = free
+    return names
 
 
-def _named(name: str, objects: Objects, write: Callable[..., str]) -> dict[str, str]:
-    others = {key: _STUB for key in _references(objects[name]["properties"]) if key != name}
-    root = f"{max([name, *others], key=len)}Event"
-    source = write("event", root, "", {"$ref": name}, {**others, name: objects[name]})
-    classes = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
-    found = next(node for node in classes if node.name == name)
-    fields = (node for node in found.body if isinstance(node, ast.AnnAssign))
-    attributes = [(node, node.target.id) for node in fields if isinstance(node.target, ast.Name)]
-    return {_alias(node, attribute): attribute for node, attribute in attributes}
+def is_attribute(name: str) -> bool:
+    """Tell whether a field may be called so: Python reads it as it is written.
+
+    It normalises names (NFKC), so that `duration_µs` with a micro sign would be another one.
+    """
+    return (
+        name.isidentifier()
+        and not name.startswith("_")  # which pydantic takes for private
+        and not keyword.iskeyword(name)
+        and name not in _TAKEN
+        and unicodedata.normalize("NFKC", name) == name
+    )
 
 
-def _alias(field: ast.AnnAssign, attribute: str) -> str:
-    for node in ast.walk(field.annotation):
-        if isinstance(node, ast.keyword) and node.arg == "alias":
-            return str(ast.literal_eval(node.value))
-    return attribute
-
-
-def _references(node: object) -> set[str]:
-    if is_list(node):
-        return {key for item in node for key in _references(item)}
-    if not is_mapping(node):
-        return set()
-    key = node.get("$ref")
-    if isinstance(key, str):
-        return {key}
-    return {key for value in node.values() for key in _references(value)}
+def _spelled(key: str) -> str:
+    text = unicodedata.normalize("NFKC", key)
+    text = "".join(char if f"a{char}".isidentifier() else "_" for char in text)
+    if text.startswith("_") or not text:
+        text = f"field{text or '_'}"
+    elif not text.isidentifier():  # it starts with a digit, or a mark
+        text = f"field_{text}"
+    text = unicodedata.normalize("NFKC", text)
+    if is_attribute(text):
+        return text
+    if is_attribute(f"{text}_"):
+        return f"{text}_"
+    return re.sub(r"[^A-Za-z0-9_]", "_", f"field_{text}")

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coffrify_webhooks_codegen.attributes import Attributes
 from coffrify_webhooks_codegen.change import Kind
 from coffrify_webhooks_codegen.hoist import Objects
 from coffrify_webhooks_codegen.lower import Schema
@@ -50,10 +49,9 @@ class Side:
 class Comparison:
     """Compares the two versions of one event's data."""
 
-    def __init__(self, old: Side, new: Side, attributes: Attributes) -> None:
+    def __init__(self, old: Side, new: Side) -> None:
         self._old = old
         self._new = new
-        self._attributes = attributes
         self._found: list[tuple[str, Kind, str]] = []
         self._met: set[tuple[str, str]] = set()
         self._fields = 0
@@ -169,11 +167,3 @@ class Comparison:
                 self._report(where, "added", f"{new} has a new field, {always} sent: {spelled}")
             else:
                 self._field(where, before[name], after[name], needed)
-        if was == now:
-            return
-        renamed = self._attributes.renamed((old, olds), (new, news))
-        if renamed is None:
-            self._report(path, "renamed", f"the attributes of {new} may have other names")
-        for name, attribute, other in renamed or ():
-            text = f"the attribute {old}.{attribute} became {other}"
-            self._report(field_path(path, name), "renamed", text)

@@ -7,7 +7,7 @@ with those of NEW. The severity follows from the kind alone:
 
     kind       severity  what happened
     removed    breaking  an event, a field or an alternative with a class of its own is gone
-    renamed    breaking  a class has another name or module, or a field another attribute
+    renamed    breaking  a class has another name or module
     optional   breaking  a required field may be missing now
     nullable   breaking  a value may be null now
     widened    breaking  a value may be of further types now
@@ -26,14 +26,13 @@ with those of NEW. The severity follows from the kind alone:
 
 What is breaking for an event that OLD calls beta is a warning. A field that stays optional cannot
 become nullable: it may be None either way. The classes of NEW take the names that OLD gave, as
-the names lock has it, so no event's own class is ever renamed.
+the names lock has it, so no event's own class is ever renamed, and no attribute.
 """
 
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from coffrify_webhooks_codegen.attributes import Attributes
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogEvent
 from coffrify_webhooks_codegen.change import BREAKING, Change, Kind, Severity, severity_of
 from coffrify_webhooks_codegen.compare import Comparison, Side
@@ -49,11 +48,10 @@ def diff(old: Catalog, new: Catalog) -> tuple[Change, ...]:
     """Compare two catalogs; the worst changes come first, and equal ones yield nothing."""
     before = _Generated.of(old, {})
     after = _Generated.of(new, before.names, before.hoisted.public)
-    attributes = Attributes()
     changes: set[Change] = set()
     for event in before.events.keys() | after.events.keys():
         pair = _Pair(event, before, after)
-        found = [*pair.presence(), *pair.about(), *pair.data(attributes)]
+        found = [*pair.presence(), *pair.about(), *pair.data()]
         beta = event in before.events and before.events[event].stability == "beta"
         for path, kind, text in found:
             severity = severity_of(kind)
@@ -156,13 +154,11 @@ class _Pair:
             found.append(("", "example", "the example is another"))
         return found
 
-    def data(self, attributes: Attributes) -> list[tuple[str, Kind, str]]:
+    def data(self) -> list[tuple[str, Kind, str]]:
         """Compare what the event carries."""
         if not self._in_both():
             return []
-        comparison = Comparison(
-            self.before.side(self.event), self.after.side(self.event), attributes
-        )
+        comparison = Comparison(self.before.side(self.event), self.after.side(self.event))
         if found := comparison.run():
             return found
         old, new = self.before.events[self.event], self.after.events[self.event]

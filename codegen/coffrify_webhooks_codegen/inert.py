@@ -9,13 +9,13 @@ import ast
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-__all__ = ["SHARED", "InertSource", "UnsafeSourceError"]
+__all__ = ["SHARED", "SOURCES", "InertSource", "UnsafeSourceError"]
 
 SHARED = "_shared"
 _BUILTINS = {"bool", "dict", "float", "int", "list", "str"}
-_SOURCES = {
+SOURCES = {
     "builtins": _BUILTINS,  # imported under another name where a field is called like one
-    "typing": {"Annotated", "Any", "Literal", "Optional", "Union"},
+    "typing": {"Annotated", "Any", "Literal"},
     "pydantic": {"Field"},
     "coffrify_webhooks.event": {"Date", "Event", "EventModel", "LooseModel", "Timestamp", "Uuid"},
 }
@@ -52,13 +52,14 @@ class InertSource:
         tree = ast.parse(source)
         classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
         self._known = {*_BUILTINS, *(node.name for node in classes)}
+        self._known |= {f"_{name}" for name in self._known - _BUILTINS}
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 self._check_class(node)
                 self.classes.append(node.name)
             elif isinstance(node, ast.ImportFrom):
                 self._check_import(node)
-            else:
+            elif not _is_alias(node, classes):
                 _refuse(node)
         if sorted(self.classes) != sorted(wanted):
             raise UnsafeSourceError(f"wanted {sorted(wanted)}, found {sorted(self.classes)}")
@@ -85,7 +86,7 @@ class InertSource:
     def _check_import(self, node: ast.ImportFrom) -> None:
         module = node.module or ""
         for item in node.names:
-            if module != SHARED and item.name not in _SOURCES.get(module, ()):
+            if module != SHARED and item.name not in SOURCES.get(module, ()):
                 _refuse(node)
             local = item.asname or item.name
             self._imports[local] = _Import(module, item.name, local)
@@ -157,6 +158,15 @@ def _line(module: str, names: list[str]) -> str:
     if len(line) > _WIDEST:
         return f"from {place} import (\n{''.join(f'    {name},{chr(10)}' for name in names)})"
     return line if names else ""
+
+
+def _is_alias(node: ast.stmt, classes: Iterable[ast.ClassDef]) -> bool:
+    """Tell whether it gives a class a second name, for where a field hides the first."""
+    match node:
+        case ast.Assign(targets=[ast.Name(id=alias)], value=ast.Name(id=name)):
+            return alias == f"_{name}" and any(each.name == name for each in classes)
+        case _:
+            return False
 
 
 def _check_texts(parent: ast.expr, nodes: Iterable[ast.expr]) -> None:

@@ -1,7 +1,8 @@
-"""The names lock: which class stands for which event type, kept beside the generated classes.
+"""The names lock: what was called how, kept beside the generated classes.
 
-A name that programs import never changes because of what the catalog gains later. The file is
-written by the generator and may be edited, to name an event whose class would clash.
+It has the class of each event type and the attribute of each property. A name that programs use
+never changes, and never gets another meaning, because of what the catalog gains or loses later.
+The file is written by the generator and may be edited, to name an event whose class would clash.
 """
 
 import json
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from coffrify_webhooks_codegen.attributes import is_attribute
 from coffrify_webhooks_codegen.catalog import CatalogError
 from coffrify_webhooks_codegen.names import EventName, is_usable
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
@@ -18,8 +20,9 @@ __all__ = ["FILE", "Lock", "read"]
 
 FILE = "names.json"
 _ABOUT = (
-    "The class and module of each event type, and the classes that events share. Names stay as "
-    "they are here when the catalog changes; edit a line to give an event another name."
+    "The class and module of each event type, the classes that events share, and the attribute of "
+    "each field. Names stay as they are here when the catalog changes; edit a line to give an "
+    "event or a field another name."
 )
 
 
@@ -29,6 +32,8 @@ class Lock:
 
     events: Mapping[str, EventName] = field(default_factory=dict[str, EventName])
     shared: frozenset[str] = frozenset()
+    fields: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By property: its attribute, in every class."""
 
     def text(self) -> str:
         """Spell the lock as the text of its file."""
@@ -39,6 +44,7 @@ class Lock:
                 for name in sorted(self.events.values(), key=lambda name: name.type)
             },
             "shared": sorted(self.shared),
+            "fields": dict(sorted(self.fields.items())),
         }
         return json.dumps(document, indent=2) + "\n"
 
@@ -57,11 +63,31 @@ def read(folder: Path) -> Lock:
         raise CatalogError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise CatalogError(f"{path}: not readable as JSON; restore it, or delete it") from error
-    events, shared = _part(document, "events"), _part(document, "shared")
-    if not is_mapping(events) or not is_list(shared):
+    events, shared, fields = (_part(document, part) for part in ("events", "shared", "fields"))
+    fields = {} if fields is None else fields  # a lock of an earlier version has none
+    if not (is_mapping(events) and is_list(shared) and is_mapping(fields)):
         raise CatalogError(f"{path}: not a names lock; restore it, or delete it")
     names = {event: _name(path, event, entry) for event, entry in events.items()}
-    return Lock(names, frozenset(name for name in shared if isinstance(name, str)))
+    classes = frozenset(name for name in shared if isinstance(name, str))
+    return Lock(names, classes, _attributes(path, fields))
+
+
+def _attributes(path: Path, fields: Mapping[str, object]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for key, name in fields.items():
+        if not isinstance(name, str) or not is_attribute(name):
+            raise CatalogError(
+                f"{path}: fields: {json.dumps(key)}: {json.dumps(name)[:80]} cannot be used; name "
+                "an identifier that neither Python nor pydantic reserves"
+            )
+        if (owner := owners.setdefault(name, key)) != key:
+            raise CatalogError(
+                f"{path}: fields: {json.dumps(owner)} and {json.dumps(key)} are both called "
+                f"{name}; give one of them another name"
+            )
+        found[key] = name
+    return found
 
 
 def _part(document: object, key: str) -> Any:
@@ -71,11 +97,12 @@ def _part(document: object, key: str) -> Any:
 def _name(path: Path, event: str, entry: object) -> EventName:
     class_name, module = _part(entry, "class"), _part(entry, "module")
     if not (isinstance(class_name, str) and isinstance(module, str)):
-        raise CatalogError(f'{path}: {event}: needs {{"class": ..., "module": ...}}')
+        needs = '{"class": ..., "module": ...}'
+        raise CatalogError(f"{path}: {json.dumps(event)}: needs {needs}")
     name = EventName(event, class_name, module)
     if not is_usable(name):
         raise CatalogError(
-            f"{path}: {event}: {class_name!r} in {module!r} cannot be used; name a CamelCase "
-            "class and a lower_case module that Python does not reserve"
+            f"{path}: {json.dumps(event)}: {class_name!r} in {module!r} cannot be used; name a "
+            "CamelCase class and a lower_case module that Python does not reserve"
         )
     return name

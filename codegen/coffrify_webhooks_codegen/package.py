@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from coffrify_webhooks_codegen.attributes import attribute_names, keys_of
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError
 from coffrify_webhooks_codegen.digest import digest
 from coffrify_webhooks_codegen.hoist import hoist
@@ -53,17 +54,22 @@ def files(
         if warn is not None and item.warnings:
             warn(f"{event}: {catalog.place(event)}: {_few(item.warnings)}")
     hoisted = hoist(lowered, names)
+    attributes = attribute_names(keys_of(hoisted.shared, *hoisted.own.values()), lock.fields)
     made = {
         "__init__.py": registry_module(names.values(), hoisted.public, digest(catalog)),
         "__init__.pyi": stub_module(names.values(), hoisted.public),
         "_overloads.py": overloads_module(names.values()),
-        "_shared.py": shared_module(hoisted.shared),
+        "_shared.py": shared_module(hoisted.shared, attributes),
     }
     for done, (event, name) in enumerate(names.items(), start=1):
         description = lower({"description": events[event].description}).schema.get("description")
         try:
             made[f"{name.module}.py"] = event_module(
-                event, name.class_name, description or "", hoisted.data[event], hoisted.own[event]
+                name,
+                description or "",
+                hoisted.data[event],
+                hoisted.own[event],
+                attributes,
             )
         except Exception as error:
             # Whatever the renderer makes of a stranger's schema, the event is named.
@@ -72,7 +78,7 @@ def files(
         if progress is not None:
             progress(done, len(names))
     sources = {name: f"{_MADE}\n\n{text}".strip() + "\n" for name, text in sorted(made.items())}
-    kept = Lock({**lock.events, **names}, lock.shared.union(hoisted.public))
+    kept = Lock({**lock.events, **names}, lock.shared.union(hoisted.public), attributes)
     return {**sources, FILE: kept.text(), _TYPED: ""}
 
 

@@ -1,10 +1,10 @@
 """Rendering: hoisted schemas become the source of one module.
 
-datamodel-code-generator writes the classes. What it writes is read again and refused unless it
-consists of nothing but the imports, classes and fields that were asked for.
+datamodel-code-generator makes the classes of schemas whose properties have plain stand-ins for
+names, so that it has nothing to rename. What it writes is written anew with the names, aliases and
+words of ours (see emit.py), and refused unless it consists of the classes that were asked for.
 """
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,67 +16,69 @@ from datamodel_code_generator.enums import DataModelType, InputFileType
 from datamodel_code_generator.format import DatetimeClassType, Formatter, PythonVersion
 from datamodel_code_generator.parser import LiteralType
 
+from coffrify_webhooks_codegen.emit import ClassSource, Field, emitted, placeholder
 from coffrify_webhooks_codegen.hoist import Objects
-from coffrify_webhooks_codegen.inert import SHARED, InertSource
+from coffrify_webhooks_codegen.inert import SHARED
 from coffrify_webhooks_codegen.lower import Schema
-from coffrify_webhooks_codegen.unions import spelled
+from coffrify_webhooks_codegen.names import EventName
 
 __all__ = ["event_module", "shared_module"]
 
 _BASE = "coffrify_webhooks.event"
 # Stand-ins for files; both are mapped to imports and never opened.
 _EVENT_FILE, _SHARED_FILE = "event.json", "shared.json"
-_HEADER = re.compile(r"^class (\w+)\((Event|EventModel|LooseModel)\):$", re.MULTILINE)
-_REBUILD = re.compile(r"^\w+\.model_rebuild\(\)\n?", re.MULTILINE)
-# The shared module has no class of its own; the generator wants one, which is then cut out.
+# The shared module has no class of its own; the generator wants one, which is left out then.
 _NO_ROOT = "EventModelUnused"
-_ROOT_CLASS = re.compile(rf"^class {_NO_ROOT}\(EventModel\):\n    pass(?:\n|$)", re.MULTILINE)
 _TEXTS = {"date-time": "Timestamp", "date": "Date", "uuid": "Uuid"}
 _NULL: Schema = {"type": "null"}
 
 
 def event_module(
-    event_type: str, class_name: str, description: str, data: Schema, own: Objects
+    name: EventName, description: str, data: Schema, own: Objects, attributes: Mapping[str, str]
 ) -> str:
-    """Write the module of one event type."""
-    required = ["type"] if _admits_null(data) else ["type", "data"]
-    root: Schema = {
-        "title": class_name,
-        "type": "object",
-        "properties": {
-            "type": {"const": event_type},
-            "data": _input(data, own, optional="data" not in required),
-        },
-        "required": required,
-    }
+    """Write the module of one event type; `attributes` has the name of each property's field."""
+    needed = ["type"] if _admits_null(data) else ["type", "data"]
+    properties = {"type": {"const": name.type}, "data": data}
+    root: Schema = {"type": "object", "properties": properties, "required": needed}
     if description:
         root["description"] = description
-    return _module(root, own, {class_name: f"{_BASE}.Event"})
+    wanted = _wanted(own, attributes)
+    wanted[name.class_name] = _class(root, "Event", {"type": "type", "data": "data"})
+    return _module({"title": name.class_name, **root}, own, wanted)
 
 
-def shared_module(shared: Objects) -> str:
+def shared_module(shared: Objects, attributes: Mapping[str, str]) -> str:
     """Write the module of the classes that several events have in common."""
     about = '"""What several events carry."""\n'
-    root: Schema = {"title": _NO_ROOT, "type": "object"}
-    return f"{about}\n{_module(root, shared, {})}" if shared else about
+    if not shared:
+        return about
+    root: Schema = {"title": _NO_ROOT, "type": "object", "properties": {}, "required": []}
+    return f"{about}\n{_module(root, shared, _wanted(shared, attributes))}"
 
 
-def _module(root: Schema, own: Objects, bases: Mapping[str, str]) -> str:
-    document = {**root, "$defs": {name: _object(name, own) for name in sorted(own)}}
-    loose = {name: f"{_BASE}.LooseModel" for name in own if own[name].get("untyped")}
-    source = _generated(document, {**bases, **loose})
-    source = _ROOT_CLASS.sub("", source)
-    source = _REBUILD.sub("", source)  # the models build themselves when first used
-    source = spelled(source)
-    source, count = _HEADER.subn(r"class \1(\2, frozen=True):", source)
-    inert = InertSource(source, {*own, *bases})
-    if count != len(inert.classes):
-        raise RuntimeError(f"{count} class headers for {len(inert.classes)} classes")
-    body = source[source.index("\nclass ") :].strip()
-    return f"{inert.imports()}\n\n\n{body}\n"
+def _wanted(own: Objects, attributes: Mapping[str, str]) -> dict[str, ClassSource]:
+    return {
+        name: _class(schema, "LooseModel" if schema.get("untyped") else "EventModel", attributes)
+        for name, schema in own.items()
+    }
 
 
-def _generated(document: Schema, bases: Mapping[str, str]) -> str:
+def _class(schema: Schema, base: str, attributes: Mapping[str, str]) -> ClassSource:
+    properties: Mapping[str, Schema] = schema["properties"]
+    fields = (
+        Field(attributes[key], key, value.get("description", ""))
+        for key, value in properties.items()
+    )
+    return ClassSource(base, schema.get("description", ""), tuple(fields))
+
+
+def _module(root: Schema, own: Objects, wanted: Mapping[str, ClassSource]) -> str:
+    definitions = {name: {**_object(own[name], own), "title": name} for name in sorted(own)}
+    document = {**_object(root, own), "title": root["title"], "$defs": definitions}
+    return emitted(_generated(document), wanted)
+
+
+def _generated(document: Schema) -> str:
     with TemporaryDirectory() as empty:
         config = GenerateConfig(
             input_file_type=InputFileType.JsonSchema,
@@ -85,24 +87,17 @@ def _generated(document: Schema, bases: Mapping[str, str]) -> str:
             class_name=document.get("title"),
             use_title_as_name=True,
             base_class=f"{_BASE}.EventModel",
-            base_class_map=dict(bases),
-            use_annotated=True,
-            field_constraints=True,
             use_union_operator=True,
             use_standard_collections=True,
             enum_field_as_literal=LiteralType.All,
             output_datetime_class=DatetimeClassType.Datetime,
             collapse_root_models=True,
             strict_nullable=False,
-            use_schema_description=True,
-            use_field_description=True,
-            use_single_line_docstring=True,
             use_double_quotes=True,
             disable_timestamp=True,
             disable_future_imports=True,
             custom_file_header="#",
             formatters=[Formatter.BUILTIN],
-            builtin_format_line_length=100,
             allow_remote_refs=False,
             external_ref_mapping={_EVENT_FILE: _BASE, _SHARED_FILE: SHARED},
             # Otherwise the pyproject.toml of the working directory would have a say.
@@ -114,33 +109,30 @@ def _generated(document: Schema, bases: Mapping[str, str]) -> str:
     return output
 
 
-def _object(name: str, own: Objects) -> Schema:
-    schema = own[name]
+def _object(schema: Schema, own: Objects) -> Schema:
+    """Spell an object for the generator, with stand-ins for the names of its properties."""
     required: list[str] = schema["required"]
     properties: Mapping[str, Schema] = schema["properties"]
+    names = {key: placeholder(number) for number, key in enumerate(properties)}
     return {
-        **{key: schema[key] for key in schema if key != "untyped"},
-        "title": name,
+        "type": "object",
         "properties": {
-            key: _input(value, own, optional=key not in required)
+            names[key]: _input(value, own, optional=key not in required)
             for key, value in properties.items()
         },
+        "required": [names[key] for key in required],
     }
 
 
 def _input(schema: Schema, own: Objects, *, optional: bool) -> Schema:
     """Spell a lowered schema in the words that the generator renders best."""
     branches = [item for branch in schema.get("anyOf", [schema]) for item in _branches(branch, own)]
-    # A field alone is optional by itself, and costs half; beside a `$ref` its words would be lost.
-    told = "description" in schema and "$ref" in branches[0]
-    if optional and (told or len(branches) > 1) and {} not in branches and _NULL not in branches:
+    # A field alone is optional by itself, and costs half.
+    if optional and len(branches) > 1 and {} not in branches and _NULL not in branches:
         branches.append(_NULL)
     if branches == [_NULL]:
         branches = [Schema()]  # a field that can hold nothing but null is best left open
-    form: Schema = branches[0] if len(branches) == 1 else {"anyOf": branches}
-    if "description" in schema and "$ref" not in form:
-        return {**form, "description": schema["description"]}
-    return form
+    return branches[0] if len(branches) == 1 else {"anyOf": branches}
 
 
 def _branches(schema: Schema, own: Objects) -> list[Schema]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from coffrify_webhooks_codegen import attributes, compare, diff, package, render
+from coffrify_webhooks_codegen import compare, diff, package
 from coffrify_webhooks_codegen.catalog import load
 from coffrify_webhooks_codegen.change import KINDS, severity_of
 
@@ -188,10 +188,9 @@ STEPS: dict[str, tuple[Any, ...]] = {
         ("data.f", "changed"),
     ),
     # attributes
-    "a lookalike takes the attribute": (
+    "a lookalike takes no attribute": (
         record(a_b=TEXT),
         record(**{"a.b": TEXT, "a_b": TEXT}),
-        ("data.a_b", "renamed"),
         ('data["a.b"]', "added"),
     ),
     "a lookalike that takes nothing": (
@@ -418,39 +417,16 @@ def test_an_event_named_like_a_shared_class():
 
 
 def test_field_called_like_its_type():
-    """A field that begins to be of the type it is called like gets another attribute too."""
+    """A field that begins to be of the type it is called like keeps its attribute."""
     assert classes([entry(record(int=TEXT))], [entry(record(int=WHOLE))]) == {
         ("t.x", "data.int", "changed", "breaking"),
-        ("t.x", "data.int", "renamed", "breaking"),
     }
-
-
-def test_lookalikes_of_other_classes():
-    """Attributes are found too where the fields are of classes, and where the class is shared."""
-    old = record(a_b=one_of(USER, TEXT))
-    new = record(**{"a.b": TEXT, "a_b": one_of(USER, TEXT)})
-    entries = [[with_user(name, user) for name in ("t.x", "t.y")] for user in (old, new)]
-    assert ("t.y", "data.u.a_b", "renamed", "breaking") in classes(*entries)
 
 
 def test_many_values():
     """Of many values that came the first few are told, and how many more there are."""
     (change,) = changes([entry(needed(TEXT))], [entry(needed(enum(*"abcdefghijk")))])
     assert change.text == "known values: +a +b +c +d +e +f +g +h and 3 more"
-
-
-def test_a_class_that_cannot_be_written(monkeypatch):
-    """Where the generator refuses a class nobody imports its attributes, and the diff goes on."""
-    monkeypatch.setattr(render, "event_module", lambda *_: 1 / 0)
-    old, new = record(a_b=TEXT), record(a_b=TEXT, **{"a.b": TEXT})
-    assert classes([entry(old)], [entry(new)]) == {("t.x", 'data["a.b"]', "added", "additive")}
-
-
-def test_attributes_are_bounded(monkeypatch):
-    """Where too many classes have lookalikes, they are taken as renamed."""
-    monkeypatch.setattr(attributes, "_MOST_FIELDS", 0)
-    old, new = record(a_b=TEXT), record(a_b=TEXT, **{"a.b": TEXT})
-    assert ("t.x", "data", "renamed", "breaking") in classes([entry(old)], [entry(new)])
 
 
 # Nothing
@@ -615,9 +591,8 @@ def test_deep():
     assert classes([entry(old)], [entry(new)]) == {("t.x", "data", "rewritten", "no-op")}
 
 
-def test_numbered_fields_are_no_lookalikes(monkeypatch):
-    """Fields that differ in a number do not clash, so the generator is not asked about them."""
-    monkeypatch.setattr(attributes, "_MOST_FIELDS", 0)
+def test_numbered_fields_rename_nothing():
+    """Fields that differ in a number do not clash."""
     old, new = record(line_1=TEXT, line_2=TEXT), record(line_1=TEXT, line_2=TEXT, line_3=TEXT)
     assert classes([entry(old)], [entry(new)]) == {("t.x", "data.line_3", "added", "additive")}
 

@@ -1,0 +1,99 @@
+"""Annotations: a type as the generator writes it becomes one text of known forms."""
+
+import ast
+from collections.abc import Collection
+from dataclasses import dataclass
+
+__all__ = ["Annotation", "quoted", "text_of"]
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """A type as it is written behind the name of a field."""
+
+    text: str
+    """The whole of it; quoted, if it mentions a class that comes later."""
+    arms: tuple[str, ...]
+    """The alternatives one by one; a type that is quoted is one."""
+
+
+def text_of(node: ast.expr, hidden: Collection[str]) -> Annotation:
+    """Spell an annotation; a name that a field of the module hides gets an underscore.
+
+    Raises TypeError for any form but a name, a union, a list, a dict and a Literal.
+    """
+    spelling = _Spelling(hidden)
+    arms = spelling.arms(node)
+    if not spelling.forward:
+        return Annotation(" | ".join(arms), arms)
+    whole = quoted(" | ".join(arms))
+    return Annotation(whole, (whole,))
+
+
+def quoted(text: str) -> str:
+    """Spell a text as Python source does, within printable characters."""
+    if '"' in text and "'" not in text and "\\" not in text and text.isprintable():
+        return f"'{text}'"
+    inner = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else repr(c)[1:-1] for c in inner) + '"'
+
+
+class _Spelling:
+    """Spells one annotation, and notes whether it mentions what is not there yet."""
+
+    def __init__(self, hidden: Collection[str]) -> None:
+        self.forward = False
+        self._hidden = hidden
+
+    def arms(self, node: ast.expr) -> tuple[str, ...]:
+        """Spell the alternatives, each once and None last; anything makes the others needless."""
+        texts = dict.fromkeys(self._each(node))
+        if any(text in ("Any", "_Any") for text in texts):
+            return ("_Any" if "Any" in self._hidden else "Any",)
+        ordered = [text for text in texts if text != "None"]
+        return (*ordered, "None") if "None" in texts else tuple(ordered)
+
+    def _each(self, node: ast.expr) -> list[str]:
+        match node:
+            case ast.BinOp(left=left, op=ast.BitOr(), right=right):
+                return [*self._each(left), *self._each(right)]
+            case ast.Subscript(value=ast.Name(id="Union"), slice=ast.Tuple(elts=arms)):
+                return [text for arm in arms for text in self._each(arm)]
+            case ast.Subscript(value=ast.Name(id="Union"), slice=arm):
+                return self._each(arm)
+            case ast.Subscript(value=ast.Name(id="Optional"), slice=arm):
+                return [*self._each(arm), "None"]
+            case ast.Constant(value=str(text)):
+                self.forward = True
+                return self._each(ast.parse(text, mode="eval").body)
+            case _:
+                return [self._one(node)]
+
+    def _one(self, node: ast.expr) -> str:
+        match node:
+            case ast.Constant(value=None):
+                return "None"
+            case ast.Name(id=name):
+                return self._name(name)
+            case ast.Subscript(value=ast.Name(id="Literal"), slice=inner):
+                items = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+                texts = [_literal(item) for item in items]
+                return f"{self._name('Literal')}[{', '.join(texts)}]"
+            case ast.Subscript(value=ast.Name(id="list"), slice=item):
+                return f"{self._name('list')}[{' | '.join(self.arms(item))}]"
+            case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, item])):
+                value = " | ".join(self.arms(item))
+                return f"{self._name('dict')}[{self._one(key)}, {value}]"
+            case _:
+                raise TypeError(f"an annotation of another form: {ast.unparse(node)[:80]}")
+
+    def _name(self, name: str) -> str:
+        if name not in self._hidden:
+            return name
+        return f"_{name}"
+
+
+def _literal(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return quoted(node.value)
+    raise TypeError(f"a literal that is no text: {ast.unparse(node)[:80]}")
