@@ -15,6 +15,7 @@ __all__ = ["EventName", "NameClashError", "camel", "event_names", "is_reserved",
 _TAKEN = {
     "Annotated",
     "Any",
+    "CATALOG_SHA256",
     "Callable",
     "Concatenate",
     "Date",

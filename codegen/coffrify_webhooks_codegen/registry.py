@@ -6,22 +6,24 @@ from coffrify_webhooks_codegen.names import EventName
 
 __all__ = ["registry_module", "stub_module"]
 
+# A module or a class of the package becomes an attribute of it, and would hide whatever is called
+# like it. So what runs later goes by names with an underscore, which no event type can lead to.
 _LAZY = '''
 
 def __getattr__(name: str) -> object:
     """Import a class when it is first asked for; `on` registers handlers of these events."""
     if name == "on":
-        return import_module("coffrify_webhooks.router").router_of(__name__).on
+        return _import_module("coffrify_webhooks.router").router_of(__name__).on
     module = _MODULES.get(name)
     if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f".{module}", __name__), name)
-    globals()[name] = found
+        raise _builtins.AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = _builtins.getattr(_import_module(f".{module}", __name__), name)
+    _builtins.globals()[name] = found
     return found
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+def __dir__() -> "list[str]":
+    return _builtins.sorted({*_builtins.globals(), *__all__})
 '''
 
 
@@ -30,12 +32,13 @@ def registry_module(names: Iterable[EventName], shared: Iterable[str], digest: s
     common = "".join(f'    "{name}": "_shared",\n' for name in sorted(shared))
     parts = [
         '"""Every event type of the catalog; importing this imports none of them."""\n\n',
-        "from importlib import import_module\n",
+        "import builtins as _builtins\n",
+        "from importlib import import_module as _import_module\n",
         f'\nCATALOG_SHA256 = "{digest}"\n',
         '"""Identifies the catalog that these classes were made of."""\n\n',
         '# One text, since thousands of literals would take long to compile.\n_TABLE = """\\\n',
         *(_entry(name) for name in _by_type(names)),
-        '"""\n\nEVENTS: dict[str, tuple[str, str]] = {}\n',
+        '"""\n\nEVENTS: "dict[str, tuple[str, str]]" = {}\n',
         '"""By event type: the module in this package, and the class in it."""\n\n',
         "for _line in _TABLE.splitlines():\n",
         '    _event, _module, _name = _line.split("\\t")\n',
@@ -59,9 +62,13 @@ def stub_module(names: Iterable[EventName], shared: Iterable[str]) -> str:
     public = _sorted(["CATALOG_SHA256", "EVENTS", "on", *(name for _, name in places)])
     return "".join(
         [
+            "import builtins as _builtins\nfrom typing import TypeAlias as _TypeAlias\n\n",
             _imports([("_overloads", "Registrar"), *places]),
-            "\nCATALOG_SHA256: str\n",
-            "EVENTS: dict[str, tuple[str, str]]\n",
+            # Checkers too let a module `str` hide the type.
+            "\n_Text: _TypeAlias = _builtins.str\n",
+            "_Place: _TypeAlias = _builtins.tuple[_Text, _Text]\n",
+            "\nCATALOG_SHA256: _Text\n",
+            "EVENTS: _builtins.dict[_Text, _Place]\n",
             "on: Registrar\n",
             "\n__all__ = [\n",
             *(f'    "{name}",\n' for name in public),

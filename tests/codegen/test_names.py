@@ -1,11 +1,16 @@
 """Names: every event type gets a class and a module that Python can take."""
 
 import ast
+import importlib
 import random
+from pathlib import Path
 
 import pytest
 
-from coffrify_webhooks_codegen.catalog import CatalogError
+from coffrify_webhooks import events
+from coffrify_webhooks.registry import Registry
+from coffrify_webhooks_codegen import package
+from coffrify_webhooks_codegen.catalog import CatalogError, load
 from coffrify_webhooks_codegen.names import EventName, camel, event_names, is_reserved
 
 
@@ -75,3 +80,41 @@ def test_plain(text):
         assert found.isidentifier()
     ast.parse(f"from .{name.module} import {name.class_name}")
     assert not is_reserved(name.class_name)
+
+
+MACHINERY = ast.walk(ast.parse(Path(events.__file__).read_text(encoding="utf-8")))
+SHADOWS = sorted(
+    # Whatever the package calls by name, as a module and as a class.
+    {node.id.strip("_") for node in MACHINERY if isinstance(node, ast.Name)}
+    | {"import.module", "attribute.error", "globals", "getattr", "sorted", "value.error", "object"}
+    | {"CATALOG_SHA256", "EVENTS", "on", "typing", "__getattr__", "dict", "tuple", "__all__"}
+)
+
+
+@pytest.fixture
+def shadowed(tmp_path, monkeypatch):
+    """Write a package with an event type for each name that its machinery could need."""
+    owners: dict[str, str] = {}
+    for event_type in SHADOWS:
+        name = event_names([event_type])[event_type]
+        if not {name.class_name, name.module} & owners.keys():
+            owners |= {name.class_name: event_type, name.module: event_type}
+    catalog = load({"data": [{"type": each} for each in sorted({*owners.values()})]})
+    package.write(catalog, tmp_path / "shadowed_events")
+    monkeypatch.syspath_prepend(tmp_path)
+    return importlib.import_module("shadowed_events")
+
+
+def test_no_event_type_shadows_the_package(shadowed):
+    """Once every module and class has been imported, all of the package still works."""
+    registry = Registry("shadowed_events")
+    for _ in range(2):
+        for event_type in registry:
+            assert registry.get(event_type).model_validate({"type": event_type, "data": None})
+        for name in shadowed.__all__:
+            assert getattr(shadowed, name) is not None
+        assert {*shadowed.__all__} <= {*dir(shadowed)}
+        assert shadowed.on.__self__ is not None
+        with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+            _ = shadowed.Nothing
+        importlib.reload(shadowed)

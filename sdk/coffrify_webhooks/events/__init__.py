@@ -2,7 +2,8 @@
 
 """Every event type of the catalog; importing this imports none of them."""
 
-from importlib import import_module
+import builtins as _builtins
+from importlib import import_module as _import_module
 
 CATALOG_SHA256 = "8a1d3476988c520e0c7ba32c5dd3a49f886ccee99f2c39366a9569e4aea500f2"
 """Identifies the catalog that these classes were made of."""
@@ -44,7 +45,7 @@ workspace.usage_limit_reached	workspace_usage_limit_reached	WorkspaceUsageLimitR
 workspace.usage_limit_warning	workspace_usage_limit_warning	WorkspaceUsageLimitWarning
 """
 
-EVENTS: dict[str, tuple[str, str]] = {}
+EVENTS: "dict[str, tuple[str, str]]" = {}
 """By event type: the module in this package, and the class in it."""
 
 for _line in _TABLE.splitlines():
@@ -67,14 +68,14 @@ __all__ = ["CATALOG_SHA256", "EVENTS", "on", *_MODULES]  # noqa: PLE0604
 def __getattr__(name: str) -> object:
     """Import a class when it is first asked for; `on` registers handlers of these events."""
     if name == "on":
-        return import_module("coffrify_webhooks.router").router_of(__name__).on
+        return _import_module("coffrify_webhooks.router").router_of(__name__).on
     module = _MODULES.get(name)
     if module is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f".{module}", __name__), name)
-    globals()[name] = found
+        raise _builtins.AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = _builtins.getattr(_import_module(f".{module}", __name__), name)
+    _builtins.globals()[name] = found
     return found
 
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+def __dir__() -> "list[str]":
+    return _builtins.sorted({*_builtins.globals(), *__all__})
