@@ -22,6 +22,7 @@ from coffrify_webhooks_codegen.cache import Page
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError, load
 from coffrify_webhooks_codegen.paging import KEYS, following
 from coffrify_webhooks_codegen.reading import UnreadableError, read_json
+from coffrify_webhooks_codegen.redact import REDACTED, redacted
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 from coffrify_webhooks_codegen.transport import Answer, BrokenError, LargeError, Limits, get
 from coffrify_webhooks_codegen.trouble import (
@@ -101,7 +102,9 @@ def pull(
         raise
     if place and pages != kept:
         copies.write(place, mark, pages, never=client.key)
-    return catalog
+    # Files are made of it, and committed. What could not be read has been told before.
+    document = redacted(catalog.document, client.key or "")
+    return catalog if document is catalog.document else load(document)
 
 
 def _key(given: str | None, url: str) -> str | None:
@@ -159,7 +162,7 @@ class _Client:
         """Make one safe, short line of a stranger's text; the key is not in it."""
         line = "".join(char for char in " ".join(str(text).split()) if char.isprintable())
         if self.key:
-            line = re.sub(re.escape(self.key), "(the API key)", line, flags=re.IGNORECASE)
+            line = re.sub(re.escape(self.key), REDACTED, line, flags=re.IGNORECASE)
         return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
     def _page(self, url: str, kept: Page | None) -> Page:

@@ -133,6 +133,11 @@ def _pointer(place: _Place | None) -> str:
     keys: list[str] = []
     while place is not None:
         place, key = place
-        keys.append(key.replace("~", "~0").replace("/", "~1"))
+        keys.append(_escaped(key.replace("~", "~0").replace("/", "~1")))
     pointer = "".join(f"/{key}" for key in reversed(keys))
     return pointer if len(pointer) <= _LONGEST else f"{pointer[:_LONGEST]}..."
+
+
+def _escaped(text: str) -> str:
+    """Spell what a terminal might act upon as an escape sequence of Python's."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from email.message import Message
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
-from socket import socket
+from socket import SOCK_STREAM, getaddrinfo, socket
 from typing import Any
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
 
@@ -116,7 +116,25 @@ def _connection(
 ) -> HTTPConnection:
     connection = kind(host, **options)
     connection.response_class = partial(_TimedResponse, limits)  # type: ignore[assignment]
+    connection._create_connection = partial(_connect, limits)  # type: ignore[attr-defined]  # noqa: SLF001
     return connection
+
+
+def _connect(limits: Limits, place: tuple[str, int], *_: object) -> socket:
+    """Try one address after the other, and heed the end: a host may have many that are silent."""
+    trouble = OSError("the host has no address")
+    for family, kind, protocol, _name, address in getaddrinfo(*place, type=SOCK_STREAM):
+        patience = limits.patience()
+        connected = socket(family, kind, protocol)
+        try:
+            connected.settimeout(patience)
+            connected.connect(address)
+        except OSError as error:
+            connected.close()
+            trouble = error
+        else:
+            return connected
+    raise trouble
 
 
 class _TimedResponse(HTTPResponse):

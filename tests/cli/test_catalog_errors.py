@@ -64,6 +64,40 @@ def test_errors(tmp_path: Path, text: str, said: str) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["catalog.json"]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"data": [{"type": "a", "schema": {"\\u001b[31m": {"a": 1, "a": 1}}}]}', "\\x1b[31m"),
+        (f'{{"data": [{{"type": "a", "schema": {{"\\u202e\\u0007": {DEEP}}}}}]}}', "\\u202e\\x07"),
+        ('{"data": [{"type": "a\\u001b[2J"}]}', "\\u001b[2J"),
+        ('{"data": [{"type": "a", "schema": {"a\\nb": {"\\u009b": 1, "\\u009b": 2}}}]}', "\\nb"),
+    ],
+)
+def test_escape_sequences_do_not_reach_the_terminal(tmp_path: Path, text: str, said: str) -> None:
+    """Whatever a catalog file holds, what is said of it is one printable line."""
+    ran = codegen(tmp_path, text)
+    assert ran.exit_code == 2
+    assert ran.stderr.rstrip("\n").isprintable()
+    assert said in ran.stderr
+
+
+def test_escape_sequences_in_names_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    """The same for the names lock, for files that differ, and for the folder's own name."""
+    text = entries({"type": "a.b"})
+    folder = tmp_path / "\x07\x9b"  # of other kinds, click takes them out by itself
+    folder.mkdir()
+    assert codegen(folder, text).exit_code == 0
+    (folder / "events" / "\x07.py").touch()
+    arguments = ["--catalog", folder / "catalog.json", "--output", folder / "events", "--check"]
+    ran = CliRunner().invoke(commands, ["codegen", *map(str, arguments)])
+    assert ran.exit_code == 1
+    assert ran.output.replace("\n", "").isprintable()
+    (folder / "events" / "names.json").write_text('{"events": {"\\u001b": 5}, "shared": []}')
+    ran = codegen(folder, text)
+    assert ran.exit_code == 2
+    assert ran.stderr.rstrip("\n").isprintable()
+
+
 @pytest.mark.parametrize("levels", [60, 150, 240])
 def test_deep_schemas(tmp_path: Path, levels: int) -> None:
     """A schema of many levels becomes classes, and what is not typed of it is told."""

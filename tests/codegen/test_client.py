@@ -2,6 +2,7 @@
 
 import json
 import logging
+import socket
 import threading
 import time
 from email.utils import formatdate
@@ -10,7 +11,7 @@ import pytest
 from tests.codegen.server import KEY, document, drip, drip_headers, serving
 
 from coffrify_webhooks_codegen import cache as copies
-from coffrify_webhooks_codegen import catalog
+from coffrify_webhooks_codegen import catalog, package, transport
 from coffrify_webhooks_codegen.address import events_url
 from coffrify_webhooks_codegen.catalog import CatalogError, pull
 from coffrify_webhooks_codegen.trouble import (
@@ -347,6 +348,35 @@ def test_key_in_answer(api, tmp_path):
     """An answer that repeats the key is not kept."""
     got(api.say(200, TWO | {"note": KEY}), cache=tmp_path / "kept.json")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_key_is_in_no_catalog(api):
+    """A server that repeats the key does not get it into the files that are made of the catalog."""
+    schema = {"type": "object", "properties": {f"x{KEY}": {"description": KEY.upper()}}}
+    entry = {"type": f"a.{KEY}", "schema": schema, "example": {"type": KEY, "list": [[KEY], 5]}}
+    catalog = got(
+        api.say(200, {"data": [entry], "note": KEY, "request": [{"auth": f"Bearer {KEY}"}]})
+    )
+    assert KEY.lower() not in f"{catalog.document}{catalog}".lower()
+    made = package.files(catalog)
+    assert KEY.lower() not in "".join([*made, *made.values()]).lower()
+    assert catalog.document["request"] == [{"auth": "Bearer (the API key)"}]
+    assert catalog.events[0].type == "a.(the API key)"
+
+
+def test_many_addresses_end_with_the_deadline(monkeypatch):
+    """A host with many addresses that lead nowhere costs no more time than there is."""
+    asked = []
+    (address,) = socket.getaddrinfo("127.0.0.1", 9, type=socket.SOCK_STREAM)
+    monkeypatch.setattr(transport, "getaddrinfo", lambda *_, **__: [address] * 20)
+
+    def clock():
+        asked.append(None)
+        return float(len(asked))
+
+    with pytest.raises(UnavailableError, match="it took too long"):
+        pull(KEY, "http://localhost:9", cache=False, attempts=1, deadline=10, clock=clock)
+    assert len(asked) < 15
 
 
 def test_malformed_is_not_kept(api, tmp_path):

@@ -12,6 +12,7 @@ from coffrify_webhooks import events
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 
+from .failure import printable
 from .waiting import tell_wait
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
     except (CatalogError, OSError) as error:
         raise ConfigurationError(str(error)) from error
     for line in warnings:
-        click.echo(f"Warning: {line}", err=True)
+        click.echo(f"Warning: {printable(line)}", err=True)
     if not check:
         click.echo(f"{len(read.events)} events in {folder}; {len(differing)} files changed")
     elif differing:
         for name in differing:
-            click.echo(f"{folder / name} differs")
+            click.echo(f"{printable(folder / name)} differs")
         click.echo("run `coffrify-webhooks codegen` to renew them", err=True)
         raise SystemExit(1)
 

@@ -6,7 +6,7 @@ import click
 
 from coffrify_webhooks.errors import ConfigurationError, WebhookError
 
-__all__ = ["Failed", "Group", "Unusable"]
+__all__ = ["Failed", "Group", "Unusable", "printable"]
 
 
 class Failed(click.ClickException):
@@ -28,6 +28,13 @@ class Group(click.Group):
         try:
             return super().invoke(ctx)
         except ConfigurationError as error:
-            raise Unusable(str(error)) from error
+            raise Unusable(printable(error)) from error
         except WebhookError as error:
-            raise Failed(str(error)) from error
+            raise Failed(printable(error)) from error
+
+
+def printable(said: object) -> str:
+    """Escape what would steer a terminal: a message may quote a stranger's file."""
+    return "".join(
+        char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in str(said)
+    )
