@@ -39,6 +39,7 @@ from coffrify_webhooks_codegen.compare import Comparison, Side
 from coffrify_webhooks_codegen.hoist import Hoisted, hoist
 from coffrify_webhooks_codegen.lower import canonical, lower
 from coffrify_webhooks_codegen.names import EventName, event_names
+from coffrify_webhooks_codegen.shallow import shallow
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 
 __all__ = ["Change", "Kind", "Severity", "diff"]
@@ -77,7 +78,7 @@ class _Generated:
     ) -> "_Generated":
         events = {event.type: event for event in catalog.events}
         names, clashes = _names(events, locked, shared)
-        lowered = {event: lower(events[event].schema) for event in sorted(events)}
+        lowered = {event: shallow(lower(events[event].schema)) for event in sorted(events)}
         return cls(events, names, clashes, hoist(lowered, names))
 
     def side(self, event: str) -> Side:

@@ -40,7 +40,7 @@ from coffrify_webhooks_codegen.settle import settled
 from coffrify_webhooks_codegen.shape import is_list, is_mapping
 from coffrify_webhooks_codegen.trim import trimmed
 
-__all__ = ["Lowered", "Schema", "canonical", "lower"]
+__all__ = ["TOO_DEEP", "Lowered", "Schema", "canonical", "lower"]
 
 _FORMATS = ("date-time", "date", "uuid")
 _SCALARS = ("string", "integer", "number", "boolean", "null")
@@ -49,6 +49,7 @@ _MOST_NODES = 15_000
 # Where there is too much, all of it to a lower depth is better than a part of it to the bottom.
 _DEPTHS = (48, 12, 4)
 _LONGEST_NAME = 200
+TOO_DEEP = "too deep: the rest is taken as anything"
 _TOO_LARGE = "too large: the rest is taken as anything"
 
 _Mark = tuple[int, str | None]
@@ -145,7 +146,7 @@ class _Lowering:
     def _afford(self, nodes: int, depth: int) -> bool:
         """Count what is about to be made; False if it would be too much, or too deep inside."""
         if depth > self._deepest:
-            self._warnings["too deep: the rest is taken as anything"] = None
+            self._warnings[TOO_DEEP] = None
             return False
         self._nodes += nodes
         if self._nodes > _MOST_NODES:

@@ -15,6 +15,7 @@ from coffrify_webhooks_codegen.names import event_names
 from coffrify_webhooks_codegen.overloads import overloads_module
 from coffrify_webhooks_codegen.registry import registry_module, stub_module
 from coffrify_webhooks_codegen.render import event_module, shared_module
+from coffrify_webhooks_codegen.shallow import shallow
 
 __all__ = ["Progress", "Warn", "check", "digest", "files", "write"]
 
@@ -43,7 +44,7 @@ def files(
     lock = lock or Lock()
     events = {event.type: event for event in catalog.events}
     names = event_names(events, lock.events, lock.shared)
-    lowered = {event: lower(events[event].schema) for event in sorted(events)}
+    lowered = {event: shallow(lower(events[event].schema)) for event in sorted(events)}
     for event, item in lowered.items():
         if warn is not None and item.warnings:
             warn(f"{event}: {catalog.place(event)}: {_few(item.warnings)}")

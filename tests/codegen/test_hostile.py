@@ -15,6 +15,7 @@ from coffrify_webhooks_codegen.catalog import CatalogError, load
 from coffrify_webhooks_codegen.hoist import hoist
 from coffrify_webhooks_codegen.lower import lower
 from coffrify_webhooks_codegen.names import event_names
+from coffrify_webhooks_codegen.shallow import shallow
 
 
 @pytest.fixture
@@ -151,6 +152,48 @@ def test_long_words():
     found = lower({"description": "word " * 10_000}).schema["description"]
     assert len(found) == 4003
     assert found.endswith("...")
+
+
+WAYS: dict[str, Any] = {
+    "objects": lambda following: record(n=following),
+    "lists": lambda following: record(n={"type": "array", "items": following}),
+    "maps of lists": lambda following: record(
+        n={"type": "object", "additionalProperties": {"type": "array", "items": following}}
+    ),
+    "unions": lambda following: record(n={"anyOf": [following, STRING, record(v=STRING)]}),
+    "two ways": lambda following: record(a={"type": "array", "items": following}, n=following),
+    "required": lambda following: {**record(n=following), "required": ["n"]},
+}
+
+
+def from_deep_inside(levels, work):
+    """Do it where a server and its middleware have taken so many calls already."""
+    return work() if levels == 0 else from_deep_inside(levels - 1, work)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("length", [90, 2000])
+def test_a_chain_of_definitions_can_be_built(registry, way, length):
+    """However long a chain is, its event arrives typed: what is too deep of it is plain JSON."""
+    chain = {f"a{n}": WAYS[way](ref(f"a{n + 1}")) for n in range(length)}
+    made = registry(rooted("a0", {**chain, f"a{length}": record(last=STRING)}))
+    body = json.dumps({"type": "t", "data": {"n": {}}}).encode()
+    event = from_deep_inside(250, lambda: parse(body, registry=made))
+    assert type(event) is made.get("t")
+    assert type(event.data).__name__ == "TData"
+
+
+def test_a_chain_that_is_cut_is_told():
+    """The warning names the event and the place; what is left is said to be an object."""
+    told: list[str] = []
+    chain = {f"a{n}": record(n=ref(f"a{n + 1}")) for n in range(90)}
+    schema = rooted("a0", {**chain, "a90": record(last=STRING)})
+    catalog = load({"data": [{"type": "u"}, {"type": "t", "schema": schema}]})
+    made = package.files(catalog, warn=told.append)
+    assert told == ["t: /data/1/schema: too deep: the rest is taken as anything"]
+    assert "dict[str, Any]" in made["t.py"]
+    built = lower(rooted("a0", {**chain, "a40": record(last=STRING)}))
+    assert shallow(built) is built
 
 
 def test_too_deep_for_json(tmp_path):
