@@ -27,13 +27,21 @@ if TYPE_CHECKING:
 else:
 
     class _Quiet:
-        """Dumps without warnings: those for a salvaged field would quote the payload."""
+        """Dumps without warnings, which would quote the payload; describes its fields."""
 
         def model_dump(self, **options: Any) -> Any:
             return super().model_dump(**{"warnings": False, **options})
 
         def model_dump_json(self, **options: Any) -> Any:
             return super().model_dump_json(**{"warnings": False, **options})
+
+        @classmethod
+        def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
+            from .descriptions import add_descriptions  # noqa: PLC0415 - few ask for a schema
+
+            schema = super().__get_pydantic_json_schema__(core_schema, handler)
+            add_descriptions(cls, handler.resolve_ref_schema(schema))
+            return schema
 
 
 __all__ = [
@@ -120,7 +128,6 @@ _CONFIG = ConfigDict(
     # What is of another type is kept and listed, never quietly converted.
     strict=True,
     allow_inf_nan=False,
-    populate_by_name=True,
     protected_namespaces=(),
     defer_build=True,
     hide_input_in_errors=True,

@@ -90,6 +90,8 @@ def imported(folder, monkeypatch):
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     monkeypatch.setitem(sys.modules, name, module)
     spec.loader.exec_module(module)
@@ -217,6 +219,17 @@ def test_an_attribute_outlives_a_newcomer(tmp_path, monkeypatch):
     made(folder, monkeypatch, record(**{"a-b": TEXT}))
     (event,) = made(folder, monkeypatch, record(**{"a-b": TEXT, "a_b": TEXT}))
     assert keys(inner(event)) == {"a_b": "a-b", "a_b_1": "a_b"}
+    found = event.model_validate({"type": "t0", "data": {"a_b": "x"}}).data
+    assert (found.a_b, found.a_b_1) == (None, "x")
+
+
+def test_an_attribute_never_reads_a_property_of_its_own_name(tmp_path, monkeypatch):
+    """A key that no catalog has yet is kept beside the fields, and fills none of them."""
+    (event,) = made(tmp_path / "events", monkeypatch, record(**{"a-b": TEXT}))
+    found = event.model_validate({"type": "t0", "data": {"a_b": "x"}}).data
+    assert (found.a_b, found.model_extra) == (None, {"a_b": "x"})
+    both = event.model_validate({"type": "t0", "data": {"a_b": 5, "a-b": "y"}}).data
+    assert (both.a_b, both.model_extra) == ("y", {"a_b": 5})
 
 
 def test_the_attribute_of_a_property_that_is_gone_is_not_given_away(tmp_path, monkeypatch):

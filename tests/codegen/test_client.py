@@ -366,7 +366,7 @@ def test_the_key_is_in_no_catalog(api):
 
 def test_many_addresses_end_with_the_deadline(monkeypatch):
     """A host with many addresses that lead nowhere costs no more time than there is."""
-    asked = []
+    asked: list[None] = []
     (address,) = socket.getaddrinfo("127.0.0.1", 9, type=socket.SOCK_STREAM)
     monkeypatch.setattr(transport, "getaddrinfo", lambda *_, **__: [address] * 20)
 

@@ -110,7 +110,9 @@ def test_no_event_type_shadows_the_package(shadowed):
     registry = Registry("shadowed_events")
     for _ in range(2):
         for event_type in registry:
-            assert registry.get(event_type).model_validate({"type": event_type, "data": None})
+            found = registry.get(event_type)
+            assert found is not None
+            assert found.model_validate({"type": event_type, "data": None}).type == event_type
         for name in shadowed.__all__:
             assert getattr(shadowed, name) is not None
         assert {*shadowed.__all__} <= {*dir(shadowed)}
