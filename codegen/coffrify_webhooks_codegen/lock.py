@@ -64,7 +64,8 @@ def read(folder: Path) -> Lock:
     except (ValueError, RecursionError) as error:
         raise CatalogError(f"{path}: not readable as JSON; restore it, or delete it") from error
     events, shared, fields = (_part(document, part) for part in ("events", "shared", "fields"))
-    fields = {} if fields is None else fields  # a lock of an earlier version has none
+    if fields is None:  # a lock of an earlier version
+        fields = dict[str, str]()
     if not (is_mapping(events) and is_list(shared) and is_mapping(fields)):
         raise CatalogError(f"{path}: not a names lock; restore it, or delete it")
     names = {event: _name(path, event, entry) for event, entry in events.items()}
