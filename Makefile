@@ -1,6 +1,11 @@
 .DEFAULT_GOAL := help
 UV ?= .tools/bin/uv
-BIN := .venv/bin
+# `make test PYTHON=3.13` runs on that Python, in an environment of its own: .venv-3.13.
+PYTHON ?=
+VENV := .venv$(if $(PYTHON),-$(notdir $(PYTHON)))
+BIN := $(VENV)/bin
+# pyenv's shims run only the version that is chosen.
+CHOOSE := $(if $(PYTHON),PYENV_VERSION=$(PYTHON))
 export UV_PYTHON_DOWNLOADS ?= never
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
@@ -16,10 +21,10 @@ demo: $(DEMO)/stamp ## watch the sandbox send to Flask, Django and Starlette, an
 sandbox: $(DEMO)/stamp ## run Coffrify's sending side, with an example application attached
 	$(DEMO)/bin/coffrify-webhooks sandbox --with-example
 
-test: .venv/stamp ## run every test
+test: $(VENV)/stamp ## run every test; PYTHON=3.13 for another Python
 	$(BIN)/pytest -n 3 --dist worksteal
 
-check: .venv/stamp ## lint and type-check
+check: $(VENV)/stamp ## lint and type-check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -27,16 +32,16 @@ check: .venv/stamp ## lint and type-check
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes coffrify_webhooks --ignoreexternal | grep 'completeness score: 100%'
 	$(BIN)/coffrify-webhooks codegen --check
 
-format: .venv/stamp ## format, and mend what can be mended by itself
+format: $(VENV)/stamp ## format, and mend what can be mended by itself
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-chaos: .venv/stamp ## kill -9 workers, databases and brokers, and count what was promised
+chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what was promised
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5
 	$(BIN)/python -m tests.chaos.engine_chaos --events 2000 --kills 20
 	$(BIN)/python -m tests.chaos.engine_chaos --events 500 --kills 5 --lossy
 
-bench: .venv/stamp ## measure, side by side with the floor and the peers
+bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/codegen.py
 	$(BIN)/python benchmarks/stores.py
@@ -47,14 +52,14 @@ requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --extra demo --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -c requirements/dev.txt -o requirements/demo.txt
 
 clean: ## remove everything that make made
-	rm -rf .tools .venv $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis coffrify-demo.md coffrify-sandbox.db*
+	rm -rf .tools .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis coffrify-demo.md coffrify-sandbox.db*
 
 .tools/bin/uv:
 	python3 -m venv .tools
 	.tools/bin/pip install --quiet --disable-pip-version-check 'uv>=0.13,<1'
 
-.venv/stamp: requirements/dev.txt pyproject.toml | $(filter .tools/%,$(UV))
-	$(UV) venv --quiet --allow-existing .venv
+$(VENV)/stamp: requirements/dev.txt pyproject.toml | $(filter .tools/%,$(UV))
+	$(CHOOSE) $(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) $(VENV)
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $@
