@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Control"]
 
 _MOST_SHOWN = 100
+_LONGEST_REPLY = 1000
 _PATIENCE = TIMEOUT + 5
 
 
@@ -128,8 +129,15 @@ class Control:
         deliveries: list[dict[str, Any]] = []
         for delivery in self._deliveries(event):
             endpoint = database.endpoint(delivery.endpoint_id)
-            view = delivery_view(delivery, event, database.attempts(delivery.id))
-            deliveries.append({**view, "url": endpoint.url if endpoint else None})
+            attempts = database.attempts(delivery.id)
+            reply = attempts[-1].reply[:_LONGEST_REPLY] if attempts else b""
+            deliveries.append(
+                {
+                    **delivery_view(delivery, event, attempts),
+                    "url": endpoint.url if endpoint else None,
+                    "response_body": reply.decode("utf-8", "replace"),
+                }
+            )
         return {**event_view(event), "deliveries": deliveries}
 
 

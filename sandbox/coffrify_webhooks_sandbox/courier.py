@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from coffrify_webhooks.errors import WebhookError
 
+from .address import checked_url
 from .manners import manner_of
 from .records import Attempt, Delivery, Event
-from .sender import Answer, Request, checked_url
+from .sender import Answer, Request
 from .settling import begun, expired, settled
 from .signing import Encoding, new_secret, signed
 from .views import body_of, endpoint_view, written

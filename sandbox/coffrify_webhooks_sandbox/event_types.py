@@ -17,7 +17,7 @@ from .errors import SandboxError
 from .limits import TOO_DEEP, is_deep
 from .payload import random_data
 
-with needs("sandbox"):
+with needs("cli"):
     from jsonschema import Draft7Validator, Draft202012Validator
     from jsonschema.exceptions import (
         SchemaError,

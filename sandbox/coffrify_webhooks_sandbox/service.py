@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_codegen.shape import is_mapping
 
+from .address import allowed_hosts, checked_url
 from .api_key import checked_api_key
 from .clock import Clock, checked_skip, checked_speed
 from .courier import Courier, new_delivery
@@ -27,7 +28,7 @@ from .errors import SandboxError
 from .event_types import EventTypes
 from .manners import manner_of
 from .records import Delivery, Endpoint, Event
-from .sender import Sender, allowed_hosts, checked_url
+from .sender import Sender
 from .settling import tried_again
 from .signing import Encoding, checked_encoding, new_secret, readings
 from .views import body_of, with_fields, written

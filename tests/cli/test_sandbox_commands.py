@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def test_trigger(site: Site) -> None:
     assert ran.exit_code == 0, ran.output
     first, second = ran.stdout.splitlines()
     assert first.startswith("transfer.created ")
-    assert second.startswith(f"  {site.endpoint.url}: 200 in ")
+    assert second.startswith(f"  {site.endpoint.url}: 200 handled in ")
     assert second.endswith("(success)")
     [event] = site.handled
     assert (event.data.id, event.data.files[0].size) == ("tr_9", 5)  # type: ignore[attr-defined]
@@ -95,7 +96,9 @@ def test_trigger_one_endpoint(site: Site) -> None:
 
 def test_trigger_misbehaviour(site: Site) -> None:
     """A manner of misbehaving is shown to be refused; an unknown one names those there are."""
-    assert "400 in" in site.trigger("ping", "--misbehave", "forged").stdout
+    assert ": 400 rejected (signature_mismatch) in " in (
+        site.trigger("ping", "--misbehave", "forged").stdout
+    )
     ran = site.trigger("ping", "--misbehave", "rude")
     assert ran.exit_code == 2
     assert "duplicate, concurrent" in ran.stderr
@@ -226,9 +229,10 @@ def test_send(site: Site) -> None:
     """One delivery arrives signed, without any sandbox; the answer is shown."""
     ran = run("send", "transfer.created", "--to", site.endpoint.url, "--secret", SECRET)
     assert ran.exit_code == 0, ran.output
-    assert ran.stdout.startswith("200 in ")
-    assert '"outcome":"handled"' in ran.stdout.replace(" ", "")
-    assert len(site.handled) == 1
+    sent, answered = ran.stdout.splitlines()
+    [event] = site.handled
+    assert sent == f"transfer.created {event.id} to {site.endpoint.url}"  # type: ignore[attr-defined]
+    assert answered.startswith("200 handled in ")
 
 
 def test_send_with_the_secret_of_the_environment(site: Site) -> None:
@@ -237,21 +241,107 @@ def test_send_with_the_secret_of_the_environment(site: Site) -> None:
     assert ran.exit_code == 0
 
 
-def test_send_the_same_twice(site: Site) -> None:
-    """With an id of one's own, the second one is a duplicate."""
-    words = ("send", "ping", "--to", site.endpoint.url, "--secret", SECRET, "--id", "evt_same")
-    assert [run(*words).exit_code for _ in range(2)] == [0, 0]
+def sent_id(ran: Result) -> str:
+    return ran.stdout.split()[1]
+
+
+@pytest.mark.parametrize("event_id", ["evt_same", None])
+def test_send_with_the_same_id_sends_the_same_event(site: Site, event_id: str | None) -> None:
+    """With an id of one's own, or the one that was printed, the second one is a duplicate."""
+    words = ["send", "transfer.created", "--to", site.endpoint.url, "--secret", SECRET]
+    words += ["--data", "id=tr_1"]
+    first = run(*words, *(["--id", event_id] if event_id else []))
+    second = run(*words, "--id", sent_id(first))
+    outcomes = [ran.stdout.splitlines()[1].split(" in ")[0] for ran in (first, second)]
+    assert outcomes == ["200 handled", "200 duplicate"]
     assert len(site.handled) == 1
+
+
+def test_send_without_an_id_sends_another_event_each_time(site: Site) -> None:
+    """Its payload differs, and lies around now."""
+    words = ("send", "transfer.created", "--to", site.endpoint.url, "--secret", SECRET)
+    assert sent_id(run(*words)) != sent_id(run(*words))
+    one, other = (event.data for event in site.handled)  # type: ignore[attr-defined]
+    assert one.id != other.id
+    assert one.expires_at > datetime.now(UTC)
+
+
+def test_the_same_id_makes_the_same_payload_in_every_process() -> None:
+    """It follows from id, type and --data; each of the three changes it."""
+    to = ("--to", "http://127.0.0.1:9/", "--secret", SECRET, "--curl")
+
+    def body(event_type: str, *words: str) -> Any:
+        return json.loads(shlex.split(run("send", event_type, *to, *words).stdout)[-1])
+
+    found = [body(name, "--id", "evt_a") for name in ("transfer.created", "transfer.deleted")]
+    words = ["send", "transfer.created", *to, "--id", "evt_a"]
+    code = "from coffrify_webhooks.cli import main; main()"
+    ran = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, check=True)
+    assert json.loads(shlex.split(ran.stdout.decode())[-1]) == found[0]
+    assert body("transfer.created", "--id", "evt_b")["data"] != found[0]["data"]
+    assert found[1]["data"] != found[0]["data"]
+    changed = body("transfer.created", "--id", "evt_a", "--data", "id=tr_9")
+    assert changed["data"] == {**found[0]["data"], "id": "tr_9"}
+
+
+def test_send_needs_no_extra_beyond_the_commands_own(site: Site) -> None:
+    """Neither sending nor printing a curl command imports what the extra `sandbox` brings."""
+    words = ["ping", "--to", site.endpoint.url, "--secret", SECRET]
+    hidden = dict.fromkeys(["httpx2", "jinja2", "starlette", "uvicorn"])
+    code = (
+        f"import sys; sys.modules.update({hidden}); from coffrify_webhooks.cli import main; main()"
+    )
+    for more in ([], ["--curl"]):
+        command = [sys.executable, "-W", "error", "-c", code, "send", *words, *more]
+        ran = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+        assert (ran.returncode, ran.stderr) == (0, "")
+    assert len(site.handled) == 1
+
+
+def test_send_says_when_something_else_answered() -> None:
+    """A 2xx of another program is no success of a receiver of ours; its text steers no terminal."""
+
+    def app(_environ: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
+        start("200 OK", [])
+        return [b"welcome \x1b[31m"]
+
+    with serving(app) as port:
+        ran = run("send", "ping", "--to", f"http://127.0.0.1:{port}/", "--secret", SECRET)
+    answered, text = ran.stdout.splitlines()[1:]
+    assert answered.startswith("200, not in the form of this package's receivers, in ")
+    assert text == "welcome \ufffd[31m"
+
+
+def test_send_follows_no_redirect_and_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is signed goes to the address that was given, and nowhere else."""
+    for name in ("http_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    came: list[str] = []
+
+    def app(environ: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
+        came.append(environ["PATH_INFO"])
+        start("302 Found", [("Location", "/elsewhere")])
+        return []
+
+    with serving(app) as port:
+        ran = run("send", "ping", "--to", f"http://127.0.0.1:{port}/here", "--secret", SECRET)
+    assert (ran.exit_code, came) == (1, ["/here"])
+    assert "302" in ran.stdout
 
 
 def test_send_refused(site: Site) -> None:
     """A delivery that is not answered 2xx ends with 1, and its answer is shown."""
     ran = run("send", "ping", "--to", site.endpoint.url, "--secret", "whsec_" + "00" * 32)
     assert ran.exit_code == 1
-    assert ran.stdout.startswith("400 in ")
-    assert "signature_mismatch" in ran.stdout
+    sent, answered, message = ran.stdout.splitlines()
+    assert sent.endswith(f" to {site.endpoint.url}")
+    assert answered.startswith("400 rejected (signature_mismatch) in ")
+    assert "secret" in message
     ran = run("send", "ping", "--to", "http://127.0.0.1:9/", "--secret", SECRET)
-    assert (ran.exit_code, ran.stdout[:21]) == (1, "nobody listens there ")
+    assert ran.exit_code == 1
+    assert ran.stdout.splitlines()[1].startswith("no answer: nobody listens there (in ")
 
 
 def test_send_as_curl(site: Site, tmp_path: Path) -> None:
@@ -394,8 +484,8 @@ def test_sandbox_with_a_host_that_is_none() -> None:
     assert "'http://example.com' is no host to allow" in ran.stderr
 
 
-@pytest.mark.parametrize("module", ["httpx2", "jsonschema"])
-def test_sandbox_without_its_extra(module: str) -> None:
+@pytest.mark.parametrize(("module", "extra"), [("httpx2", "sandbox"), ("jsonschema", "cli")])
+def test_sandbox_without_its_extra(module: str, extra: str) -> None:
     """Without a package of the extra, the text says what to install."""
     hidden = f"import sys; sys.modules[{module!r}] = None"
     code = f"{hidden}; from coffrify_webhooks.cli import main; main()"
@@ -403,7 +493,7 @@ def test_sandbox_without_its_extra(module: str) -> None:
     ran = subprocess.run(words, check=False, capture_output=True, text=True, timeout=60)
     assert ran.returncode == 2
     assert ran.stderr == (
-        f'Error: {module} is not installed; run: pip install "coffrify-webhooks[sandbox]"\n'
+        f'Error: {module} is not installed; run: pip install "coffrify-webhooks[{extra}]"\n'
     )
 
 

@@ -68,10 +68,10 @@ def test_example(tmp_path: Path) -> None:
     """What is triggered is handled by it, in the next run too, and Ctrl-C ends both, in silence."""
     file = tmp_path / "sandbox.db"
     with running(file) as told:
-        assert f"{told['example']}: 200 in " in triggered(told)
+        assert f"{told['example']}: 200 handled in " in triggered(told)
         [first] = endpoints(told)
     with running(file) as told:
-        assert f"{told['example']}: 200 in " in triggered(told)
+        assert f"{told['example']}: 200 handled in " in triggered(told)
         [second] = endpoints(told)
         assert second["url"] == told["example"]
     assert first["id"] == second["id"]
@@ -81,7 +81,7 @@ def test_example_of_an_open_sandbox(tmp_path: Path) -> None:
     """Where others can reach the sandbox, what is printed to be tried has the key it needs."""
     with running(tmp_path / "sandbox.db", "--host", "0.0.0.0") as told:
         assert told["try"].endswith(f" --api-key {told['API key']}")
-        assert ": 200 in " in triggered(told)
+        assert ": 200 handled in " in triggered(told)
 
 
 @pytest.mark.parametrize("host", ["::", "[::1]"])
@@ -90,7 +90,7 @@ def test_example_of_another_address(host: str) -> None:
     key = "-k'$HOME \"&;`".replace(" ", "")
     with running(":memory:", "--host", host, "--api-key", key) as told:
         assert "--sandbox 'http://[::1]:" in told["try"]
-        assert ": 200 in " in triggered(told)
+        assert ": 200 handled in " in triggered(told)
         if host == "::":
             assert shlex.split(told["try"])[-2:] == ["--api-key", key]
 

@@ -14,14 +14,9 @@ from contextlib import suppress
 import pytest
 
 from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks_sandbox.address import allowed_hosts, checked_url
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.sender import (
-    Answer,
-    Request,
-    Sender,
-    allowed_hosts,
-    checked_url,
-)
+from coffrify_webhooks_sandbox.sender import Answer, Request, Sender
 
 Behaviour = Callable[[socket.socket], None]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

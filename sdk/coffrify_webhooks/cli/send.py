@@ -1,6 +1,5 @@
 """`coffrify-webhooks send`: one signed delivery, without a server."""
 
-import asyncio
 import shlex
 import time
 import uuid
@@ -13,11 +12,20 @@ import click
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.options import SECRET_VARIABLE
+from coffrify_webhooks_sandbox.address import checked_url
+from coffrify_webhooks_sandbox.errors import SandboxError
+from coffrify_webhooks_sandbox.signing import readings, signed
+from coffrify_webhooks_sandbox.views import body_of, with_fields, written
 
+from .answer import printable, read_answer
 from .failure import Unusable
 from .payload import payload
+from .post import post
 
 __all__ = ["send"]
+
+_ANY_TIME = 1_767_225_600.0
+"""2026-01-01: around when things happen in an event whose id says no time."""
 
 
 @click.command(short_help="Send one signed delivery, without a server.")
@@ -30,9 +38,14 @@ __all__ = ["send"]
     "--data",
     multiple=True,
     metavar="K=V",
-    help="A field of the payload, as files.0.name=a.pdf, or all of it as JSON. The rest is random.",
+    help="A field of the payload, as files.0.name=a.pdf, or the whole as JSON. The rest is random.",
 )
-@click.option("--id", "event_id", metavar="ID", help="The event's id; a new one unless given.")
+@click.option(
+    "--id",
+    "event_id",
+    metavar="ID",
+    help="The event's id, a new one by default. The same id sends the same event again.",
+)
 @click.option("--catalog", metavar="FILE", help="A catalog to use instead of the bundled one.")
 @click.option(
     "--secret-encoding",
@@ -53,12 +66,12 @@ def send(
     secret_encoding: str,
     curl: bool,
 ) -> None:
-    """Sign an event of a TYPE, and send it; exits 0 if it was answered 2xx, else 1."""
-    with needs("sandbox"):
-        from coffrify_webhooks_sandbox.errors import SandboxError  # noqa: PLC0415
-        from coffrify_webhooks_sandbox.sender import checked_url  # noqa: PLC0415
-        from coffrify_webhooks_sandbox.signing import readings, signed  # noqa: PLC0415
+    """Sign an event of a TYPE and send it, without a sandbox.
 
+    Prints the event's type and id, the URL, and what the receiver answered. Exits 0 if that was a
+    2xx, else 1. The payload follows from TYPE, --id and --data: sent again with the id that was
+    printed, it is the same event, and the receiver answers `duplicate`.
+    """
     first = (secret or "").partition(",")[0].strip()
     if not first:
         raise ConfigurationError(
@@ -70,51 +83,66 @@ def send(
     except ConfigurationError as error:
         raise Unusable(f"{error} (--secret-encoding {secret_encoding})") from None
     given = payload(data)
+    event_id = event_id or _new_id()
     try:
         checked_url(url, ("*",))
-        body = _body(event_type, event_id or str(uuid.uuid4()), catalog, given.data, given.fields)
+        body = _body(event_type, event_id, catalog, given.data, given.fields)
     except SandboxError as error:
         raise Unusable(str(error)) from None
     headers = {
         "Content-Type": "application/json",
-        **signed(body[1], [first], body[0], time.time(), encoding),
+        **signed(body, [first], event_id, time.time(), encoding),
     }
     if curl:
-        click.echo(_curl(url, headers, body[1]))
+        click.echo(_curl(url, headers, body))
         return
-    _send(url, headers, body[1])
+    click.echo(f"{event_type} {event_id} to {url}")
+    _send(url, headers, body)
+
+
+def _new_id() -> str:
+    """Return a UUID of version 7, which begins with the time."""
+    rest = uuid.uuid4().int & ((1 << 76) - 1)
+    return str(uuid.UUID(int=round(time.time() * 1000) << 80 | 7 << 76 | rest))
+
+
+def _time_of(event_id: str) -> float:
+    """Return the time in an id of ours, so that the same id always makes the same payload."""
+    try:
+        found = uuid.UUID(event_id)
+    except ValueError:
+        return _ANY_TIME
+    return (found.int >> 80) / 1000 if found.version == 7 else _ANY_TIME  # noqa: PLR2004
 
 
 def _body(
     event_type: str, event_id: str, catalog: str | None, data: Any, fields: Mapping[str, Any]
-) -> tuple[str, bytes]:
-    with needs("sandbox"):
+) -> bytes:
+    with needs("cli"):
         from coffrify_webhooks_sandbox.event_types import EventTypes  # noqa: PLC0415
-    from coffrify_webhooks_sandbox.views import body_of, with_fields, written  # noqa: PLC0415
 
     types = EventTypes(catalog)
     if data is None:
-        data = types.make(event_type, time.time(), Random())  # noqa: S311 - not a secret
+        random = Random(f"{event_type} {event_id}")  # noqa: S311 - not a secret
+        data = types.make(event_type, _time_of(event_id), random)
     data = with_fields(data, fields)
     types.check(event_type, data)
-    return event_id, written(body_of(event_id, event_type, data))
+    return written(body_of(event_id, event_type, data))
 
 
 def _send(url: str, headers: Mapping[str, str], body: bytes) -> None:
-    from coffrify_webhooks_sandbox.sender import Answer, Request, Sender  # noqa: PLC0415
-
-    async def sent() -> Answer:
-        sender = Sender()
-        try:
-            return await sender.send(Request(url, headers, body))
-        finally:
-            await sender.close()
-
-    answer = asyncio.run(sent())
-    click.echo(f"{answer.status or answer.error} in {answer.seconds * 1000:.0f} ms")
-    if answer.body:
-        click.echo(answer.body.decode("utf-8", "backslashreplace")[:2000])
-    if answer.status is None or not 200 <= answer.status < 300:  # noqa: PLR2004
+    response = post(url, headers, body)
+    took = f"in {response.seconds * 1000:.0f} ms"
+    if response.status is None:
+        click.echo(f"no answer: {response.error} ({took})")
+        raise SystemExit(1)
+    answer = read_answer(response.body)
+    told = f" {answer}" if answer else ", not in the form of this package's receivers,"
+    click.echo(f"{response.status}{told} {took}")
+    text = answer.message if answer else response.body.decode("utf-8", "backslashreplace")
+    if text:
+        click.echo(printable(text)[:2000])
+    if not 200 <= response.status < 300:  # noqa: PLR2004
         raise SystemExit(1)
 
 

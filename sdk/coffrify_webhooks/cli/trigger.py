@@ -12,6 +12,7 @@ import click
 
 from coffrify_webhooks_sandbox.api_key import checked_api_key
 
+from .answer import read_answer
 from .failure import Failed, Unusable
 from .payload import payload
 
@@ -106,7 +107,9 @@ def _told(delivery: dict[str, Any]) -> str:
     attempts = delivery["attempts"]
     took = f" in {attempts[-1]['duration_ms']} ms" if attempts else ""
     answer = delivery["response_status"] or delivery["error"] or "not tried yet"
-    return f"{delivery['url']}: {answer}{took} ({delivery['status']})"
+    reply = read_answer(delivery.get("response_body") or "")
+    outcome = f" {reply}" if reply else ""
+    return f"{delivery['url']}: {answer}{outcome}{took} ({delivery['status']})"
 
 
 def _checked(text: str) -> str:

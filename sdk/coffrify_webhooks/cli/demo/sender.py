@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks import errors
+from coffrify_webhooks.cli.answer import read_answer
 from coffrify_webhooks.url_path import DEFAULT_PATH
 from coffrify_webhooks_codegen.catalog import load
 
@@ -18,13 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MissingError", "Sender", "told", "wait_for", "write_catalog"]
 
-_OK = 200
 _PATIENCE = 20.0
-_TEXTS = {
-    error.code: error.outcome
-    for error in vars(errors).values()
-    if isinstance(error, type) and issubclass(error, errors.WebhookError)
-}
 
 
 class MissingError(Exception):
@@ -163,16 +158,14 @@ def told(attempt: "Attempt") -> str:
     """Tell what was answered, as `400 rejected (missing_signature)`."""
     if attempt.status is None:
         return attempt.error
-    try:
-        content = json.loads(attempt.reply)
-        if attempt.status == _OK:
-            return f"{attempt.status} {content['outcome']}"
-        code = content["error"]["code"]
-    except (ValueError, LookupError, TypeError):
+    answer = read_answer(attempt.reply)
+    if answer is None:
         return f"{attempt.status} without a readable reply"
+    if not answer.code:
+        return f"{attempt.status} {answer.outcome}"
     names = [name.lower() for name, _ in attempt.reply_headers]
     retry = ", Retry-After" if "retry-after" in names else ""
-    return f"{attempt.status} {_TEXTS.get(code, '?')} ({code}{retry})"
+    return f"{attempt.status} {answer.outcome} ({answer.code}{retry})"
 
 
 def wait_for(what: Callable[[], bool], patience: float = _PATIENCE) -> None:
