@@ -1,23 +1,28 @@
 """Runs every Python block of README.md and docs/*.md under pytest.
 
 The blocks of a document share one namespace, a temporary working directory, a secret in
-COFFRIFY_WEBHOOK_SECRET, a store in memory, and a default router without handlers. They run in
-their order also when pytest gives them to several processes, or runs only one of them.
+COFFRIFY_WEBHOOK_SECRET, and a default router without handlers. Nothing else is set: what a reader
+has by default is what runs. They run in their order also when pytest gives them to several
+processes, or runs only one of them. A document that leaves a store in its directory is run once
+more there, as by a reader who tries it again.
 
 A part of a block that begins with a comment such as `# shop/webhooks.py` is that file: it is
 written to the working directory and imported, and its names join the namespace. A `settings.py`
-becomes Django's settings before the next plain block.
+becomes Django's settings before the next plain block. The tests of a `test_*.py` or `tests.py` run
+twice.
 """
 
 import ast
 import os
 import re
 import sys
+import unittest
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir
 from importlib import import_module, invalidate_caches
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import ModuleType
 from typing import Any
 from unittest.mock import patch
 
@@ -28,7 +33,7 @@ from sybil.parsers.markdown import CodeBlockParser
 from coffrify_webhooks.router import default_router
 
 SECRET = "whsec_6f1d7c0e5a3b49288e61f0d2c4b7a9153e8f2d60a1c95b74"  # noqa: S105 - an example's
-VARIABLES = {"COFFRIFY_WEBHOOK_SECRET": SECRET, "COFFRIFY_WEBHOOKS_STORE": "memory:"}
+VARIABLES = {"COFFRIFY_WEBHOOK_SECRET": SECRET}
 
 _FILE = re.compile(r"^# ([\w/]+)\.py$", re.MULTILINE)
 _PAGE = "__page__"
@@ -37,19 +42,30 @@ _PAGE = "__page__"
 class Page:
     """One document while its blocks run: what it has changed is put back at its end."""
 
-    def __init__(self, namespace: dict[str, Any]) -> None:
+    def __init__(
+        self, namespace: dict[str, Any], home: "TemporaryDirectory[str] | None" = None
+    ) -> None:
         self.namespace = namespace
+        namespace.clear()
+        namespace.update({"__name__": "example", _PAGE: self})
         self.done: set[int] = set()
         self.settings: dict[str, Any] = {}
         self.urls = ""
         self.undo = ExitStack()
-        self.folder = Path(self.undo.enter_context(TemporaryDirectory())).resolve()
+        self.is_repeated = home is not None
+        self.home = home or TemporaryDirectory()
+        self.folder = Path(self.home.name).resolve()
         self.undo.callback(self._forget_modules)
         self.undo.enter_context(chdir(self.folder))
         self.undo.enter_context(patch.dict(os.environ, VARIABLES))
         self.undo.enter_context(patch.object(sys, "path", [str(self.folder), *sys.path]))
         self.undo.enter_context(patch.object(sys, "dont_write_bytecode", new=True))
         self.undo.enter_context(patch.multiple(default_router, _handlers={}, _matches={}))
+
+    def close(self) -> None:
+        """Put back what the document has changed, and remove its directory."""
+        self.undo.close()
+        self.home.cleanup()
 
     def run(self, example: Example) -> None:
         """Run a block, after all those before it that have not run in this process."""
@@ -59,6 +75,13 @@ class Page:
             if earlier.region.start not in self.done:
                 self.done.add(earlier.region.start)
                 self._run(earlier)
+        if not self.is_repeated and any(self.folder.rglob("*.db")):
+            self._repeat(example)
+
+    def _repeat(self, last: Example) -> None:
+        """Run the whole document once more, in the same folder and with nothing else left."""
+        self.undo.close()
+        Page(self.namespace, self.home).run(last)
 
     def _run(self, example: Example) -> None:
         first = example.line + example.parsed.line_offset
@@ -85,17 +108,23 @@ class Page:
         if file.rpartition("/")[2] == "urls":
             self.urls = name  # imported by Django, when its settings are there
             return
+        has_tests = file.rpartition("/")[2].startswith("test")
+        if has_tests and self.settings:
+            self._set_up_django()
         module = import_module(name)
         if file.rpartition("/")[2] == "settings":
             names = {key: _plain(each) for key, each in vars(module).items()}
             self.settings = {key: each for key, each in names.items() if key.isupper()}
             return
         self.namespace.update({k: v for k, v in vars(module).items() if not k.startswith("__")})
+        for _ in range(2 * has_tests):
+            _run_tests(module)
 
     def _set_up_django(self) -> None:
         """Let the page's settings apply; Django itself is set up only once per process."""
         import django  # noqa: PLC0415
         from django.conf import settings  # noqa: PLC0415
+        from django.core.management import call_command  # noqa: PLC0415
         from django.db import connections  # noqa: PLC0415
         from django.test import override_settings  # noqa: PLC0415
         from django.urls import clear_url_caches  # noqa: PLC0415
@@ -103,6 +132,7 @@ class Page:
         if not settings.configured:
             with patch.dict(os.environ, {"DJANGO_SETTINGS_MODULE": "tests.django_settings"}):
                 django.setup()
+            call_command("migrate", verbosity=0)
         from coffrify_webhooks_django.conf import current_endpoint  # noqa: PLC0415
 
         chosen: dict[str, Any] = {"COFFRIFY_WEBHOOKS": {}, "BASE_DIR": self.folder}
@@ -121,6 +151,14 @@ class Page:
         for name, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", None) or "").startswith(f"{self.folder}{os.sep}"):
                 del sys.modules[name]
+
+
+def _run_tests(module: ModuleType) -> None:
+    for name, test in vars(module).items():
+        if name.startswith("test_"):
+            test()
+    found = unittest.defaultTestLoader.loadTestsFromModule(module)
+    found.debug()  # raises what a test raises
 
 
 def _parts(text: str) -> Iterator[tuple[str | None, int, str]]:
@@ -152,12 +190,11 @@ def _run(example: Example) -> None:
 
 
 def _begin(namespace: dict[str, Any]) -> None:
-    namespace.clear()
-    namespace.update({"__name__": "example", _PAGE: Page(namespace)})
+    Page(namespace)
 
 
 def _end(namespace: dict[str, Any]) -> None:
-    namespace[_PAGE].undo.close()
+    namespace[_PAGE].close()
     namespace.clear()
 
 
