@@ -1,6 +1,7 @@
 """The pages hang together: each is in the navigation, and each link leads somewhere."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,20 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         linked = page.parent / file if file else page
         assert linked.exists(), target
         assert not fragment or fragment in anchors(linked), target
+
+
+def test_the_readme_has_no_link_that_the_package_index_would_break() -> None:
+    """Its links are absolute; a page of this repository is named by its path."""
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert [to for to in re.findall(r"\]\(([^)]+)\)", text) if not to.startswith("https://")] == []
+    named = re.findall(r"`((?:docs/)?[\w-]+\.md)`", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    unnamed = {f"docs/{page.name}" for page in PAGES} - set(named)
+    assert unnamed == {"docs/index.md"}, "each page can be found from there"
+
+
+def test_the_metadata_has_absolute_addresses() -> None:
+    """The package index shows them beside the README."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["urls"]
+    assert all(url.startswith("https://") for url in project["urls"].values())

@@ -1,0 +1,126 @@
+"""The pages as a reader uses them: their files in a folder, their commands, the defaults."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coffrify_webhooks.options import SECRET_VARIABLE
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([\w/]+\.py)\n")
+
+
+def blocks(page: Path, until: str = "") -> list[str]:
+    """Return a page's Python, up to the end of a section."""
+    text = page.read_text("utf-8")
+    if until:
+        before, section, rest = text.partition(f"\n## {until}\n")
+        assert section, f"{page.name} has no section {until}"
+        text = before + rest.partition("\n## ")[0]
+    return BLOCK.findall(text)
+
+
+def copy_files(page: Path, folder: Path, until: str) -> None:
+    """Write the files that a page shows."""
+    for block in blocks(page, until):
+        name = FILE.match(block)
+        assert name, "up to there, each block is a file"
+        file = folder / name[1]
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(block, "utf-8")
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run Python with what a reader has set: the secret, and nothing else of ours."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("COFFRIFY_")
+    }
+    # Of the plugins that are installed here, a reader has none.
+    environment |= {SECRET_VARIABLE: "try-it-out", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+
+
+@pytest.mark.parametrize("name", ["flask", "starlette", "fastapi"])
+def test_the_test_of_a_page_passes_each_time(name: str, tmp_path: Path) -> None:
+    """In one folder, where the store of the first run is still there in the second."""
+    copy_files(ROOT / "docs" / f"{name}.md", tmp_path, "Test it")
+    for _ in range(2):
+        ran = run(tmp_path, "-m", "pytest", "-q")
+        assert ran.returncode == 0, ran.stdout
+    assert list(tmp_path.rglob("coffrify-webhooks.db")), "the default store was used"
+
+
+def test_the_test_of_the_django_page_passes_each_time(tmp_path: Path) -> None:
+    """In a new project, with the page's settings where it says so."""
+    for command in (["startproject", "project", "."], ["startapp", "shop"]):
+        assert run(tmp_path, "-m", "django", *command).returncode == 0
+    made = (tmp_path / "project" / "settings.py").read_text("utf-8")
+    copy_files(ROOT / "docs" / "django.md", tmp_path, "Test it")
+    shown = (tmp_path / "project" / "settings.py").read_text("utf-8")
+    for name in ("INSTALLED_APPS", "MIDDLEWARE"):
+        shown = shown.replace("...,", f"*{name},", 1)
+    (tmp_path / "project" / "settings.py").write_text(f"{made}\n{shown}", "utf-8")
+    for command in ("test", "test"):
+        ran = run(tmp_path, "manage.py", command)
+        assert ran.returncode == 0, ran.stderr
+    assert "Ran 1 test" in ran.stderr
+
+
+def test_the_first_snippet_about_the_log_shows_something(tmp_path: Path) -> None:
+    """Run as a program, it writes just the lines that the page shows."""
+    page = ROOT / "docs" / "observing.md"
+    (tmp_path / "program.py").write_text(blocks(page)[0], "utf-8")
+    ran = run(tmp_path, "program.py")
+    assert ran.returncode == 0, ran.stderr
+    shown = re.findall(
+        r"^(?:INFO|WARNING):coffrify_webhooks:.*$", page.read_text("utf-8"), re.MULTILINE
+    )
+    assert len(shown) == len(ran.stderr.splitlines()) == 3
+    for line, written in zip(shown, ran.stderr.splitlines(), strict=True):
+        # The page's secret has another encoding, and its lines are cut.
+        assert written.startswith(line.partition(", read as")[0].removesuffix(" ..."))
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/index.md"])
+def test_every_first_handler_shows_that_it_ran(name: str) -> None:
+    """What a reader copies first prints something, whatever the server and its logging."""
+    handlers = [
+        node
+        for block in blocks(ROOT / name)
+        for node in ast.walk(ast.parse(block))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == "announce"
+    ]
+    assert handlers
+    for handler in handlers:
+        assert ast.unparse(handler.body[0]) == "print('new transfer:', event.data.id, flush=True)"
+
+
+@pytest.mark.parametrize("name", ["Flask", "Django", "Starlette", "FastAPI"])
+def test_readme_and_page_show_the_same_program(name: str) -> None:
+    """One form for each framework; of Django's settings the page shows the longer one."""
+    sections = re.split(r"^##+ ", (ROOT / "README.md").read_text("utf-8"), flags=re.MULTILINE)
+    [section] = [each for each in sections if each.startswith(f"{name}\n")]
+    page = (ROOT / "docs" / f"{name.lower()}.md").read_text("utf-8")
+    shown = [each for each in BLOCK.findall(section) if not each.startswith("# project/settings")]
+    assert shown
+    for source in shown:
+        assert source in page
+    for command in re.findall(
+        r"^(?:pip|export|coffrify-webhooks|flask|uvicorn) .*$", section, re.MULTILINE
+    ):
+        assert command in page, command

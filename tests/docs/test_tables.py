@@ -1,0 +1,140 @@
+"""What the pages' tables list is what the code has, and nothing else."""
+
+import ast
+import inspect
+import logging
+import re
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from coffrify_webhooks import Receiver, errors
+from coffrify_webhooks.observe import Kind, Notice, log
+from coffrify_webhooks.options import SECRET_VARIABLE
+from coffrify_webhooks.reply import Outcome
+from coffrify_webhooks.stores import STORE_VARIABLE
+from coffrify_webhooks.stores.record import Status
+from coffrify_webhooks_sandbox.manners import MANNERS
+
+ROOT = Path(__file__).parents[2]
+
+ERRORS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.WebhookError)
+]
+NEVER_IN_A_REPLY = {"error", "verification_failed", "not_replayable", "bad_message"}
+IN_A_REPLY = {
+    (kind.code, kind.outcome, str(kind.status))
+    for kind in ERRORS
+    if kind.code not in NEVER_IN_A_REPLY
+}
+
+
+def rows(page: str, heading: str) -> list[list[str]]:
+    """Return the cells of the table whose first line is `heading`."""
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    _, found, rest = text.partition(f"{heading}\n|---")
+    assert found, f"{page} has no table {heading}"
+    lines = rest.partition("\n\n")[0].splitlines()[1:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def codes(cells: list[str]) -> list[str]:
+    """Return what is written as code in some cells."""
+    return [code for cell in cells for code in re.findall(r"`([^`]+)`", cell)]
+
+
+def column(table: list[list[str]], number: int = 0) -> list[str]:
+    """Return what is written as code in a column, each once in its row."""
+    return codes([row[number] for row in table])
+
+
+def test_the_kinds_of_notice_are_all_listed() -> None:
+    """Each has a row, and its level is the one it has."""
+    table = rows("observing.md", "| `notice.kind` | When | Level |")
+    assert sorted(column(table)) == sorted(get_args(Kind))
+    for cells in table:
+        [kind] = codes(cells[:1])
+        level = logging.getLevelName(Notice(kind, "default", "text").level)  # type: ignore[arg-type]
+        assert cells[2].startswith(level), kind
+
+
+def test_the_fields_of_a_log_record_are_all_listed(caplog: pytest.LogCaptureFixture) -> None:
+    """A record has just those of the table."""
+    with caplog.at_level(logging.INFO, "coffrify_webhooks"):
+        log(Notice("executed", "default", "text"))
+    has = {name for name in vars(caplog.records[-1]) if name.startswith("webhook_")}
+    assert set(column(rows("observing.md", "| Field | Holds |"))) == has
+
+
+def test_the_codes_of_errors_are_all_listed() -> None:
+    """With the outcome and the status of each."""
+    table = rows("observing.md", "| Code | Outcome | Status | What happened |")
+    listed = [(*codes(cells[:2]), cells[2]) for cells in table]
+    assert sorted(listed) == sorted(IN_A_REPLY)
+    text = (ROOT / "docs" / "observing.md").read_text("utf-8")
+    assert "`not_replayable`" in text
+    assert "`bad_message`" in text
+
+
+def test_the_refusals_are_all_listed() -> None:
+    """Every error of verification has its likely cause."""
+    table = rows("signatures.md", "| `error.code` | Class | Likely cause |")
+    listed = {tuple(codes(cells[:2])) for cells in table}
+    kinds = [kind for kind in ERRORS if issubclass(kind, errors.VerificationError)]
+    assert listed == {
+        (kind.code, kind.__name__) for kind in kinds if kind is not errors.VerificationError
+    }
+
+
+def test_the_outcomes_are_all_listed() -> None:
+    """With every status that a reply of each can have."""
+    table = rows("guarantees.md", "| What happened | `reply.outcome` | Status |")
+    assert set(column(table, 1)) == set(get_args(Outcome))
+    listed = {(codes(cells[1:2])[0], cells[2]) for cells in table}
+    assert {each for each in listed if each[1] not in ("200", "")} == {
+        (outcome, status) for _, outcome, status in IN_A_REPLY
+    }
+
+
+def test_the_statuses_of_an_event_are_all_listed() -> None:
+    """As the commands show them."""
+    table = rows("operating.md", "| Status | What it means |")
+    assert sorted(column(table)) == sorted(get_args(Status))
+
+
+def test_the_settings_are_all_listed() -> None:
+    """Each option of a Receiver has a row, in its order, with its default."""
+    options = dict(inspect.signature(Receiver).parameters)
+    del options["unknown"]
+    table = rows("settings.md", "| Option | Default | What it is |")
+    assert sorted(column(table)) == sorted(options)
+    for cells in table:
+        [name] = codes(cells[:1])
+        default = options[name].default
+        if isinstance(default, (type(None), bool, int, float, str, tuple)) and name != "clock":
+            assert ast.literal_eval(codes(cells[1:2])[0]) == default, name
+
+
+def test_the_variables_are_all_listed() -> None:
+    """Those that a receiver reads."""
+    table = rows("settings.md", "| Variable | What it is |")
+    assert column(table) == [SECRET_VARIABLE, STORE_VARIABLE]
+
+
+def test_the_checks_of_django_are_all_listed() -> None:
+    """Each id that the code gives has a row."""
+    folder = ROOT / "integrations" / "coffrify_webhooks_django"
+    source = "".join(path.read_text("utf-8") for path in folder.rglob("*.py"))
+    ids = set(re.findall(r'"(coffrify_webhooks\.[EW]\d+)"', source))
+    assert sorted(column(rows("django.md", "| Id | Means |"))) == sorted(ids)
+
+
+def test_the_ways_to_misbehave_are_all_listed() -> None:
+    """As the sandbox knows them."""
+    table = rows(
+        "sandbox-reference.md", "| HOW | and what a receiver of this package makes of it |"
+    )
+    assert sorted(column(table)[: len(MANNERS)]) == sorted(MANNERS)
