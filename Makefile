@@ -32,7 +32,7 @@ check: $(VENV)/stamp ## lint and type-check
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes coffrify_webhooks --ignoreexternal | grep 'completeness score: 100%'
 	$(BIN)/coffrify-webhooks codegen --check
 
-format: $(VENV)/stamp ## format, and mend what can be mended by itself
+format: $(VENV)/stamp ## format, and fix what can be fixed automatically
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
