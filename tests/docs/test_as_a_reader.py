@@ -67,8 +67,8 @@ def test_the_test_of_a_page_passes_each_time(name: str, tmp_path: Path) -> None:
 
 def test_the_test_of_the_django_page_passes_each_time(tmp_path: Path) -> None:
     """In a new project, with the page's settings where it says so."""
-    for command in (["startproject", "project", "."], ["startapp", "shop"]):
-        assert run(tmp_path, "-m", "django", *command).returncode == 0
+    for words in (["startproject", "project", "."], ["startapp", "shop"]):
+        assert run(tmp_path, "-m", "django", *words).returncode == 0
     made = (tmp_path / "project" / "settings.py").read_text("utf-8")
     copy_files(ROOT / "docs" / "django.md", tmp_path, "Test it")
     shown = (tmp_path / "project" / "settings.py").read_text("utf-8")

@@ -13,6 +13,7 @@ _OUTCOMES = {
     for error in vars(errors).values()
     if isinstance(error, type) and issubclass(error, errors.WebhookError)
 }
+_OK = 200
 _NAME = re.compile(r"[a-z_]{1,40}", re.ASCII)
 
 
@@ -27,11 +28,11 @@ class Answer(NamedTuple):
         return f"{self.outcome} ({self.code})" if self.code else self.outcome
 
 
-def read_answer(body: bytes | str) -> Answer | None:
-    """Read a reply's body; None for what no receiver of this package writes."""
+def read_answer(status: int, body: bytes | str) -> Answer | None:
+    """Read a reply; None for what no receiver of this package answers."""
     try:
         content: Any = json.loads(body)
-        if "outcome" in content:
+        if status == _OK:
             return Answer(_name(content["outcome"]))
         code = _name(content["error"]["code"])
         return Answer(_OUTCOMES.get(code, "?"), code, str(content["error"]["message"]))

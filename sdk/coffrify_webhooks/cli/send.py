@@ -136,7 +136,7 @@ def _send(url: str, headers: Mapping[str, str], body: bytes) -> None:
     if response.status is None:
         click.echo(f"no answer: {response.error} ({took})")
         raise SystemExit(1)
-    answer = read_answer(response.body)
+    answer = read_answer(response.status, response.body)
     told = f" {answer}" if answer else ", not in the form of this package's receivers,"
     click.echo(f"{response.status}{told} {took}")
     text = answer.message if answer else response.body.decode("utf-8", "backslashreplace")

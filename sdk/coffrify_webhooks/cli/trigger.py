@@ -107,7 +107,7 @@ def _told(delivery: dict[str, Any]) -> str:
     attempts = delivery["attempts"]
     took = f" in {attempts[-1]['duration_ms']} ms" if attempts else ""
     answer = delivery["response_status"] or delivery["error"] or "not tried yet"
-    reply = read_answer(delivery.get("response_body") or "")
+    reply = read_answer(delivery["response_status"] or 0, delivery.get("response_body") or "")
     outcome = f" {reply}" if reply else ""
     return f"{delivery['url']}: {answer}{outcome}{took} ({delivery['status']})"
 

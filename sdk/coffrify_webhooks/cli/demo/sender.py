@@ -158,7 +158,7 @@ def told(attempt: "Attempt") -> str:
     """Tell what was answered, as `400 rejected (missing_signature)`."""
     if attempt.status is None:
         return attempt.error
-    answer = read_answer(attempt.reply)
+    answer = read_answer(attempt.status, attempt.reply)
     if answer is None:
         return f"{attempt.status} without a readable reply"
     if not answer.code:
