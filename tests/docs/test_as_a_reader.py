@@ -13,6 +13,7 @@ from coffrify_webhooks.options import SECRET_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LISTENS = re.compile(r"http://127\.0\.0\.1:\d+")
 FILE = re.compile(r"# ([\w/]+\.py)\n")
 
 
@@ -26,6 +27,13 @@ def blocks(page: Path, until: str = "") -> list[str]:
     return BLOCK.findall(text)
 
 
+def readme_section(name: str) -> str:
+    """Return the section about a framework."""
+    sections = re.split(r"^##+ ", (ROOT / "README.md").read_text("utf-8"), flags=re.MULTILINE)
+    [section] = [each for each in sections if each.startswith(f"{name}\n")]
+    return section
+
+
 def copy_files(page: Path, folder: Path, until: str) -> None:
     """Write the files that a page shows."""
     for block in blocks(page, until):
@@ -36,18 +44,24 @@ def copy_files(page: Path, folder: Path, until: str) -> None:
         file.write_text(block, "utf-8")
 
 
-def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run Python with what a reader has set: the secret, and nothing else of ours."""
+def readers_environment() -> dict[str, str]:
+    """Return what a reader has set: the secret, and nothing else of ours."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("COFFRIFY_")
     }
     # Of the plugins that are installed here, a reader has none.
     environment |= {SECRET_VARIABLE: "try-it-out", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
+    environment.pop("PYTHONUNBUFFERED", None)
+    return environment
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run Python as a reader would."""
     return subprocess.run(
         [sys.executable, *command],
         cwd=folder,
-        env=environment,
+        env=readers_environment(),
         check=False,
         capture_output=True,
         text=True,
@@ -110,11 +124,43 @@ def test_every_first_handler_shows_that_it_ran(name: str) -> None:
         assert ast.unparse(handler.body[0]) == "print('new transfer:', event.data.id, flush=True)"
 
 
+@pytest.mark.parametrize(
+    ("name", "server"),
+    [
+        ("Flask", "flask run --port 0"),
+        ("Flask", "gunicorn --workers 2 --bind 127.0.0.1:0 app:app"),
+        ("Starlette", "uvicorn --port 0 app:app"),
+        ("FastAPI", "uvicorn --port 0 app:app"),
+    ],
+)
+def test_the_first_event_that_is_sent_prints_a_line(name: str, server: str, tmp_path: Path) -> None:
+    """README's program, under a server as it is, with the command that README names."""
+    [source] = BLOCK.findall(readme_section(name))
+    (tmp_path / "app.py").write_text(source, "utf-8")
+    with subprocess.Popen(
+        [sys.executable, "-m", *server.split()],
+        cwd=tmp_path,
+        env=readers_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout
+        try:
+            url = next(found[0] for found in map(LISTENS.search, process.stdout) if found)
+            words = ("send", "transfer.created", "--to", f"{url}/webhooks/coffrify")
+            code = "from coffrify_webhooks.cli import main; main()"
+            sent = run(tmp_path, "-c", code, *words)
+            assert "200 handled in " in sent.stdout, sent.stdout + sent.stderr
+            assert any(line.startswith("new transfer: ") for line in process.stdout)
+        finally:
+            process.terminate()
+
+
 @pytest.mark.parametrize("name", ["Flask", "Django", "Starlette", "FastAPI"])
 def test_readme_and_page_show_the_same_program(name: str) -> None:
     """One form for each framework; of Django's settings the page shows the longer one."""
-    sections = re.split(r"^##+ ", (ROOT / "README.md").read_text("utf-8"), flags=re.MULTILINE)
-    [section] = [each for each in sections if each.startswith(f"{name}\n")]
+    section = readme_section(name)
     page = (ROOT / "docs" / f"{name.lower()}.md").read_text("utf-8")
     shown = [each for each in BLOCK.findall(section) if not each.startswith("# project/settings")]
     assert shown
