@@ -37,7 +37,7 @@ class Watch:
         self._tell: Callable[[Tell], object] = receiver.tell
         self._alarm: Alarm | None = None
         self._kept = self._over = False
-        self.patience = patience
+        self.patience: float | None = patience
         self.call: Call | None = None
 
     def begin(self, call: Call) -> None:
