@@ -4,7 +4,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.dispatch.site import PATIENCE, in_time, wait_until
+from tests.dispatch.site import PATIENCE, wait_until
+from tests.in_time import in_time
 
 __all__ = ["EngineSuite"]
 
@@ -104,13 +105,15 @@ class EngineSuite:
         server, site = own
         assert site.deliver("evt_1").status == 200
         server.pause()
-        with pytest.raises(self.away):
-            in_time(lambda: site.engine.dispatch({}), 5)
-        assert in_time(lambda: site.deliver("evt_2"), 5.5).status == 503
+        with pytest.raises(self.away), in_time(5):
+            site.engine.dispatch({})
+        with in_time(5.5):
+            assert site.deliver("evt_2").status == 503
         server.resume()
         assert site.deliver("evt_2").outcome == "queued"
         server.kill()
-        assert in_time(lambda: site.deliver("evt_3"), 5).status == 503
+        with in_time(5):
+            assert site.deliver("evt_3").status == 503
         server.restart()
         assert site.deliver("evt_3").outcome == "queued"
         with site.working():

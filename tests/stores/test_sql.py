@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy
+from tests.in_time import in_time
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
 from tests.servers.process import free_port
@@ -362,11 +363,10 @@ def test_killed_and_restarted(server: Any, caplog: pytest.LogCaptureFixture) -> 
     receiver = receiver_on(store)
     assert receiver.receive(*delivery(1)).outcome == "handled"
     server.kill()
-    began = time.monotonic()
-    reply = receiver.receive(*delivery(2))
+    with in_time(5):
+        reply = receiver.receive(*delivery(2))
     assert (reply.status, reply.outcome) == (503, "unavailable")
     assert "Retry-After" in reply.headers
-    assert time.monotonic() - began < 5
     server.restart()
     assert receiver.receive(*delivery(2)).outcome == "handled"
     assert receiver.receive(*delivery(1)).outcome == "duplicate"
@@ -398,13 +398,11 @@ async def test_accepts_and_never_answers(server: Any, driver: str, anyio_backend
         return (await receiver.receive_async(*delivery(number))).outcome
 
     server.pause()
-    began = time.monotonic()
     try:
-        assert await receive(2) == "unavailable"
-        took = time.monotonic() - began
+        with in_time(5):
+            assert await receive(2) == "unavailable"
     finally:
         server.resume()
-    assert took < 5
     assert await receive(2) in ("handled", "busy")  # the cut claim may have arrived after all
     assert await receive(4) == "handled"
     store.close()
@@ -578,21 +576,20 @@ def test_a_server_that_hangs_at_the_commit(server: Any) -> None:
     url = server.database("commit")
     run(url, "CREATE TABLE orders (event VARCHAR(64))")
     store = SQLStore(url)
-    began: list[float] = []
+    began = threading.Event()
 
     def handle(event: Any, connection: Any) -> None:
         connection.execute(sqlalchemy.text("INSERT INTO orders VALUES (:id)"), {"id": event.id})
-        if not began:
+        if not began.is_set():
             server.pause()
-            began.append(time.monotonic())
+            began.set()
 
     receiver = atomic(store, handle, lease=0.5)
     try:
-        assert receiver.receive(*delivery()).outcome == "unavailable"
-        took = time.monotonic() - began[0]
+        with in_time(5):
+            assert receiver.receive(*delivery()).outcome == "unavailable"
     finally:
         server.resume()
-    assert took < 5
     outcome = "busy"
     while outcome in ("busy", "unavailable"):
         outcome = receiver.receive(*delivery()).outcome
@@ -781,6 +778,10 @@ def test_fork(url: str) -> None:
     """Parent and child of a fork do not share a connection."""
     emptied(url).close()
     out = subprocess.run(
-        [sys.executable, "-c", FORK, url], capture_output=True, text=True, check=False
+        # Python 3.12 and later warn of any fork beside a thread; that is what is tried here.
+        [sys.executable, "-W", "ignore:This process", "-c", FORK, url],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (out.stdout, out.stderr) == ("ok\n", "")
