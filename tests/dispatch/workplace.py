@@ -60,11 +60,16 @@ class Workplace:
         path = self.folder / "log"
         return path.read_text() if path.exists() else ""
 
+    def error(self, name: str) -> str:
+        record = self.web.store.get(key_of("default", name))
+        assert record is not None
+        return record.error or ""
+
     def status(self, name: str) -> str | None:
         record = self.web.store.get(key_of("default", name))
         return record.status if record else None
 
-    def wait(self, what: Callable[[], Any], seconds: float = 40) -> None:
+    def wait(self, what: Callable[[], Any], seconds: float = 90) -> None:
         give_up = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < give_up, "\n".join([*self.journal(), self.log()])

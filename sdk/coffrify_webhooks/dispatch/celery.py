@@ -39,6 +39,7 @@ with needs("celery"):  # which has no types
     _celery: Any = import_module("celery")
     _bootsteps: Any = import_module("celery.bootsteps")
     _exceptions: Any = import_module("celery.exceptions")
+    _processes: Any = import_module("billiard.common")
 
 if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver
@@ -131,7 +132,8 @@ def _execute(task: Any, message: Any, due: float = 0.0) -> str | None:
         return _handled(task, name, message)
     except _exceptions.Reject:
         raise
-    except Exception as error:  # as a soft time limit that strikes between two steps
+    except BaseException as error:  # as a soft time limit that strikes between two steps
+        _leave_if_told(error)
         raise _exceptions.Reject(error, requeue=True) from error
 
 
@@ -152,18 +154,29 @@ def _handled(task: Any, name: str, message: Any) -> str | None:
         logger.error("an event from the engine is dropped: %s", error)
         return None
     except WebhookError as error:
+        _leave_if_told(error.__cause__)
         wait = error.retry_after
-    except (Exception, SystemExit) as error:  # whatever it was, the event stays
-        if isinstance(error, SystemExit) and _was_told_to_end(error):
-            raise  # not acknowledged, so that it comes back once we are gone
+    except BaseException as error:  # noqa: BLE001 - whatever it was, the event stays
+        _leave_if_told(error)
         logger.exception("an event from the engine could not be handled; it is tried again")
         wait = _AFTER_A_FAULT
     return _again(task, message, time.time() + wait)
 
 
-def _was_told_to_end(error: SystemExit) -> bool:
-    """Tell whether a signal to this process of the pool is behind it, not the handler itself."""
-    return isinstance(error.code, int) and error.code <= -_FIRST_SIGNAL
+def _leave_if_told(error: BaseException | None) -> None:
+    """Go on leaving if a signal to this process is behind it, not the handler itself.
+
+    The message is then not acknowledged, so that it comes back once we are gone.
+    """
+    if isinstance(error, (_exceptions.WorkerShutdown, _exceptions.WorkerTerminate)):
+        raise error
+    code = error.code if isinstance(error, SystemExit) else None
+    if isinstance(code, int) and code <= -_FIRST_SIGNAL:
+        raise SystemExit(code)
+    # It may have hit a handler that raised an error of its own while it was being left.
+    has_fired = getattr(_processes, "terminate_handler_fired", None)
+    if has_fired is not None and has_fired():
+        raise SystemExit(-_FIRST_SIGNAL)
 
 
 def _again(task: Any, message: Any, due: float) -> str:

@@ -10,16 +10,12 @@ import json
 import logging
 import math
 import os
-import sqlite3
 import threading
 import time
 import weakref
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from importlib.metadata import version
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from coffrify_webhooks.errors import (
@@ -34,14 +30,18 @@ from coffrify_webhooks.stores.deadline import deadline
 
 with needs("dbos"):
     import dbos as _dbos
-    from sqlalchemy import Connection, Engine, NullPool, create_engine, event
-    from sqlalchemy.engine import URL, make_url
-    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.exc import SQLAlchemyError
 
     from coffrify_webhooks.stores.connections import is_dead, is_our_mistake, kind, socket_of
 
+    from .dbos_database import TIMEOUT, engine_of, engine_options, lacks_milliseconds
+    from .dbos_lock import Lock
+    from .dbos_settings import checked_concurrency, checked_name, checked_url, refuse_other_versions
+
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+    from sqlalchemy import Connection
 
     from coffrify_webhooks.receiver import Receiver
 
@@ -50,14 +50,9 @@ if TYPE_CHECKING:
 __all__ = ["DBOSDispatcher"]
 
 _URL = "sqlite:///coffrify-webhooks-engine.db"
-_FORMS = '"sqlite:///path/to/engine.db" or "postgresql://user:password@host/database"'
-_OLDEST, _TOO_NEW = (3, 4), (4, 0)
 _VERSION = "1"
 """Pinned, since DBOS leaves work alone that another version of the application began."""
 _WORKFLOW = "coffrify_webhooks.execute"
-_CONNECT_TIMEOUT = 2
-_TIMEOUT = 4.0
-"""Seconds for one answer of the engine's database; less than a hand-over is given."""
 _POLLING = 0.1
 _CHECK = 5.0
 """Seconds between two looks at the worker's lock."""
@@ -68,8 +63,6 @@ _KEPT = timedelta(minutes=10)
 _BATCH = 500
 _FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _AFTER_A_FAULT = 60.0
-_LOCK_PATIENCE = 3.0
-"""Seconds in which a database notices that the worker before us was killed."""
 
 
 class DBOSDispatcher:
@@ -86,11 +79,11 @@ class DBOSDispatcher:
     def __init__(
         self, url: str = _URL, *, name: str = "coffrify-webhooks", concurrency: int = 8
     ) -> None:
-        _check_version()
-        self._url = _usable(url)
-        self._name = _checked_name(name)
-        self.concurrency: int = _checked_concurrency(concurrency)
-        self._engine = _engine(self._url)
+        refuse_other_versions()
+        self._url = checked_url(url)
+        self._name = checked_name(name)
+        self.concurrency: int = checked_concurrency(concurrency)
+        self._engine = engine_of(self._url)
         self._client = _dbos.DBOSClient(
             system_database_engine=self._engine,
             serializer=_dbos.DBOSPortableJSONSerializer(),
@@ -150,10 +143,11 @@ class DBOSDispatcher:
         queue = self._queue(receiver.name)
         runs = _Runs()
         self._prepare()
-        with _Lock(self._url, queue) as lock:
+        with Lock(self._url, queue) as lock:
             self._launch(receiver, queue, runs)
             try:
                 self._look_after(receiver, queue, lock, stop)
+                logger.info("the worker is stopping; handlers that run have %g s to finish", grace)
             finally:
                 _dbos.DBOS.destroy(
                     destroy_registry=True, workflow_completion_timeout_sec=math.ceil(grace)
@@ -185,10 +179,16 @@ class DBOSDispatcher:
             with self._session() as connection:  # fails soon, where the next line would not
                 connection.exec_driver_sql("SELECT 1")
             try:
-                _dbos.DBOS.migrate(self._url.render_as_string(hide_password=False))
+                self._migrate()
             except SQLAlchemyError as error:
                 raise DispatchError(f"DBOS could not make its tables ({kind(error)})") from error
             self._ready = True
+
+    def _migrate(self) -> None:
+        if lacks_milliseconds(self._url):  # not on connections that DBOS makes by itself
+            self._client._sys_db.run_migrations()  # noqa: SLF001
+        else:
+            _dbos.DBOS.migrate(self._url.render_as_string(hide_password=False))
 
     @contextmanager
     def _session(self) -> Generator[Connection]:
@@ -197,7 +197,7 @@ class DBOSDispatcher:
             with self._engine.connect() as connection:
                 while is_dead(socket_of(connection.connection)):  # the server was restarted
                     connection.invalidate()
-                with deadline(socket_of(connection.connection), _TIMEOUT), connection.begin():
+                with deadline(socket_of(connection.connection), TIMEOUT), connection.begin():
                     yield connection
         except SQLAlchemyError as error:
             raise DispatchError(f"DBOS did not take the event ({kind(error)})") from error
@@ -218,7 +218,7 @@ class DBOSDispatcher:
                 "executor_id": queue,  # what a worker left behind is found by its id
                 "application_version": _VERSION,
                 "serializer": _dbos.DBOSPortableJSONSerializer(),
-                "db_engine_kwargs": {"hide_parameters": True},  # payloads stay out of the log
+                "db_engine_kwargs": engine_options(self._url),
                 "log_level": "WARNING",
             }
         )
@@ -245,7 +245,7 @@ class DBOSDispatcher:
             return
         except WebhookError as error:
             wait = error.retry_after
-        except (Exception, SystemExit):  # noqa: BLE001 - whatever it was, the event stays
+        except BaseException:  # noqa: BLE001 - whatever it was, the event stays
             logger.exception("an event from the engine could not be handled; it is tried again")
             wait = _AFTER_A_FAULT
         else:
@@ -256,7 +256,7 @@ class DBOSDispatcher:
         _dbos.DBOS.enqueue_workflow_with_options(options, text, turn + 1)
 
     def _look_after(
-        self, receiver: Receiver, queue: str, lock: _Lock, stop: threading.Event
+        self, receiver: Receiver, queue: str, lock: Lock, stop: threading.Event
     ) -> None:
         # Not at once: what waits since the last worker stopped is not lost, and is run first.
         due = time.monotonic() + _CARE
@@ -313,175 +313,6 @@ class _Runs:
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self.going -= 1
-
-
-# --- one worker at a time ---------------------------------------------------------------------
-
-
-class _Lock:
-    """Held by a worker while it lives: a second one would begin what the first is working on.
-
-    The database gives it back when the process dies, however it dies.
-    """
-
-    def __init__(self, url: URL, queue: str) -> None:
-        digest = sha256(queue.encode())
-        self._queue = queue
-        self._url = url
-        self._key = int.from_bytes(digest.digest()[:8], "big", signed=True)
-        self._file = f"{url.database}-worker-{digest.hexdigest()[:8]}"
-        self._held: Connection | sqlite3.Connection | None = None
-
-    def __enter__(self) -> Self:
-        give_up = time.monotonic() + _LOCK_PATIENCE
-        while not self._take():
-            if time.monotonic() > give_up:
-                raise self._taken()
-            time.sleep(0.1)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._let_go()
-
-    def check(self) -> None:
-        """Take it again if the server has lost it; raise if another worker was quicker."""
-        if not isinstance(self._held, Connection):
-            if self._held is None and not self._take_if_there():
-                raise self._taken()
-            return
-        try:
-            with deadline(socket_of(self._held.connection), _TIMEOUT):
-                self._held.exec_driver_sql("SELECT 1")
-        except SQLAlchemyError:
-            self._let_go()
-
-    def _take_if_there(self) -> bool:
-        try:
-            return self._take()
-        except DispatchError:
-            return True  # a server that is away gives it to nobody else
-
-    def _taken(self) -> ConfigurationError:
-        return ConfigurationError(
-            f"another worker is running on {self._queue!r} of this engine; one handles "
-            "`concurrency` events at a time: give it more of them instead of a second worker"
-        )
-
-    def _take(self) -> bool:
-        sqlite = self._url.get_backend_name() == "sqlite"
-        return self._take_file() if sqlite else self._take_key()
-
-    def _take_file(self) -> bool:
-        # A transaction that is never ended: SQLite knows how to lock a file on every system.
-        file = sqlite3.connect(self._file, timeout=0, isolation_level=None, check_same_thread=False)
-        try:
-            file.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
-            file.close()
-            return False
-        self._held = file
-        return True
-
-    def _take_key(self) -> bool:
-        engine = create_engine(
-            self._url,
-            poolclass=NullPool,
-            isolation_level="AUTOCOMMIT",
-            connect_args={"connect_timeout": _CONNECT_TIMEOUT},
-        )
-        try:
-            connection = engine.connect()
-            # So that the server notices within half a minute when our whole machine is gone.
-            connection.exec_driver_sql("SET tcp_keepalives_idle = 10")
-            connection.exec_driver_sql("SET tcp_keepalives_interval = 5")
-            connection.exec_driver_sql("SET tcp_keepalives_count = 3")
-            held = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({self._key})")
-        except SQLAlchemyError as error:
-            raise DispatchError(
-                f"the database of the DBOS engine does not answer ({kind(error)})"
-            ) from error
-        if held.scalar():
-            self._held = connection
-            return True
-        connection.close()
-        return False
-
-    def _let_go(self) -> None:
-        held, self._held = self._held, None
-        if held is not None:
-            with suppress(SQLAlchemyError):
-                held.close()
-
-
-# --- what may be given ------------------------------------------------------------------------
-
-
-def _check_version() -> None:
-    found = version("dbos")
-    if not _OLDEST <= tuple(int(part) for part in found.split(".")[:2]) < _TOO_NEW:
-        raise ConfigurationError(
-            f'dbos {found} is not what this was tested with; run: pip install "dbos>=3.4,<4"'
-        )
-
-
-def _checked_name(name: Any) -> str:
-    plain = isinstance(name, str) and name.isascii() and name == name.lower()
-    if not plain or not name.replace("-", "").isalnum() or not 3 <= len(name) <= 60:  # noqa: PLR2004
-        raise ConfigurationError(
-            f"name={name!r}: give 3 to 60 lower-case letters, digits and dashes"
-        )
-    return str(name)
-
-
-def _checked_concurrency(concurrency: Any) -> int:
-    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
-        raise ConfigurationError(f"concurrency={concurrency!r}: give a number of events, from 1")
-    return concurrency
-
-
-def _usable(url: Any) -> URL:
-    try:
-        found = make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigurationError(
-            f"the URL of the DBOS engine cannot be read; give {_FORMS}"
-        ) from None
-    backend = found.drivername.partition("+")[0]
-    if backend == "sqlite" and found.drivername in ("sqlite", "sqlite+pysqlite"):
-        if found.database in (None, "", ":memory:"):
-            raise ConfigurationError(f"the DBOS engine needs a file or a server: {_FORMS}")
-        # Absolute, so that it stays the same file when the process changes its folder.
-        return found.set(drivername="sqlite", database=str(Path(str(found.database)).absolute()))
-    if backend in ("postgresql", "postgres"):
-        if not found.database:
-            raise ConfigurationError("the URL of the DBOS engine names no database; append /name")
-        query = {"connect_timeout": str(_CONNECT_TIMEOUT), **found.query}
-        return found.set(drivername="postgresql+psycopg", query=query)
-    raise ConfigurationError(f"DBOS does not know {backend!r}; give {_FORMS}")
-
-
-def _engine(url: URL) -> Engine:
-    sqlite = url.get_backend_name() == "sqlite"
-    engine = create_engine(
-        url,
-        hide_parameters=True,  # what an error of it shows goes to the log: never a payload
-        pool_size=5,
-        max_overflow=35,
-        pool_timeout=_CONNECT_TIMEOUT,
-        connect_args={"timeout": _TIMEOUT} if sqlite else {},
-    )
-    if sqlite:
-        event.listen(engine, "connect", _write_ahead)
-    return engine
-
-
-def _write_ahead(connection: Any, _record: object) -> None:
-    """Set what DBOS expects of a connection, and that a power cut loses nothing."""
-    connection.isolation_level = "IMMEDIATE"
-    with suppress(sqlite3.OperationalError):  # another process is setting it in this moment
-        connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
 
 
 _dispatchers: weakref.WeakSet[DBOSDispatcher] = weakref.WeakSet()

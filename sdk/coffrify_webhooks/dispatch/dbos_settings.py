@@ -1,0 +1,88 @@
+"""What a DBOSDispatcher may be given; everything else is refused with the remedy."""
+
+from __future__ import annotations
+
+import sqlite3
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.extras import needs
+
+with needs("dbos"):
+    from sqlalchemy.engine import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
+__all__ = [
+    "CONNECT_TIMEOUT",
+    "checked_concurrency",
+    "checked_name",
+    "checked_url",
+    "refuse_other_versions",
+]
+
+CONNECT_TIMEOUT = 2
+"""Seconds for a connection to the engine's database."""
+_FORMS = '"sqlite:///path/to/engine.db" or "postgresql://user:password@host/database"'
+_OLDEST, _TOO_NEW = (3, 4), (4, 0)
+_OLDEST_SQLITE = (3, 35)
+"""The first one with RETURNING and with DROP COLUMN, which DBOS uses."""
+
+
+def refuse_other_versions() -> None:
+    """Raise ConfigurationError for a DBOS that this was not tested with."""
+    found = version("dbos")
+    if not _OLDEST <= tuple(int(part) for part in found.split(".")[:2]) < _TOO_NEW:
+        raise ConfigurationError(
+            f'dbos {found} is not what this was tested with; run: pip install "dbos>=3.4,<4"'
+        )
+
+
+def checked_name(name: Any) -> str:
+    """Return a name that DBOS takes for an application."""
+    plain = isinstance(name, str) and name.isascii() and name == name.lower()
+    if not plain or not name.replace("-", "").isalnum() or not 3 <= len(name) <= 60:  # noqa: PLR2004
+        raise ConfigurationError(
+            f"name={name!r}: give 3 to 60 lower-case letters, digits and dashes"
+        )
+    return str(name)
+
+
+def checked_concurrency(concurrency: Any) -> int:
+    """Return how many events a worker handles at once."""
+    if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
+        raise ConfigurationError(f"concurrency={concurrency!r}: give a number of events, from 1")
+    return concurrency
+
+
+def checked_url(url: Any) -> URL:
+    """Return the URL of a database that DBOS can use, with the driver that it needs."""
+    try:
+        found = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(
+            f"the URL of the DBOS engine cannot be read; give {_FORMS}"
+        ) from None
+    backend = found.drivername.partition("+")[0]
+    if backend == "sqlite" and found.drivername in ("sqlite", "sqlite+pysqlite"):
+        if found.database in (None, "", ":memory:"):
+            raise ConfigurationError(f"the DBOS engine needs a file or a server: {_FORMS}")
+        _refuse_old_sqlite()
+        # Absolute, so that it stays the same file when the process changes its folder.
+        return found.set(drivername="sqlite", database=str(Path(str(found.database)).absolute()))
+    if backend in ("postgresql", "postgres"):
+        if not found.database:
+            raise ConfigurationError("the URL of the DBOS engine names no database; append /name")
+        query = {"connect_timeout": str(CONNECT_TIMEOUT), **found.query}
+        return found.set(drivername="postgresql+psycopg", query=query)
+    raise ConfigurationError(f"DBOS does not know {backend!r}; give {_FORMS}")
+
+
+def _refuse_old_sqlite() -> None:
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        raise ConfigurationError(
+            f"DBOS needs SQLite 3.35 or later, and this Python has {sqlite3.sqlite_version}; give "
+            'it a PostgreSQL, "dbos+postgresql://user:password@host/database", or run a Python '
+            "with a newer SQLite"
+        )
