@@ -38,7 +38,7 @@ format: $(VENV)/stamp ## format, and fix what can be fixed automatically
 
 chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what was promised
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5
-	$(BIN)/python -m tests.chaos.engine_chaos --events 2000 --kills 20
+	$(BIN)/python -m tests.chaos.engine_chaos --events 2000 --kills 20 --stops 5 --starved 5
 	$(BIN)/python -m tests.chaos.engine_chaos --events 500 --kills 5 --lossy
 
 bench: $(VENV)/stamp ## measure, side by side with the floor and the peers

@@ -7,6 +7,8 @@ what its own command is given, where it has one. With CHAOS_DEFAULTS it is set u
 import asyncio
 import os
 import random
+import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -24,9 +26,23 @@ LEASE = 3.0
 CARE = 2
 """Seconds between two sweeps; a minute in real life."""
 url = os.environ["CHAOS_BROKER"]
+starved = Path(os.environ["CHAOS_STARVED"])
 by_default = bool(os.environ.get("CHAOS_DEFAULTS"))
 journal = Journal(Path(os.environ["CHAOS_JOURNAL"]))
 router = Router()
+
+
+def _starve() -> None:
+    """Let no thread start while there is a file; a limit of the system's does not bind root."""
+    name = "_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread"
+    start = getattr(threading, name)
+
+    def unless_starved(*arguments: Any, **options: Any) -> Any:
+        if starved.exists():
+            raise RuntimeError("can't start new thread")
+        return start(*arguments, **options)
+
+    setattr(threading, name, unless_starved)
 
 
 def _dbos() -> tuple[Any, Dispatcher]:
@@ -157,5 +173,6 @@ def flask() -> Any:
     return app
 
 
+_starve()
 engine, _dispatcher = _MAKERS[os.environ["CHAOS_ENGINE"]]()
 receiver = _receiver(router) if os.environ.get("CHAOS_WORKER") else None

@@ -2,8 +2,10 @@
 
     python -m tests.chaos.engine_chaos --engine celery --events 2000 --kills 20
 
-Every event that was acknowledged is handled, and no two runs of a handler overlap. With --lossy
-the broker forgets all that it had, once: then events are late, and still none is lost.
+Every event that was acknowledged is handled, and no two runs of a handler overlap. With --stops
+workers are suspended for longer than a lease: only what such a worker was running may overlap. With
+--starved no process can start a thread for a moment. With --lossy the broker forgets all that it
+had, once: then events are late, and still none is lost.
 """
 
 import argparse
@@ -18,7 +20,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import Any, NamedTuple, Self
 
 import psycopg
@@ -28,7 +30,7 @@ from tests.servers.postgres import Postgres
 from tests.servers.process import Server, free_port, own_environment
 from tests.servers.valkey import Valkey
 
-__all__ = ["ENGINES", "LOSSY", "environment_of", "run", "worker_command"]
+__all__ = ["ENGINES", "LOSSY", "Plan", "environment_of", "run", "worker_command"]
 
 HANDLERS = ("one", "two")
 _APP = "tests.chaos.engine_app"
@@ -36,6 +38,10 @@ _ROOT = Path(__file__).parents[2]
 _PATIENCE = 120.0
 _BACKLOG = 50
 """So many events are acknowledged and not yet handled, at the most: kills meet work at any time."""
+_SUSPENDED = 5.0
+"""Seconds for which a worker is suspended; the application's lease is 3."""
+_STARVED = 1.0
+"""Seconds in which no thread can be started."""
 _AT_WORK = 6
 """After so many beginnings of handlers a worker is at work, and may be killed."""
 
@@ -68,7 +74,16 @@ ENGINES = {
 LOSSY = tuple(name for name, engine in ENGINES.items() if engine.server)
 
 
-def run(name: str, events: int, kills: int, *, lossy: bool = False) -> Outcome:
+class Plan(NamedTuple):
+    """What is done to the processes, and how often."""
+
+    kills: int
+    stops: int = 0
+    starved: int = 0
+    lossy: bool = False
+
+
+def run(name: str, events: int, plan: Plan) -> Outcome:
     """Deliver so many events, two of five twice, while processes are killed."""
     engine = ENGINES[name]
     with tempfile.TemporaryDirectory() as made, ExitStack() as stack:
@@ -76,25 +91,25 @@ def run(name: str, events: int, kills: int, *, lossy: bool = False) -> Outcome:
         server: Server | None = None
         url = f"sqlite:///{folder}/engine.db"
         if engine.server is Valkey:
-            options = ("--appendonly", "no") if lossy else ()
+            options = ("--appendonly", "no") if plan.lossy else ()
             server = valkey = stack.enter_context(Valkey(*options))
             url = valkey.url
         elif engine.server is Postgres:
             server = postgres = stack.enter_context(Postgres())
             url = postgres.database("engine")
-        environment = environment_of(folder, name, url, lost_after=4 if lossy else 15)
+        environment = environment_of(folder, name, url, lost_after=4 if plan.lossy else 15)
         if name == "procrastinate":
             command, *words, _ = worker_command(name)
             subprocess.run([command, *words, "schema", "--apply"], env=environment, check=True)
 
         def outage() -> None:
-            if engine.forget and lossy:
+            if engine.forget and plan.lossy:
                 with psycopg.connect(url) as connection:
                     connection.execute(engine.forget.encode())
             elif server:
                 _restart(server)
 
-        return _run(folder, environment, engine, outage if server else None, events, kills, lossy)
+        return _run(folder, environment, engine, outage if server else None, events, plan)
 
 
 def _restart(server: Server) -> None:
@@ -122,6 +137,7 @@ def environment_of(folder: Path, engine: str, url: str, lost_after: float = 15) 
         "CHAOS_STORE": f"sqlite:///{folder}/store.db",
         "CHAOS_JOURNAL": str(folder / "journal"),
         "CHAOS_LOST_AFTER": str(lost_after),
+        "CHAOS_STARVED": str(folder / "starved"),
         "COFFRIFY_WEBHOOK_SECRET": SECRET,
     }
 
@@ -138,8 +154,7 @@ def _run(  # noqa: PLR0917
     engine: Engine,
     outage: Callable[[], None] | None,
     events: int,
-    kills: int,
-    lossy: bool,  # noqa: FBT001
+    plan: Plan,
 ) -> Outcome:
     path = folder / "journal"
     Journal(path)
@@ -155,13 +170,13 @@ def _run(  # noqa: PLR0917
         _Group([work] * engine.copies, {**environment, "CHAOS_WORKER": "1"}, folder / "log") as at,
     ):
         _wait_for(port)
-        killer = _Killer(progress, web, at, outage)
-        killer.plan(events, kills, lossy=lossy)
+        killer = _Killer(progress, web, at, outage, folder / "starved")
+        killer.plan(events, plan)
         sender = _Twice(port, killer.tick, progress)
         sender.deliver(events)
         killer.finish()
         took = _handled(progress, sender.acknowledged)
-    outcome = _checked(read(path), sender.acknowledged)
+    outcome = _checked(read(path), sender.acknowledged, at.stopped)
     outcome.counts |= {
         "events sent": events,
         "deliveries made": sender.made,
@@ -170,12 +185,15 @@ def _run(  # noqa: PLR0917
         "worker groups killed": at.killed,
         "web groups killed": web.killed,
         "broker outages": killer.outages,
+        "workers suspended beyond their lease": killer.stops,
+        "times without new threads": killer.starved,
         "workers that ended by themselves": at.ended,
         "seconds from the last delivery to the last handler": round(took),
     }
-    if (at.killed, web.killed) != (kills, killer.webs):
+    done = Plan(at.killed, killer.stops, killer.starved, plan.lossy)
+    if (done, web.killed) != (plan, killer.webs):
         outcome.broken.append("not all was killed that should have been")
-    if lossy and not outcome.counts["dispatched again by a sweep"]:
+    if plan.lossy and not outcome.counts["dispatched again by a sweep"]:
         outcome.broken.append("nothing was lost, so that this proves nothing")
     if outcome.broken:
         print(at.tail(), web.tail(), sep="\n", file=sys.stderr)
@@ -244,6 +262,8 @@ class _Group:
         self._processes: list[subprocess.Popen[bytes]] = []
         self._supervisor = threading.Thread(target=self._supervise)
         self.killed = self.ended = 0
+        self.stopped: set[str] = set()
+        """The ids of all processes that were suspended."""
 
     def __enter__(self) -> Self:
         self._processes = [self._start(command) for command in self._commands]
@@ -260,6 +280,17 @@ class _Group:
             self.killed += 1
             self._kill()
             self._processes = [self._start(command) for command in self._commands]
+
+    def suspend_one(self, seconds: float) -> None:
+        with self._lock:
+            group = self._processes[0].pid
+            os.killpg(group, SIGSTOP)
+            self.stopped |= {
+                each.name for each in Path("/proc").iterdir() if _group_of(each.name) == group
+            }
+        time.sleep(seconds)
+        with suppress(ProcessLookupError):
+            os.killpg(group, SIGCONT)
 
     def tail(self, length: int = 6000) -> str:
         return self._log.read_text(errors="replace")[-length:]
@@ -289,24 +320,41 @@ class _Group:
                         self._processes[number] = self._start(self._commands[number])
 
 
+def _group_of(process: str) -> int | None:
+    try:
+        return os.getpgid(int(process))
+    except (ValueError, ProcessLookupError):
+        return None
+
+
 class _Killer:
     """Kills after so many acknowledgements, so that a run has the same shape on any machine."""
 
     def __init__(
-        self, progress: _Progress, web: _Group, worker: _Group, outage: Callable[[], None] | None
+        self,
+        progress: _Progress,
+        web: _Group,
+        worker: _Group,
+        outage: Callable[[], None] | None,
+        starved: Path,
     ) -> None:
         self._progress = progress
         self._web = web
         self._worker = worker
         self._outage = outage
+        self._no_threads = starved
         self._plan: dict[int, list[Callable[[], None]]] = defaultdict(list)
         self._lock = threading.Lock()
         self._work = ThreadPoolExecutor(1)
         self._jobs: list[Any] = []
-        self.webs = self.outages = 0
+        self.webs = self.outages = self.stops = self.starved = 0
 
-    def plan(self, events: int, kills: int, *, lossy: bool) -> None:
+    def plan(self, events: int, plan: Plan) -> None:
+        kills, lossy = plan.kills, plan.lossy
         self.webs = 0 if lossy else max(2, kills // 4)
+        for times, what in ((plan.stops, self._suspend), (plan.starved, self._starve)):
+            for number in range(times):
+                self._plan[(4 * number + 3) * events // (4 * times)].append(what)
         for number in range(kills):
             self._plan[(number + 1) * events // (kills + 1)].append(self._kill_worker)
         for number in range(self.webs):
@@ -336,11 +384,25 @@ class _Killer:
         self._work.shutdown()
 
     def _kill_worker(self) -> None:
+        self._wait_until_at_work()
+        self._worker.kill_again()
+
+    def _wait_until_at_work(self) -> None:
         before = self._progress.follow().begun
         give_up = time.monotonic() + 20
         while self._progress.follow().begun < before + _AT_WORK and time.monotonic() < give_up:
             time.sleep(0.01)
-        self._worker.kill_again()
+
+    def _suspend(self) -> None:
+        self._wait_until_at_work()
+        self._worker.suspend_one(_SUSPENDED)
+        self.stops += 1
+
+    def _starve(self) -> None:
+        self._no_threads.touch()
+        time.sleep(_STARVED)
+        self._no_threads.unlink()
+        self.starved += 1
 
     def _break(self) -> None:
         assert self._outage
@@ -363,8 +425,9 @@ def _handled(progress: _Progress, acknowledged: set[str]) -> float:
     return time.monotonic() - began
 
 
-def _checked(lines: list[Line], acknowledged: set[str]) -> Outcome:
+def _checked(lines: list[Line], acknowledged: set[str], stopped: set[str]) -> Outcome:
     outcome = Outcome()
+    late = 0
     ended: Counter[tuple[str, str]] = Counter()
     running: dict[tuple[str, str], set[str]] = defaultdict(set)
     beside: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(dict)
@@ -377,7 +440,11 @@ def _checked(lines: list[Line], acknowledged: set[str]) -> Outcome:
             running[key].discard(line.run)
             ended[key] += line.what == "end"
             # Whatever began before it and ends after it was running all the while.
-            if any(line.run in others for others in beside[key].values()):
+            others = {run for run, running_then in beside[key].items() if line.run in running_then}
+            # Whoever was suspended beyond the lease had lost it, which is told, and cannot settle.
+            if {run.partition("-")[0] for run in (line.run, *others)} & stopped:
+                late += bool(others)
+            elif others:
                 outcome.broken.append(f"{key} ran twice at once")
     for event in sorted(acknowledged):
         missing = [name for name in HANDLERS if not ended[event, name]]
@@ -390,6 +457,7 @@ def _checked(lines: list[Line], acknowledged: set[str]) -> Outcome:
     outcome.counts["handlers run to their end"] = sum(ended.values())
     outcome.counts["run again after their end"] = sum(count - 1 for count in ended.values())
     outcome.counts["dispatched again by a sweep"] = what["swept"]
+    outcome.counts["run beside a worker that was suspended"] = late
     return outcome
 
 
@@ -399,13 +467,16 @@ def main() -> int:
     parser.add_argument("--engine", choices=[*ENGINES, "all"], default="all")
     parser.add_argument("--events", type=int, default=200)
     parser.add_argument("--kills", type=int, default=3)
+    parser.add_argument("--stops", type=int, default=0)
+    parser.add_argument("--starved", type=int, default=0)
     parser.add_argument("--lossy", action="store_true", help="let the broker forget, once")
     options = parser.parse_args()
     broken = False
     names = LOSSY if options.lossy else tuple(ENGINES)
     for name in names if options.engine == "all" else [options.engine]:
         began = time.monotonic()
-        outcome = run(name, options.events, options.kills, lossy=options.lossy)
+        plan = Plan(options.kills, options.stops, options.starved, options.lossy)
+        outcome = run(name, options.events, plan)
         took = time.monotonic() - began
         print(f"{name}{', lossy' * options.lossy}, {took:.0f} s\n{outcome}\n", flush=True)
         broken = broken or bool(outcome.broken)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.chaos.engine_chaos import ENGINES, LOSSY, environment_of, run, worker_command
+from tests.chaos.engine_chaos import ENGINES, LOSSY, Plan, environment_of, run, worker_command
 from tests.servers.process import free_port
 
 _REFUSED = {
@@ -19,8 +19,11 @@ _REFUSED = {
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_nothing_is_lost(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """200 events, 80 of them twice, everything killed: each acknowledged event is handled."""
-    outcome = run(engine, events=200, kills=3)
+    """200 events, 80 of them twice, everything killed: each acknowledged event is handled.
+
+    With one worker suspended beyond its lease, and a moment in which no thread can be started.
+    """
+    outcome = run(engine, 200, Plan(kills=3, stops=1, starved=1))
     with capsys.disabled():
         sys.stdout.write(f"\n{engine}\n{outcome}\n")
     assert outcome.broken == []
@@ -30,7 +33,7 @@ def test_nothing_is_lost(engine: str, capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize("engine", LOSSY)
 def test_broker_forgets(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
     """What the broker itself has lost is late, and handled: a sweep dispatches it again."""
-    outcome = run(engine, events=80, kills=1, lossy=True)
+    outcome = run(engine, 80, Plan(kills=1, lossy=True))
     with capsys.disabled():
         sys.stdout.write(f"\n{engine}, lossy\n{outcome}\n")
     assert outcome.broken == []
