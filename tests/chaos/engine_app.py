@@ -55,9 +55,9 @@ def _dbos() -> tuple[Any, Dispatcher]:
 def _celery() -> tuple[Any, Dispatcher]:
     from celery import Celery
 
-    from coffrify_webhooks.dispatch import celery
+    from coffrify_webhooks.dispatch import celery, celery_worker
 
-    celery._CARE = CARE
+    celery_worker._CARE = CARE
     app = Celery("chaos", broker=url)
     if not by_default:
         app.conf.update(

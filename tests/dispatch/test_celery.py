@@ -28,7 +28,7 @@ from tests.servers.process import _children, free_port, own_environment
 from tests.servers.valkey import Valkey
 
 from coffrify_webhooks import Receiver, sign
-from coffrify_webhooks.dispatch import celery as module
+from coffrify_webhooks.dispatch import celery_broker
 from coffrify_webhooks.dispatch.celery import CeleryDispatcher
 from coffrify_webhooks.errors import ConfigurationError, DispatchError
 
@@ -49,7 +49,8 @@ from celery import Celery
 from handlers import router
 
 from coffrify_webhooks import Receiver
-from coffrify_webhooks.dispatch import celery as adapter
+from coffrify_webhooks.dispatch import celery_worker as adapter
+from coffrify_webhooks.dispatch.celery import CeleryDispatcher
 from coffrify_webhooks.errors import Busy
 from coffrify_webhooks.retries import Retries
 
@@ -61,7 +62,7 @@ def make(**options):
     return Receiver(
         {secret!r},
         store="sqlite:///store.db",
-        dispatcher=adapter.CeleryDispatcher(app),
+        dispatcher=CeleryDispatcher(app),
         router=router,
         **dict(lease={lease}, retries=Retries(attempts=3, first=0.2), **options),
     )
@@ -488,7 +489,7 @@ def test_dead_connection(site: Site) -> None:
     line = site.engine._task.line
     away = celery_app(f"redis://127.0.0.1:{free_port()}/0")
     CeleryDispatcher(away)
-    line._idle.append(module._Line(away)._producer())
+    line._idle.append(celery_broker.Line(away)._producer())
     assert site.deliver("evt_1").status == 200
     assert site.in_broker() == 1
 
@@ -504,7 +505,7 @@ def test_fork(site: Site) -> None:
     assert site.in_broker() == 3
     line = site.engine._task.line
     [before] = line._idle
-    module._after_fork()
+    celery_broker._after_fork()
     site.deliver("evt_3")
     assert line._idle != [before]
 
@@ -701,7 +702,7 @@ def test_configured_later(site: Site) -> None:
 
 
 IN_MEMORY = """
-engine = adapter.CeleryDispatcher(app)
+engine = CeleryDispatcher(app)
 Receiver("a secret", name="x", store="memory:", dispatcher=engine, router=router, lease=1)
 """
 
@@ -745,7 +746,7 @@ def test_soft_time_limit(site: Site) -> None:
 
 def test_worker_without_receiver(site: Site) -> None:
     """A worker that has imported the app but no Receiver says so when it starts."""
-    site.replace("\nreceiver = make()", "\nadapter.CeleryDispatcher(app)")
+    site.replace("\nreceiver = make()", "\nCeleryDispatcher(app)")
     site.start()
     site.wait(lambda: "this worker has no Receiver" in site.log())
 

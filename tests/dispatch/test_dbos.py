@@ -467,7 +467,7 @@ def test_old_sqlite_knows_milliseconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("python", "sqlite", "lacks"),
+    ("python", "version", "lacks"),
     [
         ((3, 11, 9), (3, 40, 1), False),
         ((3, 12, 0), (3, 40, 1), True),
@@ -476,11 +476,11 @@ def test_old_sqlite_knows_milliseconds() -> None:
     ],
 )
 def test_which_sqlite_lacks_milliseconds(
-    python: Any, sqlite: Any, *, lacks: bool, monkeypatch: pytest.MonkeyPatch
+    python: Any, version: Any, *, lacks: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """From Python 3.12 on DBOS asks for what SQLite has since 3.42; only then we step in."""
-    monkeypatch.setattr(dbos_database.sqlite3, "sqlite_version_info", sqlite)
-    monkeypatch.setattr(dbos_database.sys, "version_info", python)
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sys, "version_info", python)
     assert dbos_database.lacks_milliseconds(checked_url("sqlite:///engine.db")) is lacks
     assert not dbos_database.lacks_milliseconds(checked_url("postgresql://localhost/engine"))
 
