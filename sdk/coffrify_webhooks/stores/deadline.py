@@ -7,11 +7,11 @@ works for each of them; a closed socket ends its wait with an error.
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from os import close, dup
 from threading import Lock
 from typing import Any, cast
 
 from coffrify_webhooks.alarms import Alarm, Alarms
+from coffrify_webhooks.errors import StoreUnavailable
 
 __all__ = ["deadline", "descriptor"]
 
@@ -20,7 +20,11 @@ _alarms = Alarms("deadlines")
 
 @contextmanager
 def deadline(descriptor: int | None, seconds: float) -> Generator[None]:
-    """Shut the socket `descriptor` down unless the block ends within so many seconds."""
+    """Shut the socket `descriptor` down unless the block ends within so many seconds.
+
+    Raises StoreUnavailable, before the block, if no thread can be had that would do so. Then
+    nothing more is needed: no descriptor, no thread.
+    """
     if descriptor is None:
         yield
         return
@@ -33,13 +37,17 @@ def deadline(descriptor: int | None, seconds: float) -> Generator[None]:
                 _cut(descriptor)
 
     alarm = Alarm(cut)
-    _alarms.set(alarm, seconds)
     try:
+        try:
+            _alarms.set(alarm, seconds)
+        except RuntimeError as error:
+            raise StoreUnavailable("no thread can be started, so no call can be timed") from error
         yield
     finally:
+        over = True  # first of all: a signal may raise at any point
+        with lock:  # not while it is being cut
+            pass
         _alarms.clear(alarm)
-        with lock:
-            over = True
 
 
 def descriptor(connection: Any) -> int | None:
@@ -53,11 +61,10 @@ def descriptor(connection: Any) -> int | None:
 
 
 def _cut(descriptor: int) -> None:
-    copy = dup(descriptor)
-    try:
-        with suppress(OSError), socket.socket(fileno=copy) as connection:
-            copy = -1
-            connection.shutdown(socket.SHUT_RDWR)
-    finally:
-        if copy >= 0:
-            close(copy)
+    # Not on a copy of the descriptor: there may be none left.
+    with suppress(OSError):
+        borrowed = socket.socket(fileno=descriptor)
+        try:
+            borrowed.shutdown(socket.SHUT_RDWR)
+        finally:
+            borrowed.detach()
