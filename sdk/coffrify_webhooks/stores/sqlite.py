@@ -4,25 +4,38 @@ The embedded default. WAL journal; single autocommit statements, so that a reade
 a step and a killed process leaves nothing locked. With `synchronous=NORMAL` no commit is lost when
 a process is killed; a power cut may lose the last ones, and their events are then handled again.
 A network file system is no place for it.
+
+What is not yet in the file is in the one beside it, `-wal`, and by `-shm` the processes agree. If
+one of these is removed, the processes that have it open go on with what nobody else can see. They
+notice, save what they have into the file, and open it again; who starts meanwhile waits for them.
 """
 
 import atexit
 import os
 import sqlite3
+import sys
 import time
 import weakref
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Literal
 
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
+from coffrify_webhooks.observe import logger
 
 from .relational import Execute, RelationalStore
 from .schema import ensure
+from .statements import SCHEMA
+from .turn import Turn, one_turn
 
 __all__ = ["SQLiteStore"]
+
+_LOOK_EVERY = 0.1
+"""Seconds between two looks whether the files beside ours are still there."""
+_Files = tuple[tuple[int, int] | None, ...]
 
 
 class SQLiteStore(RelationalStore):
@@ -62,9 +75,11 @@ class SQLiteStore(RelationalStore):
             )
         self._timeout = timeout / 2  # a call may wait twice: for our own threads, and for others
         self._synchronous = synchronous
-        self._lock = Lock()
+        self._turns: SimpleQueue[Turn] = one_turn()
         self._connection: sqlite3.Connection | None = None
-        self._opened: tuple[int, int] | None = None
+        self._opened: _Files = (None,)
+        self._beside: _Files = ()
+        self._next_look = 0.0
         self._inherited: list[sqlite3.Connection] = []  # never closed: see _after_fork
         _stores.add(self)
         if self.path.exists():
@@ -80,8 +95,10 @@ class SQLiteStore(RelationalStore):
 
     def close(self) -> None:
         """See `Store.close`."""
-        with self._lock:
+        with suppress(Empty):
+            turn = self._turns.get(timeout=self._timeout)
             self._drop()
+            del turn
 
     def _look_inside(self) -> None:
         """Tell at once if the file is not for us; that it is busy will pass."""
@@ -98,47 +115,82 @@ class SQLiteStore(RelationalStore):
     def _session(self) -> "_Session":
         return _Session(self)
 
-    def _enter(self) -> Execute:
-        """Lend the connection to one thread at a time; each call takes microseconds."""
-        if not self._lock.acquire(timeout=self._timeout):
-            raise StoreUnavailable("the sqlite store is busy in another thread")
-        try:
-            if self._connection is not None and self._identity() != self._opened:
-                self._drop()
-            if self._connection is None:
-                self._connection = self._connect()
-                self._opened = self._identity()
-        except BaseException as error:
-            self._leave(error)
-            raise
+    def _open(self) -> Execute:
+        """Return how to execute on the connection; the turn is ours."""
+        is_saved = False
+        if self._connection is not None:
+            if self._identity(self._name) != self._opened:
+                self._abandon()
+            elif time.monotonic() >= self._next_look:
+                self._next_look = time.monotonic() + _LOOK_EVERY
+                now = self._files_beside()
+                if now != self._beside:
+                    is_saved = self._save(self._connection, now)
+        if self._connection is None:
+            self._connection = self._connect(is_saved=is_saved)
+            self._opened = self._identity(self._name)
+            self._beside = self._files_beside()
         return self._connection.execute
 
-    def _leave(self, error: BaseException | None) -> None:
-        try:
-            if isinstance(error, sqlite3.Error):
-                self._drop()  # a damaged file is opened afresh next time
-                raise StoreUnavailable(
-                    f"the sqlite store failed ({type(error).__name__})"
-                ) from error
-        finally:
-            self._lock.release()
+    def _identity(self, *names: str) -> _Files:
+        """Tell which files are there now: one that was deleted or replaced is not to be written."""
+        found: list[tuple[int, int] | None] = []
+        for name in names:
+            try:
+                seen = os.stat(name)  # noqa: PTH116 - for each call, and Path takes its time
+            except OSError:
+                found.append(None)
+            else:
+                found.append((seen.st_dev, seen.st_ino))
+        return tuple(found)
 
-    def _identity(self) -> tuple[int, int] | None:
-        """Tell which file is there now: one that was deleted or replaced is not to be written."""
-        try:
-            found = os.stat(self._name)  # noqa: PTH116 - for each call, and Path takes its time
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino
+    def _files_beside(self) -> _Files:
+        real = os.path.realpath(self._name)  # beside which sqlite keeps them
+        return self._identity(f"{real}-wal", f"{real}-shm")
+
+    def _save(self, connection: sqlite3.Connection, now: _Files) -> bool:
+        """Move what the removed files held into ours, unless others have begun new ones."""
+        begun = any(new not in (None, old) for new, old in zip(now, self._beside, strict=True))
+        saved = False
+        if not begun:
+            with suppress(sqlite3.Error):
+                checkpoint = connection.execute("PRAGMA wal_checkpoint(FULL)")
+                busy, frames, moved = checkpoint.fetchone()
+                saved = not busy and frames == moved
+        logger.error(
+            "%s-wal or -shm was removed while the file was in use: %s. Let no clean-up touch the "
+            "three files",
+            self._name,
+            "what it held was saved" if saved else "some events may be handled again",
+        )
+        if begun:
+            self._abandon()
+        else:
+            self._drop()
+        return saved
+
+    def _abandon(self) -> None:
+        """Close without a last write: the files of these names are others' now."""
+        if sys.version_info >= (3, 12) and self._connection is not None:
+            self._connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)  # noqa: FBT003
+        self._drop()
 
     def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, *, is_saved: bool) -> sqlite3.Connection:
         give_up = time.monotonic() + self._timeout
         while True:
+            if not is_saved and not self._may_begin():
+                if time.monotonic() > give_up:
+                    raise StoreUnavailable(
+                        "the sqlite store's -wal or -shm was removed while others have it open; "
+                        "they notice at their next delivery, or restart them"
+                    )
+                time.sleep(0.01)
+                continue
             database = sqlite3.connect(
                 self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
             )
@@ -154,45 +206,86 @@ class SQLiteStore(RelationalStore):
                 database.close()
                 raise
 
+    def _may_begin(self) -> bool:
+        """Tell whether we may make the files beside ours, where one of them is missing.
+
+        Not while others have our file open: they use files that were removed, or are just making
+        or removing them. In exclusive mode sqlite refuses to read then, and makes none itself.
+        """
+        if None not in self._files_beside() or not self.path.exists():
+            return True
+        try:
+            with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as probe:
+                probe.execute("PRAGMA locking_mode = EXCLUSIVE")
+                probe.execute("SELECT 1 FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            return error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED")
+        return True
+
     def _prepare(self, database: sqlite3.Connection) -> sqlite3.Connection:
         with _transaction(database):
             ensure(database.execute, self._sql, _refused, grants=_GRANTS)
         database.execute("PRAGMA journal_mode = WAL")
         database.execute(f"PRAGMA synchronous = {self._synchronous}")
+        database.execute(f"SELECT 1 FROM {SCHEMA}")  # now the files beside ours are there
         return database
 
-    def _before_fork(self) -> bool:
+    def _before_fork(self) -> "Turn | None":
         """Close the connection, and lend none until the fork is over.
 
         sqlite keeps its locks per process, and its books on them in memory: a child that inherits
         an open connection would believe to hold locks that it does not have.
         """
-        if not self._lock.acquire(timeout=self._timeout):
-            return False
+        try:
+            turn = self._turns.get(timeout=self._timeout)
+        except Empty:
+            return None
         self._drop()
-        return True
+        return turn
 
     def _after_fork(self) -> None:
         """Let go of a connection that was in use at the fork; closing it would harm the parent."""
         if self._connection is not None:
             self._inherited.append(self._connection)
             self._connection = None
-        self._lock = Lock()
+        self._turns = one_turn()
 
 
 class _Session:
     """Around one call: the connection is ours, and an error of sqlite's means unavailable."""
 
-    __slots__ = ("_store",)
+    __slots__ = ("_store", "_turn")
 
     def __init__(self, store: SQLiteStore) -> None:
         self._store = store
+        self._turn: Turn | None = None
 
     def __enter__(self) -> Execute:
-        return self._store._enter()  # noqa: SLF001
+        store = self._store
+        try:
+            self._turn = store._turns.get(timeout=store._timeout)  # noqa: SLF001
+            return store._open()  # noqa: SLF001
+        except Empty:
+            raise StoreUnavailable("the sqlite store is busy in another thread") from None
+        except BaseException as error:
+            self._leave(error)
+            raise
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        self._store._leave(error)  # noqa: SLF001
+        if error is None:
+            self._turn = None
+        else:
+            self._leave(error)
+
+    def _leave(self, error: BaseException) -> None:
+        """Drop the connection: a damaged file, or what a signal broke off, is opened afresh."""
+        try:
+            if self._turn is not None:
+                self._store._drop()  # noqa: SLF001
+        finally:
+            self._turn = None
+        if isinstance(error, sqlite3.Error):
+            raise StoreUnavailable(f"the sqlite store failed ({type(error).__name__})") from error
 
 
 @contextmanager
@@ -218,18 +311,16 @@ _GRANTS = "make the file writable, or name another in store="
 
 _stores: "weakref.WeakSet[SQLiteStore]" = weakref.WeakSet()
 _forking = Lock()
-_paused: list[SQLiteStore] = []
+_paused: list[Turn | None] = []
 
 
 def _before_fork() -> None:
     _forking.acquire()
-    _paused.extend(store for store in list(_stores) if store._before_fork())  # noqa: SLF001
+    _paused.extend(store._before_fork() for store in list(_stores))  # noqa: SLF001
 
 
 def _after_fork_in_parent() -> None:
-    for store in _paused:
-        store._lock.release()  # noqa: SLF001
-    _paused.clear()
+    _paused.clear()  # the turns go back
     _forking.release()
 
 
