@@ -7,20 +7,33 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connections,
+    transaction,
+)
 
 from coffrify_webhooks.errors import StoreUnavailable
+from coffrify_webhooks.stores.connections import is_out_of_service, unprepared
 from coffrify_webhooks.stores.deadline import deadline, descriptor
+
+from .connecting import connect, drop
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from contextlib import AbstractContextManager
 
     from coffrify_webhooks.stores.relational import Execute
 
-__all__ = ["TIMEOUT", "session"]
+__all__ = ["TIMEOUT", "ready", "session"]
 
 TIMEOUT = 3.0
 """Seconds that one answer of the server may take."""
+_ALTOGETHER = 4.0
+"""Seconds for all that is done in one session, whatever the settings say."""
 _AGAIN_WITHIN = 1.0
 """Seconds within which a statement is tried again on a new connection."""
 _STORES, _LEASES = "coffrify-webhooks-stores", "coffrify-webhooks-leases"
@@ -35,15 +48,19 @@ def session(using: str) -> Generator[Execute]:
     part of it: a savepoint, so that one that fails spoils nothing around it.
     """
     connection: Any = connections[using]
+    ends = time.monotonic() + _ALTOGETHER
     try:
         if connection.in_atomic_block:
-            with transaction.atomic(using):
+            with _timed(connection, ends), transaction.atomic(using):
                 yield _execute_in(connection)
         elif connection.connection is not None and not connection.autocommit:
-            yield _execute_in(connection)
+            with _timed(connection, ends):
+                yield _execute_in(connection)
         else:
-            yield _execute_on(connection)
+            yield _execute_on(connection, ends)
     except (DatabaseError, InterfaceError) as error:
+        if connection.in_atomic_block and is_out_of_service(error.__cause__):
+            drop(connection)  # the transaction is lost, and the next must not be
         raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
     finally:
         thread = threading.current_thread().name
@@ -53,51 +70,68 @@ def session(using: str) -> Generator[Execute]:
             connection.close_if_unusable_or_obsolete()
 
 
+@contextmanager
+def ready(using: str) -> Generator[Any]:
+    """Lend the connection of this thread, connected; the block has to be quick."""
+    connection: Any = connections[using]
+    ends = time.monotonic() + _ALTOGETHER
+    if not connection.in_atomic_block:
+        _revive(connection, ends)
+    with _timed(connection, ends):
+        yield connection
+
+
+def _timed(connection: Any, ends: float) -> AbstractContextManager[None]:
+    """Cut the connection unless the block ends in time."""
+    left = max(0.0, min(TIMEOUT, ends - time.monotonic()))
+    return deadline(descriptor(connection.connection), left)
+
+
 def _execute_in(connection: Any) -> Execute:
     def execute(statement: str, row: Mapping[str, Any]) -> Any:
         cursor = connection.cursor()
-        cursor.execute(statement, row)
+        with unprepared(connection.connection):
+            cursor.execute(statement, row)
         return cursor
 
     return execute
 
 
-def _execute_on(connection: Any) -> Execute:
-    """Execute outside any transaction, on a new connection if the old one turns out to be dead.
+def _execute_on(connection: Any, ends: float) -> Execute:
+    """Execute outside any transaction, on a new connection if the old one turns out to be useless.
 
-    Our statements can be tried again: none changes anything when it has done so before.
+    Any error of the connection or of the server drops it: it may have become read-only, as after a
+    failover. Our statements can be tried again: none changes anything when it has done so before.
     """
-    began = time.monotonic()
+    again_until = time.monotonic() + _AGAIN_WITHIN
     execute_in = _execute_in(connection)
 
     def attempt(statement: str, row: Mapping[str, Any]) -> Any:
-        _revive(connection)
-        with deadline(descriptor(connection.connection), TIMEOUT):
-            return execute_in(statement, row)
+        _revive(connection, ends)
+        try:
+            with _timed(connection, ends):
+                return execute_in(statement, row)
+        except BaseException:  # a signal too: its answer was not read
+            drop(connection)
+            raise
 
     def execute(statement: str, row: Mapping[str, Any]) -> Any:
         was_open = connection.connection is not None
         try:
             return attempt(statement, row)
-        except (OperationalError, InterfaceError):
-            late = time.monotonic() - began > _AGAIN_WITHIN
-            if late or not was_open or _is_alive(connection):
+        except (OperationalError, InterfaceError, InternalError):
+            if not was_open or time.monotonic() > again_until:
                 raise
-        connection.close()
         return attempt(statement, row)
 
     return execute
 
 
-def _revive(connection: Any) -> None:
+def _revive(connection: Any, ends: float) -> None:
     """Connect, anew if the connection is known to have failed, or fails its health check."""
-    with deadline(descriptor(connection.connection), TIMEOUT):
+    with _timed(connection, ends):
         if connection.errors_occurred:
             connection.close_if_unusable_or_obsolete()
         connection.close_if_health_check_failed()
-    connection.ensure_connection()
-
-
-def _is_alive(connection: Any) -> bool:
-    with deadline(descriptor(connection.connection), TIMEOUT):
-        return connection.connection is not None and connection.is_usable()
+    if connection.connection is None:
+        connect(connection, ends)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.db import (
     DEFAULT_DB_ALIAS,
+    DatabaseError,
     InterfaceError,
     OperationalError,
     connections,
@@ -16,12 +17,21 @@ from django.db import (
 from django.utils.connection import ConnectionDoesNotExist
 
 from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
+from coffrify_webhooks.observe import logger
 from coffrify_webhooks.stores import Claim
+from coffrify_webhooks.stores.connections import (
+    POOLED,
+    is_out_of_service,
+    is_pooled,
+    prepares,
+    unprepared,
+)
 from coffrify_webhooks.stores.deadline import deadline, descriptor
 from coffrify_webhooks.stores.relational import RelationalStore, refusal
 from coffrify_webhooks.stores.statements import EVENTS, SCHEMA, VERSION, Dialect
 
-from .session import TIMEOUT, session
+from .connecting import drop
+from .session import TIMEOUT, ready, session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -56,6 +66,7 @@ class DjangoStore(RelationalStore):
         super().__init__(_dialect(using), pyformat=True, clock=clock)
         self.using: str = using
         self._looked = False
+        self._was_ready = False
 
     def __repr__(self) -> str:
         return f"DjangoStore({self.using!r})"
@@ -99,7 +110,9 @@ class DjangoStore(RelationalStore):
         raised: BaseException | None = None
         row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
         try:
-            with ExitStack() as late, transaction.atomic(self.using):
+            with ExitStack() as late:
+                with ready(self.using):
+                    late.enter_context(transaction.atomic(self.using))
                 # On SQLite a transaction that has written is the lease itself: nobody else can
                 # write. One that has only read would fail as soon as it writes after another.
                 if first and key is not None:
@@ -118,15 +131,20 @@ class DjangoStore(RelationalStore):
                 if key is not None:
                     row = self._row(**row)
                     self._update(self._sql.renew if first else self._sql.finish, row)
-        except (OperationalError, InterfaceError) as error:
-            if error is raised:
+        except (DatabaseError, InterfaceError) as error:
+            failover = is_out_of_service(error.__cause__)
+            if failover:
+                drop(connections[self.using])
+            elif error is raised or not isinstance(error, (OperationalError, InterfaceError)):
                 raise  # the handler's own, not the store's
             raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
         return result
 
     def _update(self, statement: str, row: dict[str, Any]) -> None:
-        cursor = connections[self.using].cursor()
-        cursor.execute(statement, row)
+        connection = connections[self.using]
+        cursor = connection.cursor()
+        with unprepared(connection.connection):
+            cursor.execute(statement, row)
         if cursor.rowcount != 1:
             raise ClaimLost("the claim on this event ended while it was handled")
 
@@ -151,7 +169,8 @@ class DjangoStore(RelationalStore):
     def _look(self, execute: Execute) -> None:
         """Look whether the tables are there, and not of a later version: once, and after errors."""
         execute("SELECT 1", {})  # connects, anew if need be
-        tables = connections[self.using].introspection.table_names()
+        with ready(self.using) as connection:
+            tables = connection.introspection.table_names()
         if EVENTS not in tables:
             raise StoreUnavailable("the store's tables are missing; run: manage.py migrate")
         version = VERSION
@@ -162,7 +181,10 @@ class DjangoStore(RelationalStore):
                 "the store was made by a later version of coffrify-webhooks (its schema is "
                 f"{version}, this version knows {VERSION}); upgrade coffrify-webhooks"
             )
-        self._looked = True
+        raw = connection.connection
+        if not self._was_ready and prepares(raw) and is_pooled(raw, execute):
+            logger.warning(POOLED, "no prepare_threshold in the database's OPTIONS")
+        self._looked = self._was_ready = True
 
 
 def _dialect(using: str) -> Dialect:

@@ -1,16 +1,31 @@
-"""What SQLAlchemy leaves to us: whether a connection is dead, and what an error means."""
+"""What drivers leave to us: whether a connection is dead, and what an error means."""
 
 from __future__ import annotations
 
 import select
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from .deadline import descriptor
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
+
     from sqlalchemy.pool import PoolProxiedConnection
 
-__all__ = ["is_dead", "is_our_mistake", "kind", "socket_of"]
+    from .relational import Execute
+
+__all__ = [
+    "POOLED",
+    "is_dead",
+    "is_our_mistake",
+    "is_out_of_service",
+    "is_pooled",
+    "kind",
+    "prepares",
+    "socket_of",
+    "unprepared",
+]
 
 _ACCESS_DENIED = (1044, 1045, 1049, 1698)
 """MySQL's codes for a wrong user, password or database."""
@@ -22,6 +37,8 @@ _TURNED_AWAY = (
     "not permitted to log in",
 )
 """PostgreSQL's words for the same; a server that speaks another language is only away for us."""
+_OUT_OF_SERVICE = ("25006", "57P01", "57P02", "57P03", 1053, 1290, 1792, 1836, 1927)
+"""Read-only or shutting down: PostgreSQL's states, MySQL's and MariaDB's codes."""
 
 
 def socket_of(connection: PoolProxiedConnection) -> int | None:
@@ -36,6 +53,49 @@ def is_dead(socket: int | None) -> bool:
     waiting = select.poll()
     waiting.register(socket, select.POLLIN)
     return bool(waiting.poll(0))
+
+
+def is_out_of_service(error: BaseException | None) -> bool:
+    """Tell whether the server may not be written any more, as after a failover to another."""
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    arguments = getattr(error, "args", None) or (None,)
+    return (state or arguments[0]) in _OUT_OF_SERVICE
+
+
+def prepares(connection: Any) -> bool:
+    """Tell whether psycopg prepares statements on this connection, by itself."""
+    return getattr(connection, "prepare_threshold", None) is not None
+
+
+@contextmanager
+def unprepared(connection: Any) -> Generator[None]:
+    """Let psycopg prepare no statement meanwhile.
+
+    A pooler that gives a connection away after each transaction, such as PgBouncer, may run the one
+    that another client has prepared under the same name.
+    """
+    if not prepares(connection):
+        yield
+        return
+    threshold = connection.prepare_threshold
+    connection.prepare_threshold = None
+    try:
+        yield
+    finally:
+        connection.prepare_threshold = threshold
+
+
+def is_pooled(connection: Any, execute: Execute) -> bool:
+    """Tell whether a pooler is between psycopg and PostgreSQL: it gives process ids of its own."""
+    said = getattr(getattr(connection, "info", None), "backend_pid", None)
+    return said is not None and execute("SELECT pg_backend_pid()", {}).fetchone()[0] != said
+
+
+POOLED = (
+    "a pooler is between us and PostgreSQL, and psycopg prepares statements on the application's "
+    "connections. Unless the pooler tracks them (PgBouncer 1.21 with max_prepared_statements), one "
+    "client's statement may run as another's. Set %s. The store's own are never prepared"
+)
 
 
 def is_our_mistake(error: BaseException | None) -> bool:

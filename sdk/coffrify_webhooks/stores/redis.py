@@ -14,6 +14,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from hashlib import sha1
 from importlib import import_module
 from itertools import islice
@@ -272,7 +273,18 @@ class RedisStore:
             except self._no_script:  # a new or restarted server; this lets it know the script
                 return self._client.eval(script.text, len(keys), *keys, now, *words)
         except self._errors as error:
+            self._drop_connections()
             raise StoreUnavailable(f"the redis store failed ({_kind(error)})") from error
+
+    def _drop_connections(self) -> None:
+        """Connect anew for the next call: after a failover these are to a server that only reads.
+
+        The driver drops a connection that failed, not one on which the server refused.
+        """
+        pool = getattr(self._client, "connection_pool", None)  # a cluster's client does it itself
+        if pool is not None:
+            with suppress(Exception):
+                pool.disconnect(inuse_connections=False)
 
     def _prepare(self) -> None:
         """Mark the store as ours, or tell at once why it cannot be used."""

@@ -17,7 +17,17 @@ from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavail
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
-from .connections import is_dead, is_our_mistake, kind, socket_of
+from .connections import (
+    POOLED,
+    is_dead,
+    is_our_mistake,
+    is_out_of_service,
+    is_pooled,
+    kind,
+    prepares,
+    socket_of,
+    unprepared,
+)
 from .deadline import deadline
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
@@ -50,6 +60,7 @@ _DRIVERS = {
 _EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
 _CONNECT_TIMEOUT = 2
 _AUTOCOMMIT = "coffrify_webhooks_autocommit"
+_PREPARES = "coffrify_webhooks_prepares"
 _TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
 """The drivers that know the option connect_timeout."""
 
@@ -87,6 +98,9 @@ class SQLStore(RelationalStore):
         super().__init__(dialect, pyformat=pyformat, clock=clock)
         self._timeout = timeout
         self._ready = False
+        self._was_ready = False
+        if self._engine is not self._app:
+            event.listen(self._engine, "connect", _unprepare)
         _stores.add(self)
         try:
             with self._session():
@@ -124,6 +138,11 @@ class SQLStore(RelationalStore):
             with self._transactional().connect() as connection:
                 return self._worked(connection, key, token, lease, handler, work)
         except SQLAlchemyError as error:
+            if isinstance(error, DBAPIError) and is_out_of_service(error.orig):
+                (self._app or self._engine).dispose()
+                raise StoreUnavailable(
+                    f"the SQL store may not be written ({kind(error)})"
+                ) from error
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             if lost or isinstance(error, PoolTimeoutError):
                 raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
@@ -140,11 +159,14 @@ class SQLStore(RelationalStore):
         handler: str,
         work: Callable[[Any], T],
     ) -> T:
+        raw = cast("Any", connection.connection).dbapi_connection
+
         def update(statement: str) -> None:
             # Made anew each time: a lease counts from now, not from before the work.
             row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
-            if key is not None and connection.exec_driver_sql(statement, row).rowcount != 1:
-                raise ClaimLost("the claim on this event ended while it was handled")
+            with unprepared(raw):
+                if key is not None and connection.exec_driver_sql(statement, row).rowcount != 1:
+                    raise ClaimLost("the claim on this event ended while it was handled")
 
         with connection.begin() as transaction:
             if _commits_by_itself(connection):
@@ -183,12 +205,24 @@ class SQLStore(RelationalStore):
 
                 with deadline(socket_of(connection), self._timeout):
                     if not self._ready:
-                        refused = partial(self._is_refusal, connection)
-                        ensure(execute, self._sql, refused, grants=_GRANTS)
-                        self._ready = True
+                        self._prepare(execute, connection)
                     yield execute
-        except (SQLAlchemyError, self._driver_error) as error:
+        except (SQLAlchemyError, self._driver_error, OSError, MemoryError) as error:
             raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
+
+    def _prepare(self, execute: Execute, connection: PoolProxiedConnection) -> None:
+        """Make the tables, or look at them: at first, and after any error."""
+        try:
+            ensure(execute, self._sql, partial(self._is_refusal, connection), grants=_GRANTS)
+        except ConfigurationError as error:
+            if self._was_ready:  # a server that became read-only, as after a failover
+                raise StoreUnavailable(str(error)) from error
+            raise
+        if not self._was_ready and connection.info.get(_PREPARES) and not self._is_own:
+            raw: Any = connection.dbapi_connection
+            if is_pooled(raw, execute):
+                logger.warning(POOLED, 'connect_args={"prepare_threshold": None}')
+        self._ready = self._was_ready = True
 
     @contextmanager
     def _lent(self) -> Generator[PoolProxiedConnection]:
@@ -204,13 +238,26 @@ class SQLStore(RelationalStore):
                 self._engine.dialect.set_isolation_level(raw, "AUTOCOMMIT")
                 connection.info[_AUTOCOMMIT] = True
             yield connection
-        except self._driver_error as error:
-            if self._is_disconnect(error, connection):
-                connection.invalidate(error)
+        except BaseException as error:
+            self._drop(connection, pool, error)
             raise
         finally:
             self._give_back(connection)
             self._tidy(pool)
+
+    def _drop(self, connection: PoolProxiedConnection, pool: Pool, error: BaseException) -> None:
+        """Let go of a connection on which a call failed, and of those that were opened before it.
+
+        Whatever the error is: the server may have become read-only, the tables may be gone, or a
+        signal broke the call off before its answer was read.
+        """
+        self._ready = False
+        if self._engine is not self._app:
+            connection.invalidate()
+            if self._engine.pool is pool:
+                self._engine.dispose()
+        elif isinstance(error, self._driver_error) and self._is_disconnect(error, connection):
+            connection.invalidate(error)
 
     def _tidy(self, pool: Pool) -> None:
         """Close what came back after `close`, as from a renewal that was under way."""
@@ -294,6 +341,13 @@ def _write_ahead(connection: Any, _record: object) -> None:
     with suppress(sqlite3.OperationalError):  # another process is setting it in this moment
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _unprepare(connection: Any, record: Any) -> None:
+    """Let psycopg prepare none of our statements; see `unprepared`."""
+    if prepares(connection):
+        connection.prepare_threshold = None
+        record.info[_PREPARES] = True
 
 
 def _wait_for_answers(connection: Any, _record: object) -> None:
