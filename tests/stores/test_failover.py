@@ -135,15 +135,15 @@ def test_valkey_that_became_a_replica() -> None:
     """After a failover the next delivery reaches the new master, which knows what was handled."""
     with Valkey() as first, Valkey() as second, Switch(first.port) as switch:
         old, new = redis.Redis(port=first.port), redis.Redis(port=second.port)
-        new.replicaof("127.0.0.1", first.port)  # type: ignore[no-untyped-call]
+        new.replicaof("127.0.0.1", first.port)
         store = RedisStore(f"redis://127.0.0.1:{switch.port}/0")
         receiver = receiver_on(store, ignore)
         while not old.info("replication")["connected_slaves"]:  # type: ignore[index]
             continue
         assert outcomes(receiver, 1) == ["handled"]
         assert old.wait(1, 20_000) == 1
-        new.replicaof("NO", "ONE")  # type: ignore[no-untyped-call]
-        old.replicaof("127.0.0.1", second.port)  # type: ignore[no-untyped-call]
+        new.replicaof("NO", "ONE")
+        old.replicaof("127.0.0.1", second.port)
         switch.target = second.port
         assert outcomes(receiver, 2, 2, 1) == ["unavailable", "handled", "duplicate"]
         for each in (store, old, new):

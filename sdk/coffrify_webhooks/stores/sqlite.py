@@ -19,7 +19,6 @@ import weakref
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from threading import Lock
 from typing import Literal
 
@@ -29,7 +28,7 @@ from coffrify_webhooks.observe import logger
 from .relational import Execute, RelationalStore
 from .schema import ensure
 from .statements import SCHEMA
-from .turn import Turn, one_turn
+from .turn import Turn, make_turn
 
 __all__ = ["SQLiteStore"]
 
@@ -75,7 +74,7 @@ class SQLiteStore(RelationalStore):
             )
         self._timeout = timeout / 2  # a call may wait twice: for our own threads, and for others
         self._synchronous = synchronous
-        self._turns: SimpleQueue[Turn] = one_turn()
+        self._turn: Turn = make_turn(self._timeout)
         self._connection: sqlite3.Connection | None = None
         self._opened: _Files = (None,)
         self._beside: _Files = ()
@@ -95,10 +94,8 @@ class SQLiteStore(RelationalStore):
 
     def close(self) -> None:
         """See `Store.close`."""
-        with suppress(Empty):
-            turn = self._turns.get(timeout=self._timeout)
+        with suppress(StoreUnavailable), self._turn:
             self._drop()
-            del turn
 
     def _look_inside(self) -> None:
         """Tell at once if the file is not for us; that it is busy will pass."""
@@ -112,8 +109,19 @@ class SQLiteStore(RelationalStore):
                 ) from None
         self.close()
 
-    def _session(self) -> "_Session":
-        return _Session(self)
+    @contextmanager
+    def _session(self) -> Generator[Execute]:
+        """Lend the connection to one thread at a time; each call takes microseconds."""
+        with self._turn:
+            try:
+                yield self._open()
+            except BaseException as error:
+                self._drop()  # damaged, or broken off by a signal: opened afresh next time
+                if not isinstance(error, sqlite3.Error):
+                    raise
+                raise StoreUnavailable(
+                    f"the sqlite store failed ({type(error).__name__})"
+                ) from error
 
     def _open(self) -> Execute:
         """Return how to execute on the connection; the turn is ours."""
@@ -230,62 +238,23 @@ class SQLiteStore(RelationalStore):
         database.execute(f"SELECT 1 FROM {SCHEMA}")  # now the files beside ours are there
         return database
 
-    def _before_fork(self) -> "Turn | None":
+    def _before_fork(self) -> bool:
         """Close the connection, and lend none until the fork is over.
 
         sqlite keeps its locks per process, and its books on them in memory: a child that inherits
         an open connection would believe to hold locks that it does not have.
         """
-        try:
-            turn = self._turns.get(timeout=self._timeout)
-        except Empty:
-            return None
+        if not self._turn.take():
+            return False
         self._drop()
-        return turn
+        return True
 
     def _after_fork(self) -> None:
         """Let go of a connection that was in use at the fork; closing it would harm the parent."""
         if self._connection is not None:
             self._inherited.append(self._connection)
             self._connection = None
-        self._turns = one_turn()
-
-
-class _Session:
-    """Around one call: the connection is ours, and an error of sqlite's means unavailable."""
-
-    __slots__ = ("_store", "_turn")
-
-    def __init__(self, store: SQLiteStore) -> None:
-        self._store = store
-        self._turn: Turn | None = None
-
-    def __enter__(self) -> Execute:
-        store = self._store
-        try:
-            self._turn = store._turns.get(timeout=store._timeout)  # noqa: SLF001
-            return store._open()  # noqa: SLF001
-        except Empty:
-            raise StoreUnavailable("the sqlite store is busy in another thread") from None
-        except BaseException as error:
-            self._leave(error)
-            raise
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if error is None:
-            self._turn = None
-        else:
-            self._leave(error)
-
-    def _leave(self, error: BaseException) -> None:
-        """Drop the connection: a damaged file, or what a signal broke off, is opened afresh."""
-        try:
-            if self._turn is not None:
-                self._store._drop()  # noqa: SLF001
-        finally:
-            self._turn = None
-        if isinstance(error, sqlite3.Error):
-            raise StoreUnavailable(f"the sqlite store failed ({type(error).__name__})") from error
+        self._turn = make_turn(self._timeout)
 
 
 @contextmanager
@@ -311,16 +280,18 @@ _GRANTS = "make the file writable, or name another in store="
 
 _stores: "weakref.WeakSet[SQLiteStore]" = weakref.WeakSet()
 _forking = Lock()
-_paused: list[Turn | None] = []
+_paused: list[SQLiteStore] = []
 
 
 def _before_fork() -> None:
     _forking.acquire()
-    _paused.extend(store._before_fork() for store in list(_stores))  # noqa: SLF001
+    _paused.extend(store for store in list(_stores) if store._before_fork())  # noqa: SLF001
 
 
 def _after_fork_in_parent() -> None:
-    _paused.clear()  # the turns go back
+    for store in _paused:
+        store._turn.give_back()  # noqa: SLF001
+    _paused.clear()
     _forking.release()
 
 

@@ -1,30 +1,53 @@
-"""A lock that no signal can leave locked."""
+"""A lock that is waited for only so long, and that no signal can leave locked.
 
-import weakref
-from queue import SimpleQueue
+A signal's handler may raise (a soft time limit, Ctrl-C) between any two steps of Python code: after
+`acquire` and before the `try` behind it, or on the way into an `__exit__` written in Python.
+"""
 
-__all__ = ["Turn", "one_turn"]
+from threading import Lock
+from typing import Any
+
+from coffrify_webhooks.errors import StoreUnavailable
+
+__all__ = ["Turn", "make_turn"]
 
 
 class Turn:
-    """The right to use a store's connection; it goes back however its holder comes to an end.
+    """Entered by one thread at a time; raises StoreUnavailable after `timeout` seconds."""
 
-    A lock would stay locked if a signal raises between its `acquire` and a `try`. What is got from
-    a queue and held by nobody is freed at once, and `__del__` puts another in its place.
-    """
+    __slots__ = ("_lock", "_timeout")
 
-    __slots__ = ("_turns",)
+    def __init__(self, lock: Any, timeout: float) -> None:
+        self._lock = lock
+        self._timeout = timeout
 
-    def __init__(self, turns: "SimpleQueue[Turn]") -> None:
-        self._turns = weakref.ref(turns)
+    def __enter__(self) -> None:
+        # One call into C takes the lock and notes that it did: nothing can come in between.
+        taken: list[bool] = []
+        try:
+            taken.extend(map(self._lock.acquire, (True,), (self._timeout,)))
+            if taken[0]:
+                return
+        except BaseException:
+            if taken and taken[0]:
+                self._lock.release()
+            raise
+        raise StoreUnavailable("the sqlite store is busy in another thread")
 
-    def __del__(self) -> None:
-        turns = self._turns()
-        if turns is not None:
-            turns.put(Turn(turns))
+    def __exit__(self, *_: object) -> None:
+        raise NotImplementedError  # see make_turn
+
+    def take(self) -> bool:
+        """Take the lock until `give_back`; tell whether it could be had."""
+        return bool(self._lock.acquire(timeout=self._timeout))
+
+    def give_back(self) -> None:
+        """Give back what `take` took."""
+        self._lock.release()
 
 
-def one_turn() -> "SimpleQueue[Turn]":
-    turns: SimpleQueue[Turn] = SimpleQueue()
-    turns.put(Turn(turns))
-    return turns
+def make_turn(timeout: float) -> Turn:
+    """Return a Turn whose `__exit__` is the lock's own, so that leaving it runs no Python code."""
+    lock = Lock()
+    kind: type[Turn] = type("Turn", (Turn,), {"__slots__": (), "__exit__": lock.__exit__})
+    return kind(lock, timeout)
