@@ -138,7 +138,7 @@ def test_valkey_that_became_a_replica() -> None:
         new.replicaof("127.0.0.1", first.port)
         store = RedisStore(f"redis://127.0.0.1:{switch.port}/0")
         receiver = receiver_on(store, ignore)
-        while not old.info("replication")["connected_slaves"]:  # type: ignore[index]
+        while not old.info("replication")["connected_slaves"]:
             continue
         assert outcomes(receiver, 1) == ["handled"]
         assert old.wait(1, 20_000) == 1
