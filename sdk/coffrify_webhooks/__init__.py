@@ -33,7 +33,7 @@ if TYPE_CHECKING:
         VerificationError,
         WebhookError,
     )
-    from .event import Event, Issue, UnknownEvent
+    from .event import Event, Issue, Issues, UnknownEvent
     from .observe import Notice, Observer
     from .parsing import parse
     from .receiver import Receiver
@@ -57,6 +57,7 @@ __all__ = [
     "HandlerError",
     "IncompleteBody",
     "Issue",
+    "Issues",
     "MalformedSignature",
     "Message",
     "MessageError",
@@ -92,7 +93,7 @@ __all__ = [
 _HOMES = {
     "delivery": ("Delivery",),
     "dispatch": ("Dispatcher", "Message"),
-    "event": ("Event", "Issue", "UnknownEvent"),
+    "event": ("Event", "Issue", "Issues", "UnknownEvent"),
     "observe": ("Notice", "Observer"),
     "parsing": ("parse",),
     "receiver": ("Receiver",),

@@ -6,19 +6,22 @@ design: unknown fields are kept, and a payload that does not fit its class is sa
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 from uuid import UUID
 
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    GetCoreSchemaHandler,
     ModelWrapValidatorHandler,
     PrivateAttr,
     model_validator,
 )
+
+from .dumping import dump, dump_json
 
 if TYPE_CHECKING:
 
@@ -27,13 +30,21 @@ if TYPE_CHECKING:
 else:
 
     class _Quiet:
-        """Dumps without warnings, which would quote the payload; describes its fields."""
+        """Dumps whatever a payload holds, without warnings; describes its fields."""
 
         def model_dump(self, **options: Any) -> Any:
-            return super().model_dump(**{"warnings": False, **options})
+            options = {"warnings": False, **options}
+            try:
+                return super().model_dump(**options)
+            except ValueError:
+                return dump(self, options)
 
         def model_dump_json(self, **options: Any) -> Any:
-            return super().model_dump_json(**{"warnings": False, **options})
+            options = {"warnings": False, **options}
+            try:
+                return super().model_dump_json(**options)
+            except ValueError:
+                return dump_json(self, options)
 
         @classmethod
         def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
@@ -49,6 +60,7 @@ __all__ = [
     "Event",
     "EventModel",
     "Issue",
+    "Issues",
     "LooseModel",
     "Timestamp",
     "UnknownEvent",
@@ -119,8 +131,23 @@ class Issue(NamedTuple):
     path: str
     """Where, from the top of the body: `data.files.0.size`."""
     problem: str
-    """What is off, as pydantic's error type: `missing`, `string_type`, ..."""
+    """What is off, as pydantic's error type: `missing`, `string_type`, ...; or `not_checked`."""
 
+
+class Issues(tuple[Issue, ...]):
+    """Where a payload does not fit its event class: the first hundred places."""
+
+    more: int
+    """How many places beyond these do not fit, or were not checked because there are too many."""
+
+    def __new__(cls, issues: Iterable[Issue] = (), more: int = 0) -> Self:
+        """Make a tuple of `issues` that knows of `more`."""
+        made = super().__new__(cls, issues)
+        made.more = more
+        return made
+
+
+_NO_ISSUES = Issues()
 
 _CONFIG = ConfigDict(
     extra="allow",
@@ -134,10 +161,35 @@ _CONFIG = ConfigDict(
 )
 
 
+def _stop_at_first(schema: Any) -> Any:
+    """Let each list of a class stop at its first misfit: salvage finds the others, and counts."""
+    todo = [schema]
+    while todo:
+        found = todo.pop()
+        if isinstance(found, tuple):
+            found = found[0]  # an alternative with its label
+        if found["type"] == "list":
+            found["fail_fast"] = True
+        if found["type"] == "model" and found is not schema:
+            continue  # has done so itself
+        for key in ("schema", "items_schema", "values_schema"):
+            if key in found:
+                todo.append(found[key])
+        todo += found.get("choices", ())
+        if found["type"] == "model-fields":
+            todo += (field["schema"] for field in found["fields"].values())
+    return schema
+
+
 class EventModel(_Quiet, BaseModel, frozen=True):
     """The base of the objects inside an event; its repr shows no content."""
 
     model_config = _CONFIG
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Bound the errors that a payload can cause."""
+        return _stop_at_first(handler(source))
 
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Yield nothing: payloads do not belong in logs. Use `model_dump()` to look inside."""
@@ -172,8 +224,13 @@ class Event(_Quiet, BaseModel, frozen=True):
     data: Any
     """What happened; each event class narrows it."""
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Bound the errors that a payload can cause."""
+        return _stop_at_first(handler(source))
+
     _raw: bytes = PrivateAttr(default=b"")
-    _issues: tuple[Issue, ...] = PrivateAttr(default=())
+    _issues: Issues | None = PrivateAttr(default=None)
 
     @property
     def raw(self) -> bytes:
@@ -181,9 +238,12 @@ class Event(_Quiet, BaseModel, frozen=True):
         return self._raw
 
     @property
-    def issues(self) -> tuple[Issue, ...]:
-        """What in the payload does not fit this class; empty when all of it does."""
-        return self._issues
+    def issues(self) -> Issues:
+        """What in the payload does not fit this class; empty when all of it does.
+
+        The first hundred places; `issues.more` says how many there are beyond them.
+        """
+        return self._issues or _NO_ISSUES
 
     def _attach(self, name: str, value: object) -> None:
         """Set a private attribute; pydantic allows it, though type checkers see a frozen class."""

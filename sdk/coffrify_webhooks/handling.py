@@ -11,6 +11,7 @@ from .errors import ClaimLost, ConfigurationError, HandlerError, StoreUnavailabl
 from .event import Event, UnknownEvent
 from .identity import about, conflict_key
 from .stores import AtomicStore
+from .text import quoted
 
 if TYPE_CHECKING:
     from .delivery import Delivery
@@ -63,7 +64,7 @@ def _check(settings: Settings, handler: Handler) -> None:
 def _told(delivery: Delivery, event: Event, handler: Handler, error: BaseException) -> Tell:
     failed = HandlerError("a handler raised; the log has its traceback")
     failed.__cause__ = error
-    text = f"handler {handler.name} raised on {event.type!a} {event.id!a}"
+    text = f"handler {handler.name} raised on {quoted(event.type)} {quoted(event.id)}"
     return Tell("handler_failed", text, delivery, event, handler.name, error=failed)
 
 
@@ -96,9 +97,9 @@ def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[No
     on_home = "coffrify_webhooks" if home.startswith("coffrify_webhooks") else home
     yield Tell(
         "unhandled",
-        f"no handler wants {event.type!a}; one would be:\n\n"
+        f"no handler wants {quoted(event.type)}; one would be:\n\n"
         f"from {on_home} import on\nfrom {home} import {name}\n\n\n"
-        f"@on({event.type!a}{unknown})\n"
+        f"@on({quoted(event.type)}{unknown})\n"
         f"def handle(event: {name}) -> None: ...\n",
         delivery,
         event,

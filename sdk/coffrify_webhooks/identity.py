@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from .dispatch.message import facts
 from .parsing import parse
-from .stores.record import About, plain
+from .stores.record import About
+from .text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .errors import HandlerError
+from .text import plain
 
 if TYPE_CHECKING:
     from .delivery import Delivery
@@ -101,8 +102,8 @@ def log(notice: Notice) -> None:
         extra={
             "webhook_kind": notice.kind,
             "webhook_receiver": notice.receiver,
-            "webhook_event_id": event.id if event else None,
-            "webhook_event_type": event.type if event else None,
+            "webhook_event_id": plain(event.id) if event and isinstance(event.id, str) else None,
+            "webhook_event_type": plain(event.type) if event else None,
             "webhook_handler": notice.handler,
             "webhook_outcome": reply.outcome if reply else None,
             "webhook_code": error.code if error else None,

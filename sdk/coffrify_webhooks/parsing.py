@@ -2,11 +2,13 @@
 
 import json
 import re
+import sys
 from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from .bounds import bounds_of
 from .errors import PayloadError
 from .event import Event, UnknownEvent
 from .registry import Registry, bundled
@@ -45,6 +47,9 @@ def _raw(body: Any) -> bytes:
 
 
 def _fast(event_class: type[Event], body: bytes) -> Event | None:
+    """Let pydantic take the whole body, if what that may cost is bounded for this class."""
+    if not bounds_of(event_class).allow(body):
+        return None
     try:
         return event_class.model_validate_json(body)
     except ValidationError:
@@ -63,8 +68,8 @@ def _careful(body: bytes, registry: Registry, *, strict: bool) -> Event:
     event = salvage(event_class, document)
     if strict and event.issues:
         raise PayloadError(
-            f"the body does not fit {event_class.__name__} in {len(event.issues)} place(s); "
-            "parse(body).issues lists them"
+            f"the body does not fit {event_class.__name__} in "
+            f"{len(event.issues) + event.issues.more} place(s); parse(body).issues lists them"
         )
     return event
 
@@ -77,5 +82,11 @@ def _load(body: bytes) -> Any:
         pass
     try:
         return json.loads(body)
-    except (ValueError, RecursionError):
-        raise PayloadError("the body is not JSON, or nested too deep") from None
+    except RecursionError:
+        reason = "nested too deep"
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        reason = "not JSON"
+    except ValueError:  # as Python says it: converting it takes the square of its length
+        reason = f"JSON with an integer of more than {sys.get_int_max_str_digits()} digits"
+    # Out here, or the error's context would hold the body.
+    raise PayloadError(f"the body is {reason}")

@@ -28,6 +28,7 @@ from .handling import ask, bury, giving_back, kept, run
 from .identity import about, key_of, read, wanted_by
 from .reply import Outcome, Reply
 from .stores import Claim
+from .text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -100,7 +101,7 @@ def _report_on(
     if delivery.id is None:
         yield Tell(
             "no_dedup",
-            f"a {event.type!a} event came without an id, so a duplicate of it would run again",
+            f"a {quoted(event.type)} event came without an id, so a duplicate of it would run again",
             delivery,
             event,
         )
@@ -115,7 +116,8 @@ def _report_on(
     if event.issues and settings.first_time("issues", event.type):
         yield Tell(
             "issues",
-            f"a {event.type!a} event does not fit its class in {len(event.issues)} place(s); "
+            f"a {quoted(event.type)} event does not fit its class in "
+            f"{len(event.issues) + event.issues.more} place(s); "
             "event.issues lists them",
             delivery,
             event,
@@ -183,6 +185,6 @@ def _purge(settings: Settings) -> Steps[None]:
 
 
 def _summary(reply: Reply) -> str:
-    event = f"{reply.event.type!a} {reply.event.id!a}: " if reply.event else ""
+    event = f"{quoted(reply.event.type)} {quoted(reply.event.id)}: " if reply.event else ""
     reason = f" ({reply.error.code}: {reply.error})" if reply.error else ""
     return f"{event}{reply.outcome}, {reply.status}{reason}"

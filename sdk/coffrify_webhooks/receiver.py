@@ -24,7 +24,7 @@ from .reply import Outcome, Reply
 from .retries import RETRIES, Retries
 from .signature import SCHEMES, TOLERANCE, Verifier
 from .stores import Filter, Record, Store
-from .stores.record import plain
+from .text import plain, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -243,12 +243,12 @@ class Receiver:
                 raise
             except WebhookError as error:  # the others must not wait for this one
                 self.tell(
-                    Tell("swept", f"{record.id!a} cannot be dispatched: {error}", error=error)
+                    Tell("swept", f"{quoted(record.id)} cannot be dispatched: {error}", error=error)
                 )
                 continue
             swept += 1
-            text = f"{record.type!a} {record.id!a} was not handled in time; dispatched again"
-            self.tell(Tell("swept", text))
+            what = f"{quoted(record.type)} {quoted(record.id)}"
+            self.tell(Tell("swept", f"{what} was not handled in time; dispatched again"))
         return swept
 
     def _lost(self) -> Iterator[Record]:
@@ -284,6 +284,7 @@ class Receiver:
 
     def first_time(self, *what: object) -> bool:
         """Tell whether this was never asked before; for what is worth saying once."""
+        what = tuple(plain(each) if isinstance(each, str) else each for each in what)
         if what in self._said or len(self._said) >= _MOST_REMEMBERED:
             return False
         self._said.add(what)

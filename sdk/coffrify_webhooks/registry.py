@@ -1,9 +1,11 @@
 """Which class stands for which event type; each class is imported when first needed."""
 
+import logging
 from difflib import get_close_matches
 from importlib import import_module
 
 from .errors import ConfigurationError
+from .text import quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from .event import Event
 
 __all__ = ["Registry", "bundled"]
+
+logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 
 
 class Registry:
@@ -37,6 +41,7 @@ class Registry:
             **{name: (f"{package}.{module}", found) for name, (module, found) in own.items()},
         }
         self._classes: dict[str, type[Event]] = {}
+        self._broken: set[str] = set()
 
     def __contains__(self, event_type: str) -> bool:
         return event_type in self._events
@@ -48,12 +53,36 @@ class Registry:
         return len(self._events)
 
     def get(self, event_type: str) -> "type[Event] | None":
-        """Return the class of an event type, or None if the type is unknown."""
+        """Return the class of an event type, or None if the type is unknown.
+
+        Also None, with a warning in the log, for a class that cannot be built.
+        """
         found = self._classes.get(event_type)
-        if found is None and event_type in self._events:
-            module, name = self._events[event_type]
-            found = getattr(import_module(module), name)
-            self._classes[event_type] = found
+        if found is None and event_type in self._events and event_type not in self._broken:
+            found = self._build(event_type)
+        return found
+
+    def _build(self, event_type: str) -> "type[Event] | None":
+        """Import a class and complete it now: later it would fail at each delivery."""
+        from .bounds import bounds_of  # noqa: PLC0415 - it needs pydantic, which `on` does not
+
+        module, name = self._events[event_type]
+        try:
+            found: type[Event] = getattr(import_module(module), name)
+            found.model_rebuild()
+            bounds_of(found)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the event must not be lost
+            self._broken.add(event_type)
+            logger.warning(
+                "%s.%s, the class of %s events, cannot be built (%s), so each of them is an "
+                "UnknownEvent; make its schema simpler, or generate the package anew",
+                module,
+                name,
+                quoted(event_type),
+                type(error).__name__,
+            )
+            return None
+        self._classes[event_type] = found
         return found
 
     def families(self) -> list[str]:

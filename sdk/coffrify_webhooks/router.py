@@ -19,6 +19,8 @@ Selector: TypeAlias = "str | type[Event]"
 _UNKNOWN = "\0unknown"
 """Stands for every type that has no class: what `on(UnknownEvent)` selects."""
 _MOST_MATCHES = 10_000
+_LONGEST_TYPE = 255
+"""Characters; what is longer is no type that comes again."""
 """Types are few, but nothing else bounds the names that a sender may make up."""
 
 
@@ -143,7 +145,7 @@ class Router:
         found = matches.get(key)
         if found is None:
             found = tuple(h for h in self._handlers.values() if h.wants(key[0], known=key[1]))
-            if len(matches) < _MOST_MATCHES:
+            if len(matches) < _MOST_MATCHES and len(event.type) <= _LONGEST_TYPE:
                 matches[key] = found
         return (*self._beside.match(event), *found) if self._beside else found
 

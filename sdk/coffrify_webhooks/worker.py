@@ -22,6 +22,7 @@ from .errors import (
 from .handling import ask, bury, kept, run
 from .identity import about, key_of, read
 from .pipeline import hand_over
+from .text import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
     outcome, reason = yield from _to_the_end(settings.retries, work, key, claim)
     if outcome == "dead":
         yield _told_dead(delivery, event, claim, reason)
-    yield Tell("executed", f"{event.type!a} {event.id!a}: {outcome}", delivery, event)
+    yield Tell("executed", f"{quoted(event.type)} {quoted(event.id)}: {outcome}", delivery, event)
     return outcome
 
 
@@ -121,7 +122,9 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     outcome = yield from _replayed(work, record, key, claim)
     if over:
         yield from ask("forget", record.key)
-    yield Tell("executed", f"replay of {event.type!a} {event.id!a}: {outcome}", delivery, event)
+    yield Tell(
+        "executed", f"replay of {quoted(event.type)} {quoted(event.id)}: {outcome}", delivery, event
+    )
     return outcome
 
 
@@ -155,8 +158,8 @@ def _refuse_without_handlers(settings: Settings) -> None:
 def _not_loaded(event: Event, handlers: Sequence[str]) -> Steps[Outcome]:
     """Fail an event that handlers elsewhere want: as while a new release is rolled out."""
     error = NoHandlers(
-        f"this worker has not loaded {', '.join(handlers)}, which {event.type!a} is for; import "
-        "its module where the Receiver is made: Receiver(handlers=(...,))"
+        f"this worker has not loaded {', '.join(handlers)}, which {quoted(event.type)} is for; "
+        "import its module where the Receiver is made: Receiver(handlers=(...,))"
     )
     error.reason = f"not loaded: {', '.join(handlers)}"
     raise error
@@ -190,7 +193,8 @@ def _to_the_end(
 
 def _told_dead(delivery: Delivery, event: Event, claim: Claim, reason: str) -> Tell:
     text = (
-        f"{event.type!a} {event.id!a} is a dead letter after {claim.attempts} attempts ({reason}); "
+        f"{quoted(event.type)} {quoted(event.id)} is a dead letter after {claim.attempts} "
+        f"attempts ({reason}); "
         "`coffrify-webhooks events replay` brings it back"
     )
     return Tell("dead", text, delivery, event)
@@ -199,6 +203,6 @@ def _told_dead(delivery: Delivery, event: Event, claim: Claim, reason: str) -> T
 def _told_missing(delivery: Delivery, event: Event, missing: Sequence[str]) -> Tell:
     text = (
         f"this worker has not loaded {', '.join(missing)}, which the web process has for "
-        f"{event.type!a}; the other handlers run, and these do not"
+        f"{quoted(event.type)}; the other handlers run, and these do not"
     )
     return Tell("handlers_missing", text, delivery, event)

@@ -2,6 +2,8 @@
 
 from typing import Literal, NamedTuple, TypeAlias
 
+from coffrify_webhooks.text import plain
+
 __all__ = ["EVERYTHING", "About", "Filter", "Record", "Status", "plain"]
 
 Status: TypeAlias = Literal["claimed", "queued", "running", "done", "failed", "dead", "conflict"]
@@ -62,10 +64,3 @@ class Filter(NamedTuple):
 
 
 EVERYTHING = Filter()
-
-
-def plain(text: str, longest: int = 255) -> str:
-    """Return text that every database stores and every terminal can show; cut if it is long."""
-    safe = text.isascii() and text.isprintable()
-    shown = text if safe else text.encode("unicode_escape").decode("ascii")
-    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."

@@ -1,0 +1,24 @@
+"""Texts of strangers, made short and harmless where they are remembered or shown."""
+
+from __future__ import annotations
+
+__all__ = ["plain", "quoted"]
+
+_LONGEST = 255
+
+
+def plain(text: str, longest: int = _LONGEST) -> str:
+    """Return text that every database stores and every terminal can show; cut if it is long."""
+    cut = text[: longest + 1]  # what is escaped is no shorter
+    safe = cut.isascii() and cut.isprintable()
+    shown = cut if safe else cut.encode("unicode_escape", "surrogatepass").decode("ascii")
+    return shown if len(shown) <= longest else f"{shown[: longest - 3]}..."
+
+
+def quoted(value: object) -> str:
+    """Return an event's id or type as a log shows it: a literal, escaped and cut."""
+    if isinstance(value, str):
+        return ascii(value if len(value) <= _LONGEST else f"{value[: _LONGEST - 3]}...")
+    if value is None or isinstance(value, (int, float)):
+        return ascii(value)[:_LONGEST]
+    return type(value).__name__
