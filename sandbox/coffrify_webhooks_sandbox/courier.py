@@ -98,6 +98,7 @@ class Courier:
         self._changed = changed or _unheard
         self._news = asyncio.Event()
         self._quiet = asyncio.Event()
+        self._complained = ""
         self._sending: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
@@ -117,10 +118,14 @@ class Courier:
                         taken_up = True
                     fine = self._start_due()
                     seconds = self._left()
+                except sqlite3.Error as error:
+                    self._complain(error)
+                    fine, seconds = False, 0.0
                 except Exception:  # noqa: BLE001 - logged; nothing ends the courier
                     _log.exception("the sandbox cannot look for what is due; it will try again")
                     fine, seconds = False, 0.0
                 if fine:
+                    self._complained = ""
                     await self._wait(seconds)
                 else:
                     await asyncio.sleep(self._pause)
@@ -132,6 +137,13 @@ class Courier:
     async def quiet(self) -> None:
         """Return once nothing is being sent, and nothing is due."""
         await self._quiet.wait()
+
+    def _complain(self, error: sqlite3.Error) -> None:
+        """Say what is the matter with the file, once; it is tried again every second or so."""
+        why = self._database.why(error)
+        if why != self._complained:
+            self._complained = why
+            _log.error("%s; it will be tried again", why)
 
     def _take_up(self) -> None:
         """Count what a killed sandbox was sending as failed: it may have arrived, or not."""
@@ -149,13 +161,15 @@ class Courier:
         for delivery in self._database.due(now, room):
             try:
                 self._start(delivery, now)
-            except Exception as error:  # noqa: BLE001 - logged; nothing ends the courier
+            except sqlite3.Error as error:
+                self._complain(error)
+                fine = False
+                break  # the others would fare no better
+            except Exception:  # noqa: BLE001 - logged; nothing ends the courier
                 _log.exception(
                     "delivery %s could not be begun; it will be tried again", delivery.id
                 )
                 fine = False
-                if isinstance(error, sqlite3.Error):
-                    break  # the others would fare no better
         if not self._sending and self._clock.seconds_until(self._next_due()) > 0:
             self._quiet.set()
         return fine
@@ -209,7 +223,7 @@ class Courier:
         number = len(self._database.attempts(delivery.id)) + 1
         headers = () if isinstance(request, str) else tuple(request.headers.items())
         now, wall = self._clock.now(), self._wall()
-        attempt = Attempt(0, delivery.id, number, now, wall, headers, event.body)
+        attempt = Attempt(0, delivery.id, number, now, wall, headers)
         return self._database.begin(begun(delivery), attempt)
 
     async def _send(self, attempt: Attempt, request: Request | str) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Database", "Glance"]
 
 _VERSION = 1
+_DAMAGED = "it is damaged, as by a full disk; move it away, or delete it, and begin anew"
 _MOST_EVENTS = 10_000
 """Kept; of the older ones those that are over, and are no dead letters, are forgotten."""
 _PRUNE_EVERY = 1000
@@ -93,6 +94,7 @@ class Database:
         if name != ":memory:":
             _create(name)
         self._inserted = 0
+        self.name = name
         try:
             self._file = sqlite3.connect(
                 name, timeout=1, isolation_level=None, check_same_thread=False
@@ -101,6 +103,7 @@ class Database:
             with ExitStack() as undo:
                 undo.callback(self._file.close)
                 self._open()
+                self._read_once()
                 undo.pop_all()
         except sqlite3.Error as error:
             raise ConfigurationError(
@@ -115,10 +118,28 @@ class Database:
         [tables] = run("SELECT count(*) FROM sqlite_master").fetchone()
         if version != _VERSION and (version or tables):
             raise sqlite3.DatabaseError("it was made by something else")
+        if run("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            raise sqlite3.DatabaseError(_DAMAGED)
         run("PRAGMA journal_mode = WAL")
         run("PRAGMA synchronous = NORMAL")  # a killed process loses nothing by it
         if version != _VERSION:
             self._file.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
+
+    def _read_once(self) -> None:
+        """Read what a sandbox begins with: what is wrong with it is told now."""
+        for kind in _TABLES:
+            self._find(kind, "0")
+        self.endpoints()
+        self.unfinished()
+        try:
+            self.anchor()
+            self.latest()
+        except (ValueError, TypeError) as error:
+            raise sqlite3.DatabaseError(_DAMAGED) from error
+
+    def why(self, error: sqlite3.Error) -> str:
+        """Say in a sentence what is the matter with the file, and what helps."""
+        return f"the sandbox's file {self.name} cannot be used: {_why(self.name, error)}"
 
     def close(self) -> None:
         """Let go of the file."""
@@ -369,7 +390,12 @@ class Database:
         names = [field.name for field in fields(kind)]
         query = f"SELECT {', '.join(names)} FROM {_TABLES[kind]} WHERE {where}"
         with closing(self._file.execute(query, values)) as rows:
-            return [kind(**{name: _read(kind, name, row[name]) for name in names}) for row in rows]
+            try:
+                return [
+                    kind(**{name: _read(kind, name, row[name]) for name in names}) for row in rows
+                ]
+            except (ValueError, TypeError) as error:
+                raise sqlite3.DatabaseError(_DAMAGED) from error
 
     def _insert(self, record: Endpoint | Event | Delivery | Attempt) -> int:
         values = {name: _written(value) for name, value in asdict(record).items()}
@@ -406,6 +432,8 @@ def _why(name: str, error: sqlite3.Error) -> str:
             return "another sandbox is running on it"
         case sqlite3.SQLITE_NOTADB:
             return "it was made by something else"
+        case sqlite3.SQLITE_CORRUPT:
+            return _DAMAGED
         case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return "it cannot be written"
         case _:

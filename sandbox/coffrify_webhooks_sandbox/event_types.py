@@ -6,26 +6,22 @@ from contextlib import suppress
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError, CatalogEvent, load
 from coffrify_webhooks_codegen.shape import is_mapping
 
+from .checking import Steps, TooMuchError, bounded, first_error
 from .errors import SandboxError
 from .limits import TOO_DEEP, is_deep
 from .payload import random_data
 
 with needs("cli"):
     from jsonschema import Draft7Validator, Draft202012Validator
-    from jsonschema.exceptions import (
-        SchemaError,
-        ValidationError,
-        best_match,  # pyright: ignore[reportUnknownVariableType] - its stub leaves it open
-    )
+    from jsonschema.exceptions import SchemaError
     from jsonschema.validators import validator_for
-    from referencing import Registry
     from referencing.exceptions import Unresolvable
 
 if TYPE_CHECKING:
@@ -37,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["EventTypes"]
 
 _TRIES = 20
+_MOST_STEPS = 200_000
+"""Of checking data for one event: some tenths of a second."""
 
 
 class EventTypes:
@@ -100,12 +98,15 @@ class EventTypes:
         """
         event = self.get(name)
         example = event.example.get("data") if event.example else None
+        steps = Steps(_MOST_STEPS)
         for _ in range(_TRIES):
+            if steps.left <= 0:
+                break
             try:
                 data = random_data(event.schema, example, now, random)
             except SandboxError:
                 break
-            if self._error(event, data) is None:
+            if self._error(event, data, steps) is None:
                 return data
         if example is not None and self._error(event, example) is None:
             return example
@@ -116,15 +117,19 @@ class EventTypes:
             "data",
         )
 
-    def _error(self, event: CatalogEvent, data: Any) -> tuple[str, str] | None:
+    def _error(
+        self, event: CatalogEvent, data: Any, steps: Steps | None = None
+    ) -> tuple[str, str] | None:
         try:
-            found = cast("object", best_match(self._validator(event.type).iter_errors(data)))
+            found = first_error(self._validator(event.type), data, steps or Steps(_MOST_STEPS))
+        except TooMuchError:
+            return "data", "checking it by its schema in the catalog takes too long"
         except (Unresolvable, RecursionError):
             return "data", "its schema in the catalog cannot be resolved"
         except Exception as error:  # noqa: BLE001 - of a stranger's schema anything may come
             reason = f"{type(error).__name__}: {error}"[:200]
             return "data", f"its schema in the catalog cannot be used ({reason!a})"
-        if not isinstance(found, ValidationError):
+        if found is None:
             return None
         place = "".join(
             f"[{part}]" if isinstance(part, int) else f".{part}" for part in found.absolute_path
@@ -134,9 +139,7 @@ class EventTypes:
     @lru_cache(maxsize=512)  # noqa: B019 - there is one of these in a process
     def _validator(self, name: str) -> Validator:
         schema: Any = self._by_name[name].schema
-        kind = _kind_of(schema)
-        # A registry of its own: a reference to the network must stay unresolved.
-        return kind(schema, registry=Registry[Any]())
+        return bounded(_kind_of(schema), schema)
 
 
 def _kind_of(schema: Any) -> type[Validator]:

@@ -33,7 +33,7 @@ _MOST_VALUES = 20_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
 _RUN = re.compile(r"[0-9]+|[A-Z]+|[a-z]+")
-_CODE = re.compile(r"(?=.*[0-9].*[a-z]|.*[a-z].*[0-9]|.*[A-Z].*[A-Z])(?=.*[a-z])[A-Za-z0-9-]{6,}")
+_CODE = re.compile(r"[A-Za-z0-9-]{6,200}")
 _WORDS = (
     "amber",
     "birch",
@@ -179,7 +179,7 @@ class _Maker:
             return self._fresh.setdefault(shown, self._uuid())
         head, _, name = shown.rpartition("/")
         prefix, _, code = name.rpartition("_")
-        if not _CODE.fullmatch(code):
+        if not _is_code(code):
             return shown
         fresh = self._fresh.setdefault(code, _RUN.sub(self._characters, code))
         return "".join([head, "/" * bool(head), prefix, "_" * bool(prefix), fresh])
@@ -201,6 +201,15 @@ class _Maker:
 
     def _word(self) -> str:
         return self._random.choice(_WORDS)
+
+
+def _is_code(text: str) -> bool:
+    """Tell whether a text looks made up: small letters mixed with digits, or with capitals."""
+    if not _CODE.fullmatch(text):
+        return False
+    capitals = sum(each.isupper() for each in text)
+    has_digit = any(each.isdecimal() for each in text)
+    return any(each.islower() for each in text) and (has_digit or capitals > 1)
 
 
 def _within_reason(size: Any) -> int:

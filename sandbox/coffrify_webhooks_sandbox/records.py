@@ -109,7 +109,8 @@ class Attempt:
     wall_at: float
     """By the wall's clock."""
     headers: tuple[tuple[str, str], ...]
-    body: bytes
+    body: bytes = b""
+    """Nothing in new ones: it is the event's."""
     status: int | None = None
     """The HTTP status, if an answer came."""
     error: str = ""

@@ -28,7 +28,10 @@ __all__ = ["Sheet", "flat"]
 
 _ROOT = "data"
 _MOST_ITEMS = 200
+_MOST_PLACES = 2000
+"""That one form shows; what is larger is shown as JSON."""
 _MOST_TEXT = 2_000_000
+_MOST_TEXTS = 4 * _MOST_PLACES
 _MOST_DIGITS = 9
 _LEAVES: dict[str, Kind] = {"string": "text", "integer": "integer", "number": "number"}
 _CHANGED = re.compile(r"[\0\n\r\ud800-\udfff]")
@@ -43,9 +46,16 @@ class Sheet:
 
     def __init__(self, schema: Any) -> None:
         self._root = schema
+        self._left = _MOST_PLACES
+        self._names: dict[str, dict[str, None]] = {}
 
     def field(self, texts: Mapping[str, str]) -> Field:
-        """Return the form with what was typed, or what `flat` makes of data."""
+        """Return the form with what was typed, or what `flat` makes of data.
+
+        Raises SandboxError for what is too large for a form.
+        """
+        self._left = _MOST_PLACES
+        self._names = _names(texts)
         return self._field(_ROOT, "data", "", self._root, texts, required=True)
 
     def edited(
@@ -109,6 +119,9 @@ class Sheet:
         required: bool,
         is_item: bool = False,
     ) -> Field:
+        self._left -= 1
+        if self._left < 0:
+            raise _too_large()
         whole = resolved(schema, self._root)
         inner = self._without_null(whole)
         kinds = _kinds(inner)
@@ -159,7 +172,7 @@ class Sheet:
         known = _properties_of(schema)
         wanted = schema.get("required")
         asked = [name for name in wanted if isinstance(name, str)] if is_list(wanted) else []
-        for name in dict.fromkeys([*known, *asked, *_names(texts, parent.pointer)]):
+        for name in dict.fromkeys([*known, *asked, *self._names.get(parent.pointer, ())]):
             yield self._field(
                 f"{parent.pointer}/{_escaped(name)}",
                 f"{parent.param}.{name}",
@@ -173,9 +186,11 @@ class Sheet:
         """Return what a schema allows beside null, if it says so as a choice of two."""
         for key in ("anyOf", "oneOf"):
             given = schema.get(key)
-            branches = [resolved(each, self._root) for each in given] if is_list(given) else []
+            if not is_list(given) or len(given) != 2:  # noqa: PLR2004
+                continue
+            branches = [resolved(each, self._root) for each in given]
             others = [branch for branch in branches if branch.get("type") != "null"]
-            if len(branches) == len(others) + 1 == 2:  # noqa: PLR2004
+            if len(others) == 1:
                 return others[0]
         return schema
 
@@ -190,8 +205,8 @@ def flat(data: Any, pointer: str = _ROOT) -> dict[str, str]:
     while left:
         pointer, item = left.pop()
         text = indented(item, room, to_ascii=True)
-        if text is None:
-            raise SandboxError(400, "invalid_data", "data: it is too large for a form", "data")
+        if text is None or len(found) > _MOST_TEXTS:
+            raise _too_large()
         room -= len(text) + len(pointer)
         found[f"state:{pointer}"] = "null" if item is None else "value"
         found[f"json:{pointer}"] = text
@@ -273,11 +288,22 @@ def _whole(text: str) -> int | None:
     return None
 
 
-def _names(texts: Mapping[str, str], pointer: str) -> list[str]:
-    """Return the names that stand in an object, whatever its schema says."""
-    head = f"state:{pointer}/"
-    found = (key[len(head) :].partition("/")[0] for key in texts if key.startswith(head))
-    return [_unescaped(name) for name in dict.fromkeys(found)]
+def _names(texts: Mapping[str, str]) -> dict[str, dict[str, None]]:
+    """Return the names that stand in each object, by its pointer, whatever its schema says."""
+    found: dict[str, dict[str, None]] = {}
+    for key in texts:
+        pointer = key.removeprefix("state:")
+        while pointer != key and "/" in pointer:
+            pointer, _, name = pointer.rpartition("/")
+            names = found.setdefault(pointer, {})
+            if _unescaped(name) in names:
+                break  # and so are those above it
+            names[_unescaped(name)] = None
+    return found
+
+
+def _too_large() -> SandboxError:
+    return SandboxError(400, "invalid_data", "data: it is too large for a form", "data")
 
 
 def _drop_item(texts: dict[str, str], pointer: str) -> None:

