@@ -43,6 +43,7 @@ chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what w
 
 bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py
+	$(BIN)/python benchmarks/salvage.py
 	$(BIN)/python benchmarks/codegen.py
 	$(BIN)/python benchmarks/stores.py
 	$(BIN)/python benchmarks/engines.py

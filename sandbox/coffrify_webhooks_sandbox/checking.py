@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Steps", "TooMuchError", "bounded", "first_error"]
 
 _MOST_ERRORS = 50
+_REFERENCE = 20
+"""Steps that following one costs."""
 _LONGEST_PATTERN = 1000
 _MOST_OPTIONAL = 8
 _MOST_LOOKS = 100_000
@@ -74,7 +76,7 @@ def first_error(validator: Validator, data: Any, steps: Steps) -> ValidationErro
     """Return the error that says most; raise TooMuchError, or what an odd schema causes."""
     token = _steps.set(steps)
     try:
-        found: object = best_match(islice(validator.iter_errors(data), _MOST_ERRORS))
+        found = cast("object", best_match(islice(validator.iter_errors(data), _MOST_ERRORS)))
     finally:
         _steps.reset(token)
     return found if isinstance(found, ValidationError) else None
@@ -83,13 +85,13 @@ def first_error(validator: Validator, data: Any, steps: Steps) -> ValidationErro
 @lru_cache(maxsize=16)
 def _counting(kind: type[Validator]) -> type[Validator]:
     keywords = {name: _counted(name, check) for name, check in kind.VALIDATORS.items()}
-    return cast("type[Validator]", extend(kind, keywords))
+    return cast("type[Validator]", extend(kind, keywords))  # type: ignore[no-untyped-call]
 
 
 def _counted(name: str, check: Callable[..., Any]) -> Callable[..., Any]:
     def checked(validator: Any, value: Any, data: Any, schema: Any) -> Iterator[ValidationError]:
         steps = _steps.get()
-        steps.spend(1 + _size(value) + _size(data))
+        steps.spend((_REFERENCE if name == "$ref" else 1) + _size(value) + _size(data))
         if name == "uniqueItems" and is_list(data) and any(map(_size, data)):
             steps.spend(len(data) ** 2)  # they are compared by twos
         if name == "pattern" and isinstance(data, str) and _looks(value, len(data)) > _MOST_LOOKS:
@@ -122,7 +124,7 @@ def _without_costly_patterns(schema: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _shape(pattern: str) -> int:
-    """Return how many parts of a pattern vary in length; many for what may take exponential time."""
+    """Return how many parts of a pattern vary in length; many if it may take exponential time."""
     bare = _CLASS.sub("x", pattern)
     repeats_group = re.search(r"\)[*+{]", bare)
     optional = len(re.findall(r"(?<![*+?}(])\?", bare))

@@ -186,7 +186,7 @@ class Courier:
             return
         request = self._request(delivery, endpoint, event)
         # Marked here, not in the task: until that begins, it might be taken up again.
-        attempt = self._begin(delivery, event, request)
+        attempt = self._begin(delivery, request)
         task = asyncio.create_task(self._send(attempt, request))
         self._sending.add(task)
         task.add_done_callback(self._ended)
@@ -219,7 +219,7 @@ class Courier:
 
     # --- one attempt --------------------------------------------------------------------------
 
-    def _begin(self, delivery: Delivery, event: Event, request: Request | str) -> Attempt:
+    def _begin(self, delivery: Delivery, request: Request | str) -> Attempt:
         number = len(self._database.attempts(delivery.id)) + 1
         headers = () if isinstance(request, str) else tuple(request.headers.items())
         now, wall = self._clock.now(), self._wall()

@@ -419,7 +419,7 @@ def _create(name: str) -> None:
         os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
-def _why(name: str, error: sqlite3.Error) -> str:
+def _why(name: str, error: sqlite3.Error) -> str:  # noqa: PLR0911 - one for each cause
     """Return what is the matter with a file that cannot be opened, or is none of ours."""
     is_folder = os.path.isdir  # raises nothing, as Path.is_dir does where one may not look
     folder = Path(os.path.realpath(name)).parent

@@ -1,7 +1,8 @@
-"""How far pydantic may be trusted with a whole body of a class, before anything is known of it.
+"""How far pydantic may be trusted with a whole body of a class, before any of it is known.
 
-What does not fit costs an entry in its list of errors, as many as there are fields; a union is tried
-alternative by alternative, at each level anew. Both are bounded by the class alone, or not at all.
+What does not fit costs an entry in its list of errors, as many as there are fields; a
+union is tried alternative by alternative, at each level anew. Both are bounded by the class alone,
+or not at all.
 """
 
 from functools import lru_cache

@@ -42,10 +42,11 @@ def _mapped(value: Any, table: dict[int, int]) -> Any:
     if isinstance(value, str):
         return value if value.isascii() else value.translate(table)
     if isinstance(value, list):
-        return [_mapped(each, table) for each in cast("list[Any]", value)]
+        found: list[Any] = cast("Any", value)
+        return [_mapped(each, table) for each in found]
     if isinstance(value, dict):
-        items = cast("dict[Any, Any]", value).items()
-        return {_mapped(key, table): _mapped(each, table) for key, each in items}
+        members: dict[Any, Any] = cast("Any", value)
+        return {_mapped(key, table): _mapped(each, table) for key, each in members.items()}
     if isinstance(value, BaseModel):
         copy = value.model_copy()
         _set(copy, "__dict__", _mapped(value.__dict__, table))

@@ -8,7 +8,7 @@ design: unknown fields are kept, and a payload that does not fit its class is sa
 import re
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, cast
 from uuid import UUID
 
 from pydantic import (
@@ -134,7 +134,7 @@ class Issue(NamedTuple):
     """What is off, as pydantic's error type: `missing`, `string_type`, ...; or `not_checked`."""
 
 
-class Issues(tuple[Issue, ...]):
+class Issues(tuple[Issue, ...]):  # noqa: SLOT001 - a tuple takes none that hold anything
     """Where a payload does not fit its event class: the first hundred places."""
 
     more: int
@@ -163,21 +163,20 @@ _CONFIG = ConfigDict(
 
 def _stop_at_first(schema: Any) -> Any:
     """Let each list of a class stop at its first misfit: salvage finds the others, and counts."""
-    todo = [schema]
+    todo: list[Any] = [schema]
     while todo:
-        found = todo.pop()
-        if isinstance(found, tuple):
-            found = found[0]  # an alternative with its label
+        found: Any = todo.pop()
+        if type(found) is tuple:
+            found = cast("Any", found)[0]  # an alternative with its label
         if found["type"] == "list":
             found["fail_fast"] = True
         if found["type"] == "model" and found is not schema:
             continue  # has done so itself
-        for key in ("schema", "items_schema", "values_schema"):
-            if key in found:
-                todo.append(found[key])
+        inside = ("schema", "items_schema", "values_schema")
+        todo += [found[key] for key in inside if key in found]
         todo += found.get("choices", ())
         if found["type"] == "model-fields":
-            todo += (field["schema"] for field in found["fields"].values())
+            todo += [field["schema"] for field in found["fields"].values()]
     return schema
 
 

@@ -101,7 +101,7 @@ def _report_on(
     if delivery.id is None:
         yield Tell(
             "no_dedup",
-            f"a {quoted(event.type)} event came without an id, so a duplicate of it would run again",
+            f"a {quoted(event.type)} event came without an id, so a duplicate would run again",
             delivery,
             event,
         )

@@ -20,6 +20,7 @@ from pydantic import (
     ValidationError,
 )
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from .event import LooseModel
 
@@ -92,7 +93,9 @@ class Leaf(Plan):
 
     def problem(self, value: Any) -> str:
         if isinstance(value, (dict, list)):
-            value = type(cast("Any", value))()  # only its kind matters, and it may be large
+            value = (
+                {} if isinstance(value, dict) else []
+            )  # only its kind matters, and it may be large
         try:
             self.adapter.validate_python(value)
         except ValidationError as error:
@@ -111,7 +114,7 @@ class Scalar(Leaf):
 
     def accept(self, value: Any, walk: "Walk") -> Any:
         del walk
-        kind = type(value)
+        kind: type[object] = type(value)
         if kind in self.exact or (kind is str and value in self.words):
             return value
         if kind is float and int in self.exact and value.is_integer():
@@ -159,7 +162,7 @@ class ListOf(Plan):
     def take(self, value: Any, at: "At", walk: "Walk") -> Any:
         if type(value) is not list:
             return walk.misfit(self, value, at)
-        items = cast("list[Any]", value)
+        items: list[Any] = cast("Any", value)
         size = len(items)
         if type(self.items) is Plan or self.items.exact.issuperset(map(type, items)):
             walk.enter(_EARN_ITEM * size, size // 4)
@@ -176,7 +179,7 @@ class ListOf(Plan):
         plan, exact, kinds, append = self.items, self.items.exact, self.items.kinds, made.append
         full = walk.is_full
         for index, each in enumerate(value):
-            kind = type(each)
+            kind: type[object] = type(each)
             if kind in exact:
                 append(each)
             elif full and kind not in kinds:
@@ -196,7 +199,7 @@ class ListOf(Plan):
     def likeness(self, value: Any, walk: "Walk") -> tuple[int, int]:
         if not isinstance(value, list):
             return 1, 0
-        items = cast("list[Any]", value)
+        items: list[Any] = cast("Any", value)
         return self.items.likeness(items[0], walk) if items else (0, 0)
 
 
@@ -211,7 +214,7 @@ class DictOf(Plan):
     def take(self, value: Any, at: "At", walk: "Walk") -> Any:
         if type(value) is not dict:
             return walk.misfit(self, value, at)
-        members = cast("dict[str, Any]", value)
+        members: dict[str, Any] = cast("Any", value)
         size = len(members)
         if type(self.values) is Plan or self.values.exact.issuperset(map(type, members.values())):
             walk.enter(_EARN_MEMBER * size, size // 4)
@@ -254,7 +257,7 @@ class ModelOf(Plan):
         self.kinds = _KINDS if self.loose else frozenset({dict})
         self.needed: frozenset[str] = frozenset()
         """Keys that have to be there, where no other spelling is taken."""
-        self.private: dict[str, Any] = {}
+        self.private = dict(model.__private_attributes__)
         self.keeps_extra = model.model_config.get("extra") == "allow"
         self.has_post_init = bool(model.__pydantic_post_init__)
         self.slots = 8 + len(model.model_fields)
@@ -283,11 +286,10 @@ class ModelOf(Plan):
                 self.blank[name] = field.default
         if all(name == key for name, key in self.required.items()):
             self.needed = frozenset(self.required)
-        for name, attribute in self.model.__private_attributes__.items():
-            self.private[name] = attribute.get_default()
 
     def take(self, value: Any, at: "At", walk: "Walk") -> Any:
-        if type(value) is not dict:
+        kind: type[object] = type(value)
+        if kind is not dict:
             return value if self.loose else walk.misfit(self, value, at)
         if self.judged and walk.may_judge(value):
             try:
@@ -305,15 +307,24 @@ class ModelOf(Plan):
         before = walk.more
         made = self.model.__new__(self.model)
         # Past pydantic's own setters: the class is frozen, and names of fields mean nothing here.
-        _set(made, "__pydantic_private__", self.private.copy() if self.private else None)
+        _set(made, "__pydantic_private__", self._private() if self.private else None)
         _set(made, "__pydantic_extra__", None)
         walk.levels -= 1
         self._fill(made, value, at, walk)
         walk.levels += 1
+        if self.has_post_init:
+            try:
+                made.model_post_init(None)
+            except Exception:  # noqa: BLE001 - the user's own, and made for what fits
+                walk.note(at, "value_error")
         if full and walk.more > before:
             walk.slots += self.slots
             return value  # nobody would know what is off in it
         return made
+
+    def _private(self) -> dict[str, Any]:
+        found = {name: attribute.get_default() for name, attribute in self.private.items()}
+        return {name: value for name, value in found.items() if value is not PydanticUndefined}
 
     def _fill(self, made: BaseModel, value: dict[str, Any], at: "At", walk: "Walk") -> None:
         find, values = self.fields.get, self.blank.copy()
@@ -340,11 +351,6 @@ class ModelOf(Plan):
         if self.keeps_extra:
             given.update(extra)
             _set(made, "__pydantic_extra__", extra)
-        if self.has_post_init:
-            try:
-                made.model_post_init(None)
-            except Exception:  # noqa: BLE001 - the user's own, and made for what fits
-                walk.note(at, "value_error")
 
     def problem(self, value: Any) -> str:
         del value
@@ -354,8 +360,9 @@ class ModelOf(Plan):
         if not isinstance(value, dict):
             return int(not self.loose), 0
         misfits, known, seen = 0, 0, set[str]()
-        walk.spend(2 * len(value) + 8)
-        for key, each in cast("dict[str, Any]", value).items():
+        members: dict[str, Any] = cast("Any", value)
+        walk.spend(2 * len(members) + 8)
+        for key, each in members.items():
             field = self.fields.get(key)
             if field is None:
                 continue
@@ -385,9 +392,10 @@ class AnyOf(Plan):
 
     def take(self, value: Any, at: "At", walk: "Walk") -> Any:
         arms: list[Plan] = []
-        if type(value) is dict:
+        kind: type[object] = type(value)
+        if kind is dict:
             arms = self.objects
-        elif type(value) is list:
+        elif kind is list:
             arms = self.lists
         if len(arms) > 1:
             return walk.choose(arms, value, at)
@@ -426,7 +434,7 @@ class _Compiler:
             self._todo.append(found)
         return found
 
-    def compile(self, annotation: Any) -> Plan:  # noqa: PLR0911 - one for each kind
+    def compile(self, annotation: Any) -> Plan:  # noqa: C901, PLR0911 - one for each kind
         origin, arguments = get_origin(annotation), get_args(annotation)
         if annotation is Any or annotation is object:
             return Plan()
@@ -447,9 +455,9 @@ class _Compiler:
                 return Scalar(annotation, frozenset(), words)
         if annotation in _SIMPLE or annotation is None:
             return Scalar(annotation, frozenset({annotation or NoneType}), frozenset())
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            if not issubclass(annotation, RootModel):
-                return self._model(annotation)
+        is_model = isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        if is_model and not issubclass(annotation, RootModel):
+            return self._model(cast("Any", annotation))
         return Opaque(annotation)
 
     def _union(self, annotation: Any) -> Plan:

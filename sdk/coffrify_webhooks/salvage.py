@@ -61,7 +61,7 @@ class Walk:
         self.issues: list[Issue] = []
         self.is_full = False
         """Whether as many issues are listed as may be."""
-        self.more = 0
+        self.more: int = 0
         """Misfits beyond those listed."""
         self.given = 0
         """Fields of classes that were there, to compare the alternatives of a union by."""
@@ -103,14 +103,16 @@ class Walk:
         """
         if not isinstance(value, (dict, list)):
             return self.enter(0, _JUDGED)
-        size, todo = 0, [value]
+        size = 0
+        todo: list[Any] = [value]
         while todo:
             each = todo.pop()
             size += 1
             if isinstance(each, dict):
-                todo.extend(cast("dict[str, Any]", each).values())
+                members: dict[str, Any] = cast("Any", each)
+                todo += members.values()
             elif isinstance(each, list):
-                todo.extend(cast("list[Any]", each))
+                todo += cast("Any", each)
             if size + len(todo) > _LARGEST_JUDGED:
                 self.spend(size)
                 return False

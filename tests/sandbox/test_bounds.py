@@ -3,21 +3,24 @@
 import json
 import sqlite3
 import tracemalloc
+import urllib.request
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
-from starlette.testclient import TestClient
+from jsonschema import Draft202012Validator
+from tests.sandbox.hook import Hook
 
 from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks_sandbox import Sandbox
 from coffrify_webhooks_sandbox.checking import Steps, TooMuchError, bounded, first_error
+from coffrify_webhooks_sandbox.courier import Courier
 from coffrify_webhooks_sandbox.dashboard.sheet import Sheet, flat
 from coffrify_webhooks_sandbox.database import Database
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.event_types import EventTypes
 from coffrify_webhooks_sandbox.payload import random_data
-from jsonschema import Draft202012Validator
 
 DOUBLED: dict[str, Any] = {
     "$ref": "#/$defs/n0",
@@ -134,11 +137,45 @@ def test_damaged_files_are_told_in_a_sentence(tmp_path: Path, damage: str) -> No
         Database(path)
 
 
-def test_attempts_do_not_store_the_body_again(sandbox: Any) -> None:
+def test_attempts_do_not_store_the_body_again(tmp_path: Path, hook: Hook) -> None:
     """However often an event is tried, its body is in the file once."""
-    del sandbox
+    path = tmp_path / "s.db"
+    hook.status = 500
+    with Sandbox(db=path) as sandbox:
+        sandbox.create_endpoint(hook.url)
+        sandbox.trigger("transfer.created", {"id": "tr_1", "notes": "x" * 100_000})
+        sandbox.run_out()
+    assert len(hook.came) > 5
+    file = sqlite3.connect(path)
+    assert file.execute("SELECT max(length(body)) FROM attempts").fetchone() == (0,)
+    assert file.execute("SELECT max(length(body)) > 100000 FROM events").fetchone() == (1,)
+    file.close()
 
 
 def test_types_with_a_slash_have_a_page(tmp_path: Path) -> None:
     """An event type with a slash is triggered from the dashboard like any other."""
-    del tmp_path, TestClient
+    path = tmp_path / "catalog.json"
+    path.write_text(json.dumps({"data": [{"type": "a/b.c", "schema": {"type": "object"}}]}))
+    with Sandbox(catalog=path) as sandbox:
+        for link in ("a/b.c", "a%2Fb.c"):
+            with urllib.request.urlopen(f"{sandbox.url}/trigger/{link}") as reply:
+                assert b"a/b.c" in reply.read()
+
+
+@pytest.mark.timeout(30)
+def test_a_damaged_file_is_told_once_while_it_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What cannot be read while the sandbox runs is one sentence in the log, and no traceback."""
+    database = Database(tmp_path / "s.db")
+    database._file.execute("DROP TABLE deliveries")
+    courier = Courier.__new__(Courier)
+    courier._database, courier._complained = database, ""
+    for _ in range(3):
+        with pytest.raises(sqlite3.Error) as raised:
+            database.next_due()
+        courier._complain(raised.value)
+    [line] = caplog.records
+    assert "s.db cannot be used: no such table" in line.getMessage()
+    assert line.exc_info is None
+    database.close()
