@@ -68,6 +68,10 @@ class DjangoReceiver(Receiver):
                 pass
         return await super().in_thread(function, argument, begin_within=begin_within, left=left)
 
+    handlers_hint: str = (
+        "put them into a webhooks.py of an app in INSTALLED_APPS, where they are found"
+    )
+
     def in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a sync handler as Django calls a view: with fresh connections, closed after it."""
         close_old_connections()

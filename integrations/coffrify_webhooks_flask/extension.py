@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flask import Response, request
+from flask import Response, current_app, has_app_context, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from coffrify_webhooks.body import announced, checked, read_wsgi
@@ -13,10 +15,12 @@ from coffrify_webhooks.errors import BodyTooLarge, ConfigurationError, WebhookEr
 from coffrify_webhooks.settings import endpoint
 from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
 
+from .commands import RECEIVERS, commands
 from .middleware import signature_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from flask import Flask
 
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["CoffrifyWebhooks"]
 
 _NAME = "coffrify_webhooks"
+_CONFIG = 'app.config["COFFRIFY_WEBHOOKS"]'
 
 
 class CoffrifyWebhooks:
@@ -35,12 +40,18 @@ class CoffrifyWebhooks:
     capitals, and PATH), its store in the instance folder. path: below the application's root,
     with or without a trailing slash; one given here goes before one in the config. The first
     receiver is at `app.extensions["coffrify_webhooks"]`; several have paths of their own.
+
+    Its handlers run inside the application's context: the request's, and where there is none, as
+    in an engine's worker, one for each call of a handler.
     """
+
+    receiver: Receiver | None
+    """That of the last application initialised; before, the one given."""
 
     def __init__(
         self, app: Flask | None = None, receiver: Receiver | None = None, path: str = DEFAULT_PATH
     ) -> None:
-        self._receiver = receiver
+        self._receiver = self.receiver = receiver
         self._path = path
         if app is not None:
             self.init_app(app)
@@ -53,15 +64,21 @@ class CoffrifyWebhooks:
             if self._path != DEFAULT_PATH:
                 settings["PATH"] = self._path
             folder = Path(app.instance_path)
-            receiver, path = endpoint(
-                settings, where='app.config["COFFRIFY_WEBHOOKS"]', folder=folder
+            receiver, path = endpoint(settings, where=_CONFIG, folder=folder)
+            receiver.handlers_hint = (
+                f'name the module that holds them: {_CONFIG} = {{"HANDLERS": "myapp.webhooks"}}'
             )
-        app.extensions.setdefault(_NAME, receiver)
         name = _NAME if _NAME not in app.view_functions else f"{_NAME}{path.text}"
         if name in app.view_functions:
             raise ConfigurationError(
                 f"{path.text} has a receiver already; give this one another path"
             )
+
+        receiver.handler_context = partial(_context, app, receiver)
+        app.extensions.setdefault(_NAME, receiver)
+        app.extensions.setdefault(RECEIVERS, {})[path.text or "/"] = receiver
+        self.receiver = receiver
+        app.cli.add_command(commands)  # where only this application's commands are looked at
 
         def coffrify_webhooks() -> Response:
             reply = _reply(receiver)
@@ -79,6 +96,13 @@ class CoffrifyWebhooks:
         app.view_functions[name] = coffrify_webhooks
         if "csrf" in app.extensions:  # Flask-WTF: the signature is what proves the sender
             app.extensions["csrf"].exempt(coffrify_webhooks)
+
+
+def _context(app: Flask, receiver: Receiver) -> AbstractContextManager[object]:
+    """Return what a handler runs in: the context that is there, unless it is another's."""
+    if has_app_context() and receiver in current_app.extensions.get(RECEIVERS, {}).values():
+        return nullcontext()
+    return app.app_context()
 
 
 def _configured(config: Mapping[str, Any]) -> Mapping[str, Any]:

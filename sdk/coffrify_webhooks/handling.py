@@ -35,7 +35,7 @@ def run(
             yield from ask("release", key, claim.token)
         return "ignored"
     failures: list[tuple[Handler, BaseException]] = []
-    pending = [handler for handler in handlers if handler.name not in claim.finished]
+    pending = [settings.bound(each) for each in handlers if each.name not in claim.finished]
     for handler in pending:
         _check(settings, handler)
         failure: BaseException | None = yield Call(handler, event, delivery, key, claim.token)

@@ -53,8 +53,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         yield from _report_on(settings, delivery, event, same_id=same_id)
         if settings.dispatcher is None and not len(settings.router):
             raise NoHandlers(  # noqa: TRY301 - answered below like every other error
-                "no handler at all is registered; import the module that holds them, or name it: "
-                'Receiver(handlers=("myapp.webhooks",))'
+                f"no handler at all is registered; {settings.handlers_hint}"
             )
         outcome = yield from _settle(settings, delivery, event)
         reply = Reply.success(outcome, event)

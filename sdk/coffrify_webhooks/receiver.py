@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .delivery import Scheme
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
-    from .router import Router
+    from .router import Context, Handler, Router
     from .signature import Headers, Keyring, SecretSource
     from .stores import Status
 
@@ -104,6 +104,13 @@ class Receiver:
     Raises ConfigurationError, naming the fix, for any setting that cannot be used. One Receiver
     serves any number of threads and event loops, and survives a fork.
     """
+
+    handlers_hint: str = (
+        'import the module that holds them, or name it: Receiver(handlers=("myapp.webhooks",))'
+    )
+    """What to do if no handler is registered; adapters say it in their framework's words."""
+    handler_context: Context | None = None
+    """Returns what each handler runs in; adapters set it to their application's context."""
 
     def __init__(
         self,
@@ -301,6 +308,10 @@ class Receiver:
     def purge_again(self) -> None:
         """Note that a purge left some over: the next delivery goes on with it."""
         self._next_purge = 0.0
+
+    def bound(self, handler: Handler) -> Handler:
+        """Return a handler as it is to be called: in the application's context, if there is one."""
+        return handler if self.handler_context is None else handler.within(self.handler_context)
 
     # --- what the drivers ask of it; frameworks have their own ways ---------------------------
 

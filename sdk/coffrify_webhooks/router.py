@@ -1,7 +1,9 @@
 """Which functions handle which events: `on` and the routers behind it."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 from .delivery import Delivery
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Handler", "Router", "default_router", "on", "router_of"]
 
 Selector: TypeAlias = "str | type[Event]"
+Context: TypeAlias = Callable[[], AbstractContextManager[object]]
+"""Returns what a handler runs in, such as an application's context."""
 
 _UNKNOWN = "\0unknown"
 """Stands for every type that has no class: what `on(UnknownEvent)` selects."""
@@ -62,6 +66,12 @@ class Handler:
         if self.takes_connection:
             return self.fn(*arguments, connection=connection)
         return self.fn(*arguments)
+
+    def within(self, context: Context) -> "Handler":
+        """Return this handler as it runs where each call has a context of its own."""
+        inside = copy(self)
+        inside.fn = _within(context, self)
+        return inside
 
     def wants(self, event_type: str, *, known: bool) -> bool:
         """Tell whether an event of this type is for it."""
@@ -215,6 +225,25 @@ class Router:
                 f"{event.__name__} is no event class; import one from coffrify_webhooks.events"
             )
         return str(names[0])
+
+
+def _within(context: Context, handler: Handler) -> Callable[..., Any]:
+    fn, finish_later = handler.fn, not handler.atomic
+
+    async def finish(result: Awaitable[Any]) -> Any:
+        with context():
+            return await result
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        with context():
+            result = fn(*arguments, **options)
+        return finish(result) if finish_later and inspect.isawaitable(result) else result
+
+    async def call_async(*arguments: Any, **options: Any) -> Any:
+        with context():
+            return await fn(*arguments, **options)
+
+    return call_async if handler.is_async else call
 
 
 def _stable_name(fn: Callable[..., Any]) -> str:

@@ -76,7 +76,7 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
     loaded = {handler.name for handler in settings.router.match(event)}
     missing = [name for name in known_handlers if name not in loaded]
     if missing and not loaded:
-        work = _not_loaded(event, missing)
+        work = _not_loaded(settings, event, missing)
     else:
         if missing and settings.first_time("missing", *missing):
             yield _told_missing(delivery, event, missing)
@@ -150,16 +150,14 @@ def _replayed(work: Steps[Outcome], record: Record, key: str, claim: Claim) -> S
 
 def _refuse_without_handlers(settings: Settings) -> None:
     if not len(settings.router):
-        raise NoHandlers(
-            "this process has registered no handler; import the module that holds them"
-        )
+        raise NoHandlers(f"this process has registered no handler; {settings.handlers_hint}")
 
 
-def _not_loaded(event: Event, handlers: Sequence[str]) -> Steps[Outcome]:
+def _not_loaded(settings: Settings, event: Event, handlers: Sequence[str]) -> Steps[Outcome]:
     """Fail an event that handlers elsewhere want: as while a new release is rolled out."""
     error = NoHandlers(
         f"this worker has not loaded {', '.join(handlers)}, which {quoted(event.type)} is for; "
-        "import its module where the Receiver is made: Receiver(handlers=(...,))"
+        f"{settings.handlers_hint}"
     )
     error.reason = f"not loaded: {', '.join(handlers)}"
     raise error

@@ -1,5 +1,7 @@
 """`coffrify-webhooks events`: looks after what came, and runs again what failed."""
 
+from copy import copy
+
 import click
 
 from .events_forget import forget, purge
@@ -7,8 +9,8 @@ from .events_list import list_
 from .events_replay import replay
 from .events_show import show
 from .events_stats import stats
-from .events_sweep import sweep
 from .failure import Group
+from .sweep import sweep
 
 __all__ = ["events"]
 
@@ -26,5 +28,7 @@ def events() -> None:
     """Look after the events that came; without a command, list them."""
 
 
-for _each in (list_, show, replay, forget, purge, stats, sweep):
+_sweep = copy(sweep)  # its name before it was one of its own
+_sweep.hidden = True
+for _each in (list_, show, replay, forget, purge, stats, _sweep):
     events.add_command(_each)

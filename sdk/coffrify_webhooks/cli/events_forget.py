@@ -17,7 +17,7 @@ _SHOWN = 10
 @click.command()
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@takes_source
+@takes_source()
 def forget(source: Source, ids: tuple[str, ...], *, yes: bool) -> None:
     """Drop all that is known of some events.
 
@@ -40,7 +40,7 @@ def forget(source: Source, ids: tuple[str, ...], *, yes: bool) -> None:
     "--older-than", metavar="AGE", type=duration, required=True, help="Such as 30d, 12h or 4w."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@takes_source
+@takes_source()
 def purge(source: Source, older_than: float, *, yes: bool) -> None:
     """Drop the events whose status has not changed for that long.
 

@@ -34,7 +34,7 @@ def type_pattern(text: str) -> str:
 @click.option("--receiver", metavar="NAME", help="Of this receiver only.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
-@takes_source
+@takes_source()
 def list_(  # noqa: PLR0917 - click passes them by name
     source: Source,
     status: tuple[Status, ...],

@@ -30,7 +30,7 @@ __all__ = ["replay"]
 @click.option("--receiver", metavar="NAME", help="Of this receiver; else of that of --app.")
 @click.option("--all-receivers", is_flag=True, help="Of whichever receiver.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@takes_source
+@takes_source(handles=True)
 def replay(
     source: Source,
     ids: tuple[str, ...],
@@ -77,9 +77,7 @@ def _able(receiver: Receiver | None) -> Receiver:
             "which handlers? Name the module that holds them: --app myapp.webhooks"
         )
     if receiver.dispatcher is None and not len(receiver.router):
-        raise ConfigurationError(
-            "no handler is registered: the module that holds them was not imported; --app names it"
-        )
+        raise ConfigurationError(f"no handler is registered; {receiver.handlers_hint}")
     return receiver
 
 

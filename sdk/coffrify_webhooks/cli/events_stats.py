@@ -15,7 +15,7 @@ __all__ = ["stats"]
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-@takes_source
+@takes_source()
 def stats(source: Source, *, as_json: bool) -> None:
     """Count the events of each status."""
     found = source.store.stats()

@@ -2,15 +2,12 @@
 
 import os
 import sqlite3
-import sys
 from collections.abc import Callable
 from contextlib import closing, suppress
 from copy import copy
 from functools import wraps
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any, NamedTuple, Never
+from typing import Any, NamedTuple, Never, cast
 
 import click
 
@@ -21,15 +18,19 @@ from coffrify_webhooks.stores import DEFAULT_FILE, STORE_VARIABLE, Store, open_s
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.statements import EVENTS
 
-__all__ = ["STORE_HELP", "Source", "takes_source"]
+from .application import APP_HELP, receiver_of
+from .surroundings import receiver_here
 
-STORE_HELP = (
-    f"The store's URL; else {STORE_VARIABLE}, else the file {DEFAULT_FILE} here. A URL with a "
-    "password is better kept in the variable: other users see a command line."
+__all__ = ["Source", "embedded_source", "find_receiver", "takes_source"]
+
+_STORE_HELP = (
+    f"The store's URL; else that of --app, else {STORE_VARIABLE}, else that of the program here, "
+    f"else the file {DEFAULT_FILE} here. A URL with a password is better kept in the variable: "
+    "other users see a command line."
 )
 _APP_HELP = (
-    "The module that holds your handlers, or your Receiver in it: myapp.webhooks or "
-    "myapp.webhooks:receiver. Its store is used unless --store names one."
+    f"{APP_HELP} A module that only registers handlers too. Without it, the program is looked for "
+    "as its framework would: FLASK_APP, DJANGO_SETTINGS_MODULE, manage.py, wsgi.py, app.py."
 )
 
 
@@ -39,52 +40,91 @@ class Source(NamedTuple):
     store: Store
     receiver: Receiver | None
     """Who handles an event again; None if events can only be looked at."""
+    url: str | None = None
+    """What named the store, if a URL did."""
 
 
-def takes_source(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that name a source, and the source as its first argument."""
+def takes_source(
+    *, handles: bool = False, makes: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that name a source, and the source as its first argument.
 
-    @click.option("--store", metavar="URL", help=STORE_HELP)
-    @click.option("--app", metavar="MODULE[:NAME]", help=_APP_HELP)
-    @click.pass_context
-    @wraps(command)
-    def with_source(
-        ctx: click.Context, /, *args: Any, store: str | None, app: str | None, **kwargs: Any
-    ) -> None:
-        if isinstance(ctx.obj, Source):
-            if store or app:
+    handles: it runs handlers, so that it needs the Receiver, whichever the store. makes: it makes
+    the store if it is not there; else to look is not to make one.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option("--store", metavar="URL", help=_STORE_HELP)
+        @click.option("--app", metavar="MODULE[:NAME]", help=_APP_HELP)
+        @click.pass_context
+        @wraps(command)
+        def with_source(
+            ctx: click.Context, /, *args: Any, store: str | None, app: str | None, **kwargs: Any
+        ) -> None:
+            source = embedded_source(ctx.obj)
+            if source is None:
+                source = _source(store, app, handles=handles, makes=makes)
+                ctx.call_on_close(source.store.close)
+            elif store or app:
                 raise click.UsageError("--store and --app are settled by your settings here")
-            command(ctx.obj, *args, **kwargs)
-            return
-        source = _source(store, app)
-        ctx.call_on_close(source.store.close)
-        command(source, *args, **kwargs)
+            command(source, *args, **kwargs)
 
-    return with_source
+        return with_source
+
+    return decorate
 
 
-def _source(url: str | None, app: str | None) -> Source:
-    own = None if app is None else _receiver(app)
-    if own is None:
-        store = _open(url)
-        return Source(store, None if app is None else _default_receiver(store))
-    if url is not None:
+def embedded_source(obj: object) -> Source | None:
+    """Return the source that a program gives as the click context's `obj`, if it does."""
+    if isinstance(obj, Source):
+        return obj
+    return cast("Source", obj()) if callable(obj) else None
+
+
+def find_receiver(app: str | None) -> Receiver | None:
+    """Return the Receiver that --app names, else that of the program here, if there is one."""
+    return receiver_here() if app is None else receiver_of(app)
+
+
+def _source(url: str | None, app: str | None, *, handles: bool, makes: bool) -> Source:
+    own = _receiver(url, app, handles=handles, makes=makes)
+    if own is not None and url is None:
+        return Source(_usable(own.store, makes=makes), own)
+    url = url or os.environ.get(STORE_VARIABLE) or _file_here(makes=makes)
+    store = _open(url, makes=makes)
+    if own is not None:
         own = copy(own)
-        own.store = _open(url)
-    return Source(_usable(own.store), own)
+        own.store = store
+    elif app is not None:
+        own = _default_receiver(store)
+    return Source(store, own, url)
 
 
-def _open(url: str | None) -> Store:
-    url = url or os.environ.get(STORE_VARIABLE)
-    if not url:
-        if not Path(DEFAULT_FILE).exists():
-            raise ConfigurationError(
-                f"which store? Name it by --store or {STORE_VARIABLE}; there is no {DEFAULT_FILE} "
-                "in this folder"
-            )
-        url = f"sqlite:///{DEFAULT_FILE}"
-    _look_first(url)
-    return _usable(open_store(url))
+def _receiver(url: str | None, app: str | None, *, handles: bool, makes: bool) -> Receiver | None:
+    if app is None and not handles and (url or os.environ.get(STORE_VARIABLE)):
+        return None  # the store is named, and is all that is needed
+    try:
+        return find_receiver(app)
+    except ConfigurationError as error:
+        if app is not None or handles or makes or not Path(DEFAULT_FILE).exists():
+            raise
+        click.echo(f"{error}; looking at the file {DEFAULT_FILE} here", err=True)
+        return None
+
+
+def _file_here(*, makes: bool) -> str:
+    if not makes and not Path(DEFAULT_FILE).exists():
+        raise ConfigurationError(
+            f"which store? Name it by --store or {STORE_VARIABLE}, or your application by --app; "
+            f"there is neither a {DEFAULT_FILE} nor an application in this folder"
+        )
+    return f"sqlite:///{DEFAULT_FILE}"
+
+
+def _open(url: str, *, makes: bool) -> Store:
+    if not makes:
+        _look_first(url)
+    return _usable(open_store(url), makes=makes)
 
 
 def _look_first(url: str) -> None:
@@ -114,14 +154,13 @@ def _no_file(path: Path) -> Never:
     )
 
 
-def _usable(store: Store) -> Store:
+def _usable(store: Store, *, makes: bool) -> Store:
     """Refuse a store in which this process could find nothing."""
     if isinstance(store, MemoryStore):
-        raise ConfigurationError(
-            "a store in memory is seen by its own process only; name another: --store"
-        )
+        why = "needs no tables" if makes else "is seen by its own process only"
+        raise ConfigurationError(f"a store in memory {why}; name another: --store")
     path = getattr(store, "path", None)
-    if isinstance(path, Path) and not path.exists():  # to look is not to make one
+    if isinstance(path, Path) and not makes and not path.exists():
         _no_file(path)
     return store
 
@@ -129,34 +168,3 @@ def _usable(store: Store) -> Store:
 def _default_receiver(store: Store) -> Receiver:
     # It verifies nothing, so that it has no use for a secret.
     return Receiver(Secret("nothing is verified here", encoding="text"), store=store)
-
-
-def _receiver(app: str) -> Receiver | None:
-    """Import what `--app` names; None if it is a module without a Receiver."""
-    name, _, attribute = app.partition(":")
-    module = _imported(name)
-    if attribute:
-        found: Any = getattr(module, attribute, None)
-        if not isinstance(found, Receiver):
-            raise ConfigurationError(f"--app {app}: {name} has no Receiver of that name")
-        return found
-    receivers = {id(each): each for each in vars(module).values() if isinstance(each, Receiver)}
-    if len(receivers) > 1:
-        names = [key for key, each in vars(module).items() if isinstance(each, Receiver)]
-        raise ConfigurationError(
-            f"{name} has several Receivers; name one: --app {name}:{' or :'.join(names)}"
-        )
-    return next(iter(receivers.values()), None)
-
-
-def _imported(name: str) -> ModuleType:
-    here = str(Path.cwd())
-    if here not in sys.path:  # a script's path begins at the script, not where the user is
-        sys.path.insert(0, here)
-    try:
-        return import_module(name)
-    except ConfigurationError:
-        raise
-    except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        raise ConfigurationError(f"--app {name} could not be imported ({what})") from error

@@ -1,15 +1,11 @@
 """`coffrify-webhooks store`: makes a store ready before the first delivery."""
 
-import os
 from urllib.parse import urlsplit
 
 import click
 
-from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.stores import DEFAULT_FILE, STORE_VARIABLE, open_store
-
 from .failure import Group
-from .source import STORE_HELP
+from .source import Source, takes_source
 
 __all__ = ["store"]
 
@@ -20,22 +16,16 @@ def store() -> None:
 
 
 @store.command()
-@click.option("--store", "url", metavar="URL", help=STORE_HELP)
-def init(url: str | None) -> None:
+@takes_source(makes=True)
+def init(source: Source) -> None:
     """Make the store's tables, or check those that are there.
 
     Nothing changes in a store that is ready. A user of the database who may not make tables can
     use them afterwards.
     """
-    url = url or os.environ.get(STORE_VARIABLE) or f"sqlite:///{DEFAULT_FILE}"
-    if url == "memory:":
-        raise ConfigurationError("a store in memory needs no tables; name another: --store")
-    opened = open_store(url)
-    try:
-        events = sum(opened.stats().values())
-    finally:
-        opened.close()
-    click.echo(f"the store {_shown(url)} is ready; events: {events}")
+    events = sum(source.store.stats().values())
+    name = _shown(source.url) if source.url else repr(source.store)
+    click.echo(f"the store {name} is ready; events: {events}")
 
 
 def _shown(url: str) -> str:

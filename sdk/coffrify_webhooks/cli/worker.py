@@ -13,8 +13,8 @@ from coffrify_webhooks.dispatch import refuse_worker
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.receiver import Receiver
 
-from .source import Source
-from .source import _receiver as _named
+from .application import APP_HELP
+from .source import embedded_source, find_receiver
 
 __all__ = ["worker"]
 
@@ -30,7 +30,7 @@ class _Worker(Protocol):
 @click.option(
     "--app",
     metavar="MODULE[:NAME]",
-    help="Where your Receiver is: myapp.webhooks or myapp.webhooks:receiver.",
+    help=f"{APP_HELP} Without it, the program here is looked for, as by `events`.",
 )
 @click.option(
     "--grace",
@@ -65,15 +65,16 @@ def worker(source: object, app: str | None, grace: float) -> None:
         _leave(1)  # an ordinary exit would wait for the threads that are still at it
 
 
-def _receiver(source: object, app: str | None) -> Receiver:
-    if isinstance(source, Source):
-        if app:
-            raise click.UsageError("--app is settled by your settings here")
-        found = source.receiver
-    elif app is None:
-        raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
+def _receiver(obj: object, app: str | None) -> Receiver:
+    source = embedded_source(obj)
+    if source is None:
+        found = find_receiver(app)
+    elif app:
+        raise click.UsageError("--app is settled by your settings here")
     else:
-        found = _named(app)
+        found = source.receiver
+    if found is None and app is None:
+        raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
     if found is None:
         raise ConfigurationError(f"--app {app}: there is no Receiver in this module")
     refuse_worker(found)

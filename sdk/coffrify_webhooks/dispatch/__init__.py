@@ -34,10 +34,7 @@ class Dispatcher(Protocol):
 def refuse_worker(receiver: "Receiver") -> None:
     """Raise ConfigurationError for a receiver with which no worker of an engine can do its work."""
     if not len(receiver.router):
-        raise ConfigurationError(
-            "no handler is registered; import the module that holds them, or name it: "
-            'Receiver(handlers=("myapp.webhooks",))'
-        )
+        raise ConfigurationError(f"no handler is registered; {receiver.handlers_hint}")
     from coffrify_webhooks.stores.memory import MemoryStore  # noqa: PLC0415 - only in a worker
 
     if isinstance(receiver.store, MemoryStore):

@@ -1,4 +1,4 @@
-"""`manage.py coffrify_webhooks`: what `coffrify-webhooks events` does, on Django's receiver."""
+"""`manage.py coffrify_webhooks`: what `coffrify-webhooks` does, on the receiver of the settings."""
 
 from __future__ import annotations
 
@@ -16,19 +16,30 @@ from coffrify_webhooks_django.conf import current_endpoint
 if TYPE_CHECKING:
     from argparse import ArgumentParser
 
+    from coffrify_webhooks.cli.source import Source
+
 __all__ = ["Command"]
+
+_COMMANDS = ("events", "store", "sweep", "worker")
+_ONCE = ("list", "show", "replay", "forget", "purge", "stats")
+"""What stood without `events` before it."""
 
 
 class Command(BaseCommand):
     """Hands the arguments to the commands of the package, with the receiver of the settings."""
 
-    help = "Look after the webhook events that came: events, show, replay, forget, purge, stats."
+    help = (
+        "Look after the webhook events (events list, show, replay, forget, purge, stats), make "
+        "their store (store init), run the engine's worker, or dispatch again what the engine has "
+        "lost (sweep)."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take everything as it is; `coffrify_webhooks events --help` says what there is."""
         parser.add_argument(
             "command",
-            choices=("events", "list", "show", "replay", "forget", "purge", "stats"),
+            choices=(*_COMMANDS, *_ONCE),
+            metavar=f"{{{','.join(_COMMANDS)}}}",
             help="what to do; `events` lists them, and --help after it tells more",
         )
         parser.add_argument("arguments", nargs=REMAINDER, help="what the command takes")
@@ -36,22 +47,23 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the command; its errors become Django's."""
         try:
-            with needs("cli"):
+            with needs("django"):
                 import click  # noqa: PLC0415
         except ConfigurationError as error:
             raise CommandError(str(error)) from error
-        from coffrify_webhooks.cli.events import events  # noqa: PLC0415
-        from coffrify_webhooks.cli.source import Source  # noqa: PLC0415
+        from coffrify_webhooks.cli.embedded import embedded  # noqa: PLC0415
 
-        receiver = current_endpoint().receiver
-        command = [] if options["command"] == "events" else [options["command"]]
+        arguments: list[str] = [options["command"], *options["arguments"]]
+        if arguments[0] in _ONCE:
+            self.stderr.write(f"{arguments[0]!r} is now called: events {arguments[0]}")
+            arguments.insert(0, "events")
         try:
             with redirect_stdout(options.get("stdout") or sys.stdout):
-                code = events.main(
-                    [*command, *options["arguments"]],
+                code = embedded.main(
+                    arguments,
                     prog_name="manage.py coffrify_webhooks",
                     standalone_mode=False,
-                    obj=Source(receiver.store, receiver),
+                    obj=_source,
                 )
         except click.Abort:
             raise CommandError("aborted") from None
@@ -59,3 +71,10 @@ class Command(BaseCommand):
             raise CommandError(error.format_message(), returncode=error.exit_code) from error
         if code:  # of click's `ctx.exit`
             sys.exit(code)
+
+
+def _source() -> Source:
+    from coffrify_webhooks.cli.source import Source  # noqa: PLC0415
+
+    receiver = current_endpoint().receiver
+    return Source(receiver.store, receiver)

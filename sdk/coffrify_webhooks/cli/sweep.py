@@ -1,4 +1,4 @@
-"""`coffrify-webhooks events sweep`: dispatches again what an engine has lost."""
+"""`coffrify-webhooks sweep`: dispatches again what an engine has lost."""
 
 import click
 
@@ -12,14 +12,15 @@ _AT_ONCE = 100
 
 
 @click.command()
-@takes_source
+@takes_source(handles=True)
 def sweep(source: Source) -> None:
     """Dispatch again what an engine was given long ago and has not handled; workers do it too."""
-    if source.receiver is None or source.receiver.dispatcher is None:
+    if source.receiver is None:
         raise ConfigurationError(
-            "name the Receiver that hands over to your engine: --app myapp.webhooks:receiver; "
-            "without a dispatcher there is nothing to sweep"
+            "name the Receiver that hands over to your engine: --app myapp.webhooks:receiver"
         )
+    if source.receiver.dispatcher is None:
+        raise ConfigurationError("this Receiver has no engine, so that there is nothing to sweep")
     swept = 0
     while found := source.receiver.sweep(_AT_ONCE):
         swept += found

@@ -1,0 +1,74 @@
+"""`flask coffrify-webhooks`: the commands of the package, on the application's own receiver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from flask.cli import ScriptInfo
+
+from coffrify_webhooks.cli.failure import Group
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.url_path import UrlPath
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from coffrify_webhooks.cli.source import Source
+
+__all__ = ["RECEIVERS", "commands"]
+
+RECEIVERS = "coffrify_webhooks_receivers"
+"""Where `app.extensions` has each receiver by its path."""
+
+
+class _Commands(Group):
+    """Imports the commands when they are asked for: every web process imports this module."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        _add_commands(self)
+        return super().list_commands(ctx)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        _add_commands(self)
+        return super().get_command(ctx, cmd_name)
+
+
+def _add_commands(group: click.Group) -> None:
+    from coffrify_webhooks.cli.embedded import COMMANDS  # noqa: PLC0415
+
+    for each in COMMANDS:
+        group.add_command(each)
+
+
+# No application context here: each handler gets one of its own, as for each delivery.
+@click.group("coffrify-webhooks", cls=_Commands)
+@click.option("--path", metavar="PATH", help="Which endpoint, if the application has several.")
+@click.pass_context
+def commands(ctx: click.Context, path: str | None) -> None:
+    """Look after the webhook events, and run the engine's worker."""
+    info = ctx.ensure_object(ScriptInfo)
+    ctx.obj = lambda: _source(info.load_app(), path)
+
+
+def _source(app: Flask, path: str | None) -> Source:
+    from coffrify_webhooks.cli.application import receivers_in  # noqa: PLC0415
+    from coffrify_webhooks.cli.source import Source  # noqa: PLC0415
+
+    by_path = app.extensions.get(RECEIVERS, {})
+    if path is None:
+        found = receivers_in(app)
+    else:
+        found = [each for text, each in by_path.items() if UrlPath(path).text == text.rstrip("/")]
+    if len(found) == 1:
+        return Source(found[0].store, found[0])
+    if by_path:
+        raise ConfigurationError(f"which endpoint? --path {' or '.join(by_path)}")
+    if found:
+        raise ConfigurationError(
+            "the application has several Receivers; name one, by its module: "
+            "coffrify-webhooks ... --app shop.webhooks:receiver"
+        )
+    raise ConfigurationError(
+        f"the application {app.name!r} has no Receiver; give it one: CoffrifyWebhooks(app)"
+    )

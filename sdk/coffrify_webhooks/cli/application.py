@@ -1,0 +1,198 @@
+"""Finds the Receiver of a program: in what `--app` names, or where the program itself would look.
+
+Frameworks are known by what their objects hold, so that none of them is imported for this.
+"""
+
+import ast
+import os
+import sys
+from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from inspect import isfunction
+from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.receiver import Receiver
+
+__all__ = ["APP_HELP", "importing", "receiver_of", "receivers_in"]
+
+APP_HELP = (
+    "Where your Receiver is: myapp.webhooks or myapp.webhooks:receiver. An application that has "
+    "one, or a function that makes it, will do: myapp:app, myapp:create_app."
+)
+_FACTORIES = ("create_app", "make_app")
+"""The names by which Flask knows a function that makes the application."""
+_INSIDE = (
+    "receiver",  # of our endpoint, middlewares and extension
+    "endpoint",  # of our ASGI middleware, and of a route
+    "app",  # of any middleware, and of a mount
+    "wsgi_app",  # of Flask, if it was wrapped
+    "router",  # of Starlette and FastAPI
+    "original_router",  # of a router that FastAPI includes
+    "routes",
+    "mounts",  # of Werkzeug's dispatcher
+    "middleware_stack",  # of Starlette, once it is built
+)
+_EXTENSION = "coffrify_webhooks"
+_MOST = 10_000
+_NO_SERVER = "FLASK_RUN_FROM_CLI"
+"""With it, a Flask app.run() that no `if __name__ == "__main__"` guards does not serve for ever."""
+
+
+def receiver_of(app: str, called: str = "") -> Receiver | None:
+    """Return the Receiver that MODULE[:NAME] means; None if it is a module without one.
+
+    NAME is a Receiver, something that has just one, or a function that makes it. called: what to
+    call it in an error, if not --app. Raises ConfigurationError if it cannot be imported, is none
+    of these, or has several.
+    """
+    path, _, expression = app.partition(":")
+    name = path.removesuffix(".py").replace("/", ".") if path.endswith(".py") else path
+    with importing(called or f"--app {name}"):
+        module = import_module(name)
+        if not expression:
+            return _in_module(module, name)
+        found = receivers_in(_made(_evaluated(module, expression)))
+    if not found:
+        raise ConfigurationError(
+            f"--app {app}: {name} has no Receiver of that name, nor an application that has one"
+        )
+    return _only(found, app)
+
+
+def _in_module(module: ModuleType, name: str) -> Receiver | None:
+    names: dict[int, str] = {}
+    found: dict[int, Receiver] = {}
+    for key, each in list(vars(module).items()):
+        if key.startswith("__"):
+            continue
+        inside = receivers_in(each)
+        if len(inside) == 1:
+            names.setdefault(id(inside[0]), key)
+        found.update((id(receiver), receiver) for receiver in inside)
+    if len(found) > 1 and len(names) == len(found):
+        raise ConfigurationError(
+            f"{name} has several Receivers; name one: --app {name}:{' or :'.join(names.values())}"
+        )
+    factory = next((getattr(module, each) for each in _FACTORIES if hasattr(module, each)), None)
+    if found or not isfunction(factory):
+        return _only(list(found.values()), name)
+    return _only(receivers_in(_made(factory)), name)
+
+
+def _only(found: list[Receiver], name: str) -> Receiver | None:
+    if len(found) > 1:
+        raise ConfigurationError(
+            f"{name} has several Receivers; keep the one you mean in a variable of a module, and "
+            "name that: --app myapp:receiver"
+        )
+    return found[0] if found else None
+
+
+def _evaluated(module: ModuleType, expression: str) -> Any:
+    """Return what a name means, or a dotted one, or what a call with plain arguments returns."""
+    try:
+        node = ast.parse(expression.strip(), mode="eval").body
+    except SyntaxError:
+        return None
+    call = node if isinstance(node, ast.Call) else None
+    names: list[str] = []
+    node = call.func if call else node
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    if not isinstance(node, ast.Name):
+        return None
+    found: Any = module
+    for name in (node.id, *reversed(names)):
+        found = getattr(found, name, None)
+    if call is None or found is None:
+        return found
+    arguments = [ast.literal_eval(each) for each in call.args]
+    return found(
+        *arguments, **{each.arg: ast.literal_eval(each.value) for each in call.keywords if each.arg}
+    )
+
+
+def _made(found: Any) -> Any:
+    """Call a function that makes an application."""
+    return found() if isfunction(found) else found
+
+
+@contextmanager
+def importing(what: str) -> Generator[None]:
+    """Around the import of a user's program: from this folder, and told in a line if it fails."""
+    here = str(Path.cwd())
+    if here not in sys.path:  # a script's path begins at the script, not where the user is
+        sys.path.insert(0, here)
+    before = os.environ.get(_NO_SERVER)
+    os.environ[_NO_SERVER] = "true"
+    try:
+        yield
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        what_failed = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"{what} could not be imported ({what_failed})") from error
+    finally:
+        os.environ.pop(_NO_SERVER)
+        if before is not None:
+            os.environ[_NO_SERVER] = before
+
+
+# --- what an application holds ----------------------------------------------------------------
+
+
+def receivers_in(thing: object) -> list[Receiver]:
+    """Return the Receivers that an application, a middleware or an extension holds."""
+    found: dict[int, Receiver] = {}
+    seen: dict[int, object] = {}
+    ahead: list[object] = [thing]
+    while ahead and len(seen) < _MOST:
+        each = ahead.pop()
+        if id(each) in seen or isinstance(each, (type, ModuleType)):
+            continue
+        seen[id(each)] = each
+        if issubclass(type(each), Receiver):  # isinstance() would ask a proxy what it stands for
+            found[id(each)] = cast("Receiver", each)
+        elif _is_django(each):
+            from coffrify_webhooks_django.conf import current_endpoint  # noqa: PLC0415
+
+            ahead.append(current_endpoint().receiver)
+        else:
+            ahead.extend(_inside(each))
+    return list(found.values())
+
+
+def _is_django(thing: object) -> bool:
+    module = sys.modules.get("django.core.handlers.base")
+    return module is not None and issubclass(type(thing), module.BaseHandler)
+
+
+def _inside(thing: object) -> Iterable[object]:
+    """Return what may hold a Receiver in turn; only plain attributes are looked at, none called."""
+    if isinstance(thing, (list, tuple)):
+        return cast("Iterable[object]", thing)
+    if isinstance(thing, dict):
+        return cast("dict[object, object]", thing).values()
+    try:
+        held: Mapping[str, Any] = vars(thing)
+    except Exception:  # noqa: BLE001 - it has none, or is a proxy of what is not there now
+        return ()
+    inside = [held[name] for name in _INSIDE if name in held]
+    if isinstance(held.get("extensions"), dict):  # Flask's
+        extensions = cast("dict[str, object]", held["extensions"])
+        inside += [extensions[name] for name in extensions if name.startswith(_EXTENSION)]
+    if held.get("middleware_stack") is None:
+        inside += map(_middleware, held.get("user_middleware") or ())
+    return inside
+
+
+def _middleware(entry: Any) -> object:
+    """Make a middleware of ours that Starlette will make at its first request."""
+    kind: Callable[..., object] | None = getattr(entry, "cls", None)
+    ours = getattr(kind, "__name__", "") == "CoffrifyWebhooksMiddleware"
+    return kind(None, *entry.args, **entry.kwargs) if kind is not None and ours else None
