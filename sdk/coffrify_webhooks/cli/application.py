@@ -6,7 +6,7 @@ Frameworks are known by what their objects hold, so that none of them is importe
 import ast
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import isfunction
@@ -172,23 +172,26 @@ def _is_django(thing: object) -> bool:
     return module is not None and issubclass(type(thing), module.BaseHandler)
 
 
-def _inside(thing: object) -> Iterable[object]:
-    """Return what may hold a Receiver in turn; only plain attributes are looked at, none called."""
-    if isinstance(thing, (list, tuple)):
-        return cast("Iterable[object]", thing)
-    if isinstance(thing, dict):
-        return cast("dict[object, object]", thing).values()
+def _inside(thing: object) -> Iterator[object]:
+    """Yield what may hold a Receiver in turn; only plain attributes are looked at, none called."""
     try:
         held: Mapping[str, Any] = vars(thing)
     except Exception:  # noqa: BLE001 - it has none, or is a proxy of what is not there now
-        return ()
-    inside = [held[name] for name in _INSIDE if name in held]
+        return
+    for name in _INSIDE:
+        each = held.get(name)
+        if isinstance(each, dict):
+            yield from cast("dict[object, object]", each).values()
+        elif isinstance(each, (list, tuple)):
+            yield from cast("Iterable[object]", each)
+        else:
+            yield each
     if isinstance(held.get("extensions"), dict):  # Flask's
-        extensions = cast("dict[str, object]", held["extensions"])
-        inside += [extensions[name] for name in extensions if name.startswith(_EXTENSION)]
+        extensions = cast("dict[str, Any]", held["extensions"])
+        yield extensions.get(_EXTENSION)
+        yield from extensions.get(f"{_EXTENSION}_receivers", {}).values()
     if held.get("middleware_stack") is None:
-        inside += map(_middleware, held.get("user_middleware") or ())
-    return inside
+        yield from map(_middleware, held.get("user_middleware") or ())
 
 
 def _middleware(entry: Any) -> object:
