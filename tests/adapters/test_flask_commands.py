@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import click
 import pytest
 from click.testing import Result
 from flask import Flask, current_app, g
@@ -44,7 +45,7 @@ def receiver(tmp_path: Any, errors: list[Exception]) -> Iterator[Receiver]:
     def handler(event: Event) -> None:
         if errors:
             raise errors.pop()
-        print(event.id, current_app.name, "used" in g)
+        click.echo(f"{event.id} {current_app.name} {'used' in g}")
         g.used = True
 
     made = Receiver(SECRET, router=router, store=f"sqlite:///{tmp_path / 'store.db'}")
