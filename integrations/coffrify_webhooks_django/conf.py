@@ -68,9 +68,10 @@ class DjangoReceiver(Receiver):
                 pass
         return await super().in_thread(function, argument, begin_within=begin_within, left=left)
 
-    handlers_hint: str = (
-        "put them into a webhooks.py of an app in INSTALLED_APPS, where they are found"
-    )
+    @property
+    def handlers_hint(self) -> str:
+        """See `Receiver.handlers_hint`; Django finds handlers by itself."""
+        return "put them into a webhooks.py of an app in INSTALLED_APPS, where they are found"
 
     def in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a sync handler as Django calls a view: with fresh connections, closed after it."""

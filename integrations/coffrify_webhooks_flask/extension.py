@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["CoffrifyWebhooks"]
 
 _NAME = "coffrify_webhooks"
-_CONFIG = 'app.config["COFFRIFY_WEBHOOKS"]'
 
 
 class CoffrifyWebhooks:
@@ -64,9 +63,8 @@ class CoffrifyWebhooks:
             if self._path != DEFAULT_PATH:
                 settings["PATH"] = self._path
             folder = Path(app.instance_path)
-            receiver, path = endpoint(settings, where=_CONFIG, folder=folder)
-            receiver.handlers_hint = (
-                f'name the module that holds them: {_CONFIG} = {{"HANDLERS": "myapp.webhooks"}}'
+            receiver, path = endpoint(
+                settings, where='app.config["COFFRIFY_WEBHOOKS"]', folder=folder
             )
         name = _NAME if _NAME not in app.view_functions else f"{_NAME}{path.text}"
         if name in app.view_functions:

@@ -105,10 +105,8 @@ class Receiver:
     serves any number of threads and event loops, and survives a fork.
     """
 
-    handlers_hint: str = (
-        'import the module that holds them, or name it: Receiver(handlers=("myapp.webhooks",))'
-    )
-    """What to do if no handler is registered; adapters say it in their framework's words."""
+    settings_name: str = ""
+    """What a framework calls the settings that this was made from; empty without a framework."""
     handler_context: Context | None = None
     """Returns what each handler runs in; adapters set it to their application's context."""
 
@@ -308,6 +306,18 @@ class Receiver:
     def purge_again(self) -> None:
         """Note that a purge left some over: the next delivery goes on with it."""
         self._next_purge = 0.0
+
+    @property
+    def handlers_hint(self) -> str:
+        """Say what to do if no handler is registered."""
+        named = self.how_to_set("handlers", '["myapp.webhooks"]')
+        return f"import the module that holds them, or name it: {named}"
+
+    def how_to_set(self, option: str, value: str) -> str:
+        """Write an option as the user has to, in a framework's settings or in Python."""
+        if self.settings_name:
+            return f'{self.settings_name} = {{"{option.upper()}": {value}}}'
+        return f"Receiver({option}={value})"
 
     def bound(self, handler: Handler) -> Handler:
         """Return a handler as it is to be called: in the application's context, if there is one."""

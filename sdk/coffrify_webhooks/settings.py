@@ -50,4 +50,6 @@ def endpoint(
     chosen["secrets"] = secrets_of(chosen.get("secrets"), f'{where} = {{"SECRETS": ...}}')
     if chosen["store"] is None:
         chosen["store"] = default_store(folder)
-    return Endpoint(kind(**chosen), path)
+    receiver = kind(**chosen)
+    receiver.settings_name = where
+    return Endpoint(receiver, path)

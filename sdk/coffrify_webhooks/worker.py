@@ -60,7 +60,7 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
     except PayloadError:  # it was readable in the web process; trying again will not help
         raise MessageError(
             "this worker cannot read the body of the engine's message: it is damaged, or the web "
-            "process and the worker do not have the same Receiver(strict=...)"
+            f"process and the worker do not have the same {settings.how_to_set('strict', '...')}"
         ) from None
     _refuse_without_handlers(settings)
     digest = sha256(delivery.body).hexdigest()

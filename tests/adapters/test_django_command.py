@@ -151,8 +151,9 @@ def test_sweep_dispatches_what_the_engine_has_lost() -> None:
 def test_the_worker_works_for_the_receiver_of_the_settings() -> None:
     """`worker` runs the engine's worker, with --grace, until it is stopped."""
     receiver = current_endpoint().receiver
-    with pytest.raises(CommandError, match="this Receiver has no engine"):
+    with pytest.raises(CommandError, match="this Receiver has no engine") as caught:
         run("worker")
+    assert 'settings.COFFRIFY_WEBHOOKS = {"DISPATCHER": ' in str(caught.value)
     receiver.dispatcher = engine = Engine()
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     try:

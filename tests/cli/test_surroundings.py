@@ -124,10 +124,10 @@ def test_a_flask_program_is_found_by_flask_app(folder: Path) -> None:
     write_flask(folder, FLASK_APP)
     write_flask(folder, FLASK, "shop.py")
     fail_one_event(folder / "instance")
-    variables = {"FLASK_APP": "shop:create_app('boutique')"}
-    ran = command("events", "replay", "--failed", **variables)
+    named = "shop:create_app('boutique')"
+    ran = command("events", "replay", "--failed", FLASK_APP=named)
     assert ran.stdout.startswith("announced evt_1 in boutique\n")
-    assert f"using FLASK_APP={variables['FLASK_APP']}" in ran.stderr
+    assert f"using FLASK_APP={named} " in ran.stderr
     ran = command("events", status=2, FLASK_APP="gone")
     assert ran.stderr == "Error: FLASK_APP=gone: Could not import 'gone'.\n"
 

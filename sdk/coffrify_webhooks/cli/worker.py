@@ -18,6 +18,7 @@ from .source import embedded_source, find_receiver
 
 __all__ = ["worker"]
 
+_EXAMPLE = '"dbos+sqlite:///engine.db"'
 _MERCY = 10.0
 """Seconds beyond the grace in which the engine itself must have shut down."""
 
@@ -86,7 +87,7 @@ def _engine(receiver: Receiver) -> _Worker:
     if engine is None:
         raise ConfigurationError(
             "this Receiver has no engine, so the web process runs its handlers itself; give it "
-            'one: Receiver(dispatcher="dbos+sqlite:///engine.db")'
+            f"one: {receiver.how_to_set('dispatcher', _EXAMPLE)}"
         )
     if not callable(getattr(engine, "work", None)):
         raise ConfigurationError(

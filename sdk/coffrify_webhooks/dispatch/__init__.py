@@ -40,5 +40,5 @@ def refuse_worker(receiver: "Receiver") -> None:
     if isinstance(receiver.store, MemoryStore):
         raise ConfigurationError(
             "a store in memory is seen by its own process only; the worker and the web process "
-            "need a common one: Receiver(store=...)"
+            f"need a common one: {receiver.how_to_set('store', '...')}"
         )
