@@ -4,6 +4,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -187,7 +188,8 @@ def test_a_module_may_be_named_as_a_file(folder: Path) -> None:
         ("", "program:gone.more()", "no Receiver of that name"),
         ("", "program:a b", "no Receiver of that name"),
         ("", 'program:HELD["it"]', "no Receiver of that name"),
-        ("def make(): raise LookupError('x')", "program:make", r"LookupError: x"),
+        ("def make(): raise LookupError('x')", "program:make", "(LookupError: x)"),
+        ("raise SystemExit('usage: program')", "program", "(SystemExit: usage: program)"),
     ],
 )
 def test_what_has_none_or_several_is_told(source: str, app: str, said: str) -> None:
@@ -223,16 +225,14 @@ def test_djangos_application_has_the_receiver_of_the_settings() -> None:
     with override_settings(COFFRIFY_WEBHOOKS=options, MIDDLEWARE=[]):
         for kind in WSGIHandler, ASGIHandler:
             assert receivers_in(kind()) == [current_endpoint().receiver]
+        wrapped = SimpleNamespace(application_mapping={"http": ASGIHandler()})
+        assert receivers_in(wrapped) == [current_endpoint().receiver]
 
 
 def test_objects_that_hold_one_another_come_to_an_end() -> None:
     """A circle is walked once, and a Receiver found twice is one."""
 
-    class Node:
-        pass
-
-    one, two = Node(), Node()
     receiver = Receiver("x", store="memory:")
-    one.app, two.app = two, one  # type: ignore[attr-defined]
-    one.receiver = two.receiver = receiver  # type: ignore[attr-defined]
+    one, two = SimpleNamespace(receiver=receiver), SimpleNamespace(receiver=receiver)
+    one.app, two.app = two, one
     assert receivers_in(one) == [receiver]

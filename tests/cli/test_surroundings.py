@@ -4,6 +4,7 @@ import importlib
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from unittest.mock import patch
 
@@ -31,6 +32,18 @@ def create_app(name="shop"):
 @on("transfer.created")
 def announce(event):
     print("announced", event.id, "in", current_app.name, flush=True)
+"""
+FASTAPI = """
+from fastapi import FastAPI
+from coffrify_webhooks import on
+from coffrify_webhooks.fastapi import webhook_router
+
+app = FastAPI()
+app.include_router(webhook_router())
+
+@on("transfer.created")
+def announce(event):
+    print("announced", event.id)
 """
 FLASK_APP = f"{FLASK}\napp = create_app()\n"
 DJANGO = """
@@ -130,6 +143,31 @@ def test_a_flask_program_is_found_by_flask_app(folder: Path) -> None:
     assert f"using FLASK_APP={named} " in ran.stderr
     ran = command("events", status=2, FLASK_APP="gone")
     assert ran.stderr == "Error: FLASK_APP=gone: Could not import 'gone'.\n"
+
+
+def test_a_program_of_another_framework_is_found_by_its_file(folder: Path) -> None:
+    """app.py may hold a FastAPI application, with the default store in this folder."""
+    (folder / "app.py").write_text(FASTAPI)
+    fail_one_event(folder)
+    ran = command("events", "replay", "--failed")
+    assert ran.stdout.startswith("announced evt_1\n1 handled")
+    assert "using app.py" in ran.stderr
+
+
+def test_flasks_dotenv_files_are_left_to_flask(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """FLASK_APP in .flaskenv and the secret in .env count, where `flask run` has them too."""
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.delenv("COFFRIFY_WEBHOOK_SECRET")
+    write_flask(folder, FLASK, "shop.py")
+    (folder / ".flaskenv").write_text("FLASK_APP=shop:create_app\n")
+    (folder / ".env").write_text(f"COFFRIFY_WEBHOOK_SECRET={SECRET}\n")
+    ran = command("store", "init")
+    if find_spec("dotenv"):
+        assert "using FLASK_APP=shop:create_app" in ran.stderr
+    else:
+        assert "Install python-dotenv to use them" in ran.stderr
 
 
 def test_store_init_makes_the_store_of_the_program(folder: Path) -> None:

@@ -30,6 +30,8 @@ _INSIDE = (
     "endpoint",  # of our ASGI middleware, and of a route
     "app",  # of any middleware, and of a mount
     "wsgi_app",  # of Flask, if it was wrapped
+    "application",  # of what wraps Django's
+    "application_mapping",  # of Channels
     "router",  # of Starlette and FastAPI
     "original_router",  # of a router that FastAPI includes
     "routes",
@@ -134,7 +136,7 @@ def importing(what: str) -> Generator[None]:
         yield
     except ConfigurationError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # the latter of a script
         what_failed = f"{type(error).__name__}: {error}"
         raise ConfigurationError(f"{what} could not be imported ({what_failed})") from error
     finally:
