@@ -19,7 +19,9 @@ class CoffrifyWebhooksConfig(AppConfig):
         from django.utils.module_loading import autodiscover_modules  # noqa: PLC0415
 
         from .checks import check_deployment, check_settings  # noqa: PLC0415
+        from .placement import check_placement  # noqa: PLC0415
 
         register(check_settings)
+        register(check_placement)
         register(check_deployment, deploy=True)
         autodiscover_modules("webhooks")

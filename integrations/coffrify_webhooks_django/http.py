@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest, HttpResponse, RawPostDataException, UnreadablePostError
+from django.http import HttpRequest, HttpResponse, RawPostDataException
 
-from coffrify_webhooks.body import announced, checked, read_wsgi
-from coffrify_webhooks.errors import BodyTooLarge, BodyUnavailable, IncompleteBody, WebhookError
+from coffrify_webhooks.body import leave_wsgi, read_wsgi
+from coffrify_webhooks.errors import BodyTooLarge, BodyUnavailable, WebhookError
 
 if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver
@@ -25,19 +25,17 @@ _REMEDY = (
 
 def receive(receiver: Receiver, request: HttpRequest) -> HttpResponse:
     """Take one delivery."""
-    try:
-        body = _body(request, receiver.max_body)
-    except WebhookError as error:
-        return _response(receiver.refuse(error))
+    body = _body(receiver, request)
+    if not isinstance(body, bytes):
+        return _response(body)
     return _response(receiver.receive(body, request.headers, method=_method(request)))
 
 
 async def receive_async(receiver: Receiver, request: HttpRequest) -> HttpResponse:
     """Take one delivery, without blocking the event loop."""
-    try:
-        body = _body(request, receiver.max_body)
-    except WebhookError as error:
-        return _response(receiver.refuse(error))
+    body = _body(receiver, request)
+    if not isinstance(body, bytes):
+        return _response(body)
     return _response(await receiver.receive_async(body, request.headers, method=_method(request)))
 
 
@@ -49,33 +47,34 @@ def _response(reply: Reply) -> HttpResponse:
     return HttpResponse(reply.body, status=reply.status, headers=reply.headers)
 
 
-def _body(request: HttpRequest, limit: int) -> bytes:
-    if request.method != "POST":
-        return b""
-    length = announced(request.META.get("CONTENT_LENGTH"), limit)
+def _body(receiver: Receiver, request: HttpRequest) -> bytes | Reply:
+    """Return the body, or the reply to a request of which none is to be had."""
+    length = request.META.get("CONTENT_LENGTH")
+    refusal = receiver.refuse_early(request.headers, method=_method(request), content_length=length)
+    environ = request.META
+    if refusal is not None:
+        if isinstance(request, WSGIRequest):
+            leave_wsgi(environ)
+        return refusal
+    if not isinstance(request, WSGIRequest):  # whose META is the server's own
+        environ = {**environ, "wsgi.input": request, "wsgi.input_terminated": True}
     try:
-        if length is not None:
-            body = request.body
-        elif isinstance(request, WSGIRequest):  # Django takes a chunked body for none there
-            body = read_wsgi(request.environ, limit) or _rest(request, 0)
-        else:
-            body = _rest(request, limit + 1)
+        return read_wsgi(environ, receiver.max_body, lambda: _kept(request), _REMEDY)
+    except WebhookError as error:
+        return receiver.refuse(error)
+
+
+def _kept(request: HttpRequest) -> bytes:
+    """Read as Django does, which keeps what an earlier `.body` has read."""
+    try:
+        return request.body
     except RequestDataTooBig:
         raise BodyTooLarge(
             "the body is over DATA_UPLOAD_MAX_MEMORY_SIZE; raise that setting"
         ) from None
     except RawPostDataException:
+        if not request.META.get("CONTENT_LENGTH"):
+            return b""  # it was we who read it, and it was empty
         raise BodyUnavailable(
             f"the body was consumed before coffrify-webhooks saw it; {_REMEDY}"
         ) from None
-    except UnreadablePostError:
-        raise IncompleteBody("the body stopped arriving before its end") from None
-    return checked(body, length, limit, _REMEDY)
-
-
-def _rest(request: HttpRequest, size: int) -> bytes:
-    """Read what is left of a body of unknown length, or what an earlier `.body` kept."""
-    try:
-        return request.read(size) or request.body
-    except RawPostDataException:
-        return b""

@@ -5,4 +5,4 @@ from django.urls import URLPattern, re_path
 from .views import webhook
 
 app_name = "coffrify_webhooks"
-urlpatterns: list[URLPattern] = [re_path(r"^coffrify/?$", webhook, name="webhook")]
+urlpatterns: list[URLPattern] = [re_path(r"^coffrify/?\Z", webhook, name="webhook")]

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 
+from coffrify_webhooks.asgi import WebhookEndpoint
 from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
-from coffrify_webhooks_starlette import WebhookEndpoint
+from coffrify_webhooks_starlette.order import refuse_routes_in_front
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from starlette.types import Receive, Scope, Send
+
     from coffrify_webhooks.receiver import Receiver
 
 __all__ = ["webhook_router"]
@@ -18,11 +25,28 @@ __all__ = ["webhook_router"]
 def webhook_router(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -> APIRouter:
     """Return a router with the webhook endpoint: `app.include_router(webhook_router())`.
 
-    A `prefix` given to `include_router` comes before `path`.
+    A `prefix` given to `include_router` comes before `path`. Include it before any route that
+    takes every path: the application would otherwise not start (ConfigurationError).
     """
     text = UrlPath(path).text
-    endpoint = WebhookEndpoint(receiver)
-    router = APIRouter(redirect_slashes=False)
-    for each in (text, f"{text}/"):  # both, or FastAPI would redirect one to the other
-        router.add_route(each or "/", endpoint, name="coffrify_webhooks", include_in_schema=False)  # type: ignore[arg-type]
+    endpoint = _Endpoint(receiver)
+    # A name of its own, to find out where this one was included.
+    name = f"coffrify_webhooks_{id(endpoint)}"
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncGenerator[None]:
+        refuse_routes_in_front(app, name, endpoint)
+        yield
+
+    router = APIRouter(redirect_slashes=False, lifespan=lifespan)
+    # Both slashes, or FastAPI would redirect one to the other.
+    for each, known_as in ((text or "/", "coffrify_webhooks"), (f"{text}/", name)):
+        router.add_route(each, endpoint, name=known_as, include_in_schema=False)  # type: ignore[arg-type]
     return router
+
+
+class _Endpoint(WebhookEndpoint):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"].endswith("\n"):  # FastAPI's `$` lets one follow
+            raise HTTPException(404)
+        await super().__call__(scope, receive, send)

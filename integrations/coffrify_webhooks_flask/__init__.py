@@ -1,6 +1,7 @@
 """Coffrify webhooks in Flask: an extension, and a WSGI middleware."""
 
+from coffrify_webhooks.wsgi import CoffrifyWebhooksMiddleware
+
 from .extension import CoffrifyWebhooks
-from .middleware import CoffrifyWebhooksMiddleware
 
 __all__ = ["CoffrifyWebhooks", "CoffrifyWebhooksMiddleware"]

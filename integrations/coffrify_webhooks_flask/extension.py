@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from flask import Response, current_app, has_app_context, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from coffrify_webhooks.body import announced, checked, read_wsgi
-from coffrify_webhooks.errors import BodyTooLarge, ConfigurationError, WebhookError
+from coffrify_webhooks.body import read_wsgi
+from coffrify_webhooks.errors import BodyTooLarge, ConfigurationError
 from coffrify_webhooks.settings import endpoint
 from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
+from coffrify_webhooks.wsgi import reply_to
 
 from .commands import RECEIVERS, commands
-from .middleware import signature_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from coffrify_webhooks.receiver import Receiver
-    from coffrify_webhooks.reply import Reply
 
 __all__ = ["CoffrifyWebhooks"]
 
@@ -78,19 +77,21 @@ class CoffrifyWebhooks:
         self.receiver = receiver
         app.cli.add_command(commands)  # where only this application's commands are looked at
 
-        def coffrify_webhooks() -> Response:
-            reply = _reply(receiver)
+        def coffrify_webhooks(**_host: str) -> Response:
+            reply = reply_to(receiver, request.environ, _body)
             return Response(reply.body, reply.status, reply.headers)
 
         # Straight to the map: every method is ours to answer, and no slash is redirected.
-        rule = app.url_rule_class(
-            path.text or "/",
-            endpoint=name,
-            methods=None,
-            strict_slashes=False,
-            merge_slashes=False,
-        )
-        app.url_map.add(rule)
+        for hosts in _every_host(app):
+            rule = app.url_rule_class(
+                path.text or "/",
+                endpoint=name,
+                methods=None,
+                strict_slashes=False,
+                merge_slashes=False,
+                **hosts,
+            )
+            app.url_map.add(rule)
         app.view_functions[name] = coffrify_webhooks
         if "csrf" in app.extensions:  # Flask-WTF: the signature is what proves the sender
             app.extensions["csrf"].exempt(coffrify_webhooks)
@@ -107,28 +108,28 @@ def _configured(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return config.get("COFFRIFY_WEBHOOKS") or {}
 
 
-def _reply(receiver: Receiver) -> Reply:
-    method = request.method
-    try:
-        body = _body(receiver.max_body) if method == "POST" else b""
-    except WebhookError as error:
-        return receiver.refuse(error)
-    return receiver.receive(body, signature_headers(request.environ), method=method)
+def _every_host(app: Flask) -> list[dict[str, str]]:
+    """Return what lets a rule match whichever host a request is for."""
+    if app.url_map.host_matching:
+        return [{"host": "<coffrify_host>"}]
+    if app.subdomain_matching:
+        return [{}, {"subdomain": "<path:coffrify_host>"}]
+    return [{}]
 
 
-def _body(limit: int) -> bytes:
-    length = announced(request.environ.get("CONTENT_LENGTH"), limit)
-    if length is None:
-        # get_data() keeps what an earlier get_json() read; nothing is kept of a chunked body else.
-        return read_wsgi(request.environ, limit) or checked(request.get_data(), None, limit, "")
-    try:
-        body = request.get_data(cache=True)
-    except RequestEntityTooLarge:
-        raise BodyTooLarge("the body is over MAX_CONTENT_LENGTH; raise that setting") from None
-    return checked(
-        body,
-        length,
+def _body(environ: dict[str, Any], limit: int) -> bytes:
+    return read_wsgi(
+        environ,
         limit,
+        _kept,
         "a before_request function read request.form or request.stream; "
         "let it leave this path alone, or call request.get_data() first",
     )
+
+
+def _kept() -> bytes:
+    """Read as Flask does, which keeps what an earlier get_json() has read."""
+    try:
+        return request.get_data(cache=True)
+    except RequestEntityTooLarge:
+        raise BodyTooLarge("the body is over MAX_CONTENT_LENGTH; raise that setting") from None

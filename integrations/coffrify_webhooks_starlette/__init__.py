@@ -1,7 +1,7 @@
-"""Coffrify webhooks in Starlette, or any ASGI application: a middleware, and a route."""
+"""Coffrify webhooks in Starlette: a middleware, and a route."""
 
-from .endpoint import WebhookEndpoint
-from .middleware import CoffrifyWebhooksMiddleware
+from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware, WebhookEndpoint
+
 from .route import webhook_route
 
 __all__ = ["CoffrifyWebhooksMiddleware", "WebhookEndpoint", "webhook_route"]

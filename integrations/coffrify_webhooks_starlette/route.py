@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from starlette.routing import Route
 
+from coffrify_webhooks.asgi import WebhookEndpoint
 from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
-
-from .endpoint import WebhookEndpoint
 
 if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver
@@ -21,5 +20,6 @@ def webhook_route(receiver: Receiver | None = None, path: str = DEFAULT_PATH) ->
     """Return the route of the webhook endpoint: `Starlette(routes=[webhook_route()])`."""
     text = UrlPath(path).text
     route = Route(text or "/", WebhookEndpoint(receiver), name="coffrify_webhooks")
-    route.path_regex = re.compile(f"^{re.escape(text)}/?$")  # Starlette would redirect the slash
+    # Starlette would redirect the slash, and its `$` lets a newline follow.
+    route.path_regex = re.compile(rf"^{re.escape(text)}/?\Z")
     return route

@@ -1,15 +1,26 @@
-"""Reads the raw body of a request, once and capped, and names what took it away before us."""
+"""Reads the raw body of a request, once, capped and in time, and tells who is to blame if it fails.
 
+What a stranger can cause is a 400; what a part of the application did to the body is a 500 that
+names the remedy.
+"""
+
+import os
+import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from . import bridge
-from .errors import BodyTooLarge, BodyUnavailable, IncompleteBody
+from . import bridge, chunked
+from .alarms import Alarm, Alarms
+from .errors import BodyTooLarge, BodyUnavailable, IncompleteBody, WebhookError
 
-__all__ = ["announced", "checked", "read_asgi", "read_wsgi"]
+__all__ = ["announced", "leave_wsgi", "read_asgi", "read_wsgi"]
 
 _PATIENCE = 15
 """Seconds; the vendor's page: the sender gives up an attempt after as long."""
+
+_alarms = Alarms("bodies")
 
 
 def announced(content_length: str | bytes | None, limit: int) -> int | None:
@@ -22,51 +33,137 @@ def announced(content_length: str | bytes | None, limit: int) -> int | None:
     return int(text)
 
 
-def checked(body: bytes, length: int | None, limit: int, remedy: str) -> bytes:
-    """Return the body if it is what was announced; else raise the error that tells why not."""
+def _checked(body: bytes, length: int | None, limit: int, remedy: str, *, senders: bool) -> bytes:
+    """Return the body if it is what was announced; else raise the error that tells why not.
+
+    senders: what differs is the sender's doing, since it left, or announced the length twice.
+    """
     if len(body) > limit:
         raise BodyTooLarge.over(limit)
-    if length and not body:
-        raise BodyUnavailable(
-            "a body was announced and none came: something consumed it before coffrify-webhooks "
-            f"saw it, or the sender hung up; if this recurs, {remedy}"
-        )
-    if length is not None and len(body) > length:
-        raise BodyUnavailable(f"the body was changed before coffrify-webhooks saw it; {remedy}")
-    if length is not None and len(body) < length:
-        raise IncompleteBody("the body ended before its Content-Length")
-    return body
+    if length is None or len(body) == length:
+        return body
+    if (body and len(body) < length) or senders:
+        raise IncompleteBody("the body is not as long as its Content-Length")
+    what = "changed" if body else "consumed"
+    raise BodyUnavailable(f"the body was {what} before coffrify-webhooks saw it; {remedy}")
 
 
-def read_wsgi(environ: MutableMapping[str, Any], limit: int) -> bytes:
-    """Return the body of a WSGI request (PEP 3333).
+# --- WSGI (PEP 3333) --------------------------------------------------------------------------
+
+
+def read_wsgi(
+    environ: MutableMapping[str, Any],
+    limit: int,
+    read: Callable[[], bytes] | None = None,
+    remedy: str = "wrap the WSGI app with CoffrifyWebhooksMiddleware outermost",
+) -> bytes:
+    """Return the body of a WSGI request.
+
+    read: how the framework reads a body, if it keeps one that was read before.
 
     Raises BodyTooLarge, IncompleteBody, or BodyUnavailable with the remedy.
     """
     length = announced(environ.get("CONTENT_LENGTH"), limit)
-    if length is None and not environ.get("wsgi.input_terminated"):
-        if "chunked" not in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+    coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
+    stream = environ["wsgi.input"]
+    if length is None and not _ends(environ):
+        if not coding:
             return b""
-        raise BodyUnavailable(
-            "the body came chunked, without Content-Length, and this WSGI server does not "
-            "pass such bodies on; serve with gunicorn, or have the proxy in front buffer "
-            "requests (nginx: proxy_request_buffering on)"
-        )
-    body = _read_stream(environ["wsgi.input"], limit + 1 if length is None else length)
-    return checked(
-        body, length, limit, "wrap the WSGI app with CoffrifyWebhooksMiddleware outermost"
-    )
+        if coding != "chunked":
+            raise IncompleteBody("the body has a Transfer-Encoding other than chunked")
+        if (chunks := chunked.stream_of(environ)) is None:
+            raise BodyUnavailable(
+                "the body came chunked, without Content-Length, and this WSGI server does not pass "
+                f"such bodies on; {chunked.remedy_for(environ)}"
+            )
+        stream = chunks
+
+    def work() -> bytes:
+        if length is not None and read is not None:
+            return read()
+        body = _read_stream(stream, limit + 1 if length is None else length)
+        return body or (read() if read is not None else b"")
+
+    body = _in_time(environ, work)
+    senders = bool(coding) or (not body and _has_left(environ))
+    return _checked(body, length, limit, remedy, senders=senders)
+
+
+def leave_wsgi(environ: MutableMapping[str, Any]) -> None:
+    """Leave a body unread: a server that would wait for its rest, to drop it, need not."""
+    if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+        _stop_reading(_connection(environ))
+
+
+def _ends(environ: MutableMapping[str, Any]) -> bool:
+    """Tell whether the stream ends where the body does: marked so, or no socket is behind it."""
+    marked = environ.get("wsgi.input_terminated") or "asgi.scope" in environ  # the latter: a2wsgi
+    return bool(marked) or _is_whole(environ["wsgi.input"])
+
+
+def _is_whole(stream: Any) -> bool:
+    """Tell a buffer or a file, as adapters from ASGI or AWS Lambda hand over, from a socket."""
+    seekable = getattr(stream, "seekable", None)
+    return seekable is not None and bool(seekable())
 
 
 def _read_stream(stream: Any, size: int) -> bytes:
     chunks: list[bytes] = []
-    try:
-        while size > 0 and (chunk := stream.read(size)):
-            chunks.append(chunk)
-            size -= len(chunk)
-    except (OSError, ValueError):  # the sender hung up, or broke the chunked encoding
-        raise IncompleteBody("the body stopped arriving before its end") from None
+    while size > 0 and (chunk := stream.read(size)):
+        chunks.append(chunk)
+        size -= len(chunk)
     return b"".join(chunks)
+
+
+def _in_time(environ: MutableMapping[str, Any], read: Callable[[], bytes]) -> bytes:
+    """Call `read`; end it when the sender would have given up, if the server tells its socket.
+
+    Whatever it raises is the sender's doing: it hung up, or broke the chunked encoding.
+    """
+    connection = _connection(environ)
+    alarm = Alarm(partial(_stop_reading, connection))
+    if connection is not None:
+        _alarms.set(alarm, _PATIENCE)
+    try:
+        return read()
+    except WebhookError:
+        raise
+    except Exception:  # noqa: BLE001 - each server has errors of its own
+        raise _stopped() from None
+    finally:
+        _alarms.clear(alarm)
+
+
+def _connection(environ: MutableMapping[str, Any]) -> Any:
+    for name in ("gunicorn.socket", "werkzeug.socket"):
+        if name in environ:
+            return environ[name]
+    return getattr(getattr(chunked.connection_of(environ), "raw", None), "_sock", None)
+
+
+def _stop_reading(connection: Any) -> None:
+    """Let a read that waits see the end of the stream; the reply can still be written."""
+    with suppress(OSError, TypeError):
+        # That of an SSLSocket would forget its encryption, and the reply go out in plain.
+        socket.socket.shutdown(connection, socket.SHUT_RD)
+
+
+def _has_left(environ: MutableMapping[str, Any]) -> bool:
+    """Tell whether it was the sender that sent nothing, rather than a part of the application."""
+    connection, stream = _connection(environ), environ["wsgi.input"]
+    if connection is None:
+        if _is_whole(stream):
+            return not stream.seek(0, os.SEEK_END)
+        return bool(getattr(stream, "remaining", 0))  # Cheroot counts what is still to come
+    try:
+        return not socket.socket.recv(connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except (OSError, TypeError):
+        return True
+
+
+# --- ASGI -------------------------------------------------------------------------------------
 
 
 async def read_asgi(
@@ -97,7 +194,25 @@ async def read_asgi(
             if not message.get("more_body", False):
                 return True
 
-    ended = await bridge.within(_PATIENCE, read)
-    if not ended and (size or not length):
-        raise IncompleteBody("the body stopped arriving before its end")
-    return checked(b"".join(chunks), length, limit, "add CoffrifyWebhooksMiddleware outermost")
+    try:
+        ended = await bridge.within(_PATIENCE, read)
+    except WebhookError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of whatever wraps `receive`
+        if getattr(error, "status_code", None) == BodyTooLarge.status:
+            raise BodyTooLarge("the body is over the max_body_size of the application") from None
+        raise _stopped() from None
+    if not ended and (size or not length or not _has_it_all(receive)):
+        raise _stopped()
+    senders = b"transfer-encoding" in named
+    remedy = "add CoffrifyWebhooksMiddleware outermost"
+    return _checked(b"".join(chunks), length, limit, remedy, senders=senders)
+
+
+def _has_it_all(receive: Any) -> bool:
+    """Tell whether uvicorn knows the whole body: if we were given none, somebody else was."""
+    return getattr(getattr(receive, "__self__", None), "more_body", None) is False
+
+
+def _stopped() -> IncompleteBody:
+    return IncompleteBody("the body stopped arriving before its end, or was framed wrongly")

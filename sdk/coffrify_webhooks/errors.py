@@ -9,6 +9,7 @@ __all__ = [
     "BodyUnavailable",
     "Busy",
     "ClaimLost",
+    "CompressedBody",
     "ConfigurationError",
     "DispatchError",
     "HandlerError",
@@ -78,6 +79,21 @@ class SignatureMismatch(VerificationError):
     code = "signature_mismatch"
 
 
+class CompressedBody(VerificationError):
+    """The body was compressed on its way, so it is not what was signed, or not JSON."""
+
+    code = "compressed_body"
+
+    @classmethod
+    def by(cls, encoding: str) -> "CompressedBody":
+        """Return the error for a body of this `Content-Encoding`."""
+        return cls(
+            f"the body came compressed ({encoding!a}), and the sender signs plain JSON; switch off "
+            "the compression of requests where it was added: in a proxy, a CDN, an API gateway or "
+            "the tool that sent it"
+        )
+
+
 class TimestampTooOld(VerificationError):
     """Signed longer ago than the tolerance allows: a replayed request, or a clock that is off."""
 
@@ -112,7 +128,7 @@ class BodyTooLarge(WebhookError):
 
 
 class IncompleteBody(WebhookError):
-    """The body stopped arriving before its announced end."""
+    """The body could not be read to its end: it stopped arriving, or was framed wrongly."""
 
     status = 400
     code = "incomplete_body"

@@ -7,6 +7,7 @@ and the async driver in `coffrify_webhooks.receiver`, and a test can stop it at 
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -18,26 +19,29 @@ from .errors import (
     BodyTooLarge,
     BodyUnavailable,
     Busy,
+    CompressedBody,
     DispatchError,
     MethodNotAllowed,
     NoHandlers,
+    PayloadError,
     StoreUnavailable,
     WebhookError,
 )
 from .handling import ask, bury, giving_back, kept, run
 from .identity import about, key_of, read, wanted_by
 from .reply import Outcome, Reply
+from .signature import compression, pick
 from .stores import Claim
 from .text import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .delivery import Delivery
     from .event import Event
     from .signature import Headers, Keyring
 
-__all__ = ["hand_over", "receive"]
+__all__ = ["hand_over", "is_post", "receive", "screen"]
 
 _PURGE = 1000
 """How many old claims one delivery drops at the most."""
@@ -48,8 +52,8 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
     event: Event | None = None
     delivery: Delivery | None = None
     try:
-        delivery = yield from _believe(settings, body, headers, method)
-        event, same_id = read(settings, delivery)
+        delivery, found = yield from _believe(settings, body, headers, method)
+        event, same_id = _read(settings, delivery, found)
         yield from _report_on(settings, delivery, event, same_id=same_id)
         if settings.dispatcher is None and not len(settings.router):
             raise NoHandlers(  # noqa: TRY301 - answered below like every other error
@@ -67,10 +71,22 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
     return reply
 
 
+def screen(settings: Settings, headers: Headers, method: str) -> None:
+    """Raise the error of a request that no body could make acceptable; asks for no secret."""
+    if not is_post(method):
+        raise MethodNotAllowed("webhooks are delivered by POST")
+    settings.verifier.screen(pick(headers))
+
+
+def is_post(method: str) -> bool:
+    """Tell whether a request is a POST; some other texts become one in capitals."""
+    return str(method).isascii() and str(method).upper() == "POST"
+
+
 def _believe(
     settings: Settings, body: bytes | bytearray | memoryview, headers: Headers, method: str
-) -> Steps[Delivery]:
-    if str(method).upper() != "POST":
+) -> Steps[tuple[Delivery, Mapping[str, str]]]:
+    if not is_post(method):
         raise MethodNotAllowed("webhooks are delivered by POST")
     if not isinstance(body, (bytes, bytearray, memoryview)):
         raise BodyUnavailable(
@@ -80,10 +96,12 @@ def _believe(
     size = body.nbytes if isinstance(body, memoryview) else len(body)
     if size > settings.max_body:
         raise BodyTooLarge.over(settings.max_body)
+    found = pick(headers)
     keyring: Keyring | None = None
     if settings.verifier.asks_for_secrets:
+        settings.verifier.screen(found)  # nobody is asked for what will be refused
         keyring = yield LoadSecrets()
-    delivery = settings.verifier.verify(bytes(body), headers, keyring)
+    delivery = settings.verifier.check(bytes(body), found, keyring)
     if settings.first_time("key", delivery.key, delivery.encoding, delivery.scheme):
         yield Tell(
             "key_matched",
@@ -91,7 +109,25 @@ def _believe(
             f'{delivery.encoding}; Secret(..., encoding="{delivery.encoding}") pins it',
             delivery,
         )
-    return delivery
+    return delivery, found
+
+
+def _read(settings: Settings, delivery: Delivery, found: Mapping[str, str]) -> tuple[Event, bool]:
+    try:
+        return read(settings, delivery)
+    except PayloadError:
+        encoding = compression(found, delivery.body)
+        if encoding and not _is_json(delivery.body):
+            raise CompressedBody.by(encoding) from None
+        raise
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _report_on(

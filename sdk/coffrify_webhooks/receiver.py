@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
 from . import bridge, drivers, options, pipeline, threads, worker
+from .body import announced
 from .effects import Tell
 from .errors import (
     Busy,
@@ -277,6 +278,26 @@ class Receiver:
             Tell("replied", f"{reply.outcome}, {reply.status} ({error})", reply=reply, error=error)
         )
         return reply
+
+    def refuse_early(
+        self,
+        headers: Headers,
+        *,
+        method: str = "POST",
+        content_length: str | bytes | None = None,
+    ) -> Reply | None:
+        """Return the reply to a request that no body could make acceptable, or None; for adapters.
+
+        Its method is not POST, its Content-Length is over the cap, or its signature headers are
+        missing, malformed or outside of the window. Ask before the body is read: a sender without
+        a secret then has no part in how long that takes. The secrets are not asked for.
+        """
+        try:
+            announced(content_length if pipeline.is_post(method) else None, self.max_body)
+            pipeline.screen(self, headers, method)
+        except WebhookError as error:
+            return self.refuse(error)
+        return None
 
     def forget(self, event_id: str) -> bool:
         """Drop what is known of an event, so that a replay of it runs again; False if unknown."""

@@ -18,6 +18,7 @@ from time import time
 
 from .delivery import Delivery
 from .errors import (
+    CompressedBody,
     ConfigurationError,
     MalformedSignature,
     MissingSignature,
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
     SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["SCHEMES", "Keyring", "Secret", "Verifier", "sign", "verify"]
+__all__ = ["SCHEMES", "Keyring", "Secret", "Verifier", "compression", "pick", "sign", "verify"]
 
 SCHEMES: "tuple[Scheme, ...]" = ("standard", "coffrify")
 TOLERANCE = 300
@@ -61,8 +62,9 @@ _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 _LONGEST_ID = 255
 _LONGEST_HEADER = 8192
 _LONGEST_TIMESTAMP = 15
-_NAME_LENGTHS = frozenset((10, 17, 20, 24))
-"""Of the five header names below; a name of another length is not worth lower-casing."""
+_NAME_LENGTHS = frozenset((10, 16, 17, 20, 24))
+"""Of the six header names below; a name of another length is not worth lower-casing."""
+_LONGEST_ENCODING = 40
 _MILLISECONDS = 100_000_000_000
 _HOUR = 3600
 
@@ -264,7 +266,7 @@ class Keyring:
 # --- headers ----------------------------------------------------------------------------------
 
 
-def _pick(headers: "Any") -> "dict[str, str]":
+def pick(headers: "Headers") -> "dict[str, str]":
     """Return the headers that concern us, by lower-case name.
 
     A header sent twice is joined with a comma, as WSGI servers do, so that the verdict is the
@@ -272,7 +274,7 @@ def _pick(headers: "Any") -> "dict[str, str]":
     """
     found: dict[str, str] = {}
     try:
-        pairs = headers.items() if hasattr(headers, "items") else headers
+        pairs: Any = headers.items() if hasattr(headers, "items") else headers  # type: ignore[union-attr]
         for name, value in pairs:
             if len(name) not in _NAME_LENGTHS or value is None:
                 continue
@@ -318,12 +320,17 @@ def _coffrify_parts(header: str) -> "tuple[str, Sequence[str]]":
 
 
 def _coffrify_general(header: str) -> "tuple[str, Sequence[str]]":
-    if len(header) > _LONGEST_HEADER or not header.isascii():
+    if len(header) > _LONGEST_HEADER or not header.isascii() or not header.isprintable():
         return "", ()
+    if " " in header:
+        # Where lines are joined, a blank may follow the comma; it belongs nowhere else.
+        header = header.replace(", ", ",")
+        if " " in header:
+            return "", ()
     stamp: str | None = None
     signatures: list[str] = []
     for part in header.split(","):
-        name, equals, value = part.strip(" ").partition("=")
+        name, equals, value = part.partition("=")
         if not equals or (name == "t" and stamp is not None):
             return "", ()
         if name == "t":
@@ -427,24 +434,45 @@ class Verifier:
         """
         if type(body) is not bytes:
             body = _raw(body)
-        found = _pick(headers)
-        ring = keyring or self._static or self.keyring()
+        return self.check(body, pick(headers), keyring)
+
+    def check(
+        self, body: bytes, found: "Mapping[str, str]", keyring: Keyring | None = None
+    ) -> Delivery:
+        """Do what `verify` does, for headers that `pick` has read."""
+        delivery = self._first(body, found, keyring or self._static or self.keyring())
+        if delivery is None:
+            raise TypeError(keyring)  # never: only a look without keys ends so
+        return delivery
+
+    def screen(self, found: "Mapping[str, str]") -> None:
+        """Raise VerificationError if these headers would be refused whatever the body and secret.
+
+        They are missing, malformed or outside of the window. found: what `pick` has read.
+        """
+        self._first(b"", found, None)
+
+    def _first(
+        self, body: bytes, found: "Mapping[str, str]", ring: Keyring | None
+    ) -> Delivery | None:
         failure: VerificationError | None = None
         for header, check in self._checks:
             if header in found:
                 result = check(self, body, found, ring)
-                if type(result) is Delivery:
+                if result is None or type(result) is Delivery:
                     return result
                 if failure is None or isinstance(failure, MissingSignature):
                     failure = result  # type: ignore[assignment]
+        if type(failure) is SignatureMismatch and (encoding := compression(found, body)):
+            raise CompressedBody.by(encoding)
         raise failure or MissingSignature(
             f"no signature in {' or '.join(header for header, _ in self._checks)}; "
             "a proxy in front may have removed it"
         )
 
     def _check_standard(  # noqa: PLR0911 - one return for each way to fail
-        self, body: bytes, found: "Mapping[str, str]", ring: Keyring
-    ) -> Delivery | VerificationError:
+        self, body: bytes, found: "Mapping[str, str]", ring: Keyring | None
+    ) -> Delivery | VerificationError | None:
         """Check `webhook-id`, `webhook-timestamp` and `webhook-signature` (Standard Webhooks)."""
         try:
             id_ = found["webhook-id"]
@@ -464,14 +492,16 @@ class Verifier:
         seconds = int(stamp)
         if not -self.tolerance <= now - seconds < self.tolerance:
             return _skew_error(now - seconds, self.tolerance)
+        if ring is None:
+            return None
         key = ring.find(f"{id_}.{stamp}.".encode(), body, signatures, now, base64=True)
         if key is None:
             return _mismatch("webhook-signature")
         return Delivery(id_, seconds, "standard", key.index, key.encoding, body, _is_test(found))
 
     def _check_coffrify(
-        self, body: bytes, found: "Mapping[str, str]", ring: Keyring
-    ) -> Delivery | VerificationError:
+        self, body: bytes, found: "Mapping[str, str]", ring: Keyring | None
+    ) -> Delivery | VerificationError | None:
         """Check `X-Coffrify-Signature: t=<seconds>,v1=<hex>` (the vendor's page)."""
         stamp, signatures = _coffrify_parts(found["x-coffrify-signature"])
         if not signatures:
@@ -483,6 +513,8 @@ class Verifier:
         seconds = int(stamp)
         if not -self.tolerance <= now - seconds < self.tolerance:
             return _skew_error(now - seconds, self.tolerance)
+        if ring is None:
+            return None
         key = ring.find(f"{stamp}.".encode(), body, signatures, now, base64=False)
         if key is None:
             return _mismatch("X-Coffrify-Signature")
@@ -506,6 +538,14 @@ def _is_timestamp(text: str) -> bool:
 def _is_test(found: "Mapping[str, str]") -> bool:
     test = found.get("x-coffrify-test-delivery")
     return test is not None and test.lower() == "true"
+
+
+def compression(found: "Mapping[str, str]", body: bytes) -> str:
+    """Name how a body that does not make sense was compressed, or return an empty text."""
+    encoding = found.get("content-encoding", "").strip().lower()
+    if encoding and encoding != "identity":
+        return encoding if len(encoding) <= _LONGEST_ENCODING else "an unknown encoding"
+    return "gzip" if body[:2] == b"\x1f\x8b" else ""
 
 
 def _mismatch(header: str) -> SignatureMismatch:

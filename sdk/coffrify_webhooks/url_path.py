@@ -7,6 +7,10 @@ __all__ = ["DEFAULT_PATH", "UrlPath"]
 DEFAULT_PATH = "/webhooks/coffrify"
 
 
+_OF_PATTERNS = frozenset("<>{}*?#\\%")
+"""What a framework would read as a pattern, and what never stands in a path as servers pass it."""
+
+
 class UrlPath:
     """A path below the application's root."""
 
@@ -15,6 +19,11 @@ class UrlPath:
     def __init__(self, path: str) -> None:
         if not str(path).startswith("/"):
             raise ConfigurationError(f"path={path!r} must begin with a slash: {DEFAULT_PATH!r}")
+        if not path.isprintable() or not _OF_PATTERNS.isdisjoint(path) or " " in path:
+            raise ConfigurationError(
+                f"path={path!r} must be one plain path, such as {DEFAULT_PATH!r}: without a "
+                "pattern, a query, an escape or a blank"
+            )
         self.text: str = path.rstrip("/")
         self._both = (self.text, self.text + "/")
 

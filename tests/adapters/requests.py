@@ -27,6 +27,17 @@ class Request(NamedTuple):
     announce: int | None
     mount: str = ""
     terminated: bool = True
+    buffered: bool = True
+
+
+class _Socket(io.RawIOBase):
+    """A stream that nobody can tell the end of."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = io.BytesIO(body)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._body.read(size)
 
 
 def send_wsgi(app: Callable[..., Any], request: Request) -> Response:
@@ -40,7 +51,7 @@ def send_wsgi(app: Callable[..., Any], request: Request) -> Response:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "http",
-        "wsgi.input": io.BytesIO(request.body),
+        "wsgi.input": io.BytesIO(request.body) if request.buffered else _Socket(request.body),
         "wsgi.errors": io.StringIO(),
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,

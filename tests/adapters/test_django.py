@@ -138,7 +138,10 @@ def test_a_body_that_was_parsed_as_a_form_is_named(configured: dict[str, Any]) -
     from coffrify_webhooks_django.http import receive
 
     body = make_body()
-    request = RequestFactory().post(PATH, data=body, content_type="application/json")
+    headers = sign(body, SECRET)
+    request = RequestFactory().post(
+        PATH, data=body, content_type="application/json", headers=headers
+    )
     request.read(3)  # RawPostDataException for whoever wants .body now
     response = receive(current_endpoint().receiver, request)
     assert response.status_code == 500
@@ -149,7 +152,7 @@ def test_a_multipart_form_that_was_parsed_is_named(configured: dict[str, Any]) -
     """Reading request.POST of a multipart body leaves a 500 that names the remedy."""
     from coffrify_webhooks_django.http import receive
 
-    request = RequestFactory().post(PATH, data={"a": "b"})
+    request = RequestFactory().post(PATH, data={"a": "b"}, headers=sign(b"", SECRET))
     assert request.POST["a"] == "b"
     assert receive(current_endpoint().receiver, request).status_code == 500
 

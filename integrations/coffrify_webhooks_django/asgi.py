@@ -1,0 +1,49 @@
+"""Answers deliveries before Django's ASGI handler, which stores any body until a view runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import ThreadSensitiveContext
+from django.core.signals import request_finished, request_started
+
+from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware, WebhookEndpoint
+
+from .conf import current_endpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+
+    from coffrify_webhooks.asgi import ASGIApp, Receive, Scope, Send
+
+__all__ = ["with_webhooks"]
+
+
+def with_webhooks(application: Callable[..., Awaitable[Any]]) -> ASGIApp:
+    """Return an ASGI application that serves the path of `settings.COFFRIFY_WEBHOOKS` itself.
+
+    In asgi.py: `application = with_webhooks(get_asgi_application())`. A body is then capped, given
+    up in time, and not read at all for a request that its headers already refuse. Raises
+    ConfigurationError when the server starts, for settings that cannot be used.
+    """
+    current_endpoint()
+
+    async def webhooks(scope: Scope, receive: Receive, send: Send) -> None:
+        receiver, path = current_endpoint()  # tests override their settings
+        middleware = CoffrifyWebhooksMiddleware(application, receiver, path.text or "/")
+        middleware.endpoint = _Endpoint(receiver)
+        await middleware(scope, receive, send)
+
+    return webhooks
+
+
+class _Endpoint(WebhookEndpoint):
+    """Does what Django does around a request: a thread for its ORM, connections given back."""
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        async with ThreadSensitiveContext():
+            await request_started.asend(sender=_Endpoint, scope=scope)
+            try:
+                await super().__call__(scope, receive, send)
+            finally:
+                await request_finished.asend(sender=_Endpoint)

@@ -1,0 +1,70 @@
+"""The endpoint as an ASGI application, and a middleware for any; needs no framework."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .body import read_asgi
+from .errors import WebhookError
+from .receiver import Receiver
+from .url_path import DEFAULT_PATH, UrlPath
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from typing import TypeAlias
+
+    from .reply import Reply
+
+    Scope: TypeAlias = MutableMapping[str, Any]
+    Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+    Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+    ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+__all__ = ["CoffrifyWebhooksMiddleware", "WebhookEndpoint"]
+
+
+class WebhookEndpoint:
+    """Answers every request it is given as a delivery."""
+
+    def __init__(self, receiver: Receiver | None = None) -> None:
+        self.receiver: Receiver = receiver or Receiver()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one delivery and send the reply."""
+        reply = await self._reply(scope, receive)
+        headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        method, headers = scope["method"], scope["headers"]
+        length = next((v for name, v in headers if name.lower() == b"content-length"), None)
+        refusal = self.receiver.refuse_early(headers, method=method, content_length=length)
+        if refusal is not None:
+            return refusal
+        try:
+            body = await read_asgi(headers, receive, self.receiver.max_body)
+        except WebhookError as error:
+            return self.receiver.refuse(error)
+        return await self.receiver.receive_async(body, headers, method=method)
+
+
+class CoffrifyWebhooksMiddleware:
+    """Wraps any ASGI application: `app.add_middleware(CoffrifyWebhooksMiddleware)`.
+
+    path: below the application's root, with or without a trailing slash.
+    """
+
+    def __init__(
+        self, app: ASGIApp, receiver: Receiver | None = None, path: str = DEFAULT_PATH
+    ) -> None:
+        self.app: ASGIApp = app
+        self.path: UrlPath = UrlPath(path)
+        self.endpoint: WebhookEndpoint = WebhookEndpoint(receiver)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a delivery, or pass the request on."""
+        ours = scope["type"] == "http" and self.path.matches(
+            scope["path"], scope.get("root_path", "")
+        )
+        await (self.endpoint if ours else self.app)(scope, receive, send)

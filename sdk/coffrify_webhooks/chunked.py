@@ -1,0 +1,77 @@
+"""Reads a chunked body where the WSGI server leaves that to us: the development servers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["connection_of", "remedy_for", "stream_of"]
+
+_LONGEST_LINE = 1024
+
+_REMEDIES = {
+    "mod_wsgi.version": "set WSGIChunkedRequest On",
+    "uwsgi.version": "have the proxy in front of uWSGI buffer requests",
+}
+
+
+def remedy_for(environ: Mapping[str, Any]) -> str:
+    """Say what to do under a server that does not pass a chunked body on."""
+    for mark, remedy in _REMEDIES.items():
+        if mark in environ:
+            return remedy
+    return (
+        "have the proxy in front buffer requests (nginx: proxy_request_buffering on), or serve "
+        "with one that does pass them on, such as gunicorn or waitress"
+    )
+
+
+def connection_of(environ: Mapping[str, Any]) -> Any:
+    """Return the file of the connection under wsgiref and Django's runserver; None elsewhere."""
+    if not str(environ.get("SERVER_SOFTWARE", "")).startswith("WSGIServer/"):
+        return None
+    stream = environ.get("wsgi.input")
+    # Django wraps it in a stream that ends at Content-Length: at once, if there is none.
+    return getattr(getattr(stream, "_read", None), "__self__", stream)
+
+
+def stream_of(environ: Mapping[str, Any]) -> "_Chunks | None":
+    """Return the body of a chunked request as a stream, or None if the server keeps it."""
+    file = connection_of(environ)
+    return _Chunks(file) if hasattr(file, "readline") else None
+
+
+class _Chunks:
+    """The body within a chunked transfer coding (RFC 9112, section 7.1)."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._left = 0
+        self._begun = self._over = False
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none at the end; raises ValueError for broken framing."""
+        if not self._left and not self._over:
+            self._next()
+        data: bytes = self._file.read(min(size, self._left))
+        if not data and self._left:
+            raise ValueError
+        self._left -= len(data)
+        return data
+
+    def _next(self) -> None:
+        if self._begun and self._line():
+            raise ValueError  # more bytes than the chunk was to have
+        self._begun = True
+        text = self._line().partition(b";")[0].strip()
+        if not text or len(text) > 15 or text.strip(b"0123456789abcdefABCDEF"):  # noqa: PLR2004
+            raise ValueError
+        self._left = int(text, 16)
+        if not self._left:
+            self._over = True
+            while self._line():  # the trailers
+                pass
+
+    def _line(self) -> bytes:
+        line: bytes = self._file.readline(_LONGEST_LINE)
+        if not line.endswith(b"\r\n"):
+            raise ValueError
+        return line[:-2]

@@ -1,0 +1,71 @@
+"""A middleware for any WSGI application; needs no framework."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from .body import leave_wsgi, read_wsgi
+from .errors import WebhookError
+from .receiver import Receiver
+from .url_path import DEFAULT_PATH, UrlPath
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from .reply import Reply
+
+__all__ = ["CoffrifyWebhooksMiddleware", "reply_to", "signature_headers"]
+
+
+class CoffrifyWebhooksMiddleware:
+    """Wraps any WSGI application: `app = CoffrifyWebhooksMiddleware(app)`.
+
+    In Flask it is `app.wsgi_app = CoffrifyWebhooksMiddleware(app.wsgi_app)`: handlers then run
+    outside any application context; the extension `CoffrifyWebhooks` runs them inside. path:
+    below the application's root, with or without a trailing slash.
+    """
+
+    def __init__(
+        self,
+        wsgi_app: WSGIApplication,
+        receiver: Receiver | None = None,
+        path: str = DEFAULT_PATH,
+    ) -> None:
+        self.wsgi_app: WSGIApplication = wsgi_app
+        self.receiver: Receiver = receiver or Receiver()
+        self.path: UrlPath = UrlPath(path)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a delivery, or pass the request on."""
+        if not self.path.matches(environ.get("PATH_INFO", "")):
+            return self.wsgi_app(environ, start_response)
+        reply = reply_to(self.receiver, environ, read_wsgi)
+        status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
+        start_response(status, list(reply.headers.items()))
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+
+
+def reply_to(
+    receiver: Receiver, environ: WSGIEnvironment, read: Callable[[WSGIEnvironment, int], bytes]
+) -> Reply:
+    """Take one delivery; `read` is called for its body unless the headers settle the matter."""
+    method, length = environ["REQUEST_METHOD"], environ.get("CONTENT_LENGTH")
+    headers = list(signature_headers(environ))
+    refusal = receiver.refuse_early(headers, method=method, content_length=length)
+    if refusal is not None:
+        leave_wsgi(environ)
+        return refusal
+    try:
+        body = read(environ, receiver.max_body)
+    except WebhookError as error:
+        return receiver.refuse(error)
+    return receiver.receive(body, headers, method=method)
+
+
+def signature_headers(environ: WSGIEnvironment) -> Iterator[tuple[str, str]]:
+    """Yield a WSGI request's headers under their HTTP names."""
+    for name, value in environ.items():
+        if name.startswith("HTTP_"):
+            yield name[5:].replace("_", "-"), value

@@ -1,0 +1,261 @@
+"""Real servers, development servers and adapters: what a stranger's bytes lead to under each."""
+
+import itertools
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any
+
+import pytest
+from tests.adapters import listening
+from tests.adapters.listening import answer, exchange, head
+from tests.adapters.served import build, receiver
+from tests.adapters.suite import SECRET, make_body
+from tests.servers.process import Server
+
+from coffrify_webhooks import body as body_module
+from coffrify_webhooks import sign
+from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware
+
+_ids = itertools.count()
+
+
+class Gunicorn(Server):
+    """A worker with two threads, in a process of its own."""
+
+    def prepare(self) -> None: ...
+
+    def command(self) -> list[str]:
+        bind, app = f"127.0.0.1:{self.port}", "tests.adapters.served:app"
+        options = ["--worker-class", "gthread", "--threads", "2", "--bind", bind, app]
+        return [sys.executable, "-m", "gunicorn", "--no-control-socket", *options]
+
+    def start(self) -> None:
+        os.environ["TEST_PATIENCE"] = "1"
+        try:
+            super().start()
+        finally:
+            del os.environ["TEST_PATIENCE"]
+
+    def ready(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+
+@contextmanager
+def gunicorn(_app: Any) -> Iterator[int]:
+    with Gunicorn() as server:
+        yield server.port
+        log = server.log()
+    assert "Traceback" not in log
+    assert "misconfigured" not in log
+
+
+@contextmanager
+def hypercorn_wsgi(app: Any) -> Iterator[int]:
+    from hypercorn.middleware import AsyncioWSGIMiddleware
+
+    with listening.hypercorn(AsyncioWSGIMiddleware(app)) as port:
+        yield port
+
+
+@contextmanager
+def a2wsgi(app: Any) -> Iterator[int]:
+    from a2wsgi import WSGIMiddleware
+
+    with listening.uvicorn(WSGIMiddleware(app)) as port:
+        yield port
+
+
+@contextmanager
+def asgiref(app: Any) -> Iterator[int]:
+    from asgiref.wsgi import WsgiToAsgi
+
+    with listening.uvicorn(WsgiToAsgi(app)) as port:
+        yield port
+
+
+def asgi_app() -> Any:
+    async def nothing(scope: Any, receive: Any, send: Any) -> None:
+        raise LookupError(scope["path"])
+
+    return CoffrifyWebhooksMiddleware(nothing, receiver("asgi"), "/asgi")
+
+
+Serve = Callable[[Any], AbstractContextManager[int]]
+SERVERS: dict[str, tuple[Serve, Callable[[], Any]]] = {
+    "waitress": (listening.waitress, build),
+    "cheroot": (listening.cheroot, build),
+    "werkzeug": (listening.werkzeug, build),
+    "wsgiref": (listening.wsgiref, build),
+    "runserver": (listening.runserver, build),
+    "gunicorn": (gunicorn, build),
+    "hypercorn-wsgi": (hypercorn_wsgi, build),
+    "a2wsgi": (a2wsgi, build),
+    "asgiref": (asgiref, build),
+    "uvicorn": (listening.uvicorn, asgi_app),
+    "hypercorn": (listening.hypercorn, asgi_app),
+}
+TARGETS = [
+    (name, path)
+    for name, (_, make) in SERVERS.items()
+    for path in (("/flask", "/wsgi") if make is build else ("/asgi",))
+]
+BUFFERS = ("waitress", "hypercorn-wsgi", "asgiref", "cheroot")
+"""These hold back a request, or its answer, until its body is there."""
+KEEPS_SOCKET = (*BUFFERS, "a2wsgi")
+
+every_target = pytest.mark.parametrize(("name", "path"), TARGETS)
+
+
+@pytest.fixture(scope="module")
+def ports() -> Iterator[Callable[[str], int]]:
+    running: dict[str, int] = {}
+    with ExitStack() as stack:
+
+        def port(name: str) -> int:
+            if name not in running:
+                serve, make = SERVERS[name]
+                running[name] = stack.enter_context(serve(make()))
+            return running[name]
+
+        yield port
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body_module, "_PATIENCE", 1)
+
+
+def body_of_its_own() -> bytes:
+    return make_body(event_id=f"evt_{next(_ids)}")
+
+
+def chunks(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+@every_target
+def test_a_delivery_is_handled_chunked_or_not(
+    ports: Callable[[str], int], name: str, path: str
+) -> None:
+    """Each server and adapter hands over a body with Content-Length, and one without."""
+    whole, pieces = body_of_its_own(), body_of_its_own()
+    length = {**sign(whole, SECRET), "Content-Length": str(len(whole))}
+    chunked = {**sign(pieces, SECRET), "Transfer-Encoding": "chunked"}
+    answers = [
+        exchange(ports(name), head(length, path), whole),
+        exchange(ports(name), head(chunked, path), chunks(pieces)),
+    ]
+    assert [each.body for each in answers] == [b'{"outcome": "handled"}'] * 2
+
+
+BROKEN: dict[str, tuple[dict[str, str], bytes, bool]] = {
+    "chunk size": ({"Transfer-Encoding": "chunked"}, b"zz\r\nhello\r\n0\r\n\r\n", False),
+    "chunk too long": ({"Transfer-Encoding": "chunked"}, b"2\r\nhello\r\n0\r\n\r\n", False),
+    "huge chunk size": ({"Transfer-Encoding": "chunked"}, b"f" * 40 + b"\r\nhello\r\n", True),
+    "two lengths": (
+        {"Content-Length": "10", "Transfer-Encoding": "chunked"},
+        b"3\r\nabc\r\n0\r\n\r\n",
+        True,
+    ),
+    "empty of two lengths": (
+        {"Content-Length": "10", "Transfer-Encoding": "chunked"},
+        b"0\r\n\r\n",
+        True,
+    ),
+    "xchunked": ({"Transfer-Encoding": "xchunked"}, b"3\r\nabc\r\n0\r\n\r\n", True),
+    "gzip, chunked": ({"Transfer-Encoding": "gzip, chunked"}, b"3\r\nabc\r\n0\r\n\r\n", True),
+    "nothing sent": ({"Content-Length": "100"}, b"", True),
+    "half sent": ({"Content-Length": "100"}, b'{"id', True),
+    "a chunk half sent": ({"Transfer-Encoding": "chunked"}, b"9\r\nabc", True),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+@every_target
+def test_a_body_that_a_stranger_breaks_is_no_error_of_ours(
+    ports: Callable[[str], int],
+    name: str,
+    path: str,
+    case: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Framed wrongly or broken off, with headers that look right: 400, and no ERROR is logged."""
+    framing, sent, end = BROKEN[case]
+    headers = {**sign(b"{}", SECRET), **framing}
+    found = exchange(ports(name), head(headers, path), sent, end=end)
+    # 501 is a server's own word for a coding that it does not know; 0, for a sender who left.
+    assert found.status in {400, 413, 501, 0}
+    if name != "a2wsgi":  # which tells nobody that the sender left
+        assert errors(caplog) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [target for target in TARGETS if target[0] not in BUFFERS]
+)
+@pytest.mark.parametrize("fault", ["missing", "malformed", "stale"])
+def test_junk_is_refused_before_its_body_arrives(
+    ports: Callable[[str], int], name: str, path: str, fault: str
+) -> None:
+    """Missing, malformed or stale headers are answered although no byte of the body came."""
+    headers = {
+        "missing": {},
+        "malformed": {"X-Coffrify-Signature": "t=1"},
+        "stale": sign(b"{}", SECRET, timestamp=1_000_000_000),
+    }[fault]
+    found = exchange(ports(name), head({**headers, "Content-Length": "100"}, path))
+    assert found.status == 400
+    assert b"signature" in found.body or b"timestamp_too_old" in found.body
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [target for target in TARGETS if target[0] not in KEEPS_SOCKET]
+)
+def test_a_dripping_body_is_given_up(ports: Callable[[str], int], name: str, path: str) -> None:
+    """However often a byte arrives, the body as a whole has as long as the sender would wait."""
+    headers = {**sign(b"{}", SECRET), "Content-Length": "100000"}
+    over = threading.Event()
+    with socket.create_connection(("127.0.0.1", ports(name)), 30) as client:
+
+        def drip() -> None:
+            while not over.wait(0.05):
+                try:
+                    client.sendall(b"x")
+                except OSError:
+                    return
+
+        client.sendall(head(headers, path))
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            found = answer(client)
+        finally:
+            over.set()
+            dripping.join()
+    assert (found.status, b"incomplete_body" in found.body) == (400, True)
+
+
+def test_strangers_that_drip_do_not_hold_the_threads_of_gunicorn(
+    ports: Callable[[str], int],
+) -> None:
+    """Five bodies that never arrive, on two threads, keep no delivery waiting."""
+    with ExitStack() as stack:
+        for _ in range(5):
+            client = socket.create_connection(("127.0.0.1", ports("gunicorn")), 30)
+            stack.enter_context(client)
+            client.sendall(head({"Content-Length": "1000"}, "/flask") + b"x")
+        body = body_of_its_own()
+        headers = {**sign(body, SECRET), "Content-Length": str(len(body))}
+        assert exchange(ports("gunicorn"), head(headers, "/flask"), body).status == 200
