@@ -1,5 +1,6 @@
 """The reply table, the fixed order of steps, and what a receiver tells, remembers and refuses."""
 
+import gzip
 import hashlib
 import json
 import logging
@@ -24,10 +25,11 @@ from coffrify_webhooks import (
     Secret,
     StoreUnavailable,
     sign,
+    verify,
 )
 from coffrify_webhooks import parsing as parsing_module
 from coffrify_webhooks import signature as signature_module
-from coffrify_webhooks.errors import BodyUnavailable, IncompleteBody
+from coffrify_webhooks.errors import BodyUnavailable, CompressedBody, IncompleteBody
 from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.stores import Filter
 from coffrify_webhooks.stores.memory import MemoryStore
@@ -1143,3 +1145,25 @@ def test_a_reply_is_made_of_its_fields() -> None:
     reply = Reply(200, {"A": "b"}, b"x", "handled", None, None)
     assert (reply.status, reply.headers, reply.body) == (200, {"A": "b"}, b"x")
     assert (reply.outcome, reply.event, reply.error) == ("handled", None, None)
+
+
+@pytest.mark.parametrize("method", ["po\ufb05", "GET", "", "POST ", "POSTS"])
+def test_only_a_post_is_a_post(method: str) -> None:
+    """A text that only becomes POST in capitals, by the rules of Unicode, is another method."""
+    receiver = Receiver("whsec_" + "5e" * 32, router=Router(), store="memory:")
+    body = b'{"id": "evt_1", "type": "ping"}'
+    headers = sign(body, "whsec_" + "5e" * 32)
+    assert receiver.receive(body, headers, method=method).status == 405
+    refusal = receiver.refuse_early(headers, method=method)
+    assert refusal is not None
+    assert refusal.status == 405
+
+
+def test_a_compressed_body_is_named_by_verify_alone() -> None:
+    """`verify` names the compression too, by its header or by how gzip begins."""
+    body = gzip.compress(b'{"id": "evt_1", "type": "ping"}')
+    headers = sign(b'{"id": "evt_1", "type": "ping"}', "whsec_" + "5e" * 32)
+    for named in ({}, {"Content-Encoding": "br"}, {"content-encoding": "x" * 5000}):
+        with pytest.raises(CompressedBody) as caught:
+            verify(body, {**headers, **named}, "whsec_" + "5e" * 32)
+        assert len(str(caught.value)) < 400

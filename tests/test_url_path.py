@@ -26,6 +26,16 @@ def test_matches(path: str, root: str, *, ours: bool) -> None:
     assert UrlPath("/webhooks/coffrify").matches(path, root) is ours
 
 
+@pytest.mark.parametrize(
+    "path",
+    ["/<x>", "/hooks/{tenant}", "/a b", "/a?b", "/a#b", "/a%20", "/a\n", "/a\x00", "/*", "/a\\b"],
+)
+def test_a_path_that_a_framework_would_read_otherwise_is_refused(path: str) -> None:
+    """A pattern, a query, an escape or a blank is a ConfigurationError that shows the form."""
+    with pytest.raises(ConfigurationError, match="one plain path"):
+        UrlPath(path)
+
+
 @pytest.mark.parametrize("path", ["", "webhooks", None, 5])
 def test_a_path_begins_with_a_slash(path: str) -> None:
     """Anything else is a ConfigurationError."""

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from tests.adapters.requests import Response
@@ -130,11 +130,12 @@ def hypercorn(app: Any) -> Iterator[int]:
 
 def exchange(port: int, *parts: bytes, end: bool = False) -> Response:
     """Send the parts of a request as they are and return the answer; `end` hangs up half-way."""
-    with socket.create_connection(("127.0.0.1", port), 10) as client:
-        for part in parts:
-            client.sendall(part)
-        if end:
-            client.shutdown(socket.SHUT_WR)
+    with socket.create_connection(("127.0.0.1", port), 30) as client:
+        with suppress(OSError):  # it may have answered and gone already
+            for part in parts:
+                client.sendall(part)
+            if end:
+                client.shutdown(socket.SHUT_WR)
         return answer(client)
 
 

@@ -4,6 +4,7 @@ A subclass says how to build an application around a receiver (with an `/echo` t
 POST with its body) and how a request reaches it.
 """
 
+import gzip
 import json
 from typing import Any, ClassVar
 
@@ -214,6 +215,47 @@ class AdapterSuite:
     def test_what_is_signed_but_no_event_is_unreadable(self, app: Any) -> None:
         """A signed body that is no event is answered 422."""
         assert self.send(app, b"[1, 2, 3]").status == 422
+
+    @pytest.mark.parametrize("signed_over", ["plain", "compressed"])
+    def test_a_compressed_body_is_named(self, app: Any, ran: list[str], signed_over: str) -> None:
+        """A body that something compressed on its way is refused by that name."""
+        plain = make_body()
+        body = gzip.compress(plain)
+        headers = sign(plain if signed_over == "plain" else body, SECRET)
+        response = self.send(app, body, headers={**headers, "Content-Encoding": "gzip"})
+        error = json.loads(response.body)["error"]
+        assert (response.status, error["code"]) == (400, "compressed_body")
+        assert "'gzip'" in error["message"]
+        assert ran == []
+
+    def test_a_body_that_a_proxy_has_unpacked_is_handled(self, app: Any, ran: list[str]) -> None:
+        """A Content-Encoding that stayed behind does no harm to what is plain and signed."""
+        body = make_body()
+        headers = {**sign(body, SECRET), "Content-Encoding": "gzip"}
+        assert self.send(app, body, headers=headers).status == 200
+        assert ran == ["transfer.created evt_1"]
+
+    def test_a_newline_behind_the_path_is_another_path(self, app: Any, ran: list[str]) -> None:
+        """`/webhooks/coffrify%0A` is not ours."""
+        for path in (f"{PATH}\n", f"{PATH}/\n"):
+            assert self.send(app, path=path).status == 404
+        assert ran == []
+
+    def test_junk_asks_for_no_secret(self, router: Router) -> None:
+        """A callable of secrets is called when the headers may be right, and not for junk."""
+        asked: list[bool] = []
+
+        def secrets() -> str:
+            asked.append(True)
+            return SECRET
+
+        app = self.build({**self.settings(router), "secrets": secrets})
+        stale = sign(make_body(), SECRET, timestamp=1_000_000_000)
+        for headers in ({}, stale, {"X-Coffrify-Signature": "t=1"}):
+            assert self.send(app, headers=headers).status == 400
+        assert asked == []
+        assert self.send(app).status == 200
+        assert asked == [True]
 
     def test_an_event_nobody_wants_is_ignored(self, app: Any) -> None:
         """An event without a handler is acknowledged."""

@@ -51,8 +51,9 @@ def receiver(router: Router) -> Receiver:
     return Receiver(SECRET, router=router, store="memory:")
 
 
-def post(app: Flask, body: bytes, **options: Any) -> Any:
-    return app.test_client().post(PATH, data=body, headers=sign(body, SECRET), **options)
+def post(app: Flask, body: bytes, headers_of: dict[str, str] | None = None, **options: Any) -> Any:
+    headers = {**sign(body, SECRET), **(headers_of or {})}
+    return app.test_client().post(PATH, data=body, headers=headers, **options)
 
 
 def test_handlers_run_inside_the_application_context(router: Router, receiver: Receiver) -> None:
@@ -213,3 +214,57 @@ def test_a_body_whose_end_the_server_marks_is_read(router: Router, receiver: Rec
 
     body = make_body()
     assert send_wsgi(http2, Request("POST", PATH, body, sign(body, SECRET), None)).status == 200
+
+
+BY_HOST: dict[str, Any] = {"host_matching": True, "static_host": "a.example"}
+
+
+@pytest.mark.parametrize(
+    ("options", "host"),
+    [
+        *(({}, host) for host in ("a.example", "10.0.0.1")),
+        *((BY_HOST, host) for host in ("a.example", "b.example:8000", "localhost", "10.0.0.1")),
+        *(({"subdomain_matching": True}, host) for host in ("a.example", "b.a.example", "example")),
+    ],
+)
+def test_every_host_is_served(
+    router: Router, receiver: Receiver, options: dict[str, Any], host: str
+) -> None:
+    """Whichever way the application tells hosts apart, a delivery is handled on each."""
+    router.on("*")(lambda event: None)
+    app = Flask("example", **options)
+    if "subdomain_matching" in options:
+        app.config["SERVER_NAME"] = "example"
+    CoffrifyWebhooks(app, receiver)
+    app.add_url_rule(
+        "/other", "other", lambda: "", **({"host": host} if options is BY_HOST else {})
+    )
+    assert post(app, make_body(), headers_of={"Host": host}).status_code == 200
+
+
+def test_whatever_reading_a_body_raises_is_a_400(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error of the server's own, of any kind, is the sender's doing, and a warning."""
+
+    class BrokenFramingError(Exception):
+        pass
+
+    class Stream:
+        def read(self, size: int = -1) -> bytes:
+            raise BrokenFramingError
+
+    app = flask_app()
+    CoffrifyWebhooks(app, receiver)
+    wrapped = CoffrifyWebhooksMiddleware(app, receiver, "/wsgi")
+
+    def broken(environ: Any, start_response: Any) -> Any:
+        return wrapped({**environ, "wsgi.input": Stream()}, start_response)
+
+    body = make_body()
+    for path in (PATH, "/wsgi"):
+        for announce in (None, len(body)):
+            request = Request("POST", path, body, sign(body, SECRET), announce)
+            response = send_wsgi(broken, request)
+            assert (response.status, b"incomplete_body" in response.body) == (400, True)
+    assert {each.levelno for each in caplog.records} == {logging.WARNING}

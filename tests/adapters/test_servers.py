@@ -35,7 +35,7 @@ class Gunicorn(Server):
         return [sys.executable, "-m", "gunicorn", "--no-control-socket", *options]
 
     def start(self) -> None:
-        os.environ["TEST_PATIENCE"] = "1"
+        os.environ["TEST_PATIENCE"] = "2"
         try:
             super().start()
         finally:
@@ -129,11 +129,6 @@ def ports() -> Iterator[Callable[[str], int]]:
         yield port
 
 
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(body_module, "_PATIENCE", 1)
-
-
 def body_of_its_own() -> bytes:
     return make_body(event_id=f"evt_{next(_ids)}")
 
@@ -223,8 +218,11 @@ def test_junk_is_refused_before_its_body_arrives(
 @pytest.mark.parametrize(
     ("name", "path"), [target for target in TARGETS if target[0] not in KEEPS_SOCKET]
 )
-def test_a_dripping_body_is_given_up(ports: Callable[[str], int], name: str, path: str) -> None:
+def test_a_dripping_body_is_given_up(
+    ports: Callable[[str], int], name: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However often a byte arrives, the body as a whole has as long as the sender would wait."""
+    monkeypatch.setattr(body_module, "_PATIENCE", 0.3)
     headers = {**sign(b"{}", SECRET), "Content-Length": "100000"}
     over = threading.Event()
     with socket.create_connection(("127.0.0.1", ports(name)), 30) as client:
