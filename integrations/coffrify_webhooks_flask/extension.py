@@ -108,12 +108,12 @@ def _configured(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return config.get("COFFRIFY_WEBHOOKS") or {}
 
 
-def _every_host(app: Flask) -> list[dict[str, str]]:
+def _every_host(app: Flask) -> list[dict[str, Any]]:
     """Return what lets a rule match whichever host a request is for."""
     if app.url_map.host_matching:
         return [{"host": "<coffrify_host>"}]
     if app.subdomain_matching:
-        return [{}, {"subdomain": "<path:coffrify_host>"}]
+        return [{}, {"subdomain": "<coffrify_host>"}]
     return [{}]
 
 

@@ -274,7 +274,7 @@ def pick(headers: "Headers") -> "dict[str, str]":
     """
     found: dict[str, str] = {}
     try:
-        pairs: Any = headers.items() if hasattr(headers, "items") else headers  # type: ignore[union-attr]
+        pairs: Any = headers.items() if hasattr(headers, "items") else headers
         for name, value in pairs:
             if len(name) not in _NAME_LENGTHS or value is None:
                 continue

@@ -27,7 +27,7 @@ def _served(serve: Callable[[], object], stop: Callable[[], object]) -> Iterator
 
 @contextmanager
 def waitress(app: WSGI) -> Iterator[int]:
-    from waitress.server import create_server
+    from waitress.server import create_server  # type: ignore[import-untyped]
 
     server = create_server(app, host="127.0.0.1", port=0, threads=4)
     with _served(server.run, server.close):
@@ -120,7 +120,7 @@ def hypercorn(app: Any) -> Iterator[int]:
     over = asyncio.Event()
 
     def work() -> None:
-        loop.run_until_complete(serve(app, config, shutdown_trigger=over.wait))  # type: ignore[arg-type]
+        loop.run_until_complete(serve(app, config, shutdown_trigger=over.wait))
         loop.close()
 
     with _served(work, lambda: loop.call_soon_threadsafe(over.set)):

@@ -236,9 +236,8 @@ def test_every_host_is_served(
     if "subdomain_matching" in options:
         app.config["SERVER_NAME"] = "example"
     CoffrifyWebhooks(app, receiver)
-    app.add_url_rule(
-        "/other", "other", lambda: "", **({"host": host} if options is BY_HOST else {})
-    )
+    of_host: dict[str, Any] = {"host": host} if options is BY_HOST else {}
+    app.add_url_rule("/other", "other", lambda: "", **of_host)
     assert post(app, make_body(), headers_of={"Host": host}).status_code == 200
 
 
