@@ -266,7 +266,7 @@ class Keyring:
 # --- headers ----------------------------------------------------------------------------------
 
 
-def pick(headers: "Headers") -> "dict[str, str]":
+def pick(headers: "Any") -> "dict[str, str]":
     """Return the headers that concern us, by lower-case name.
 
     A header sent twice is joined with a comma, as WSGI servers do, so that the verdict is the
@@ -274,7 +274,7 @@ def pick(headers: "Headers") -> "dict[str, str]":
     """
     found: dict[str, str] = {}
     try:
-        pairs: Any = headers.items() if hasattr(headers, "items") else headers
+        pairs = headers.items() if hasattr(headers, "items") else headers
         for name, value in pairs:
             if len(name) not in _NAME_LENGTHS or value is None:
                 continue
