@@ -281,7 +281,7 @@ def broken(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]
         '    type: Literal["own.broken"]\n'
         '    data: "Nowhere"\n'
     )
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))  # pyright: ignore[reportUnknownMemberType]
     yield Registry("broken_events")
     sys.modules.pop("broken_events", None)
 

@@ -114,7 +114,7 @@ class Scalar(Leaf):
 
     def accept(self, value: Any, walk: "Walk") -> Any:
         del walk
-        kind: type[object] = type(value)
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType] - narrowed by what is asked
         if kind in self.exact or (kind is str and value in self.words):
             return value
         if kind is float and int in self.exact and value.is_integer():
@@ -179,7 +179,7 @@ class ListOf(Plan):
         plan, exact, kinds, append = self.items, self.items.exact, self.items.kinds, made.append
         full = walk.is_full
         for index, each in enumerate(value):
-            kind: type[object] = type(each)
+            kind = type(each)  # pyright: ignore[reportUnknownVariableType] - narrowed by what is asked
             if kind in exact:
                 append(each)
             elif full and kind not in kinds:
@@ -288,7 +288,7 @@ class ModelOf(Plan):
             self.needed = frozenset(self.required)
 
     def take(self, value: Any, at: "At", walk: "Walk") -> Any:
-        kind: type[object] = type(value)
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType] - narrowed by what is asked
         if kind is not dict:
             return value if self.loose else walk.misfit(self, value, at)
         if self.judged and walk.may_judge(value):
@@ -392,7 +392,7 @@ class AnyOf(Plan):
 
     def take(self, value: Any, at: "At", walk: "Walk") -> Any:
         arms: list[Plan] = []
-        kind: type[object] = type(value)
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType] - narrowed by what is asked
         if kind is dict:
             arms = self.objects
         elif kind is list:
