@@ -403,7 +403,7 @@ def test_unavailable_without_handlers() -> None:
     """No handler at all is registered: 503 unavailable, saying how to import them."""
     rig = Rig()
     reply = rig.deliver()
-    check(reply, 503, "unavailable", "no_handlers", 'Receiver(handlers=("', UNAVAILABLE)
+    check(reply, 503, "unavailable", "no_handlers", 'Receiver(handlers=["', UNAVAILABLE)
     rig.handle()
     check(rig.deliver(), 200, "handled")
 

@@ -143,10 +143,7 @@ def answer(client: socket.socket) -> Response:
     """Read an answer; status 0 if the server closed the connection without one."""
     text = b""
     while b"\r\n\r\n" not in text:
-        try:
-            more = client.recv(65536)
-        except ConnectionError:
-            more = b""
+        more = _received(client)
         if not more:
             return Response(0, {}, text)
         text += more
@@ -156,9 +153,17 @@ def answer(client: socket.socket) -> Response:
         name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
     }
     length = int(headers.get("content-length", "0"))
-    while len(body) < length and (more := client.recv(65536)):
+    while len(body) < length and (more := _received(client)):
         body += more
     return Response(int(first.split()[1]), headers, body)
+
+
+def _received(client: socket.socket) -> bytes:
+    """Return more of an answer; nothing if a server with unread bytes reset the connection."""
+    try:
+        return client.recv(65536)
+    except ConnectionError:
+        return b""
 
 
 def head(headers: dict[str, str], path: str = "/webhooks/coffrify") -> bytes:
