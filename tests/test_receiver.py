@@ -852,26 +852,50 @@ def test_handler_failure_is_told(rig: Rig) -> None:
     assert notice.level == logging.ERROR
 
 
-def test_no_id_is_told_each_time(rig: Rig) -> None:
-    """Without an id there is no dedup: the handlers run each time, and observers hear of it."""
-    body = body_of(None)
-    headers = {"X-Coffrify-Signature": headers_of(body)["X-Coffrify-Signature"]}
-    for _ in range(2):
-        reply = rig.receiver.receive(body, headers)
-        check(reply, 200, "handled")
-        assert reply.event is not None
-        assert reply.event.id is None
-    assert rig.runs == [("one", None)] * 2
-    assert len(rig.of("no_dedup")) == 2
+def stripped(body: bytes, **options: Any) -> dict[str, str]:
+    """The vendor's own header alone, as whoever strips the standard ones would leave it."""
+    return {"X-Coffrify-Signature": headers_of(body, **options)["X-Coffrify-Signature"]}
 
 
-@pytest.mark.parametrize("event_id", [5, None, "", True, ["x"], {}])
-def test_no_usable_id(rig: Rig, event_id: Any) -> None:
-    """An id that is no text, or empty, is none."""
-    body = json.dumps({"id": event_id, "type": TYPE}).encode()
-    headers = {"X-Coffrify-Signature": headers_of(body)["X-Coffrify-Signature"]}
-    check(rig.receiver.receive(body, headers), 200, "handled")
+@pytest.mark.parametrize("event_id", [None, "", True, ["x"], {}, 1.5, "absent"])
+@pytest.mark.parametrize("engine", [False, True])
+def test_a_replay_without_an_id_is_a_duplicate(event_id: Any, *, engine: bool) -> None:
+    """Without a usable id the key is what is signed, so that an exact replay runs nothing."""
+    rig = Rig(dispatcher=Engine() if engine else None)
+    rig.handle()
+    document = {"type": TYPE} if event_id == "absent" else {"id": event_id, "type": TYPE}
+    body = json.dumps(document).encode()
+    outcomes = [rig.receiver.receive(body, stripped(body)) for _ in range(3)]
+    assert [reply.outcome for reply in outcomes[1:]] == ["duplicate"] * 2
+    assert outcomes[0].event is not None
+    assert outcomes[0].event.id is None
     assert len(rig.of("no_dedup")) == 1
+    for other in (body + b" ", body):  # another body, another time: another event
+        first = rig.receiver.receive(other, stripped(other, timestamp=NOW + len(other)))
+        assert first.outcome == outcomes[0].outcome
+    assert len(rig.runs) == (0 if engine else 3)
+    assert len(rig.of("no_dedup")) == 1
+
+
+@pytest.mark.parametrize("number", [5, -1, 0, 10**400])
+def test_an_integer_id_counts_as_its_text(rig: Rig, number: int) -> None:
+    """A whole number is an id: signed anew it is a duplicate, and so is its text."""
+    body = json.dumps({"id": number, "type": TYPE}).encode()
+    first = rig.receiver.receive(body, stripped(body))
+    check(first, 200, "handled")
+    assert first.event is not None
+    assert first.event.id == str(number)
+    later = rig.receiver.receive(body, stripped(body, timestamp=NOW + 1))
+    check(later, 200, "duplicate")
+    assert rig.of("no_dedup") == []
+
+
+def test_a_failed_event_without_an_id_runs_again(rig: Rig) -> None:
+    """Exactly the same request is tried again as long as a handler failed."""
+    rig.handle("bad", raising=[ValueError()])
+    body = body_of(None)
+    outcomes = [rig.receiver.receive(body, stripped(body)).outcome for _ in range(3)]
+    assert outcomes == ["failed", "handled", "duplicate"]
 
 
 def test_ids_differ_is_told_once(rig: Rig) -> None:

@@ -36,7 +36,7 @@ BODY = b'{"id":"evt_1","type":"ping","data":{}}'
 KEY = bytes(range(201, 233))
 HEX = "whsec_" + KEY.hex()
 BASE64 = "whsec_" + base64.b64encode(KEY).decode()
-TEXT = "a plain secret, long enough"
+TEXT = "a-plain-secret,long-enough"
 
 
 def now() -> float:
@@ -105,7 +105,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 ODD_KEY = b"\xfb\xef\xbe\xff\xff" * 5  # its base64 has + and /, and padding
 CANDIDATES = [
     (TEXT, TEXT.encode(), "text"),
-    ("gehe\u00edm \u2603 snowman", "gehe\u00edm \u2603 snowman".encode(), "text"),
+    ("gehe\u00edm-\u2603-snowman", "gehe\u00edm-\u2603-snowman".encode(), "text"),
     (HEX, HEX.encode(), "text"),
     (HEX, KEY, "hex"),
     (HEX + "\n", KEY, "hex"),
@@ -136,8 +136,9 @@ def test_every_candidate_key(make: Make, secret: str, key: bytes, encoding: str)
 NOT_CANDIDATES = [
     pytest.param("whsec_" + KEY[:15].hex(), KEY[:15], id="hex of 15 bytes"),
     pytest.param("whsec_" + base64.b64encode(KEY[:15]).decode(), KEY[:15], id="15 bytes"),
-    pytest.param("whsec_==", b"", id="decodes to an empty key"),
-    pytest.param("whsec_" + "=" * 64, b"", id="padding alone"),
+    pytest.param("whsec_" + "0" * 64, b"", id="hex of zero bytes"),
+    pytest.param("whsec_" + "A" * 43, b"", id="base64 of zero bytes"),
+    pytest.param("whsec_" + "A" * 43, bytes(32), id="zero bytes"),
     pytest.param(KEY.hex(), KEY, id="hex without the prefix"),
     pytest.param(base64.b64encode(KEY).decode(), KEY, id="base64 without the prefix"),
     pytest.param("WHSEC_" + KEY.hex(), KEY, id="prefix in capitals"),
@@ -183,7 +184,7 @@ def test_a_pin_needs_neither_prefix_nor_length(text: str, encoding: Any, key: by
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_precomputed_pads_are_hmac(key: bytes, body: bytes) -> None:
     """For keys of any length the two pad states give what hmac gives."""
-    if not key:
+    if not key.strip(b"\0"):
         return
     secret = Secret(key.hex(), encoding="hex")
     assert accepts(standard(key, body), secret, body).body == body
@@ -195,8 +196,8 @@ def test_precomputed_pads_are_hmac(key: bytes, body: bytes) -> None:
 def test_not_after_ends_a_secret(*, aware: bool) -> None:
     """A secret counts until not_after, exclusive, given as seconds or as an aware datetime."""
     end: Any = datetime.fromtimestamp(NOW, UTC) if aware else NOW
-    old = Secret("the old secret", not_after=end)
-    headers = legacy(b"the old secret")
+    old = Secret("the-old-secret", not_after=end)
+    headers = legacy(b"the-old-secret")
     clock = [NOW - 0.5]
     verifier = Verifier([TEXT, old], clock=lambda: clock[0])
     assert verifier.verify(BODY, headers).key == 1
@@ -209,8 +210,8 @@ def test_not_after_ends_a_secret(*, aware: bool) -> None:
 @BOTH
 def test_any_of_several_secrets(make: Make) -> None:
     """During a rotation each secret verifies, and `key` is its place in the list."""
-    secrets = [TEXT, Secret(HEX, encoding="hex"), "third secret"]
-    keys = [TEXT.encode(), KEY, b"third secret"]
+    secrets = [TEXT, Secret(HEX, encoding="hex"), "third-secret"]
+    keys = [TEXT.encode(), KEY, b"third-secret"]
     assert [accepts(make(key), secrets).key for key in keys] == [0, 1, 2]
     refuses(SignatureMismatch, make(b"a fourth"), secrets)
 
@@ -282,10 +283,10 @@ def test_secrets_from_a_callable() -> None:
 def test_many_tenants_do_not_pile_up() -> None:
     """The keys of a callable's answers are cached, and the cache is bounded."""
     tenant = [0]
-    verifier = Verifier(lambda: f"secret of tenant {tenant[0]}", clock=now)
+    verifier = Verifier(lambda: f"secret-of-tenant-{tenant[0]}", clock=now)
     for number in range(300):
         tenant[0] = number
-        verifier.verify(BODY, legacy(f"secret of tenant {number}".encode()))
+        verifier.verify(BODY, legacy(f"secret-of-tenant-{number}".encode()))
     assert len(verifier._rings) <= 64
 
 
@@ -321,11 +322,11 @@ MISTAKES: list[Any] = [
     pytest.param(lambda: Secret("whsec_abc", encoding="hex"), "decode as hex", id="odd hex"),
     pytest.param(lambda: Secret("whsec_!", encoding="base64"), "as base64", id="not base64"),
     pytest.param(lambda: Secret("whsec_=", encoding="base64"), "as base64", id="no base64"),
-    pytest.param(lambda: Secret("x", not_after="soon"), "not_after", id="not_after text"),
-    pytest.param(lambda: Secret("x", not_after=True), "not_after", id="not_after bool"),
-    pytest.param(lambda: Secret("x", not_after=float("nan")), "not_after", id="not_after NaN"),
+    pytest.param(lambda: Secret(TEXT, not_after="soon"), "not_after", id="not_after text"),
+    pytest.param(lambda: Secret(TEXT, not_after=True), "not_after", id="not_after bool"),
+    pytest.param(lambda: Secret(TEXT, not_after=float("nan")), "not_after", id="not_after NaN"),
     pytest.param(
-        lambda: Secret("x", not_after=datetime(2030, 1, 1)),  # noqa: DTZ001 - what is refused
+        lambda: Secret(TEXT, not_after=datetime(2030, 1, 1)),  # noqa: DTZ001 - what is refused
         "time zone",
         id="naive datetime",
     ),
@@ -809,7 +810,7 @@ def test_real_time_is_the_default() -> None:
         (TEXT, TEXT.encode()),
         (HEX, KEY),
         (BASE64, KEY),
-        ("whsec_no encoding fits", b"whsec_no encoding fits"),
+        ("whsec_no!encoding!fits", b"whsec_no!encoding!fits"),
         ("whsec_abcd", b"whsec_abcd"),
         (Secret(HEX, encoding="text"), HEX.encode()),
         (Secret(HEX, encoding="base64"), base64.b64decode(KEY.hex())),
@@ -905,7 +906,7 @@ def test_a_verifier_is_shared_by_threads() -> None:
     """Threads that reorder the keys at the same time lose none of them."""
     from concurrent.futures import ThreadPoolExecutor
 
-    secrets = [f"secret number {number}" for number in range(6)]
+    secrets = [f"secret-number-{number}" for number in range(6)]
     verifier = Verifier(secrets, clock=now)
     signed = [legacy(secret.encode()) for secret in secrets]
 
@@ -946,9 +947,9 @@ def test_mapping_of_anything() -> None:
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
 def test_keys_of_every_size_are_hmac_keys(size: int) -> None:
     """A key shorter than, as long as, or longer than a hash block gives what hmac.digest gives."""
-    secret = "k" * size
+    secret = "k" * size if size > 1 else Secret("k", encoding="text")
     body = b'{"type":"ping"}'
-    mac = hmac.digest(secret.encode(), b"1700000000." + body, "sha256").hex()
+    mac = hmac.digest(b"k" * size, b"1700000000." + body, "sha256").hex()
     headers = {"X-Coffrify-Signature": f"t=1700000000,v1={mac}"}
     assert verify(body, headers, secret, clock=lambda: 1_700_000_000).key == 0
 
@@ -959,12 +960,12 @@ def test_keys_of_every_size_are_hmac_keys(size: int) -> None:
 def test_sign_refuses_what_no_sender_writes(options: Any) -> None:
     """sign() tells a mistake as a ConfigurationError."""
     with pytest.raises(ConfigurationError):
-        sign(b"{}", "a secret", **options)
+        sign(b"{}", "a-secret", **options)
 
 
 def test_an_incomplete_scheme_gives_way_to_the_other() -> None:
     """Beside a wrong coffrify signature, missing standard headers are not what is told."""
-    signed = sign(b"{}", "a secret", timestamp=1_700_000_000)
+    signed = sign(b"{}", "a-secret", timestamp=1_700_000_000)
     headers = {
         "webhook-signature": signed["webhook-signature"],
         "X-Coffrify-Signature": signed["X-Coffrify-Signature"],
@@ -973,7 +974,8 @@ def test_an_incomplete_scheme_gives_way_to_the_other() -> None:
         verify(b"{}", headers, "another", clock=lambda: 1_700_000_000)
 
 
-def test_a_clock_that_is_none_is_refused() -> None:
-    """A Verifier tells a clock that cannot be called when it is made."""
-    with pytest.raises(ConfigurationError, match="clock"):
-        Verifier("a secret", clock=None)  # type: ignore[arg-type]
+def test_a_clock_that_cannot_be_called_is_refused() -> None:
+    """A Verifier tells a clock that cannot be called when it is made; None is time.time."""
+    Verifier("a-secret", clock=None)
+    with pytest.raises(ConfigurationError, match="clock=5"):
+        Verifier("a-secret", clock=5)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.settings import Endpoint, endpoint
+from coffrify_webhooks.stores.url import hide_passwords
 
 from .default_store import with_store
 
@@ -110,7 +111,7 @@ def current_endpoint() -> Endpoint:
     autodiscover_modules("webhooks")
     folder = Path(getattr(settings, "BASE_DIR", None) or Path.cwd())
     return endpoint(
-        with_store(getattr(settings, SETTING, {})),
+        with_store(hide_passwords(getattr(settings, SETTING, {}))),
         where=f"settings.{SETTING}",
         folder=folder,
         kind=DjangoReceiver,

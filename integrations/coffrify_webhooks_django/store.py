@@ -68,6 +68,11 @@ class DjangoStore(RelationalStore):
         self._looked = False
         self._was_ready = False
 
+    @property
+    def place(self) -> str:
+        """What it shares with every other store in this database."""
+        return f"django:{self.using}"
+
     def __repr__(self) -> str:
         return f"DjangoStore({self.using!r})"
 

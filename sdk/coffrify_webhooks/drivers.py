@@ -182,8 +182,8 @@ class _Run(Generic[T]):
         self._receiver.tell(
             Tell(
                 "overloaded",
-                f"a handler could not begin within {self._begin_within:g} s: {reason}; "
-                f"{oldest()}; {REMEDY}",
+                "a handler could not begin within %g s: %s; %s; " + REMEDY,
+                values=(self._begin_within, reason, oldest()),
             )
         )
         return NotBegun("no handler could begin in time; try again later")

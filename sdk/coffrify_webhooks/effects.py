@@ -67,6 +67,8 @@ class Tell:
     handler: str | None = None
     reply: Reply | None = None
     error: WebhookError | None = None
+    values: tuple[object, ...] = ()
+    """What belongs in `text`, a template with a `%s` or the like for each; a log groups by it."""
 
 
 Effect: TypeAlias = LoadSecrets | Ask | Call | Hand | Tell

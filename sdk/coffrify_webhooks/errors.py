@@ -29,7 +29,24 @@ __all__ = [
     "TimestampTooOld",
     "VerificationError",
     "WebhookError",
+    "quoted",
 ]
+
+
+def quoted(value: object) -> str:
+    """Return an option's value for an error's text, unless it could be a secret put there."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return repr(value)
+    if not isinstance(value, str):
+        return f"<{type(value).__name__}>"
+    secretive = "whsec_" in value or value.startswith(("cof_", "cfy_"))
+    is_name = value.islower() and any(mark in value for mark in "._/")
+    if not secretive and (len(value) < _SHORT or (is_name and not any(map(str.isdigit, value)))):
+        return repr(value)
+    return f"<a text of {len(value)} characters>"
+
+
+_SHORT = 16
 
 
 class WebhookError(Exception):
@@ -206,6 +223,8 @@ class SecretsUnavailable(WebhookError):
     status = 503
     code = "secrets_unavailable"
     outcome = "unavailable"
+    reason = ""
+    """What it raised and where, or what is wrong with the secrets; for the log, never a secret."""
 
 
 class StoreUnavailable(WebhookError):

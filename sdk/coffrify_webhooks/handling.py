@@ -64,8 +64,11 @@ def _check(settings: Settings, handler: Handler) -> None:
 def _told(delivery: Delivery, event: Event, handler: Handler, error: BaseException) -> Tell:
     failed = HandlerError("a handler raised; the log has its traceback")
     failed.__cause__ = error
-    text = f"handler {handler.name} raised on {quoted(event.type)} {quoted(event.id)}"
-    return Tell("handler_failed", text, delivery, event, handler.name, error=failed)
+    text, values = (
+        "handler %s raised on %s %s",
+        (handler.name, quoted(event.type), quoted(event.id)),
+    )
+    return Tell("handler_failed", text, delivery, event, handler.name, error=failed, values=values)
 
 
 def _failed(failures: list[tuple[Handler, BaseException]]) -> HandlerError:
@@ -97,12 +100,11 @@ def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[No
     on_home = "coffrify_webhooks" if home.startswith("coffrify_webhooks") else home
     yield Tell(
         "unhandled",
-        f"no handler wants {quoted(event.type)}; one would be:\n\n"
-        f"from {on_home} import on\nfrom {home} import {name}\n\n\n"
-        f"@on({quoted(event.type)}{unknown})\n"
-        f"def handle(event: {name}) -> None: ...\n",
+        "no handler wants %s; one would be:\n\nfrom %s import on\nfrom %s import %s\n\n\n"
+        "@on(%s%s)\ndef handle(event: %s) -> None: ...\n",
         delivery,
         event,
+        values=(quoted(event.type), on_home, home, name, quoted(event.type), unknown, name),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .effects import Settings
     from .event import Event
 
-__all__ = ["about", "conflict_key", "key_of", "read", "wanted_by"]
+__all__ = ["about", "conflict_key", "key_for", "key_of", "read", "wanted_by"]
 
 
 def read(settings: Settings, delivery: Delivery) -> tuple[Event, bool]:
@@ -27,7 +28,7 @@ def read(settings: Settings, delivery: Delivery) -> tuple[Event, bool]:
     Also tells whether the body's own id is that one.
     """
     event = parse(delivery.body, strict=settings.strict, registry=settings.router.registry)
-    body_id = event.id if isinstance(event.id, str) and event.id else None
+    body_id = _text_of(event.id)
     if delivery.id is None:
         delivery.id = body_id
     if event.id != (body_id or delivery.id):
@@ -38,6 +39,24 @@ def read(settings: Settings, delivery: Delivery) -> tuple[Event, bool]:
 def key_of(receiver: str, event_id: str) -> str:
     """Hash the id: databases fold case, cut at NUL or pad, and two events would become one."""
     return sha256(f"{receiver}\0{event_id}".encode(errors="surrogatepass")).hexdigest()
+
+
+def _text_of(event_id: object) -> str | None:
+    """Return an id that can tell events apart; a whole number counts as its text."""
+    if isinstance(event_id, int) and not isinstance(event_id, bool):
+        with suppress(ValueError):  # of more digits than Python writes
+            return str(event_id)
+    return event_id if isinstance(event_id, str) and event_id else None
+
+
+def key_for(receiver: str, delivery: Delivery, digest: str) -> str:
+    """Return the key of a delivery's event: by its id, else by all that its signature covers.
+
+    Without an id an exact replay has the same timestamp and body, and so the same key.
+    """
+    if delivery.id is not None:
+        return key_of(receiver, delivery.id)
+    return conflict_key(key_of(receiver, ""), f"{delivery.timestamp}.{digest}")
 
 
 def conflict_key(key: str, digest: str) -> str:

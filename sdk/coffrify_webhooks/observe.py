@@ -4,11 +4,10 @@ A notice holds ids, codes and handler names; its text never holds a secret or a 
 """
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-from .errors import HandlerError
+from .errors import HandlerError, NotBegun
 from .text import plain
 
 if TYPE_CHECKING:
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from .reply import Reply
 
 __all__ = ["Kind", "Notice", "Observer", "log"]
+
+_TOLD = (HandlerError, NotBegun)
+"""Errors of a reply that `handler_failed` and `overloaded` have told of before."""
 
 logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 
@@ -65,25 +67,40 @@ class Notice:
     kind: Kind
     receiver: str
     """The receiver's name."""
-    text: str
-    """For people; free of secrets and payloads."""
+    template: str
+    """The text with a `%s` or the like for each of `values`: the same for all of its kind."""
     delivery: "Delivery | None" = None
     event: "Event | None" = None
     handler: str | None = None
     reply: "Reply | None" = None
     error: "WebhookError | None" = None
+    values: tuple[object, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """For people; free of secrets and payloads."""
+        return self.template % self.values if self.values else self.template
 
     @property
     def level(self) -> int:
         """The logging level it deserves."""
         if self.error is not None:
+            if self.kind == "replied" and isinstance(self.error, _TOLD):
+                return logging.INFO  # each failure was told once, by a notice of its own
             return logging.WARNING if self.error.status < 500 else logging.ERROR  # noqa: PLR2004
         return _LEVELS[self.kind]
 
 
-Observer: TypeAlias = Callable[[Notice], None]
-"""Called with each notice, in the thread (or the event loop) that handles the delivery: be quick.
-What it raises is logged and goes no further."""
+class Observer(Protocol):
+    """Called with each `Notice`: `observers=[tell]`, where `tell` is a function that takes one.
+
+    It runs in the thread (or on the event loop) that handles the delivery, so be quick. What it
+    raises is logged and goes no further.
+    """
+
+    def __call__(self, notice: Notice, /) -> object:
+        """Take one notice."""
+        ...
 
 
 def log(notice: Notice) -> None:
@@ -91,13 +108,13 @@ def log(notice: Notice) -> None:
     if not logger.isEnabledFor(notice.level):
         return
     event, reply, error = notice.event, notice.reply, notice.error
-    # A handler's traceback went out with its own notice.
-    told = notice.kind == "replied" and isinstance(error, HandlerError)
+    # The traceback of what was told before went out with that notice.
+    told = notice.kind == "replied" and isinstance(error, _TOLD)
     cause = error.__cause__ if error is not None and not told else None
     logger.log(
         notice.level,
-        "%s",
-        notice.text,
+        notice.template,
+        *notice.values,
         exc_info=cause,
         extra={
             "webhook_kind": notice.kind,

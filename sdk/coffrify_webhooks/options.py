@@ -10,10 +10,11 @@ from types import ModuleType
 from typing import Any
 
 from .dispatch import Dispatcher
-from .errors import ConfigurationError
+from .errors import ConfigurationError, quoted
 from .observe import Observer
 from .retries import Retries
 from .router import Router, default_router, router_of
+from .secret import Sealed, seal
 from .stores import Store, default_store, open_store
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "import_handlers",
     "observers_of",
     "refuse_unknown",
+    "retention_of",
     "retries_of",
     "router_for",
     "secrets_of",
@@ -33,19 +35,24 @@ __all__ = [
 SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
 
-def secrets_of(secrets: Any, where: str) -> Any:
-    """Return the secrets as given, else those of the environment; `where` is where to pass them."""
-    if inspect.iscoroutinefunction(secrets):
-        raise ConfigurationError(
-            "secrets is an async function; give a plain one, it runs outside the event loop"
+def secrets_of(sealed: Sealed | None, where: str) -> Sealed:
+    """Return the secrets given, else those of the environment; `where` is where to pass them."""
+    if sealed is not None:
+        if sealed.is_async:
+            raise ConfigurationError(
+                "secrets is an async function; give a plain one, it runs outside the event loop"
+            )
+        return sealed
+    found = seal([p.strip() for p in os.environ.get(SECRET_VARIABLE, "").split(",") if p.strip()])
+    if found == Sealed([]):
+        misspelt = sorted(
+            name
+            for name in os.environ
+            if name.startswith("COFFRIFY") and "SECRET" in name and name != SECRET_VARIABLE
         )
-    if secrets is not None:
-        return secrets
-    parts = [part.strip() for part in os.environ.get(SECRET_VARIABLE, "").split(",")]
-    found = [part for part in parts if part]
-    if not found:
+        hint = f"; {', '.join(misspelt)} is set, which is not read" if misspelt else ""
         raise ConfigurationError(
-            f"there is no secret; set {SECRET_VARIABLE}, or pass it: {where}. "
+            f"there is no secret; set {SECRET_VARIABLE}{hint}, or pass it: {where}. "
             "The Coffrify dashboard shows it once, when you create the endpoint"
         )
     return found
@@ -63,22 +70,35 @@ def refuse_unknown(options: dict[str, Any], signature: Callable[..., Any]) -> No
 def text(option: str, value: Any) -> str:
     """Return a name that can be shown."""
     if not isinstance(value, str) or not value.isprintable() or not value:
-        raise ConfigurationError(f"{option}={value!r}: give a name that is not empty, and plain")
+        raise ConfigurationError(
+            f"{option}={quoted(value)}: give a name that is not empty, and plain"
+        )
     return value
 
 
 def amount(option: str, value: Any) -> Any:
     """Return a number above 0."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-        raise ConfigurationError(f"{option}={value!r}: give a number above 0")
+        raise ConfigurationError(f"{option}={quoted(value)}: give a number above 0")
     return value
+
+
+def retention_of(value: Any, tolerance: float) -> float:
+    """Return the seconds for which ids are kept: all the time that a request can be replayed."""
+    retention: float = amount("retention", value)
+    if retention < 2 * tolerance:
+        raise ConfigurationError(
+            f"retention={retention!r}: give at least twice the tolerance ({2 * tolerance:g} s); an "
+            "event that is forgotten while its signature still counts would run again"
+        )
+    return retention
 
 
 def retries_of(retries: Any) -> Retries:
     """Return the policy given."""
     if isinstance(retries, Retries):
         return retries
-    raise ConfigurationError(f"retries={retries!r}: give Retries(attempts=12, first=10)")
+    raise ConfigurationError(f"retries={quoted(retries)}: give Retries(attempts=12, first=10)")
 
 
 def size(option: str, value: Any, default: int) -> int:
@@ -86,14 +106,14 @@ def size(option: str, value: Any, default: int) -> int:
     if value is None:
         return default
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ConfigurationError(f"{option}={value!r}: give a number of bytes; 0 keeps none")
+        raise ConfigurationError(f"{option}={quoted(value)}: give a number of bytes; 0 keeps none")
     return value
 
 
 def flag(option: str, value: Any) -> bool:
     """Return True or False."""
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{option}={value!r}: give True or False")
+        raise ConfigurationError(f"{option}={quoted(value)}: give True or False")
     return value
 
 
@@ -148,7 +168,7 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
             )
         return dispatcher
     if isinstance(dispatcher, str):
-        scheme = dispatcher.partition(":")[0]
+        scheme = dispatcher.partition(":")[0] if ":" in dispatcher else ""
         if scheme.partition("+")[0] == "dbos":
             from .dispatch.dbos import DBOSDispatcher  # noqa: PLC0415 - only what is used
 
@@ -158,7 +178,7 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
 
             return CeleryDispatcher.from_url(dispatcher)
         raise ConfigurationError(
-            f"no dispatcher is known by a URL that begins {scheme[:20] + ':'!r}; use "
+            f"no dispatcher is known by a URL that begins {quoted(scheme[:15] + ':')}; use "
             '"dbos+sqlite:///engine.db", "dbos+postgresql://..." or "celery:shop.tasks:app", or an '
             "object with a dispatch(message) method; without one handlers run inline"
         )
@@ -177,5 +197,11 @@ def import_handlers(modules: str | Iterable[str]) -> None:
             import_module(module)
         except ImportError as error:
             raise ConfigurationError(
-                f"handlers={module!r} could not be imported ({error}); name an importable module"
+                f"handlers={quoted(module)} could not be imported ({_why(error)}); "
+                "name an importable module"
             ) from error
+
+
+def _why(error: ImportError) -> str:
+    """Say what could not be imported; a secret given as a module's name stays out of it."""
+    return f"{type(error).__name__}: {quoted(error.name)}" if error.name else type(error).__name__

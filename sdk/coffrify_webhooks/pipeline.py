@@ -11,7 +11,6 @@ import json
 from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 from .dispatch.message import pack
 from .effects import Hand, LoadSecrets, Settings, Steps, Tell
@@ -24,14 +23,14 @@ from .errors import (
     MethodNotAllowed,
     NoHandlers,
     PayloadError,
+    SecretsUnavailable,
     StoreUnavailable,
     WebhookError,
 )
 from .handling import ask, bury, giving_back, kept, run
-from .identity import about, key_of, read, wanted_by
+from .identity import about, key_for, read, wanted_by
 from .reply import Outcome, Reply
 from .signature import compression, pick
-from .stores import Claim
 from .text import quoted
 
 if TYPE_CHECKING:
@@ -40,8 +39,9 @@ if TYPE_CHECKING:
     from .delivery import Delivery
     from .event import Event
     from .signature import Headers, Keyring
+    from .stores import Claim
 
-__all__ = ["hand_over", "is_post", "receive", "screen"]
+__all__ = ["hand_over", "is_post", "receive", "screen", "told"]
 
 _PURGE = 1000
 """How many old claims one delivery drops at the most."""
@@ -67,7 +67,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         fault = WebhookError("an error inside coffrify-webhooks; the log has its traceback")
         fault.__cause__ = error
         reply = Reply.failure(fault, event)
-    yield Tell("replied", _summary(reply), delivery, event, reply=reply, error=reply.error)
+    yield told(reply, delivery)
     return reply
 
 
@@ -105,9 +105,9 @@ def _believe(
     if settings.first_time("key", delivery.key, delivery.encoding, delivery.scheme):
         yield Tell(
             "key_matched",
-            f"secret {delivery.key} matched ({delivery.scheme} signature), read as "
-            f'{delivery.encoding}; Secret(..., encoding="{delivery.encoding}") pins it',
+            'secret %d matched (%s signature), read as %s; Secret(..., encoding="%s") pins it',
             delivery,
+            values=(delivery.key, delivery.scheme, delivery.encoding, delivery.encoding),
         )
     return delivery, found
 
@@ -134,12 +134,15 @@ def _report_on(
     settings: Settings, delivery: Delivery, event: Event, *, same_id: bool
 ) -> Steps[None]:
     if delivery.id is None:
-        yield Tell(
-            "no_dedup",
-            f"a {quoted(event.type)} event came without an id, so a duplicate would run again",
-            delivery,
-            event,
-        )
+        if settings.first_time("no_id"):
+            yield Tell(
+                "no_dedup",
+                "a %s event has no id; the same request is a duplicate, yet an attempt that the "
+                "sender signs anew counts as another event",
+                delivery,
+                event,
+                values=(quoted(event.type),),
+            )
     elif not same_id and "coffrify" in settings.verifier.schemes and settings.first_time("ids"):
         yield Tell(
             "ids_differ",
@@ -151,21 +154,17 @@ def _report_on(
     if event.issues and settings.first_time("issues", event.type):
         yield Tell(
             "issues",
-            f"a {quoted(event.type)} event does not fit its class in "
-            f"{len(event.issues) + event.issues.more} place(s); "
-            "event.issues lists them",
+            "a %s event does not fit its class in %d place(s); event.issues lists them",
             delivery,
             event,
+            values=(quoted(event.type), len(event.issues) + event.issues.more),
         )
 
 
 def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outcome]:
     """Claim the event, then run it here or hand it over."""
-    if delivery.id is None and settings.dispatcher is None:
-        return (yield from run(settings, delivery, event, None, Claim("claimed")))
-    # Without an id a duplicate cannot be told, yet what is handed over must not be lost.
-    key = key_of(settings.name, delivery.id or f"no id: {uuid4()}")
     digest = sha256(delivery.body).hexdigest()
+    key = key_for(settings.name, delivery, digest)
     # An engine may lose it: kept from before it is handed over, until it is done.
     body = None if settings.dispatcher is None else kept(settings, delivery.body)
     claim: Claim = yield from ask(
@@ -219,7 +218,16 @@ def _purge(settings: Settings) -> Steps[None]:
             settings.purge_again()
 
 
-def _summary(reply: Reply) -> str:
-    event = f"{quoted(reply.event.type)} {quoted(reply.event.id)}: " if reply.event else ""
-    reason = f" ({reply.error.code}: {reply.error})" if reply.error else ""
-    return f"{event}{reply.outcome}, {reply.status}{reason}"
+def told(reply: Reply, delivery: Delivery | None = None) -> Tell:
+    """Tell of a reply, by a template for each outcome and code."""
+    event, error = reply.event, reply.error
+    template, values = f"{reply.outcome}, {reply.status}", list[object]()
+    if event is not None:
+        template, values = f"%s %s: {template}", [quoted(event.type), quoted(event.id)]
+    if error is not None:
+        reason = getattr(error, "reason", "") if isinstance(error, SecretsUnavailable) else ""
+        template += f" ({error.code}: %s)" if not reason else f" ({error.code}: %s: %s)"
+        values += [error, reason] if reason else [error]
+    return Tell(
+        "replied", template, delivery, event, reply=reply, error=error, values=tuple(values)
+    )

@@ -11,7 +11,6 @@ from .body import announced
 from .effects import Tell
 from .errors import (
     Busy,
-    ConfigurationError,
     DispatchError,
     NotBegun,
     NotReplayable,
@@ -20,11 +19,14 @@ from .errors import (
     WebhookError,
 )
 from .identity import key_of
+from .namesakes import refuse_namesakes
 from .observe import Notice, Observer, log, logger
 from .reply import Outcome, Reply
 from .retries import RETRIES, Retries
+from .secret import seal
 from .signature import SCHEMES, TOLERANCE, Verifier
 from .stores import Filter, Record, Store
+from .stores.url import mask
 from .text import plain, quoted
 
 if TYPE_CHECKING:
@@ -55,9 +57,10 @@ class Receiver:
 
     secrets:
         A str or `Secret`, a list of them, or a callable that returns either; else the variable
-        COFFRIFY_WEBHOOK_SECRET (several separated by commas).
+        COFFRIFY_WEBHOOK_SECRET (several separated by commas). A list is for a rotation: all of
+        it is trusted alike, so give tenants that do not trust each other a Receiver each.
     name:
-        Tells receivers apart that share a store.
+        Tells receivers apart that share a store: give each endpoint its own.
     router:
         Whose handlers to call; else those registered with `coffrify_webhooks.on`.
     events:
@@ -86,7 +89,8 @@ class Receiver:
         Called with each `Notice`.
     retention:
         Seconds for which handled ids are remembered; 30 days, since the sender retries for 72 h
-        and replays are made by hand.
+        and replays are made by hand. At least twice the tolerance: less would let a captured
+        request run again.
     keep_body:
         Bytes up to which the body of an event that failed, is dead or is queued is kept in the
         store, so that it can be replayed; max_body unless told, and 0 keeps none.
@@ -100,7 +104,8 @@ class Receiver:
         Seconds after which the sender gives up an attempt (the vendor's page: 15). A handler that
         is still running then is named in a warning.
     clock:
-        Returns the time in seconds since 1970; for tests.
+        Returns the time in seconds since 1970; else `time.time`, looked up at each call, so that
+        whatever sets the time of a test is followed.
 
     Raises ConfigurationError, naming the fix, for any setting that cannot be used. One Receiver
     serves any number of threads and event loops, and survives a fork.
@@ -132,12 +137,12 @@ class Receiver:
         retries: Retries = RETRIES,
         lost_after: float = 300,
         sender_timeout: float = 15,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         **unknown: Never,
     ) -> None:
+        sealed, store, dispatcher = seal(secrets), mask(store), mask(dispatcher)
+        del secrets
         options.refuse_unknown(unknown, Receiver)
-        if not callable(clock):
-            raise ConfigurationError(f"clock={clock!r}: give a function such as time.time")
         self.name: str = options.text("name", name)
         self.router: Router = options.router_for(router, events)
         self.max_body: int = options.amount("max_body", max_body)
@@ -146,20 +151,21 @@ class Receiver:
         self.lost_after: float = options.amount("lost_after", lost_after)
         self.sender_timeout: float = options.amount("sender_timeout", sender_timeout)
         self.lease: float = options.amount("lease", lease)
-        self.retention: float = options.amount("retention", retention)
         self.strict: bool = options.flag("strict", strict)
-        self.clock: Callable[[], float] = clock
         self.verifier: Verifier = Verifier(
-            options.secrets_of(secrets, "Receiver(secrets=...)"),
+            options.secrets_of(sealed, "Receiver(secrets=...)"),
             schemes=schemes,
             tolerance=tolerance,
             clock=clock,
         )
+        self.clock: Callable[[], float] = clock or _now
+        self.retention: float = options.retention_of(retention, self.verifier.tolerance)
         self.dispatcher: Dispatcher | None = options.dispatcher_of(dispatcher)
         self._observers: Sequence[Observer] = (log, *options.observers_of(observers))
         self._said: set[tuple[object, ...]] = set()
         self._next_purge = 0.0
         self.store: Store = options.store_of(store)
+        refuse_namesakes(self)
         options.import_handlers(handlers)
         if self.dispatcher is not None and self.keep_body < self.max_body:
             logger.warning(
@@ -249,12 +255,17 @@ class Receiver:
                 raise
             except WebhookError as error:  # the others must not wait for this one
                 self.tell(
-                    Tell("swept", f"{quoted(record.id)} cannot be dispatched: {error}", error=error)
+                    Tell(
+                        "swept",
+                        f"%s cannot be dispatched ({error.code}: %s)",
+                        error=error,
+                        values=(quoted(record.id), error),
+                    )
                 )
                 continue
             swept += 1
-            what = f"{quoted(record.type)} {quoted(record.id)}"
-            self.tell(Tell("swept", f"{what} was not handled in time; dispatched again"))
+            text = "%s %s was not handled in time; dispatched again"
+            self.tell(Tell("swept", text, values=(quoted(record.type), quoted(record.id))))
         return swept
 
     def _lost(self) -> Iterator[Record]:
@@ -274,9 +285,7 @@ class Receiver:
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""
         reply = Reply.failure(error)
-        self.tell(
-            Tell("replied", f"{reply.outcome}, {reply.status} ({error})", reply=reply, error=error)
-        )
+        self.tell(pipeline.told(reply))
         return reply
 
     def refuse_early(
@@ -398,12 +407,17 @@ class Receiver:
             tell.handler,
             tell.reply,
             tell.error,
+            tell.values,
         )
         for observer in self._observers:
             try:
                 observer(notice)
             except Exception:  # noqa: BLE001 - a watcher must not change what it watches
                 logger.exception("an observer raised on %r", tell.kind)
+
+
+def _now() -> float:
+    return time.time()  # looked up at each call; see `clock`
 
 
 def _in_time(purpose: str, function: Callable[..., T], late: WebhookError, *arguments: Any) -> T:

@@ -6,10 +6,12 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, quoted
 from .options import secrets_of
 from .receiver import Receiver
+from .secret import opened, seal
 from .stores import default_store
+from .stores.url import mask
 from .url_path import DEFAULT_PATH, UrlPath
 
 __all__ = ["Endpoint", "endpoint"]
@@ -37,19 +39,22 @@ def endpoint(
     Raises ConfigurationError for an unknown or unusable setting.
     """
     if not isinstance(settings, Mapping):
+        del settings
         raise ConfigurationError(f'{where} must be a dict, such as {{"SECRETS": ["whsec_..."]}}')
-    options = dict(cast("Mapping[str, Any]", settings))
-    path = UrlPath(options.pop("PATH", DEFAULT_PATH))
-    for option in options:
-        if option not in _OPTIONS:
+    # A misspelt option may be the secret: all is sealed, and no name for it is left here.
+    given = {option: seal(value) for option, value in cast("Mapping[str, Any]", settings).items()}
+    del settings
+    for option in given:
+        if option != "PATH" and option not in _OPTIONS:
             near = get_close_matches(str(option).upper(), _OPTIONS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are PATH, {', '.join(_OPTIONS)}"
-            raise ConfigurationError(f"{where} has no option {option!r}; {hint}")
-    options.setdefault("STORE", None)
+            raise ConfigurationError(f"{where} has no option {quoted(option)}; {hint}")
+    secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
+    options = {option: mask(opened(value)) for option, value in given.items()}
+    path = UrlPath(options.pop("PATH", DEFAULT_PATH))
     chosen: dict[str, Any] = {_OPTIONS[option]: value for option, value in options.items()}
-    chosen["secrets"] = secrets_of(chosen.get("secrets"), f'{where} = {{"SECRETS": ...}}')
-    if chosen["store"] is None:
+    if chosen.get("store") is None:
         chosen["store"] = default_store(folder)
-    receiver = kind(**chosen)
+    receiver = kind(cast("Any", secrets), **chosen)
     receiver.settings_name = where
     return Endpoint(receiver, path)

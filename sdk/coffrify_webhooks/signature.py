@@ -10,11 +10,8 @@ the signed prefix and the body are fed to the hash one after the other, so the b
 copied. Stale and malformed headers are refused before anything is hashed.
 """
 
-from binascii import Error as _Base64Error
-from binascii import a2b_base64, b2a_base64, unhexlify
-from hashlib import sha256
-from hmac import compare_digest
-from time import time
+import time
+from binascii import b2a_base64
 
 from .delivery import Delivery
 from .errors import (
@@ -27,36 +24,33 @@ from .errors import (
     TimestampTooNew,
     TimestampTooOld,
     VerificationError,
+    quoted,
 )
+from .keyring import Keyring
+from .secret import Sealed, Secret, seal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, Literal, TypeAlias
+    from typing import Any, TypeAlias
 
     from .delivery import Scheme
+    from .secret import SecretLike, SecretSource
 
-    Encoding: TypeAlias = Literal["auto", "text", "hex", "base64"]
     Headers: TypeAlias = (
         Mapping[str, str]
         | Mapping[bytes, bytes]
         | Mapping[str, Any]
         | Iterable[tuple[str | bytes, str | bytes]]
     )
-    SecretLike: TypeAlias = "str | Secret"
-    Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
-    SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
 __all__ = ["SCHEMES", "Keyring", "Secret", "Verifier", "compression", "pick", "sign", "verify"]
 
 SCHEMES: "tuple[Scheme, ...]" = ("standard", "coffrify")
 TOLERANCE = 300
 """Seconds; the vendor's page: `now - timestamp < 300`."""
-
-_PREFIX = "whsec_"
-_ENCODINGS = ("auto", "text", "hex", "base64")
-_SHORTEST_DECODED = 16
-"""Bytes. Shorter than this, a text that happens to decode is no key: `whsec_` alone is empty."""
+_LONGEST_TOLERANCE = 604_800
+"""Seconds, a week: what a window lets through is remembered for 30 days and not for ever."""
 
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _LONGEST_ID = 255
@@ -67,200 +61,6 @@ _NAME_LENGTHS = frozenset((10, 16, 17, 20, 24))
 _LONGEST_ENCODING = 40
 _MILLISECONDS = 100_000_000_000
 _HOUR = 3600
-
-
-# --- secrets ----------------------------------------------------------------------------------
-
-
-def _from_hex(text: str) -> bytes | None:
-    try:
-        return unhexlify(text) if text.isascii() else None
-    except ValueError:
-        return None
-
-
-def _from_base64(text: str) -> bytes | None:
-    """Standard or URL-safe alphabet, padded or not; the sources differ, so both are read."""
-    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
-    if not plain.isascii():
-        return None
-    try:
-        return a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
-    except _Base64Error:
-        return None
-
-
-class Secret:
-    """A signing secret, and how it becomes an HMAC key.
-
-    encoding:
-        "text": the secret as it is (the vendor's page). "hex" or "base64": what follows `whsec_`,
-        decoded (the vendor's SDKs and the Standard Webhooks libraries; base64url is read too).
-        "auto" tries each that fits; the receiver logs which one matched, so that you can pin it.
-    not_after:
-        When to stop accepting it, as seconds since 1970 or an aware datetime: for the previous
-        secret during a rotation (the vendor keeps it valid for 24 h by default, 168 h at most).
-
-    Raises ConfigurationError for an empty secret, or one that does not decode as told.
-    """
-
-    __slots__ = ("_text", "candidates", "encoding", "not_after")
-
-    def __init__(
-        self, text: str, *, encoding: "Encoding" = "auto", not_after: "Any | None" = None
-    ) -> None:
-        if not isinstance(text, str):
-            raise ConfigurationError(f"a secret is a str, not {type(text).__name__}")
-        if encoding not in _ENCODINGS:
-            raise ConfigurationError(
-                f"encoding={encoding!r} is not known; use one of {', '.join(_ENCODINGS)}"
-            )
-        if not text.strip():
-            raise ConfigurationError("the secret is empty; copy it from the Coffrify dashboard")
-        if text.strip() == _PREFIX:
-            raise ConfigurationError(
-                f"the secret is only the prefix {_PREFIX!r}; copy all of it from the dashboard"
-            )
-        self._text = text
-        self.encoding: Encoding = encoding
-        self.not_after: float | None = _seconds(not_after)
-        self.candidates: tuple[tuple[str, bytes], ...] = tuple(_candidates(text, encoding))
-        """The HMAC keys it may stand for: (encoding, key) pairs."""
-
-    def __repr__(self) -> str:
-        return f"Secret('***', encoding={self.encoding!r}, not_after={self.not_after!r})"
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return (self._text, self.encoding, self.not_after) == (
-            other._text,
-            other.encoding,
-            other.not_after,
-        )
-
-    def __hash__(self) -> int:
-        return hash((self._text, self.encoding, self.not_after))
-
-    def __reduce__(self) -> "Any":
-        raise TypeError("a Secret is not pickled, so that it does not end up somewhere by accident")
-
-
-def _seconds(moment: "Any") -> float | None:
-    if moment is None:
-        return None
-    if getattr(moment, "tzinfo", None) is not None and hasattr(moment, "timestamp"):
-        return float(moment.timestamp())
-    number = isinstance(moment, (int, float)) and not isinstance(moment, bool)
-    if number and moment == moment:  # noqa: PLR0124 - NaN is not itself
-        return float(moment)
-    raise ConfigurationError(
-        "not_after is seconds since 1970 or a datetime with a time zone, as in "
-        "datetime.now(UTC) + timedelta(hours=24)"
-    )
-
-
-def _candidates(text: str, encoding: "Encoding") -> "Iterable[tuple[str, bytes]]":
-    try:
-        plain = text.encode()
-    except UnicodeEncodeError:
-        raise ConfigurationError("the secret is not valid text (it has lone surrogates)") from None
-    if encoding == "text":
-        return [("text", plain)]
-    # Read from a file, a secret brings a newline along.
-    trimmed = text.strip()
-    prefixed = trimmed.startswith(_PREFIX)
-    rest = trimmed[len(_PREFIX) :] if prefixed else trimmed
-    decoded = [("hex", _from_hex(rest)), ("base64", _from_base64(rest))]
-    if encoding != "auto":
-        key = dict(decoded)[encoding]
-        if not key:
-            raise ConfigurationError(f"the secret does not decode as {encoding}")
-        return [(encoding, key)]
-    found = {plain: "text", trimmed.encode(): "text"}
-    if prefixed:
-        for how, key in decoded:
-            if key is not None and len(key) >= _SHORTEST_DECODED:
-                found.setdefault(key, how)
-    return [(how, key) for key, how in found.items()]
-
-
-def _listed(secrets: "Secrets") -> "tuple[Secret, ...]":
-    """One secret or several, as Secret objects in the given order."""
-    if isinstance(secrets, (str, Secret)):
-        secrets = (secrets,)
-    try:
-        if hasattr(secrets, "keys"):
-            raise TypeError  # noqa: TRY301 - a mapping would be read as its keys
-        several = tuple(s if isinstance(s, Secret) else Secret(s) for s in secrets)
-    except TypeError:
-        raise ConfigurationError(
-            f"secrets are a str, a Secret, or a list of them, not {type(secrets).__name__}"
-        ) from None
-    if not several:
-        raise ConfigurationError("the list of secrets is empty; pass at least one")
-    return several
-
-
-# --- keys -------------------------------------------------------------------------------------
-
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
-_BLOCK = 64
-
-
-class _Key:
-    """One HMAC-SHA256 key, its two pad blocks hashed in advance (RFC 2104)."""
-
-    __slots__ = ("encoding", "index", "inner", "not_after", "outer")
-
-    def __init__(self, secret: Secret, index: int, encoding: str, key: bytes) -> None:
-        if len(key) > _BLOCK:
-            key = sha256(key).digest()
-        key = key.ljust(_BLOCK, b"\0")
-        self.inner: Callable[[], Any] = sha256(key.translate(_INNER)).copy
-        self.outer: Callable[[], Any] = sha256(key.translate(_OUTER)).copy
-        self.index: int = index
-        self.encoding: str = encoding
-        self.not_after: float | None = secret.not_after
-
-
-class Keyring:
-    """Every key that a list of secrets may stand for, the one that matched last in front."""
-
-    __slots__ = ("order", "secrets")
-
-    def __init__(self, secrets: "tuple[Secret, ...]") -> None:
-        self.secrets: tuple[Secret, ...] = secrets
-        self.order: tuple[_Key, ...] = tuple(
-            _Key(secret, index, encoding, key)
-            for index, secret in enumerate(secrets)
-            for encoding, key in secret.candidates
-        )
-
-    def find(
-        self, prefix: bytes, body: bytes, signatures: "Iterable[str]", now: float, *, base64: bool
-    ) -> _Key | None:
-        """Return the key with which one of `signatures` was made over prefix + body, or None."""
-        order = self.order
-        for key in order:
-            if key.not_after is not None and now >= key.not_after:
-                continue
-            inner = key.inner()
-            inner.update(prefix)
-            inner.update(body)
-            outer = key.outer()
-            outer.update(inner.digest())
-            mac = (
-                b2a_base64(outer.digest(), newline=False).decode() if base64 else outer.hexdigest()
-            )
-            for signature in signatures:
-                if compare_digest(mac, signature):
-                    if key is not order[0]:
-                        # One assignment, so that another thread sees the old order or the new.
-                        self.order = (key, *(other for other in order if other is not key))
-                    return key
-        return None
 
 
 # --- headers ----------------------------------------------------------------------------------
@@ -366,14 +166,16 @@ class Verifier:
 
     secrets:
         A str or `Secret`, a list of them (during a rotation both are valid), or a callable that
-        returns either and is asked again for each delivery.
+        returns either and is asked again for each delivery. Whoever has any one of them can sign
+        whatever they like: see "Several tenants" in the docs.
     schemes:
         Which signatures count: "standard" (Standard Webhooks) and "coffrify" (the
         `X-Coffrify-Signature` header). A valid one of either is enough.
     tolerance:
-        Seconds: accepted while `-tolerance <= now - timestamp < tolerance`.
+        Seconds, at most a week: accepted while `-tolerance <= now - timestamp < tolerance`.
     clock:
-        Returns the time in seconds since 1970.
+        Returns the time in seconds since 1970; else `time.time`, looked up at each call, so that
+        whatever sets the time of a test is followed.
 
     Raises ConfigurationError for a setting that cannot be used. Threads may share a Verifier.
     """
@@ -386,15 +188,17 @@ class Verifier:
         *,
         schemes: "Iterable[Scheme]" = SCHEMES,
         tolerance: float = TOLERANCE,
-        clock: "Callable[[], float]" = time,
+        clock: "Callable[[], float] | None" = None,
     ) -> None:
-        self._source = secrets
-        self._static = None if callable(secrets) else Keyring(_listed(secrets))
-        self._rings: dict[Any, Keyring] = {}
+        sealed: Sealed = Sealed(secrets) if secrets is None else seal(secrets)
+        del secrets
+        self._source = sealed if sealed.is_callable else None
+        self._static = None if sealed.is_callable else Keyring(sealed.read())
+        self._rings: dict[Sealed, Keyring] = {}
         self.schemes: tuple[Scheme, ...] = _known_schemes(schemes)
         self.tolerance: float = _positive(tolerance)
-        if not callable(clock):
-            raise ConfigurationError(f"clock={clock!r}: give a function such as time.time")
+        if clock is not None and not callable(clock):
+            raise ConfigurationError(f"clock={quoted(clock)}: give a function such as time.time")
         self._clock = clock
         self._checks = tuple(_CHECKS[scheme] for scheme in self.schemes)
 
@@ -406,6 +210,13 @@ class Verifier:
         """Whether the secrets come from a callable, so that `keyring` may block."""
         return self._static is None
 
+    def has_other_secrets(self, other: "Verifier") -> bool:
+        """Tell whether the two have no key in common; False where a callable returns them."""
+        theirs = other._static  # noqa: SLF001 - of its own kind
+        if self._static is None or theirs is None:
+            return False
+        return self._static.keys().isdisjoint(theirs.keys())
+
     def keyring(self) -> Keyring:
         """Return the keys for one delivery; asks the callable, if the secrets are one.
 
@@ -414,18 +225,18 @@ class Verifier:
         if self._static is not None:
             return self._static
         try:
-            known = _hashable(self._source())  # type: ignore[operator]
-            ring = self._rings.get(known)
+            answer = self._source.ask()  # type: ignore[union-attr]
+            ring = self._rings.get(answer)
             if ring is None:
-                ring = Keyring(_listed(known))
+                ring = Keyring(answer.read())
                 if len(self._rings) >= 64:  # noqa: PLR2004 - tenants come and go
                     self._rings.clear()
-                self._rings[known] = ring
-        except Exception as error:
-            raise SecretsUnavailable(
-                "the callable given as secrets raised, or returned no usable secret"
-            ) from error
-        return ring
+                self._rings[answer] = ring
+        except Exception as error:  # noqa: BLE001 - whatever the user's function raises
+            failure = _unavailable(error)
+        else:
+            return ring
+        raise failure  # here, so that it does not carry along frames that hold a secret
 
     def verify(self, body: bytes, headers: "Headers", keyring: Keyring | None = None) -> Delivery:
         """Return the delivery if one of its signatures holds, else raise VerificationError.
@@ -488,7 +299,8 @@ class Verifier:
             return MalformedSignature("webhook-signature has no v1,<base64 of a SHA-256>")
         if not _is_timestamp(stamp):
             return MalformedSignature("webhook-timestamp is not a whole number of seconds")
-        now = self._clock()
+        clock = self._clock
+        now = time.time() if clock is None else clock()
         seconds = int(stamp)
         if not -self.tolerance <= now - seconds < self.tolerance:
             return _skew_error(now - seconds, self.tolerance)
@@ -509,7 +321,8 @@ class Verifier:
         # `timestamp.body` of such a body could be another delivery's `id.timestamp.body`.
         if body[:9].isdigit():
             return MalformedSignature("the body begins with a number, so it is not an event")
-        now = self._clock()
+        clock = self._clock
+        now = time.time() if clock is None else clock()
         seconds = int(stamp)
         if not -self.tolerance <= now - seconds < self.tolerance:
             return _skew_error(now - seconds, self.tolerance)
@@ -527,8 +340,23 @@ _CHECKS = {
 }
 
 
-def _hashable(secrets: "Any") -> "Any":
-    return secrets if isinstance(secrets, (str, Secret)) else tuple(secrets)
+def _unavailable(error: Exception) -> SecretsUnavailable:
+    """Say what went wrong in a callable, without its traceback and text: both may hold secrets."""
+    failure = SecretsUnavailable(
+        "the callable given as secrets raised, or returned no usable secret"
+    )
+    if isinstance(error, ConfigurationError):
+        failure.reason = str(error)
+        return failure
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    where = ""
+    if trace is not None:
+        file = trace.tb_frame.f_code.co_filename.replace("\\", "/").rpartition("/")[2]
+        where = f" at {file}:{trace.tb_lineno}"
+    failure.reason = f"{type(error).__name__}{where}"
+    return failure
 
 
 def _is_timestamp(text: str) -> bool:
@@ -568,17 +396,18 @@ def _known_schemes(schemes: "Iterable[Scheme]") -> "tuple[Scheme, ...]":
     chosen = tuple(schemes) if several else (schemes,)
     if not chosen or any(scheme not in SCHEMES for scheme in chosen):
         raise ConfigurationError(
-            f"schemes={chosen!r}: choose one or both of {', '.join(map(repr, SCHEMES))}"
+            f"schemes={', '.join(map(quoted, chosen))}: choose one or both of "
+            f"{', '.join(map(repr, SCHEMES))}"
         )
     return tuple(scheme for scheme in SCHEMES if scheme in chosen)
 
 
 def _positive(tolerance: "Any") -> float:
     number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
-    if not number or not 0 < tolerance < float("inf"):
+    if not number or not 0 < tolerance <= _LONGEST_TOLERANCE:
         raise ConfigurationError(
-            f"tolerance={tolerance!r}: give the seconds that a timestamp may be off, more than 0; "
-            "the window cannot be switched off"
+            f"tolerance={quoted(tolerance)}: give the seconds that a timestamp may be off, more "
+            f"than 0 and at most {_LONGEST_TOLERANCE} (a week); the window cannot be switched off"
         )
     return float(tolerance)
 
@@ -589,7 +418,7 @@ def verify(
     secrets: "SecretSource",
     *,
     tolerance: float = TOLERANCE,
-    clock: "Callable[[], float]" = time,
+    clock: "Callable[[], float] | None" = None,
 ) -> Delivery:
     """Return the delivery if one of its signatures holds, else raise VerificationError.
 
@@ -598,7 +427,9 @@ def verify(
     body: the raw bytes as they arrived. headers: a mapping or pairs, of str or bytes, names in
     any case. secrets, tolerance, clock: see `Verifier`.
     """
-    return Verifier(secrets, tolerance=tolerance, clock=clock).verify(body, headers)
+    sealed = Sealed(secrets) if secrets is None else seal(secrets)
+    del secrets
+    return Verifier(sealed, tolerance=tolerance, clock=clock).verify(body, headers)
 
 
 # --- sign -------------------------------------------------------------------------------------
@@ -621,12 +452,14 @@ def sign(
     """
     import hmac  # noqa: PLC0415 - for tests only
 
-    keys = dict(_listed(secret)[0].candidates)
-    key = keys.get("hex") or keys.get("base64") or keys["text"]
+    sealed: Sealed = seal(secret)
+    del secret
     event_id = _id_for(body) if id is None else str(id)
     if not 0 < len(event_id) <= _LONGEST_ID or event_id.strip(_ID_CHARACTERS):
         raise ConfigurationError("id is not 1 to 255 of A-Z a-z 0-9 _ -")
-    stamp = _whole(time() if timestamp is None else timestamp)
+    stamp = _whole(time.time() if timestamp is None else timestamp)
+    keys = dict(sealed.read()[0].candidates)
+    key = keys.get("hex") or keys.get("base64") or keys["text"]
     standard = hmac.digest(key, f"{event_id}.{stamp}.".encode() + body, "sha256")
     coffrify = hmac.digest(key, f"{stamp}.".encode() + body, "sha256")
     return {
@@ -643,7 +476,7 @@ def _whole(timestamp: "Any") -> int:
     except (TypeError, ValueError, OverflowError):
         seconds = -1
     if seconds < 0:
-        raise ConfigurationError(f"timestamp={timestamp!r}: give seconds since 1970")
+        raise ConfigurationError(f"timestamp={quoted(timestamp)}: give seconds since 1970")
     return seconds
 
 

@@ -78,11 +78,12 @@ class Watch:
         self._tell(
             Tell(
                 "slow_handler",
-                f"handler {call.handler.name} is still running after {self.patience:g} s, when the "
-                f"sender gives up and tries again; {REMEDY}",
+                "handler %s is still running after %g s, when the sender gives up and tries again; "
+                + REMEDY,
                 call.delivery,
                 call.event,
                 call.handler.name,
+                values=(call.handler.name, self.patience),
             )
         )
 

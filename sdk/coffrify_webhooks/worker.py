@@ -20,7 +20,7 @@ from .errors import (
     WebhookError,
 )
 from .handling import ask, bury, kept, run
-from .identity import about, key_of, read
+from .identity import about, key_for, read
 from .pipeline import hand_over
 from .text import quoted
 
@@ -49,7 +49,8 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     except (Busy, HandlerError, MessageError):
         raise  # in order, or told by whoever catches it
     except WebhookError as error:
-        yield Tell("put_off", f"an event from the engine is put off: {error}", error=error)
+        text = f"an event from the engine is put off ({error.code}: %s)"
+        yield Tell("put_off", text, error=error, values=(error,))
         raise
 
 
@@ -84,7 +85,8 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
     outcome, reason = yield from _to_the_end(settings.retries, work, key, claim)
     if outcome == "dead":
         yield _told_dead(delivery, event, claim, reason)
-    yield Tell("executed", f"{quoted(event.type)} {quoted(event.id)}: {outcome}", delivery, event)
+    values = (quoted(event.type), quoted(event.id), outcome)
+    yield Tell("executed", "%s %s: %s", delivery, event, values=values)
     return outcome
 
 
@@ -103,7 +105,7 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     key, digest = record.key, record.digest
     over = record.status == "conflict"  # from now on this body is the one that counts
     if over:
-        key = key_of(settings.name, delivery.id or "")
+        key = key_for(settings.name, delivery, digest)
     wanted = handlers_in(record.delivery)
     known = about(settings, delivery, event, wanted)
     claim: Claim = yield from ask(
@@ -122,9 +124,8 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     outcome = yield from _replayed(work, record, key, claim)
     if over:
         yield from ask("forget", record.key)
-    yield Tell(
-        "executed", f"replay of {quoted(event.type)} {quoted(event.id)}: {outcome}", delivery, event
-    )
+    values = (quoted(event.type), quoted(event.id), outcome)
+    yield Tell("executed", "replay of %s %s: %s", delivery, event, values=values)
     return outcome
 
 
@@ -191,16 +192,18 @@ def _to_the_end(
 
 def _told_dead(delivery: Delivery, event: Event, claim: Claim, reason: str) -> Tell:
     text = (
-        f"{quoted(event.type)} {quoted(event.id)} is a dead letter after {claim.attempts} "
-        f"attempts ({reason}); "
-        "`coffrify-webhooks events replay` brings it back"
+        "%s %s is a dead letter after %d attempts (%s); `coffrify-webhooks events replay` brings "
+        "it back"
     )
-    return Tell("dead", text, delivery, event)
+    values = (quoted(event.type), quoted(event.id), claim.attempts, reason)
+    return Tell("dead", text, delivery, event, values=values)
 
 
 def _told_missing(delivery: Delivery, event: Event, missing: Sequence[str]) -> Tell:
     text = (
-        f"this worker has not loaded {', '.join(missing)}, which the web process has for "
-        f"{quoted(event.type)}; the other handlers run, and these do not"
+        "this worker has not loaded %s, which the web process has for %s; the other handlers run, "
+        "and these do not"
     )
-    return Tell("handlers_missing", text, delivery, event)
+    return Tell(
+        "handlers_missing", text, delivery, event, values=(", ".join(missing), quoted(event.type))
+    )

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+from weakref import WeakKeyDictionary
 
-from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.errors import ConfigurationError, quoted
 
 from .record import EVERYTHING, About, Filter, Record, Status
+from .url import mask
+from .url import place_of as _place_of_url
 
 __all__ = [
     "About",
@@ -22,6 +25,7 @@ __all__ = [
     "Store",
     "default_store",
     "open_store",
+    "place_of",
 ]
 
 T = TypeVar("T")
@@ -167,6 +171,7 @@ class AtomicStore(Protocol):
 
 
 STORE_VARIABLE = "COFFRIFY_WEBHOOKS_STORE"
+_MISSPELT = "COFFRIFY_WEBHOOK_STORE"
 DEFAULT_FILE = "coffrify-webhooks.db"
 
 
@@ -174,7 +179,11 @@ def default_store(folder: Path) -> Store:
     """Return the store of the variable COFFRIFY_WEBHOOKS_STORE, else a file in `folder`."""
     url = os.environ.get(STORE_VARIABLE)
     if url:
-        return open_store(url)
+        return open_store(mask(url))
+    if os.environ.get(_MISSPELT):
+        raise ConfigurationError(
+            f"{_MISSPELT} is set, which is not read; the variable is {STORE_VARIABLE}"
+        )
     with suppress(OSError):  # the store says what is wrong with it, and what to do
         folder.mkdir(parents=True, exist_ok=True)
     path = (folder / DEFAULT_FILE).absolute()
@@ -184,6 +193,12 @@ def default_store(folder: Path) -> Store:
     return open_store(f"sqlite:///{path}")
 
 
+def place_of(store: Any) -> object:
+    """Return what is equal for two stores of one place, as far as can be seen: else the store."""
+    return getattr(store, "place", None) or _places.get(store, store)
+
+
+_places: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 _told: set[Path] = set()
 _SQL = ("postgresql", "postgres", "mysql", "mariadb")
 _REDIS = ("redis", "rediss", "valkey", "valkeys", "unix")
@@ -203,13 +218,21 @@ def open_store(url: str) -> Store:
     "postgresql+psycopg2://". Raises ConfigurationError for any other, and for a store that cannot
     be used, with what to do.
     """
-    scheme, _, rest = url.partition(":")
+    url = mask(url)
     if url == "memory:":
         from .memory import MemoryStore  # noqa: PLC0415 - only what is used is imported
 
         return MemoryStore()
-    if scheme == "sqlite" and rest.startswith("///"):
-        return _sqlite(rest[3:])
+    store = _open(url)
+    with suppress(ValueError):
+        _places[store] = _place_of_url(url)
+    return store
+
+
+def _open(url: str) -> Store:
+    scheme = url.partition(":")[0] if ":" in url else ""
+    if url.startswith("sqlite:///"):
+        return _sqlite(url.removeprefix("sqlite:///"))
     if scheme.partition("+")[0] in _SQL or scheme.startswith("sqlite+"):
         from .sql import SQLStore  # noqa: PLC0415
 
@@ -219,7 +242,7 @@ def open_store(url: str) -> Store:
 
         return RedisStore(url)
     raise ConfigurationError(
-        f"no store is known by a URL that begins {scheme[:20] + ':'!r}; use {_FORMS}"
+        f"no store is known by a URL that begins {quoted(scheme[:15] + ':')}; use {_FORMS}"
     )
 
 
