@@ -208,14 +208,14 @@ def test_store_fails_when_queued_is_marked(rig: Rig, monkeypatch: pytest.MonkeyP
 
 
 def test_no_id(rig: Rig) -> None:
-    """An event without an id is handed over and executed each time."""
+    """An event without an id is handed over and executed once for each time it was signed."""
     body = b'{"type": "ping"}'
-    headers = {
-        "X-Coffrify-Signature": sign(body, SECRET, timestamp=NOW)["X-Coffrify-Signature"],
-    }
-    for _ in range(2):
+    for moment in (NOW, NOW + 1):
+        signed = sign(body, SECRET, timestamp=moment)
+        headers = {"X-Coffrify-Signature": signed["X-Coffrify-Signature"]}
         assert rig.web.receive(body, headers).outcome == "queued"
         assert rig.worker.execute(rig.engine.last) == "handled"
+        assert rig.web.receive(body, headers).outcome == "duplicate"
     assert rig.runs == ["one", "one"]
 
 

@@ -85,6 +85,10 @@ class Registry:
         self._classes[event_type] = found
         return found
 
+    def types_named(self, class_name: str) -> list[str]:
+        """Return the types whose class has this name; imports nothing."""
+        return [name for name, (_, found) in self._events.items() if found == class_name]
+
     def families(self) -> list[str]:
         """Return the first segment of every type: `transfer`, `workspace`, ..."""
         return sorted({name.partition(".")[0] for name in self._events if "." in name})

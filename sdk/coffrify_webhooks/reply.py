@@ -27,6 +27,11 @@ Outcome: TypeAlias = Literal[
     "dead",  # only of `Receiver.execute`: an engine's worker has tried for the last time
 ]
 
+# `help(Outcome)` shows it.
+Outcome.__doc__ = (
+    """What came of a delivery, in one word: `Reply.outcome`; the docs have a table of them."""
+)
+
 _RETRY_AFTER = {"busy": "5", "unavailable": "30"}
 """Seconds; ours, since the vendor says nothing of Retry-After."""
 

@@ -4,10 +4,11 @@ import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from copy import copy
-from typing import TYPE_CHECKING, Any, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
+from .annotation import UNKNOWN, accepted_types, type_of
 from .delivery import Delivery
-from .errors import ConfigurationError
+from .errors import ConfigurationError, quoted
 from .event import Event, UnknownEvent
 from .registry import Registry, bundled
 
@@ -20,8 +21,6 @@ Selector: TypeAlias = "str | type[Event]"
 Context: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Returns what a handler runs in, such as an application's context."""
 
-_UNKNOWN = "\0unknown"
-"""Stands for every type that has no class: what `on(UnknownEvent)` selects."""
 _MOST_MATCHES = 10_000
 _LONGEST_TYPE = 255
 """Characters; what is longer is no type that comes again."""
@@ -32,6 +31,7 @@ class Handler:
     """A function, the events it wants, and the stable name under which its runs are recorded."""
 
     __slots__ = (
+        "annotation",
         "atomic",
         "fn",
         "is_async",
@@ -49,8 +49,9 @@ class Handler:
         self.patterns: tuple[str, ...] = patterns
         self.atomic: bool = atomic
         taken = _taken(fn, name, atomic=atomic)
-        self.takes_delivery: bool = taken[0]
-        self.takes_connection: bool = taken[1]
+        self.takes_delivery: bool = taken.delivery
+        self.takes_connection: bool = taken.connection
+        self.annotation: Any = taken.annotation
         self.is_async: bool = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
             getattr(fn, "__call__", None)  # noqa: B004 - an object whose __call__ is async
         )
@@ -78,7 +79,7 @@ class Handler:
         return any(
             pattern in ("*", event_type)
             or (pattern.endswith(".*") and event_type.startswith(pattern[:-1]))
-            or (pattern == _UNKNOWN and not known)
+            or (pattern == UNKNOWN and not known)
             for pattern in self.patterns
         )
 
@@ -99,6 +100,17 @@ class Router:
 
         @property
         def on(self) -> Registrar:
+            """Register the decorated function for the given events; `help(on)` says more."""
+            ...
+    else:
+
+        def on(
+            self,
+            *events: Selector,
+            name: str | None = None,
+            allow_unknown: bool = False,
+            atomic: bool = False,
+        ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             """Register the decorated function for the given events; it comes back unchanged.
 
             Events are names (`"transfer.created"`), classes (`TransferCreated`), families
@@ -113,21 +125,12 @@ class Router:
             nearest ones), for a second handler of the same name, and for a function that cannot
             be called with an event.
             """
-            ...
-    else:
-
-        def on(
-            self,
-            *events: Selector,
-            name: str | None = None,
-            allow_unknown: bool = False,
-            atomic: bool = False,
-        ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-            """Register the decorated function; see the typed signature above."""
             if not events:
                 raise ConfigurationError('on() needs an event: on("transfer.created"), or on("*")')
             if name is not None and not (isinstance(name, str) and name and name.isprintable()):
-                raise ConfigurationError(f"name={name!r}: give a name that is not empty, and plain")
+                raise ConfigurationError(
+                    f"name={quoted(name)}: give a name that is not empty, and plain"
+                )
             patterns = tuple(self._pattern(event, allow_unknown=allow_unknown) for event in events)
 
             def register(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -180,9 +183,32 @@ class Router:
             )
         before = known.patterns if known else ()
         handler = Handler(fn, name, (*before, *patterns), atomic=atomic)
+        self._check_annotation(handler, patterns)
         # New dicts, so that a thread that is matching meanwhile sees the old or the new.
         self._handlers = {**self._handlers, name: handler}
         self._matches = {}
+
+    def _check_annotation(self, handler: Handler, patterns: tuple[str, ...]) -> None:
+        """Refuse a handler that is registered for events which its annotation does not take."""
+        accepted = accepted_types(handler.fn, handler.annotation, self.registry)
+        if accepted is None:
+            return
+        for pattern in patterns:
+            if not self._types_of(pattern) <= accepted:
+                takes = ", ".join(sorted(accepted - {UNKNOWN})) or "no known type"
+                wanted = "unknown events" if pattern == UNKNOWN else repr(pattern)
+                raise ConfigurationError(
+                    f"{handler.name} is registered for {wanted}, and its first parameter is "
+                    f"annotated for {takes}; annotate it for what it gets, or for Event, or "
+                    "register it for other events"
+                )
+
+    def _types_of(self, pattern: str) -> frozenset[str]:
+        """Return the types that a pattern selects, as far as they have a class."""
+        if pattern == "*" or pattern.endswith(".*"):
+            found = [name for name in self.registry if name.startswith(pattern[:-1])]
+            return frozenset(found or [UNKNOWN])
+        return frozenset([pattern if pattern in self.registry else UNKNOWN])
 
     def _pattern(self, event: Selector, *, allow_unknown: bool) -> str:
         if isinstance(event, type):
@@ -217,14 +243,13 @@ class Router:
         if event is Event:
             return "*"
         if event is UnknownEvent:
-            return _UNKNOWN
-        field = event.model_fields.get("type") if issubclass(event, Event) else None
-        names = get_args(field.annotation) if field else ()
-        if len(names) != 1:
+            return UNKNOWN
+        name = type_of(event) if issubclass(event, Event) else None
+        if name is None:
             raise ConfigurationError(
                 f"{event.__name__} is no event class; import one from coffrify_webhooks.events"
             )
-        return str(names[0])
+        return name
 
 
 def _within(context: Context, handler: Handler) -> Callable[..., Any]:
@@ -267,8 +292,15 @@ def _imported_twice(one: Callable[..., Any], two: Callable[..., Any]) -> bool:
     )
 
 
-def _taken(fn: Callable[..., Any], name: str, *, atomic: bool) -> tuple[bool, bool]:
-    """Tell whether the function takes the delivery, and whether the connection."""
+class _Taken(NamedTuple):
+    """What a function takes: the delivery, the connection; how the event is annotated."""
+
+    delivery: bool = False
+    connection: bool = False
+    annotation: Any = None
+
+
+def _taken(fn: Callable[..., Any], name: str, *, atomic: bool) -> _Taken:
     if not callable(fn):
         raise ConfigurationError("on(...) decorates a function")
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
@@ -279,7 +311,7 @@ def _taken(fn: Callable[..., Any], name: str, *, atomic: bool) -> tuple[bool, bo
     try:
         parameters = list(inspect.signature(fn).parameters.values())
     except (TypeError, ValueError):  # a builtin that does not tell
-        return False, False
+        return _Taken()
     connection = next((p for p in parameters if atomic and p.name == "connection"), None)
     if connection is not None:
         parameters.remove(connection)
@@ -293,13 +325,16 @@ def _taken(fn: Callable[..., Any], name: str, *, atomic: bool) -> tuple[bool, bo
     second = positional[1] if len(positional) > 1 else None
     takes = second is not None and _is_delivery(second.annotation)
     given = positional[: 2 if takes else 1]
-    if not (positional or variadic) or any(p not in given for p in needs):
+    others = ", ".join(p.name for p in needs if p not in given)
+    if others or not (positional or variadic):
         raise ConfigurationError(
-            f"{name} cannot be called with an event: a handler takes the event, and if it wants "
-            "the delivery too, a second parameter annotated Delivery"
-            + (", and one named connection" if atomic else "")
+            f"{name} cannot be called with an event"
+            + (f", since nothing is there to give it as {others}" if others else "")
+            + ": a handler takes the event, and if it wants the delivery too, a second parameter "
+            "annotated Delivery" + (", and one named connection" if atomic else "")
         )
-    return takes, connection is not None
+    annotation = positional[0].annotation if positional else None
+    return _Taken(takes, connection is not None, annotation)
 
 
 def _is_delivery(annotation: Any) -> bool:

@@ -4,6 +4,7 @@ Without a dispatcher the handlers run inline: the sender waits for them, and its
 queue. With one, every event is handed over, and a worker calls `Receiver.execute`.
 """
 
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from coffrify_webhooks.errors import ConfigurationError
@@ -13,8 +14,19 @@ if TYPE_CHECKING:
 
 __all__ = ["Dispatcher", "Message", "refuse_worker"]
 
-Message: TypeAlias = dict[str, Any]
-"""What an engine carries: plain JSON, made by the receiver and given back to `execute`."""
+if TYPE_CHECKING:
+    Message: TypeAlias = dict[str, Any]
+    """What an engine carries: plain JSON, made by the receiver and given back to `execute`."""
+else:
+
+    class _Alias(GenericAlias): ...
+
+    Message = _Alias(dict, (str, Any))
+    Message.__doc__ = """\
+    What an engine carries: plain JSON, made by the receiver and given back to `execute`.
+
+    To everybody else it is a `dict[str, Any]` whose content is the receiver's business.
+    """
 
 
 @runtime_checkable
