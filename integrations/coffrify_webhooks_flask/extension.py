@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from flask import Response, current_app, has_app_context, request
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -21,6 +21,7 @@ from .commands import RECEIVERS, commands
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from typing import Any
 
     from flask import Flask
 
@@ -58,18 +59,17 @@ class CoffrifyWebhooks:
         """Register the endpoint; raises ConfigurationError for settings that cannot be used."""
         receiver, path = self._receiver, UrlPath(self._path)
         if receiver is None:
-            settings: dict[str, Any] = {**_configured(app.config)}
-            if self._path != DEFAULT_PATH:
-                settings["PATH"] = self._path
-            folder = Path(app.instance_path)
+            own = {} if self._path == DEFAULT_PATH else {"PATH": self._path}
             receiver, path = endpoint(
-                settings, where='app.config["COFFRIFY_WEBHOOKS"]', folder=folder
+                {**_configured(app.config), **own},  # no name of ours holds the secrets
+                where='app.config["COFFRIFY_WEBHOOKS"]',
+                folder=Path(app.instance_path),
             )
-        name = _NAME if _NAME not in app.view_functions else f"{_NAME}{path.text}"
-        if name in app.view_functions:
+        if (path.text or "/") in app.extensions.get(RECEIVERS, {}):
             raise ConfigurationError(
                 f"{path.text} has a receiver already; give this one another path"
             )
+        name = _NAME if _NAME not in app.view_functions else f"{_NAME}{path.text}"
 
         receiver.handler_context = partial(_context, app, receiver)
         app.extensions.setdefault(_NAME, receiver)

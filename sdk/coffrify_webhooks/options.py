@@ -14,7 +14,7 @@ from .errors import ConfigurationError, quoted
 from .observe import Observer
 from .retries import Retries
 from .router import Router, default_router, router_of
-from .secret import Sealed, seal
+from .secret import Sealed
 from .stores import Store, default_store, open_store
 
 __all__ = [
@@ -43,7 +43,7 @@ def secrets_of(sealed: Sealed | None, where: str) -> Sealed:
                 "secrets is an async function; give a plain one, it runs outside the event loop"
             )
         return sealed
-    found = seal([p.strip() for p in os.environ.get(SECRET_VARIABLE, "").split(",") if p.strip()])
+    found = Sealed([p.strip() for p in os.environ.get(SECRET_VARIABLE, "").split(",") if p.strip()])
     if found == Sealed([]):
         misspelt = sorted(
             name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import time
-from typing import TYPE_CHECKING, Any, Never, TypeVar
+from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
 from . import bridge, drivers, options, pipeline, threads, worker
 from .body import announced
@@ -37,7 +37,8 @@ if TYPE_CHECKING:
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
     from .router import Context, Handler, Router
-    from .signature import Headers, Keyring, SecretSource
+    from .secret import SecretSource
+    from .signature import Headers, Keyring
     from .stores import Status
 
 __all__ = ["Receiver"]
@@ -153,7 +154,7 @@ class Receiver:
         self.lease: float = options.amount("lease", lease)
         self.strict: bool = options.flag("strict", strict)
         self.verifier: Verifier = Verifier(
-            options.secrets_of(sealed, "Receiver(secrets=...)"),
+            cast("Any", options.secrets_of(sealed, "Receiver(secrets=...)")),
             schemes=schemes,
             tolerance=tolerance,
             clock=clock,
@@ -313,7 +314,8 @@ class Receiver:
         return self.store.forget(key_of(self.name, event_id))
 
     def __repr__(self) -> str:
-        return f"Receiver({self.name!r}, {self.router!r}, store={self.store!r})"
+        name, router, store = (getattr(self, each, None) for each in ("name", "router", "store"))
+        return f"Receiver({name!r}, {router!r}, store={store!r})"
 
     # --- what the pipeline asks of its settings -----------------------------------------------
 

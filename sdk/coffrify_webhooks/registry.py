@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from .errors import ConfigurationError
+from .errors import quoted as shown
 from .text import quoted
 
 TYPE_CHECKING = False
@@ -33,7 +34,7 @@ class Registry:
             own: dict[str, tuple[str, str]] = import_module(package).EVENTS
         except (ImportError, AttributeError) as error:
             raise ConfigurationError(
-                f"{package} is no package of event classes; make one with "
+                f"{shown(package)} is no package of event classes; make one with "
                 "`coffrify-webhooks codegen --catalog FILE --output FOLDER`"
             ) from error
         self._events: dict[str, tuple[str, str]] = {

@@ -161,12 +161,14 @@ class Sealed:
             )
 
 
-def seal(secrets: "Any") -> "Any":
+def seal(secrets: "Any") -> "Sealed | None":
     """Seal secrets, first thing where they come in; the caller then deletes its own name of them.
 
     None stays None.
     """
-    return secrets if secrets is None or isinstance(secrets, Sealed) else Sealed(secrets)
+    if secrets is None or isinstance(secrets, Sealed):
+        return secrets
+    return Sealed(secrets)
 
 
 def opened(value: "Any") -> "Any":

@@ -190,7 +190,7 @@ class Verifier:
         tolerance: float = TOLERANCE,
         clock: "Callable[[], float] | None" = None,
     ) -> None:
-        sealed: Sealed = Sealed(secrets) if secrets is None else seal(secrets)
+        sealed = seal(secrets) or Sealed(None)
         del secrets
         self._source = sealed if sealed.is_callable else None
         self._static = None if sealed.is_callable else Keyring(sealed.read())
@@ -203,7 +203,9 @@ class Verifier:
         self._checks = tuple(_CHECKS[scheme] for scheme in self.schemes)
 
     def __repr__(self) -> str:
-        return f"Verifier(schemes={self.schemes!r}, tolerance={self.tolerance!r})"
+        # In a crash report it may be half made.
+        schemes, tolerance = (getattr(self, each, None) for each in ("schemes", "tolerance"))
+        return f"Verifier(schemes={schemes!r}, tolerance={tolerance!r})"
 
     @property
     def asks_for_secrets(self) -> bool:
@@ -427,7 +429,7 @@ def verify(
     body: the raw bytes as they arrived. headers: a mapping or pairs, of str or bytes, names in
     any case. secrets, tolerance, clock: see `Verifier`.
     """
-    sealed = Sealed(secrets) if secrets is None else seal(secrets)
+    sealed: Any = seal(secrets) or Sealed(None)
     del secrets
     return Verifier(sealed, tolerance=tolerance, clock=clock).verify(body, headers)
 
@@ -452,7 +454,7 @@ def sign(
     """
     import hmac  # noqa: PLC0415 - for tests only
 
-    sealed: Sealed = seal(secret)
+    sealed = seal(secret) or Sealed(None)
     del secret
     event_id = _id_for(body) if id is None else str(id)
     if not 0 < len(event_id) <= _LONGEST_ID or event_id.strip(_ID_CHARACTERS):

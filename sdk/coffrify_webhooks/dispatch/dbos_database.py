@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
+from coffrify_webhooks.stores.private import create_private
 
 from .dbos_settings import CONNECT_TIMEOUT
 
@@ -43,6 +44,7 @@ def engine_options(url: URL) -> dict[str, Any]:
     """Return how any engine for this database is made, also that of DBOS itself."""
     options: dict[str, Any] = {"hide_parameters": True}  # or its errors would log payloads
     if url.get_backend_name() == "sqlite":
+        create_private(str(url.database))
         factory = _WithMilliseconds if lacks_milliseconds(url) else sqlite3.Connection
         options["connect_args"] = {"factory": factory}
     return options

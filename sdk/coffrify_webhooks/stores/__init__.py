@@ -4,11 +4,13 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 from weakref import WeakKeyDictionary
 
 from coffrify_webhooks.errors import ConfigurationError, quoted
+from coffrify_webhooks.extras import needs
 
 from .record import EVERYTHING, About, Filter, Record, Status
 from .url import mask
@@ -200,7 +202,8 @@ def place_of(store: Any) -> object:
 
 _places: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 _told: set[Path] = set()
-_SQL = ("postgresql", "postgres", "mysql", "mariadb")
+_SQL = {"postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
+"""The extra that each needs, its driver included."""
 _REDIS = ("redis", "rediss", "valkey", "valkeys", "unix")
 _FORMS = (
     '"memory:", "sqlite:///path/to/webhooks.db", "postgresql://user:password@host/database", '
@@ -234,6 +237,8 @@ def _open(url: str) -> Store:
     if url.startswith("sqlite:///"):
         return _sqlite(url.removeprefix("sqlite:///"))
     if scheme.partition("+")[0] in _SQL or scheme.startswith("sqlite+"):
+        with needs(_SQL.get(scheme, "sql")):  # the driver included, where it is ours to choose
+            import_module("sqlalchemy")
         from .sql import SQLStore  # noqa: PLC0415
 
         return SQLStore(url)

@@ -29,6 +29,7 @@ from coffrify_webhooks.observe import logger
 from . import Claim, ClaimStatus
 from .memory import select
 from .record import EVERYTHING, About, Filter, Record, Status
+from .url import MaskedURL, mask
 
 __all__ = ["Client", "RedisStore"]
 
@@ -80,6 +81,7 @@ class RedisStore:
         timeout: float = 3.0,
         clock: Callable[[], float] | None = None,
     ) -> None:
+        server = mask(server)
         if not prefix or "{" in prefix or "}" in prefix:
             raise ConfigurationError("the redis store's prefix is a text without braces")
         self._prefix = prefix
@@ -103,6 +105,8 @@ class RedisStore:
             logger.warning("%s; it is tried again with each delivery", error)
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_client"):
+            return "RedisStore(...)"  # half made, in a crash report
         where = type(self._client).__name__ if self._url is None else _shown(self._url)
         return f"RedisStore({where!r}, prefix={self._prefix!r})"
 
@@ -383,20 +387,24 @@ def _check(client: Any) -> None:
 
 def _read(url: str) -> str:
     """Return the URL as redis-py takes it; raise ConfigurationError without repeating it."""
-    scheme, separator, rest = url.partition("://")
-    scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
-    read = f"{scheme}://{rest}"
-    try:
-        parts = urlsplit(read)
-        is_readable = bool(separator) and "#" not in rest and parts.port != 0 and _has_place(parts)
-    except ValueError:
-        is_readable = False
-    if not is_readable:
+    url = mask(url)
+    read = _translated(url)
+    if read is None:
         raise ConfigurationError(
             "the redis store's URL cannot be read; it looks like redis://user:password@host:6379/0 "
             "or unix:///path/to/socket, with odd characters of the password percent-encoded"
         )
     return read
+
+
+def _translated(url: str) -> MaskedURL | None:
+    scheme, separator, rest = url.partition("://")
+    scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
+    with suppress(ValueError):
+        parts = urlsplit(f"{scheme}://{rest}")
+        if separator and "#" not in rest and parts.port != 0 and _has_place(parts):
+            return MaskedURL(f"{scheme}://{rest}")
+    return None
 
 
 def _has_place(parts: SplitResult) -> bool:

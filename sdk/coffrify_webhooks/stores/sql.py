@@ -29,9 +29,11 @@ from .connections import (
     unprepared,
 )
 from .deadline import deadline
+from .private import create_private
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
 from .statements import EVENTS, SCHEMA, Dialect
+from .url import mask
 
 with needs("sql"):
     from sqlalchemy import Connection, Engine, create_engine, event
@@ -85,6 +87,7 @@ class SQLStore(RelationalStore):
         timeout: float = 3.0,
         clock: Callable[[], float] | None = None,
     ) -> None:
+        database = mask(database)
         self._is_own = not isinstance(database, Engine)
         self._app = database if isinstance(database, Engine) else None
         self._engine = _beside(database) if isinstance(database, Engine) else _engine(database)
@@ -121,6 +124,8 @@ class SQLStore(RelationalStore):
             self.close()  # nothing is left open over a fork
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_engine"):
+            return "SQLStore(...)"  # half made, in a crash report
         url = self._engine.url.set(query={})  # a password may stand there as well
         return f"SQLStore({url.render_as_string(hide_password=True)!r})"
 
@@ -292,13 +297,12 @@ def _engine(database: str | URL) -> Engine:
             "SQLStore takes a URL or a sync Engine (its calls never block an event loop: they run "
             f"in threads), not {type(database).__name__}"
         )
-    try:
-        url = make_url(database)
-    except (ArgumentError, ValueError):
+    url = _read(database)
+    if url is None:  # raised here, as what refused it holds the password
         raise ConfigurationError(
             "the SQL store's URL cannot be read; it looks like "
             "postgresql://user:password@host/database"
-        ) from None
+        )
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     driver = url.drivername.partition("+")[2]
     extra = _EXTRAS.get(driver)
@@ -306,6 +310,8 @@ def _engine(database: str | URL) -> Engine:
         raise ConfigurationError(
             f'{driver} is not installed; run: pip install "coffrify-webhooks[{extra}]"'
         )
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        create_private(str(url.database))
     try:
         engine = create_engine(url, **_options(url, driver))
     except (SQLAlchemyError, TypeError, ValueError) as error:  # unknown dialects and options
@@ -322,6 +328,12 @@ def _engine(database: str | URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "connect", _write_ahead)
     return engine
+
+
+def _read(database: str | URL) -> URL | None:
+    with suppress(ArgumentError, ValueError):
+        return make_url(database)
+    return None
 
 
 def _options(url: URL, driver: str) -> dict[str, Any]:

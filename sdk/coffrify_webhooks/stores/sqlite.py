@@ -25,6 +25,7 @@ from typing import Literal
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
+from .private import create_private
 from .relational import Execute, RelationalStore
 from .schema import ensure
 from .statements import SCHEMA
@@ -199,6 +200,7 @@ class SQLiteStore(RelationalStore):
                     )
                 time.sleep(0.01)
                 continue
+            create_private(self.path)
             database = sqlite3.connect(
                 self.path, timeout=self._timeout, isolation_level=None, check_same_thread=False
             )
