@@ -1,0 +1,216 @@
+"""Which texts can be a signing secret: what can never match, or what anybody knows, is refused."""
+
+import base64
+import hashlib
+import hmac
+import logging
+from typing import Any
+
+import pytest
+
+from coffrify_webhooks import (
+    ConfigurationError,
+    Receiver,
+    Secret,
+    SecretsUnavailable,
+    SignatureMismatch,
+    Verifier,
+    sign,
+    verify,
+)
+
+KEY = bytes(range(201, 233))
+SECRET = "whsec_" + KEY.hex()
+BODY = b'{"id": "evt_1", "type": "ping", "data": {}}'
+
+MISTAKES = {
+    "in quotes": (
+        f'"{SECRET}"',
+        f"'{SECRET}'",
+        f"`{SECRET}`",
+        f"\u201c{SECRET}\u201d",
+        f'"{SECRET}',
+    ),
+    "'v1'": (f"v1,{SECRET}", "v1," + base64.b64encode(KEY).decode(), "v1", f" v1,{SECRET}\n"),
+    "placeholder": (
+        *("whsec_...", "whsec_\u2026", "whsec_xxx", "whsec_XXXXXXXX", "whsec_***", "changeme"),
+        *("change-me", "CHANGE_ME", "None", "null", "undefined", "xxx", "xxxxxxxxxxxxxxxx", "****"),
+        *("...", "TODO", "<your secret>", "<secret>", "${COFFRIFY_WEBHOOK_SECRET}", "{{ secret }}"),
+        *("whsec_<your-secret>", "whsec_your_secret", "your-webhook-secret", f"{SECRET[:12]}..."),
+        *("whsec_changeme", f"{SECRET[:12]}********", "''", '""', "whsec_-"),
+    ),
+    "an API key": (
+        *(f"{of}_{KEY.hex()}" for of in ("cof_live", "cof_test", "cfy_live", "cfy_test")),
+    ),
+    "a blank or an invisible": (
+        *(f"{SECRET[:20]}{odd}{SECRET[20:]}" for odd in (" ", "\n", "\t", "\xa0", "\u200b", "\0")),
+        *(f"\ufeff{SECRET}", f"{SECRET}\u200b", "a secret with blanks"),
+    ),
+    "is empty": ("", " ", "\u200b", "\ufeff", "\0", "\0" * 40, "\n\t\u200d"),
+    "in its middle": (f"COFFRIFY_WEBHOOK_SECRET={SECRET}", f"{SECRET},{SECRET}"),
+    "single character": ("w", "\u00e9"),
+}
+REFUSED = [
+    pytest.param(text, says, id=f"{says} {number}")
+    for says, texts in MISTAKES.items()
+    for number, text in enumerate(texts)
+]
+
+
+@pytest.mark.parametrize(("text", "says"), REFUSED)
+def test_what_can_never_match_is_refused(text: str, says: str) -> None:
+    """The error says which mistake it is, wherever the secret comes from."""
+    for make in (lambda: Secret(text), lambda: Verifier([SECRET, text]), lambda: sign(BODY, text)):
+        with pytest.raises(ConfigurationError, match=says) as raised:
+            make()
+        assert len(text) < 6 or text not in str(raised.value)
+    with pytest.raises(SecretsUnavailable) as unavailable:
+        verify(BODY, {}, lambda: text)
+    assert says in unavailable.value.reason
+
+
+@pytest.mark.parametrize(("text", "says"), REFUSED)
+def test_a_pinned_text_is_taken_at_its_word(text: str, says: str) -> None:
+    """`encoding="text"` takes what is refused otherwise, unless there is nothing in it."""
+    if says == "is empty" and not text.strip("\0 \n\t"):
+        with pytest.raises(ConfigurationError, match=says):
+            Secret(text, encoding="text")
+    elif text.strip("\u200b\ufeff\n\t\u200d"):
+        secret = Secret(text, encoding="text")
+        assert verify(BODY, sign(BODY, secret), secret).encoding == "text"
+
+
+@pytest.mark.parametrize("text", [SECRET, f" {SECRET}\n", "a-text-of-one's-own", "x" * 15 + "y"])
+def test_a_usable_secret_is_taken(text: str) -> None:
+    """What may match is not refused; a file's newline is no mistake."""
+    assert verify(BODY, sign(BODY, text), text).key == 0
+
+
+ZEROS: list[Any] = [
+    "whsec_" + "0" * 32,
+    "whsec_" + "0" * 64,
+    "whsec_" + "A" * 43,
+    "whsec_" + "A" * 43 + "=",
+    "whsec_" + "A" * 22,
+    Secret("whsec_" + "0" * 64, encoding="text"),
+]
+
+
+@pytest.mark.parametrize("secret", ZEROS)
+def test_the_empty_key_signs_nothing(secret: Any) -> None:
+    """A key of zeros equals HMAC's empty key, which anybody has: it is never a candidate."""
+    verifier = Verifier(secret, clock=lambda: 1_700_000_000)
+    mac = hmac.new(b"", b"1700000000." + BODY, hashlib.sha256).hexdigest()
+    with pytest.raises(SignatureMismatch):
+        verifier.verify(BODY, {"X-Coffrify-Signature": f"t=1700000000,v1={mac}"})
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [("whsec_" + "0" * 64, "hex"), ("whsec_" + "A" * 43, "base64"), ("00", "hex")],
+)
+def test_a_pin_to_the_empty_key_is_refused(text: str, encoding: Any) -> None:
+    """Where zeros are all that is left, there is no key."""
+    with pytest.raises(ConfigurationError):
+        Secret(text, encoding=encoding)
+
+
+ANSWERS: list[Any] = [
+    {"acme": SECRET},
+    {},
+    iter(SECRET),
+    tuple("acme"),
+    (character for character in SECRET),
+    [{"acme": SECRET}],
+    SECRET.encode(),
+    None,
+    [],
+    [[SECRET]],
+    5,
+    lambda: SECRET,
+    iter(()),
+    f'"{SECRET}"',
+]
+
+
+@pytest.mark.parametrize("number", range(len(ANSWERS)))
+def test_what_is_refused_when_given_is_refused_when_returned(number: int) -> None:
+    """A callable's mapping of tenants makes no key of their names, nor an iterator of a text's."""
+    answer = ANSWERS[number]
+    with pytest.raises(SecretsUnavailable) as raised:
+        verify(BODY, sign(BODY, "acme-is-a-tenant"), lambda: answer)
+    assert raised.value.status == 503
+    assert raised.value.reason
+    if not callable(answer):
+        with pytest.raises(ConfigurationError):
+            Verifier(ANSWERS[number])
+
+
+def test_an_async_callable_is_closed() -> None:
+    """A coroutine that is returned is refused, and not left to be complained of elsewhere."""
+
+    async def secrets() -> str:
+        return SECRET
+
+    with pytest.raises(SecretsUnavailable):
+        verify(BODY, {}, lambda: secrets())  # type: ignore[arg-type, return-value]  # noqa: PLW0108
+
+
+def test_a_short_secret_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    """Fewer than sixteen characters can be guessed: one warning, however often it is read."""
+    for _ in range(3):
+        verify(BODY, sign(BODY, "short-4711"), "short-4711")
+        verify(BODY, sign(BODY, SECRET), lambda: [SECRET, "short-4711"])
+    (record,) = caplog.records
+    assert (record.levelno, record.name) == (logging.WARNING, "coffrify_webhooks")
+    assert "16" in record.getMessage()
+    assert "4711" not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "name", ["COFFRIFY_WEBHOOKS_SECRET", "COFFRIFY_WEBHOOK_SECRETS", "COFFRIFY_SECRET"]
+)
+def test_a_misspelt_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error for a missing secret names the variable that is set instead."""
+    monkeypatch.delenv("COFFRIFY_WEBHOOK_SECRET", raising=False)
+    monkeypatch.setenv(name, SECRET)
+    with pytest.raises(ConfigurationError, match=f"{name} is set, which is not read"):
+        Receiver(store="memory:")
+
+
+def test_a_misspelt_store_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store would otherwise be a file that nobody meant."""
+    monkeypatch.delenv("COFFRIFY_WEBHOOKS_STORE", raising=False)
+    monkeypatch.setenv("COFFRIFY_WEBHOOK_STORE", "memory:")
+    with pytest.raises(ConfigurationError, match="the variable is COFFRIFY_WEBHOOKS_STORE"):
+        Receiver(SECRET)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"tolerance": 300, "retention": 599}, "at least twice the tolerance"),
+        ({"retention": 1}, "at least twice the tolerance"),
+        ({"tolerance": 700_000}, "at most 604800"),
+        ({"tolerance": 1e18, "retention": 1e19}, "at most 604800"),
+        ({"tolerance": float("inf")}, "at most 604800"),
+        ({"tolerance": 604_800, "retention": 86_400}, "at least twice the tolerance"),
+    ],
+)
+def test_a_replay_within_the_window_is_always_remembered(options: Any, says: str) -> None:
+    """What is forgotten while its signature still counts would run again: refused at once."""
+    with pytest.raises(ConfigurationError, match=says):
+        Receiver(SECRET, store="memory:", **options)
+    Receiver(SECRET, store="memory:", tolerance=300, retention=600)
+
+
+def test_secrets_of_one_list_are_of_one_endpoint() -> None:
+    """An event signed with the old secret and again with the new is one event, in a rotation."""
+    from coffrify_webhooks import Router
+
+    router = Router()
+    router.on("*")(lambda event: None)
+    old = "whsec_" + "ab" * 32
+    receiver = Receiver([SECRET, old], store="memory:", router=router)
+    outcomes = [receiver.receive(BODY, sign(BODY, each)).outcome for each in (old, SECRET)]
+    assert outcomes == ["handled", "duplicate"]
