@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
 from . import bridge, drivers, options, pipeline, threads, worker
 from .body import announced
+from .clock import now
 from .effects import Tell
 from .errors import (
     Busy,
@@ -159,7 +160,7 @@ class Receiver:
             tolerance=tolerance,
             clock=clock,
         )
-        self.clock: Callable[[], float] = clock or _now
+        self.clock: Callable[[], float] = clock or now
         self.retention: float = options.retention_of(retention, self.verifier.tolerance)
         self.dispatcher: Dispatcher | None = options.dispatcher_of(dispatcher)
         self._observers: Sequence[Observer] = (log, *options.observers_of(observers))
@@ -416,10 +417,6 @@ class Receiver:
                 observer(notice)
             except Exception:  # noqa: BLE001 - a watcher must not change what it watches
                 logger.exception("an observer raised on %r", tell.kind)
-
-
-def _now() -> float:
-    return time.time()  # looked up at each call; see `clock`
 
 
 def _in_time(purpose: str, function: Callable[..., T], late: WebhookError, *arguments: Any) -> T:

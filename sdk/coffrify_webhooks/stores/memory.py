@@ -1,11 +1,12 @@
 """Claims in this process's memory: for tests, and programs that may forget on restart."""
 
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from secrets import token_hex
 from threading import Lock
+
+from coffrify_webhooks.clock import now
 
 from . import Claim, ClaimStatus
 from .record import EVERYTHING, About, Filter, Record, Status
@@ -39,7 +40,7 @@ class MemoryStore:
     blocking = False
     """It waits for nothing, so that the async driver calls it in place."""
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, *, clock: Callable[[], float] = now) -> None:
         self._clock = clock
         self._lock = Lock()
         self._rows: dict[str, _Row] = {}

@@ -1,11 +1,12 @@
 """A store in a relational database: everything but how a statement gets there."""
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from secrets import token_hex
 from typing import Any, Protocol, cast
+
+from coffrify_webhooks.clock import now
 
 from . import Claim, ClaimStatus
 from .record import EVERYTHING, About, Filter, Record, Status
@@ -41,7 +42,7 @@ class RelationalStore(ABC):
         self, dialect: Dialect, *, pyformat: bool, clock: Callable[[], float] | None
     ) -> None:
         if clock is None and dialect == "sqlite":
-            clock = time.time
+            clock = now
         self._clock = clock
         self._sql = Statements(dialect, pyformat=pyformat, own_clock=clock is not None)
 

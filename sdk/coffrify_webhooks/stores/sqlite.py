@@ -22,6 +22,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
+from coffrify_webhooks.clock import now
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
@@ -54,7 +55,7 @@ class SQLiteStore(RelationalStore):
         *,
         timeout: float = 4.0,
         synchronous: Literal["NORMAL", "FULL"] = "NORMAL",
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = now,
     ) -> None:
         super().__init__("sqlite", pyformat=False, clock=clock)
         self.path: Path = Path(path).absolute()
