@@ -1191,3 +1191,65 @@ def test_a_compressed_body_is_named_by_verify_alone() -> None:
         with pytest.raises(CompressedBody) as caught:
             verify(body, {**headers, **named}, "whsec_" + "5e" * 32)
         assert len(str(caught.value)) < 400
+
+
+# --- the log ----------------------------------------------------------------------------------
+
+
+def errors_of(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    return [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def test_one_record_for_each_failing_handler(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """A handler that fails is one ERROR record, with its traceback; its reply is none."""
+    caplog.set_level(logging.INFO, "coffrify_webhooks")
+    rig.handle("bad", raising=[ValueError("boom")])
+    check(rig.deliver(), 500, "failed", "handler_failed")
+    (record,) = errors_of(caplog)
+    assert record.msg == "handler %s raised on %a %a"
+    assert record.args == ("bad", TYPE, "evt_1")
+    assert record.exc_info is not None
+    (replied,) = [each for each in caplog.records if each.levelno == logging.INFO][-1:]
+    assert "failed, 500 (handler_failed" in replied.getMessage()
+
+
+def test_an_error_tracker_groups_by_template(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """Records of one kind share a template, whatever they tell of; no template is `%s` alone."""
+    caplog.set_level(logging.DEBUG, "coffrify_webhooks")
+    rig.handle("bad", "transfer.*", raising=[ValueError(), ValueError()])
+    templates: list[set[str]] = []
+    for number, name in enumerate(("transfer.created", "transfer.deleted")):
+        caplog.clear()
+        rig.receiver._said.clear()
+        event = f"evt_{number}"
+        for _ in range(2):
+            rig.deliver(body_of(event, name, data={"size": "x"}))
+        rig.deliver(body_of(event, name, data={"another": number}))
+        rig.deliver(body_of(event, f"unknown.type{number}"), id=f"other_{number}")
+        rig.deliver(body_of(None), id=f"third_{number}")
+        rig.receiver.receive(b"junk", {})
+        rig.receiver.receive(b"junk", headers_of(b"junk", id=f"junk_{number}"))
+        rig.receiver.receive(b"junk", headers_of(b"junk", timestamp=NOW - 1000 - number))
+        templates.append({str(record.msg) for record in caplog.records})
+        assert not any(event in template or name in template for template in templates[-1])
+        assert all(len(template.replace("%s", "")) > 5 for template in templates[-1])
+    assert templates[0] == templates[1]
+    assert len(templates[0]) > 8
+
+
+def test_a_notice_is_its_template_and_values(rig: Rig) -> None:
+    """What an observer reads as `text` is the template with its values in it."""
+    rig.handle("bad", raising=[ValueError()])
+    rig.deliver()
+    (notice,) = rig.of("handler_failed")
+    assert (
+        notice.text == notice.template % notice.values == f"handler bad raised on '{TYPE}' 'evt_1'"
+    )
+
+
+def test_percent_signs_of_strangers_are_text(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    """A type, an id or a name with a percent sign is a value, and formats nothing."""
+    caplog.set_level(logging.INFO, "coffrify_webhooks")
+    rig.handle("bad %s %d", raising=[ValueError()])
+    rig.deliver(body_of("%s%(x)s", "a.%d"), id="evt_9")
+    assert "bad %s %d raised on 'a.%d' '%s%(x)s'" in caplog.text

@@ -29,11 +29,11 @@ __all__ = [
     "TimestampTooOld",
     "VerificationError",
     "WebhookError",
-    "quoted",
+    "shown",
 ]
 
 
-def quoted(value: object) -> str:
+def shown(value: object) -> str:
     """Return an option's value for an error's text, unless it could be a secret put there."""
     if value is None or isinstance(value, (bool, int, float)):
         return repr(value)

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from .dispatch import Dispatcher
-from .errors import ConfigurationError, quoted
+from .errors import ConfigurationError, shown
 from .observe import Observer
 from .retries import Retries
 from .router import Router, default_router, router_of
@@ -71,7 +71,7 @@ def text(option: str, value: Any) -> str:
     """Return a name that can be shown."""
     if not isinstance(value, str) or not value.isprintable() or not value:
         raise ConfigurationError(
-            f"{option}={quoted(value)}: give a name that is not empty, and plain"
+            f"{option}={shown(value)}: give a name that is not empty, and plain"
         )
     return value
 
@@ -79,7 +79,7 @@ def text(option: str, value: Any) -> str:
 def amount(option: str, value: Any) -> Any:
     """Return a number above 0."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-        raise ConfigurationError(f"{option}={quoted(value)}: give a number above 0")
+        raise ConfigurationError(f"{option}={shown(value)}: give a number above 0")
     return value
 
 
@@ -98,7 +98,7 @@ def retries_of(retries: Any) -> Retries:
     """Return the policy given."""
     if isinstance(retries, Retries):
         return retries
-    raise ConfigurationError(f"retries={quoted(retries)}: give Retries(attempts=12, first=10)")
+    raise ConfigurationError(f"retries={shown(retries)}: give Retries(attempts=12, first=10)")
 
 
 def size(option: str, value: Any, default: int) -> int:
@@ -106,14 +106,14 @@ def size(option: str, value: Any, default: int) -> int:
     if value is None:
         return default
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ConfigurationError(f"{option}={quoted(value)}: give a number of bytes; 0 keeps none")
+        raise ConfigurationError(f"{option}={shown(value)}: give a number of bytes; 0 keeps none")
     return value
 
 
 def flag(option: str, value: Any) -> bool:
     """Return True or False."""
     if not isinstance(value, bool):
-        raise ConfigurationError(f"{option}={quoted(value)}: give True or False")
+        raise ConfigurationError(f"{option}={shown(value)}: give True or False")
     return value
 
 
@@ -178,7 +178,7 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
 
             return CeleryDispatcher.from_url(dispatcher)
         raise ConfigurationError(
-            f"no dispatcher is known by a URL that begins {quoted(scheme[:15] + ':')}; use "
+            f"no dispatcher is known by a URL that begins {shown(scheme[:15] + ':')}; use "
             '"dbos+sqlite:///engine.db", "dbos+postgresql://..." or "celery:shop.tasks:app", or an '
             "object with a dispatch(message) method; without one handlers run inline"
         )
@@ -197,11 +197,11 @@ def import_handlers(modules: str | Iterable[str]) -> None:
             import_module(module)
         except ImportError as error:
             raise ConfigurationError(
-                f"handlers={quoted(module)} could not be imported ({_why(error)}); "
+                f"handlers={shown(module)} could not be imported ({_why(error)}); "
                 "name an importable module"
             ) from error
 
 
 def _why(error: ImportError) -> str:
     """Say what could not be imported; a secret given as a module's name stays out of it."""
-    return f"{type(error).__name__}: {quoted(error.name)}" if error.name else type(error).__name__
+    return f"{type(error).__name__}: {shown(error.name)}" if error.name else type(error).__name__

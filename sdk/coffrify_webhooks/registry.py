@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from importlib import import_module
 
 from .errors import ConfigurationError
-from .errors import quoted as shown
+from .errors import shown
 from .text import quoted
 
 TYPE_CHECKING = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
 from .annotation import UNKNOWN, accepted_types, type_of
 from .delivery import Delivery
-from .errors import ConfigurationError, quoted
+from .errors import ConfigurationError, shown
 from .event import Event, UnknownEvent
 from .registry import Registry, bundled
 
@@ -129,7 +129,7 @@ class Router:
                 raise ConfigurationError('on() needs an event: on("transfer.created"), or on("*")')
             if name is not None and not (isinstance(name, str) and name and name.isprintable()):
                 raise ConfigurationError(
-                    f"name={quoted(name)}: give a name that is not empty, and plain"
+                    f"name={shown(name)}: give a name that is not empty, and plain"
                 )
             patterns = tuple(self._pattern(event, allow_unknown=allow_unknown) for event in events)
 

@@ -7,7 +7,7 @@ or in its callers may raise while the text of a secret is bound to a name: `Seal
 from binascii import Error as _Base64Error
 from binascii import a2b_base64, unhexlify
 
-from .errors import ConfigurationError, quoted
+from .errors import ConfigurationError, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Secret:
         """The HMAC keys it may stand for: (encoding, key) pairs."""
         if encoding not in _ENCODINGS:
             raise ConfigurationError(
-                f"encoding={quoted(encoding)} is not known; use one of {', '.join(_ENCODINGS)}"
+                f"encoding={shown(encoding)} is not known; use one of {', '.join(_ENCODINGS)}"
             )
         fault = _fault(self._text, encoding)
         if fault:

@@ -6,7 +6,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from .errors import ConfigurationError, quoted
+from .errors import ConfigurationError, shown
 from .options import secrets_of
 from .receiver import Receiver
 from .secret import opened, seal
@@ -48,7 +48,7 @@ def endpoint(
         if option != "PATH" and option not in _OPTIONS:
             near = get_close_matches(str(option).upper(), _OPTIONS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are PATH, {', '.join(_OPTIONS)}"
-            raise ConfigurationError(f"{where} has no option {quoted(option)}; {hint}")
+            raise ConfigurationError(f"{where} has no option {shown(option)}; {hint}")
     secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
     options = {option: mask(opened(value)) for option, value in given.items()}
     path = UrlPath(options.pop("PATH", DEFAULT_PATH))

@@ -24,7 +24,7 @@ from .errors import (
     TimestampTooNew,
     TimestampTooOld,
     VerificationError,
-    quoted,
+    shown,
 )
 from .keyring import Keyring
 from .secret import Sealed, Secret, seal
@@ -198,7 +198,7 @@ class Verifier:
         self.schemes: tuple[Scheme, ...] = _known_schemes(schemes)
         self.tolerance: float = _positive(tolerance)
         if clock is not None and not callable(clock):
-            raise ConfigurationError(f"clock={quoted(clock)}: give a function such as time.time")
+            raise ConfigurationError(f"clock={shown(clock)}: give a function such as time.time")
         self._clock = clock
         self._checks = tuple(_CHECKS[scheme] for scheme in self.schemes)
 
@@ -398,7 +398,7 @@ def _known_schemes(schemes: "Iterable[Scheme]") -> "tuple[Scheme, ...]":
     chosen = tuple(schemes) if several else (schemes,)
     if not chosen or any(scheme not in SCHEMES for scheme in chosen):
         raise ConfigurationError(
-            f"schemes={', '.join(map(quoted, chosen))}: choose one or both of "
+            f"schemes={', '.join(map(shown, chosen))}: choose one or both of "
             f"{', '.join(map(repr, SCHEMES))}"
         )
     return tuple(scheme for scheme in SCHEMES if scheme in chosen)
@@ -408,7 +408,7 @@ def _positive(tolerance: "Any") -> float:
     number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
     if not number or not 0 < tolerance <= _LONGEST_TOLERANCE:
         raise ConfigurationError(
-            f"tolerance={quoted(tolerance)}: give the seconds that a timestamp may be off, more "
+            f"tolerance={shown(tolerance)}: give the seconds that a timestamp may be off, more "
             f"than 0 and at most {_LONGEST_TOLERANCE} (a week); the window cannot be switched off"
         )
     return float(tolerance)
@@ -478,7 +478,7 @@ def _whole(timestamp: "Any") -> int:
     except (TypeError, ValueError, OverflowError):
         seconds = -1
     if seconds < 0:
-        raise ConfigurationError(f"timestamp={quoted(timestamp)}: give seconds since 1970")
+        raise ConfigurationError(f"timestamp={shown(timestamp)}: give seconds since 1970")
     return seconds
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 from weakref import WeakKeyDictionary
 
-from coffrify_webhooks.errors import ConfigurationError, quoted
+from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.extras import needs
 
 from .record import EVERYTHING, About, Filter, Record, Status
@@ -247,7 +247,7 @@ def _open(url: str) -> Store:
 
         return RedisStore(url)
     raise ConfigurationError(
-        f"no store is known by a URL that begins {quoted(scheme[:15] + ':')}; use {_FORMS}"
+        f"no store is known by a URL that begins {shown(scheme[:15] + ':')}; use {_FORMS}"
     )
 
 

@@ -1,0 +1,163 @@
+"""What a handler is annotated for, and what it is registered for; and what help() says."""
+
+from __future__ import annotations
+
+import pydoc
+from itertools import count
+from typing import Annotated, Any, Optional, Union
+
+import pytest
+
+import coffrify_webhooks
+from coffrify_webhooks import ConfigurationError, Event, Router, UnknownEvent, events
+from coffrify_webhooks.events import TransferCreated, TransferDeleted
+
+NUMBERS = count()
+Alias = TransferCreated | TransferDeleted
+
+
+class Narrowed(TransferCreated, frozen=True): ...
+
+
+class Base(Event, frozen=True): ...
+
+
+# Texts, as `from __future__ import annotations` leaves them: of names that are there, that only
+# type checkers see, that no module has, and of all forms.
+TAKE_CREATED = [
+    "TransferCreated",
+    "'TransferCreated'",
+    "events.TransferCreated",
+    "coffrify_webhooks.events.TransferCreated",
+    "TransferCreated | TransferDeleted",
+    "Union[TransferCreated, None]",
+    "Optional[TransferCreated]",
+    "Annotated[TransferCreated, 1]",
+    "Alias",
+    "Narrowed",
+    "Base",
+    "Event",
+    "Event | None",
+    "coffrify_webhooks.Event",
+    "Any",
+    "object",
+    "dict",
+    "Nothing",
+    "nowhere.Nothing",
+    "TransferDeleted | Nothing",
+    "1 / 0",
+    "no python",
+    "",
+    "list[TransferDeleted]",
+]
+TAKE_OTHERS = [
+    "TransferDeleted",
+    "'TransferDeleted'",
+    "Ping",
+    "events.TransferDeleted",
+    "e.TransferDeleted",
+    "TransferDeleted | Ping",
+    "Union[TransferDeleted, 'Ping']",
+    "Optional[Ping]",
+    "Annotated[TransferDeleted, Nothing]",
+    "UnknownEvent",
+]
+FORMS = {"Union": Union, "Optional": Optional, "Annotated": Annotated, "events": events}
+
+
+def handler(annotation: Any) -> Any:
+    def handle(event: Any) -> None: ...
+
+    handle.__annotations__["event"] = annotation
+    handle.__qualname__ = f"handler {next(NUMBERS)}"
+    return handle
+
+
+@pytest.fixture
+def router() -> Any:
+    return Router()
+
+
+@pytest.mark.parametrize("event", ["transfer.created", TransferCreated])
+@pytest.mark.parametrize("annotation", TAKE_CREATED)
+def test_what_an_annotation_takes_can_be_registered(
+    router: Any, event: Any, annotation: str
+) -> None:
+    """The class, a base, a union, and whatever cannot be resolved: nothing is refused."""
+    router.on(event)(handler(annotation))
+    try:
+        evaluated = eval(annotation, {**globals(), **FORMS})
+    except (NameError, SyntaxError, ZeroDivisionError):
+        return
+    router.on(event)(handler(evaluated))
+
+
+@pytest.mark.parametrize("event", ["transfer.created", TransferCreated, "transfer.*", "*"])
+@pytest.mark.parametrize("annotation", TAKE_OTHERS)
+def test_an_annotation_for_other_events_is_refused(
+    router: Any, event: Any, annotation: str
+) -> None:
+    """What a type checker would refuse is refused at registration too, by name."""
+    wanted = event if isinstance(event, str) else "transfer.created"
+    with pytest.raises(ConfigurationError, match="its first parameter is annotated for") as raised:
+        router.on(event)(handler(annotation))
+    assert repr(wanted) in str(raised.value)
+    assert len(router) == 0
+    if "Ping" not in annotation and "Nothing" not in annotation and not annotation.startswith("e."):
+        with pytest.raises(ConfigurationError, match="annotated for"):
+            router.on(event)(handler(eval(annotation, {**globals(), **FORMS})))
+
+
+def test_each_event_of_a_registration_counts(router: Any) -> None:
+    """Two events need both; a family needs all of it; an unknown type is an UnknownEvent."""
+    router.on("transfer.created", "transfer.deleted")(handler(Alias))
+    with pytest.raises(ConfigurationError, match="ping"):
+        router.on("transfer.created", "ping")(handler(Alias))
+    with pytest.raises(ConfigurationError, match=r"transfer\.\*"):
+        router.on("transfer.*")(handler(Alias))
+    with pytest.raises(ConfigurationError, match=r"new\.type"):
+        router.on("new.type", allow_unknown=True)(handler("TransferCreated"))
+    router.on("new.type", allow_unknown=True)(handler("UnknownEvent"))
+    router.on(UnknownEvent)(handler("Event"))
+
+
+def test_methods_and_callables_are_read_too(router: Any) -> None:
+    """The event is the first parameter after self, wherever the function stands."""
+
+    class Handlers:
+        def method(self, event: TransferDeleted) -> None: ...
+
+        def __call__(self, event: TransferDeleted) -> None: ...
+
+    for number, fn in enumerate((Handlers().method, Handlers())):
+        router.on("transfer.deleted", name=f"fine {number}")(fn)
+        with pytest.raises(ConfigurationError, match="annotated for"):
+            router.on("transfer.created", name=f"wrong {number}")(fn)
+
+
+def test_a_parameter_that_nothing_fills_is_named(router: Any) -> None:
+    """`def a(event, db)`: the message says that it is `db` which nobody passes."""
+
+    def one(event: Event, db: Any) -> None: ...
+
+    def two(event: Event, db: Any, *, cache: Any) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="to give it as db: a handler takes the event"):
+        router.on("ping")(one)
+    with pytest.raises(ConfigurationError, match="to give it as db, cache"):
+        router.on("ping")(two)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("on", "name: the stable name under which"),
+        ("Observer", "so be quick"),
+        ("Message", "What an engine carries"),
+        ("Outcome", "What came of a delivery"),
+    ],
+)
+def test_help_shows_the_documentation(name: str, says: str) -> None:
+    """What is public is documented where Python's own help looks."""
+    text = pydoc.render_doc(getattr(coffrify_webhooks, name), renderer=pydoc.plaintext)
+    assert says in " ".join(text.split())
