@@ -159,5 +159,5 @@ def test_a_parameter_that_nothing_fills_is_named(router: Any) -> None:
 )
 def test_help_shows_the_documentation(name: str, says: str) -> None:
     """What is public is documented where Python's own help looks."""
-    text = pydoc.render_doc(getattr(coffrify_webhooks, name), renderer=pydoc.plaintext)
+    text = pydoc.render_doc(getattr(coffrify_webhooks, name), renderer=pydoc.plaintext)  # type: ignore[attr-defined]
     assert says in " ".join(text.split())

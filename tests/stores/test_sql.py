@@ -785,3 +785,23 @@ def test_fork(url: str) -> None:
         check=False,
     )
     assert (out.stdout, out.stderr) == ("ok\n", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "extra"),
+    [
+        ("postgres://h/x", "postgresql"),
+        ("postgresql://h/x", "postgresql"),
+        ("mariadb://h/x", "mysql"),
+        ("mysql://h/x", "mysql"),
+        ("postgresql+psycopg2://h/x", "sql"),
+        ("sqlite+pysqlite:///x.db", "sql"),
+    ],
+)
+def test_the_extra_that_is_named_suffices(
+    url: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without SQLAlchemy the error names one extra, which brings the driver of the URL as well."""
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(ConfigurationError, match=rf"coffrify-webhooks\[{extra}\]"):
+        open_store(url)
