@@ -1206,8 +1206,8 @@ def test_one_record_for_each_failing_handler(rig: Rig, caplog: pytest.LogCapture
     rig.handle("bad", raising=[ValueError("boom")])
     check(rig.deliver(), 500, "failed", "handler_failed")
     (record,) = errors_of(caplog)
-    assert record.msg == "handler %s raised on %a %a"
-    assert record.args == ("bad", TYPE, "evt_1")
+    assert record.msg == "handler %s raised on %s %s"
+    assert record.args == ("bad", repr(TYPE), "'evt_1'")
     assert record.exc_info is not None
     (replied,) = [each for each in caplog.records if each.levelno == logging.INFO][-1:]
     assert "failed, 500 (handler_failed" in replied.getMessage()

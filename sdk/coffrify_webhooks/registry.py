@@ -4,8 +4,7 @@ import logging
 from difflib import get_close_matches
 from importlib import import_module
 
-from .errors import ConfigurationError
-from .errors import shown
+from .errors import ConfigurationError, shown
 from .text import quoted
 
 TYPE_CHECKING = False
