@@ -86,7 +86,9 @@ def _leave_if_told(error: BaseException | None) -> None:
 
     The message is then not acknowledged, so that it comes back once we are gone.
     """
-    if isinstance(error, (_exceptions.WorkerShutdown, _exceptions.WorkerTerminate)):
+    if error is not None and isinstance(
+        error, (_exceptions.WorkerShutdown, _exceptions.WorkerTerminate)
+    ):
         raise error
     code = error.code if isinstance(error, SystemExit) else None
     if isinstance(code, int) and code <= -_FIRST_SIGNAL:
