@@ -151,6 +151,71 @@ def test_a_store_that_hangs_costs_another_nothing() -> None:
     assert len(healthy.renewals) >= 3
 
 
+def test_renewals_of_a_slow_store_overlap() -> None:
+    """A store that takes long to renew is asked for several leases at a time."""
+    together = threading.Barrier(8)
+
+    class Slow(Renewing):
+        def renew(self, key: str, token: str, lease: float) -> bool:
+            together.wait(PATIENCE)  # returns once eight renewals are under way
+            return super().renew(key, token, lease)
+
+    store = Slow()
+    receiver = receiver_on(store, lambda event: wait_for(store, 8))
+    threads = [
+        threading.Thread(target=receiver.receive, args=request(f"evt{number}"))
+        for number in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert not together.broken
+    assert len(store.renewals) >= 8
+
+
+def wait_for(store: Renewing, renewals: int) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while len(store.renewals) < renewals and time.monotonic() < give_up:
+        time.sleep(0.001)
+
+
+def test_a_renewing_thread_that_cannot_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim that no thread can renew is given back; the next one is renewed again."""
+    store = Renewing()
+    start = threading.Thread.start
+    refused: list[str] = []
+
+    def start_one_later(thread: threading.Thread) -> None:
+        if not refused and thread.name.startswith("coffrify-webhooks-leases"):
+            refused.append(thread.name)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one_later)
+    receiver = receiver_on(store, lambda event: wait_for(store, 1))
+    assert receiver.receive(*request()).outcome in ("unavailable", "failed")
+    assert refused
+    assert store.renewals == []
+    assert receiver.receive(*request()).outcome == "handled"
+    assert store.renewals
+
+
+def test_an_alarm_survives_whatever_another_raises() -> None:
+    """An action that ends its thread, as `sys.exit` does, costs the other alarms nothing."""
+    from coffrify_webhooks.alarms import Alarm, Alarms
+
+    rung = threading.Event()
+    alarms = Alarms("test")
+
+    def leave() -> None:
+        raise SystemExit
+
+    alarms.set(Alarm(leave), 0.0)
+    alarms.set(Alarm(rung.set), 0.01)
+    assert rung.wait(PATIENCE)
+
+
 def test_a_store_that_cannot_be_hashed() -> None:
     """A store that is no key for a dictionary has its claims renewed all the same."""
 

@@ -33,8 +33,12 @@ def connect(connection: Any, ends: float) -> None:
 
     def open_in_time(options: dict[str, Any]) -> Any:
         made = _opened(lambda: _open(connection, open_one, options), ends)
-        # What Django asks of a new connection has to be answered as well.
-        cut.enter_context(deadline(descriptor(made), max(0.0, ends - time.monotonic())))
+        try:
+            # What Django asks of a new connection has to be answered as well.
+            cut.enter_context(deadline(descriptor(made), max(0.0, ends - time.monotonic())))
+        except BaseException:
+            _close(made)
+            raise
         return made
 
     with ExitStack() as cut:
@@ -85,10 +89,12 @@ def _opened(open_one: Callable[[], Any], ends: float) -> Any:
 
 
 def _close_late(opening: Future[Any]) -> None:
-    """Close what nobody waits for any more, or give it back to its pool."""
-    if opening.exception() is not None:
-        return
-    made = opening.result()
+    """Close what nobody waits for any more."""
+    if opening.exception() is None:
+        _close(opening.result())
+
+
+def _close(made: Any) -> None:
     pool = getattr(made, "_pool", None)
     if pool is not None:
         pool.putconn(made)

@@ -1,0 +1,206 @@
+"""Whatever a delivery acquires fails once, under each store; the next delivery is handled."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connections
+from tests.django_databases import migrated
+from tests.servers.switch import Switch
+from tests.stores.faults import failing_thread, interrupted, no_descriptors, without_threads
+
+from coffrify_webhooks import Receiver, Router, alarms, sign
+from coffrify_webhooks.stores import Store, deadline, open_store
+from coffrify_webhooks.stores.sql import SQLStore
+from coffrify_webhooks.stores.sqlite import SQLiteStore
+from coffrify_webhooks_django import DjangoStore
+
+SECRET = "whsec_" + "ab" * 32
+SERVERS = ("postgres", "mariadb", "valkey", "django")
+_numbers = count()
+
+
+class Site:
+    """A receiver on one store, whose connections go through a switch where there are any."""
+
+    def __init__(self, store: Store, switch: Switch | None) -> None:
+        self.store = store
+        self.switch = switch
+        self.runs: list[str] = []
+        self.tag = next(_numbers)  # some servers are shared
+        router = Router()
+        router.on("*", name="handler")(self._handle)
+        self.receiver = Receiver(SECRET, store=store, router=router)
+
+    def _handle(self, event: Any) -> None:
+        self.runs.append(event.id)
+
+    def deliver(self, name: str) -> str:
+        body = b'{"id": "%d_%s", "type": "ping"}' % (self.tag, name.encode())
+        return self.receiver.receive(body, sign(body, SECRET)).outcome
+
+    def handles_next(self, failed: str) -> None:
+        """Assert that a new event is handled, and the one whose delivery failed is not lost."""
+        fresh = f"evt_{next(_numbers)}"
+        assert self.deliver(fresh) == "handled"
+        # What was claimed when the call broke off is left to its lease, as of a crashed process.
+        assert self.deliver(failed) in ("handled", "duplicate", "busy")
+        assert self.runs.count(f"{self.tag}_{failed}") <= 1
+
+
+@pytest.fixture(params=["memory", "sqlite", *SERVERS])
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    with ExitStack() as stack:
+        yield _site(stack, request, tmp_path)
+
+
+@pytest.fixture(params=SERVERS)
+def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+    with ExitStack() as stack:
+        yield _site(stack, request, tmp_path)
+
+
+def _site(stack: ExitStack, request: pytest.FixtureRequest, folder: Path) -> Site:
+    kind = request.param
+    if kind not in SERVERS:
+        url = "memory:" if kind == "memory" else f"sqlite:///{folder}/store.db"
+        store = open_store(url)
+        stack.callback(store.close)
+        return Site(store, None)
+    server = request.getfixturevalue("postgres" if kind == "django" else kind)
+    switch = stack.enter_context(Switch(server.port))
+    if kind == "django":
+        url = server.url.replace(str(server.port), str(switch.port))
+        stack.enter_context(migrated("postgres", url, CONN_MAX_AGE=None))
+        stack.callback(connections["postgres"].close)
+        return Site(DjangoStore("postgres"), switch)
+    url = server.url if kind == "valkey" else server.database("faults")
+    store = open_store(url.replace(str(server.port), str(switch.port)))
+    stack.callback(store.close)
+    return Site(store, switch)
+
+
+def test_a_thread_that_cannot_start(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever thread of a delivery it is, the next delivery is handled, and leases are kept."""
+    monkeypatch.setattr(alarms, "_IDLE", 0.01)
+    assert site.deliver("first") == "handled"
+    for number in range(9):
+        without_threads()
+        connections.close_all()  # Django's store then needs a thread to connect
+        failed = f"thread_{number}"
+        with failing_thread(monkeypatch, number) as asked:
+            site.deliver(failed)
+        site.handles_next(failed)
+        if True not in asked:
+            return
+    pytest.fail("a delivery starts that many threads?")
+
+
+@pytest.mark.parametrize("connected", [True, False])
+def test_no_descriptor_to_be_had(site: Site, *, connected: bool) -> None:
+    """While no file can be opened a delivery is answered; then the next is handled."""
+    assert site.deliver("first") == "handled"
+    if not connected:
+        site.store.close()
+        connections.close_all()
+    with no_descriptors():
+        assert site.deliver("without") in ("handled", "unavailable")
+    site.handles_next("without")
+
+
+@pytest.mark.parametrize("kind", ["postgres", "mariadb"])
+def test_a_server_that_hangs_while_no_descriptor_is_free(
+    request: pytest.FixtureRequest, kind: str
+) -> None:
+    """The deadline cuts the connection without a descriptor of its own."""
+    server = request.getfixturevalue(kind)
+    store = SQLStore(server.database("faults"), timeout=0.5)
+    site = Site(store, None)
+    assert site.deliver("first") == "handled"
+    server.pause()
+    try:
+        with no_descriptors():
+            assert site.deliver("without") == "unavailable"
+    finally:
+        server.resume()
+    site.handles_next("without")
+    store.close()
+
+
+def test_a_connection_that_is_refused_once(remote: Site) -> None:
+    """All connections are cut and the next is refused: that delivery is 503, the next handled."""
+    assert remote.switch is not None
+    assert remote.deliver("first") == "handled"
+    port, remote.switch.target = remote.switch.target, 0
+    remote.switch.cut()
+    assert remote.deliver("refused") == "unavailable"
+    remote.switch.target = port
+    remote.handles_next("refused")
+
+
+def test_a_file_that_cannot_be_opened_once(tmp_path: Path) -> None:
+    """The sqlite store's folder is away for one delivery, as when a volume is not mounted."""
+    folder = tmp_path / "volume"
+    folder.mkdir()
+    store = SQLiteStore(folder / "store.db", timeout=0.2)
+    site = Site(store, None)
+    assert site.deliver("first") == "handled"
+    away = folder.rename(tmp_path / "away")
+    assert site.deliver("refused") == "unavailable"
+    away.rename(folder)
+    site.handles_next("refused")
+    assert site.deliver("first") == "duplicate"
+    store.close()
+
+
+def _each_step(call: Callable[[str], object], check: Callable[[str], None]) -> int:
+    for step in range(100_000):
+        key = f"step_{step}"
+        if not interrupted(step, lambda key=key: call(key)):  # type: ignore[misc]
+            return step
+        check(key)
+    raise AssertionError
+
+
+def test_a_signal_that_raises_at_any_step_of_sqlite(tmp_path: Path) -> None:
+    """No lock stays locked, whichever step of a claim and a settlement it breaks off."""
+    store = SQLiteStore(tmp_path / "store.db", timeout=0.2)
+
+    def call(key: str) -> None:
+        store.done(key, store.claim(key, "d", 60.0).token)
+
+    def check(key: str) -> None:
+        assert store.claim(f"next {key}", "d", 60.0).status == "claimed"
+
+    call("warm")
+    assert _each_step(call, check) > 20
+    store.close()
+
+
+def test_a_signal_that_raises_at_any_step_of_a_deadline() -> None:
+    """Nor does an alarm's lock, and an alarm that is left over cuts no connection later."""
+    ours, theirs = socket.socketpair()
+
+    def call(_key: str) -> None:
+        with deadline.deadline(ours.fileno(), 60.0):
+            pass
+
+    def check(key: str) -> None:
+        other = threading.Thread(target=call, args=(key,), daemon=True)
+        other.start()
+        other.join(20)
+        assert not other.is_alive(), f"locked at {key}"
+        for alarm in list(deadline._alarms.waiting):
+            deadline._alarms.clear(alarm)
+            alarm.action()
+        theirs.send(b"x")
+        assert ours.recv(1) == b"x", f"cut at {key}"
+
+    with ours, theirs:
+        call("warm")
+        assert _each_step(call, check) > 8
