@@ -352,6 +352,43 @@ def test_a_server_that_accepts_and_never_answers(postgres: Postgres) -> None:
             postgres.resume()
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"connect_timeout": 300}, {"pool": {"min_size": 1, "max_size": 1, "timeout": 300}}],
+    ids=["default", "connect_timeout", "pool"],
+)
+@pytest.mark.parametrize("health_checks", [False, True])
+def test_any_options_end_in_time(
+    postgres: Postgres, options: dict[str, Any], *, health_checks: bool
+) -> None:
+    """Whatever a database's OPTIONS allow, a server that hangs is StoreUnavailable soon."""
+    changes = {"OPTIONS": options, "CONN_HEALTH_CHECKS": health_checks}
+    with migrated("postgres", postgres.url, **changes):
+        DjangoStore("postgres").get("k")
+        connections["postgres"].close()
+        ended: list[str] = []
+
+        def claim() -> None:
+            with pytest.raises(StoreUnavailable) as caught:
+                DjangoStore("postgres").claim("k", "d", 60.0)
+            ended.append(str(caught.value))
+            connections["postgres"].close()
+
+        asking = threading.Thread(target=claim, daemon=True)
+        postgres.pause()
+        try:
+            asking.start()
+            asking.join(25)  # far less than the options' 300 seconds
+            assert ended
+        finally:
+            postgres.resume()
+        asking.join()
+        assert DjangoStore("postgres").claim("k", "d", 60.0).status in ("claimed", "busy")
+        close_pool: Callable[[], None] = getattr(connections["postgres"], "close_pool", int)
+        connections["postgres"].close()
+        close_pool()
+
+
 @pytest.mark.parametrize("thread", ["coffrify-webhooks-stores_0", "coffrify-webhooks-leases"])
 def test_threads_of_ours_keep_no_connection(database: str, thread: str) -> None:
     """In threads that serve no request, a connection is closed when CONN_MAX_AGE says so."""
