@@ -21,6 +21,8 @@ from coffrify_webhooks.stores import AtomicStore, Store, open_store
 __all__ = ["django_asgi", "django_wsgi", "flask", "migrate", "starlette"]
 
 LEASE = 3.0
+SLOW = float(os.environ.get("CHAOS_SLOW", "0"))
+"""Seconds that each call of the store takes longer; a handler then outlasts its lease."""
 journal = Journal(Path(os.environ["CHAOS_JOURNAL"]))
 router = Router()
 
@@ -40,7 +42,7 @@ def one(event: Event) -> None:
 async def two(event: Event) -> None:
     run = run_of(event)
     journal.write("begin", str(event.id), "two", run)
-    await asyncio.sleep(random.uniform(0, 0.04))
+    await asyncio.sleep(random.uniform(0, 0.04) if not SLOW else 1.5 * LEASE)
     if random.random() < 0.1:
         journal.write("raise", str(event.id), "two", run)
         raise ConnectionError("as it happens")
@@ -81,8 +83,20 @@ def journalled(store: Store) -> Store:
                 journal.write("recorded", names[key], handler)
         return held
 
-    vars(store).update(claim=claimed, checkpoint=checkpointed, done=finished)
+    calls = {"claim": claimed, "checkpoint": checkpointed, "done": finished}
+    if SLOW:
+        calls["renew"] = store.renew
+        calls = {name: _slowed(call) for name, call in calls.items()}
+    vars(store).update(calls)
     return store
+
+
+def _slowed(call: Any) -> Any:
+    def slow(*arguments: Any) -> Any:
+        time.sleep(SLOW)
+        return call(*arguments)
+
+    return slow
 
 
 def receiver_on(store: Store) -> Receiver:

@@ -22,13 +22,15 @@ import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.journal import Journal, read
+from tests.chaos.troubles import demote
 from tests.servers.mariadb import MariaDB
+from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 from tests.servers.process import Server, free_port, own_environment
 from tests.servers.valkey import Valkey
@@ -46,6 +48,8 @@ STORES: dict[str, type[Server] | None] = {
     "mariadb": MariaDB,
     "valkey": Valkey,
     "django": Postgres,
+    "pgbouncer": Postgres,
+    "sqlite-slow": None,
 }
 _APPS = {"django": ("django_wsgi", "django_asgi")}
 _PATIENCE = 120.0
@@ -69,14 +73,26 @@ def run(store: str, events: int, kills: int, outages: int) -> Outcome:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kind = STORES[store]
-        server = kind() if kind else None
-        try:
+        with ExitStack() as stack:
+            server = stack.enter_context(kind()) if kind else None
             url = _url(folder, store, server)
+            if store == "pgbouncer":
+                assert isinstance(server, Postgres)
+                url = stack.enter_context(PgBouncer(server, 8)).url("chaos")
             apps = _APPS.get(store, ("flask", "starlette"))
+            if store.endswith("-slow"):  # 0.25 s for each call, and a handler that outlasts leases
+                events, kills = events // 12, kills // 4
+                stack.enter_context(_variable("CHAOS_SLOW", "0.25"))
             return _run(folder, url, apps, server, events, kills, outages)
-        finally:
-            if server:
-                server.stop()
+
+
+@contextmanager
+def _variable(name: str, value: str) -> Generator[None]:
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def _url(folder: Path, store: str, server: Any) -> str:
@@ -121,7 +137,10 @@ def _run(  # noqa: PLR0917
         **{f"answered {status}": count for status, count in sorted(sender.statuses.items())},
         "workers killed": killer.killed,
         "database kills": killer.outages,
+        "failovers": killer.demoted,
     }
+    if isinstance(server, Postgres) and not killer.demoted:
+        outcome.broken.append("there was no failover: see what the killer met")
     if killer.killed < kills or killer.outages < (outages if server else 0):
         outcome.broken.append("not all was killed that should have been: the run was too short")
     return outcome
@@ -202,24 +221,26 @@ class _Killer:
         self._plan: dict[int, list[str]] = defaultdict(list)
         self._lock = threading.Lock()
         self._work = ThreadPoolExecutor(1)
-        self.killed = self.outages = 0
+        self.killed = self.outages = self.demoted = 0
 
     def plan(self, kills: int, outages: int) -> None:
         for number in range(kills):
             self._plan[(number + 1) * self._events // (kills + 2)].append("worker")
         for number in range(outages if self._server else 0):
             self._plan[(number + 1) * self._events // (outages + 1)].append("database")
+        if isinstance(self._server, Postgres):
+            self._plan[2 * self._events // 3].append("failover")
 
     def tick(self, acknowledged: int) -> None:
         with self._lock:
             due = self._plan.pop(acknowledged, [])
         for what in due:
-            self._work.submit(self._kill_worker if what == "worker" else self._kill_database)
+            self._work.submit(getattr(self, f"_{what}"))
 
     def finish(self) -> None:
         self._work.shutdown()
 
-    def _kill_worker(self) -> None:
+    def _worker(self) -> None:
         parent = self._parents[self.killed % len(self._parents)]
         give_up = time.monotonic() + 20
         while time.monotonic() < give_up:
@@ -232,11 +253,17 @@ class _Killer:
                     return
             time.sleep(0.02)
 
-    def _kill_database(self) -> None:
+    def _database(self) -> None:
         assert self._server is not None
         self._server.kill()
         self._server.restart()
         self.outages += 1
+
+    def _failover(self) -> None:
+        """Let whoever is connected only read from now on."""
+        assert isinstance(self._server, Postgres)
+        demote(self._server, "chaos")
+        self.demoted += 1
 
 
 def _is_worker(pid: int) -> bool:
