@@ -21,7 +21,8 @@ def refuse_routes_in_front(app: Any, name: str, endpoint: object) -> None:
     except NoMatchFound:
         return  # included with a parameter in its prefix, or in another application
     for route in app.routes:
-        scope = {"type": "http", "method": "POST", "path": path, "root_path": "", "headers": []}
+        scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path, "root_path": ""}
+        scope["headers"] = []
         match, child = route.matches(scope)
         if match is not Match.FULL:
             continue

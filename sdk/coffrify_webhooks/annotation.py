@@ -4,7 +4,7 @@ import ast
 import inspect
 from collections.abc import Callable, Iterable
 from types import ModuleType, UnionType
-from typing import Annotated, Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from .event import Event, UnknownEvent
 from .registry import Registry
@@ -102,7 +102,7 @@ class _Reader:
 
     def _named(self, names: Any, name: str) -> Types | None:
         if name in names:
-            return self.read(cast("Any", names[name]))
+            return self.read(names[name])
         if name == UnknownEvent.__name__:
             return Types([UNKNOWN])
         # Imported for type checkers alone, or not loaded yet.

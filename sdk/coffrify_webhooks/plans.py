@@ -110,7 +110,10 @@ class Scalar(Leaf):
         super().__init__(annotation)
         self.exact = exact
         self.words = words
-        self.kinds = exact | {str if words else NoneType, float if int in exact else NoneType}
+        self.kinds: frozenset[type] = exact | {
+            str if words else NoneType,
+            float if int in exact else NoneType,
+        }
 
     def accept(self, value: Any, walk: "Walk") -> Any:
         del walk
@@ -132,7 +135,9 @@ class Opaque(Leaf):
         super().__init__(annotation)
         self.inside = inside
         kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-        self.has_parts = inside is None and get_origin(kind) is not Literal and kind not in _WHOLE
+        self.has_parts: bool = (
+            inside is None and get_origin(kind) is not Literal and kind not in _WHOLE
+        )
 
     def accept(self, value: Any, walk: "Walk") -> Any:
         if walk.may_judge(value):
@@ -154,7 +159,7 @@ class Opaque(Leaf):
 class ListOf(Plan):
     """A list, each item of it by one plan."""
 
-    kinds = frozenset({list})
+    kinds: frozenset[type] = frozenset({list})
 
     def __init__(self, items: Plan) -> None:
         self.items = items
@@ -206,7 +211,7 @@ class ListOf(Plan):
 class DictOf(Plan):
     """An object with any keys, each value of it by one plan."""
 
-    kinds = frozenset({dict})
+    kinds: frozenset[type] = frozenset({dict})
 
     def __init__(self, values: Plan) -> None:
         self.values = values
@@ -253,16 +258,16 @@ class ModelOf(Plan):
         self.factories: list[tuple[str, FieldInfo]] = []
         self.required: dict[str, str] = {}
         """By attribute: the key that has to be there."""
-        self.loose = issubclass(model, LooseModel)
-        self.kinds = _KINDS if self.loose else frozenset({dict})
+        self.loose: bool = issubclass(model, LooseModel)
+        self.kinds: frozenset[type] = _KINDS if self.loose else frozenset({dict})
         self.needed: frozenset[str] = frozenset()
         """Keys that have to be there, where no other spelling is taken."""
-        self.private = dict(model.__private_attributes__)
-        self.keeps_extra = model.model_config.get("extra") == "allow"
-        self.has_post_init = bool(model.__pydantic_post_init__)
-        self.slots = 8 + len(model.model_fields)
-        self.cost = 14 + len(model.model_fields) // 8
-        self.judged = _has_validators(model)
+        self.private: dict[str, Any] = dict(model.__private_attributes__)
+        self.keeps_extra: bool = model.model_config.get("extra") == "allow"
+        self.has_post_init: bool = bool(model.__pydantic_post_init__)
+        self.slots: int = 8 + len(model.model_fields)
+        self.cost: int = 14 + len(model.model_fields) // 8
+        self.judged: bool = _has_validators(model)
         """Whether pydantic has more to say than the annotations do."""
 
     def complete(self, compiler: "_Compiler") -> None:
@@ -380,15 +385,19 @@ class AnyOf(Plan):
     """A union in which some alternative has parts."""
 
     def __init__(self, arms: list[Plan], rest: Leaf | None, first: Plan) -> None:
-        self.lists = [arm for arm in arms if isinstance(_bare(arm), ListOf)]
-        self.objects = [arm for arm in arms if isinstance(_bare(arm), (DictOf, ModelOf))]
+        self.lists: list[Plan] = [arm for arm in arms if isinstance(_bare(arm), ListOf)]
+        self.objects: list[Plan] = [
+            arm for arm in arms if isinstance(_bare(arm), (DictOf, ModelOf))
+        ]
         self.rest = rest
         """For whatever is neither a list nor an object."""
-        self.exact = rest.exact if rest else frozenset()
+        self.exact: frozenset[type] = rest.exact if rest else frozenset()
         self.first = first
         """The alternative that problems are named after."""
-        self.kinds = frozenset(k for arm in (*arms, *filter(None, [rest])) for k in arm.kinds)
-        self.anything = any(isinstance(arm, ModelOf) and arm.loose for arm in arms)
+        self.kinds: frozenset[type] = frozenset(
+            k for arm in (*arms, *filter(None, [rest])) for k in arm.kinds
+        )
+        self.anything: bool = any(isinstance(arm, ModelOf) and arm.loose for arm in arms)
 
     def take(self, value: Any, at: "At", walk: "Walk") -> Any:
         arms: list[Plan] = []

@@ -56,17 +56,17 @@ class Walk:
     """What one payload has cost so far, and what was found off in it."""
 
     def __init__(self) -> None:
-        self.steps = _FIRST_STEPS
-        self.slots = _MOST_SLOTS
+        self.steps: int = _FIRST_STEPS
+        self.slots: int = _MOST_SLOTS
         self.issues: list[Issue] = []
-        self.is_full = False
+        self.is_full: bool = False
         """Whether as many issues are listed as may be."""
         self.more: int = 0
         """Misfits beyond those listed."""
-        self.given = 0
+        self.given: int = 0
         """Fields of classes that were there, to compare the alternatives of a union by."""
         self._attempting = 0
-        self.levels = _DEEPEST
+        self.levels: int = _DEEPEST
         """How much deeper the walk may go."""
 
     def spend(self, steps: int) -> None:

@@ -19,7 +19,7 @@ with needs("celery"):  # which has no types
     _celery: Any = import_module("celery")
 
     from .celery_broker import Line
-    from .celery_worker import Check, Sweeps, execute
+    from .celery_worker import _Check, _Sweeps, execute
 
 if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver
@@ -53,8 +53,8 @@ class CeleryDispatcher:
             execute
         )
         self._checked = False
-        app.steps["worker"].add(Check)
-        app.steps["consumer"].add(Sweeps)
+        app.steps["worker"].add(_Check)
+        app.steps["consumer"].add(_Sweeps)
 
     @classmethod
     def from_url(cls, url: str) -> Self:

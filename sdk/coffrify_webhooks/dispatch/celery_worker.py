@@ -27,7 +27,7 @@ with needs("celery"):  # which has no types
     _exceptions: Any = import_module("celery.exceptions")
     _processes: Any = import_module("billiard.common")
 
-__all__ = ["Check", "Sweeps", "execute"]
+__all__ = ["execute"]
 
 _CARE = 60.0
 """Seconds between two sweeps of a worker."""
@@ -121,7 +121,7 @@ def _again(task: Any, message: Any, due: float) -> str:
 # --- the worker -------------------------------------------------------------------------------
 
 
-class Check(_bootsteps.Step):  # type: ignore[misc]
+class _Check(_bootsteps.Step):  # type: ignore[misc]
     """Keeps a worker from starting with settings that could lose events.
 
     An exception of a signal's handler would only be logged; one of a step ends the worker.
@@ -152,7 +152,7 @@ class Check(_bootsteps.Step):  # type: ignore[misc]
             )
 
 
-class Sweeps(_bootsteps.StartStopStep):  # type: ignore[misc]
+class _Sweeps(_bootsteps.StartStopStep):  # type: ignore[misc]
     """Has the pool sweep about once a minute, without a message that would have to wait its turn.
 
     Not here: the process that the pool is forked from runs no code of a store.

@@ -40,11 +40,14 @@ def mask(value: Any) -> Any:
 def hide_passwords(settings: Any) -> Any:
     """Mask the URLs in a framework's settings where they stand, and return the settings."""
     if isinstance(settings, MutableMapping):
-        options = cast("MutableMapping[str, Any]", settings)
-        for option in ("STORE", "DISPATCHER"):
-            if option in options:
-                options[option] = mask(options[option])
-    return settings
+        _mask_options(cast("MutableMapping[str, Any]", settings))
+    return cast("Any", settings)
+
+
+def _mask_options(options: MutableMapping[str, Any]) -> None:
+    for option in ("STORE", "DISPATCHER"):
+        if option in options:
+            options[option] = mask(options[option])
 
 
 def place_of(url: str) -> str:
