@@ -141,6 +141,7 @@ def test_valkey_that_became_a_replica() -> None:
         while not old.info("replication")["connected_slaves"]:
             continue
         assert outcomes(receiver, 1) == ["handled"]
+        old.set("marker", "1")  # WAIT is for what this connection wrote, so for all before it
         assert old.wait(1, 20_000) == 1
         new.replicaof("NO", "ONE")
         old.replicaof("127.0.0.1", second.port)
