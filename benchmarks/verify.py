@@ -49,7 +49,9 @@ def cases(body: bytes) -> dict[str, Callable[[], object]]:
     }
     pinned = Verifier(Secret(HEX_SECRET, encoding="hex"))
     automatic = Verifier(HEX_SECRET)
-    third = Verifier(["one secret", "another secret", Secret(HEX_SECRET, encoding="hex")])
+    third = Verifier(
+        ["one-secret-for-tests", "another-secret-for-tests", Secret(HEX_SECRET, encoding="hex")]
+    )
     text = body.decode()
     by_stripe = stripe.WebhookSignature.generate_signature_header(text, "a text secret")
     peer = standardwebhooks.Webhook(BASE64_SECRET)

@@ -15,7 +15,7 @@ from coffrify_webhooks.router import default_router
 from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
 
-SECRET = "a secret"
+SECRET = "a-secret-for-tests"
 CATALOG = {
     "data": [
         {

@@ -106,7 +106,7 @@ class AdapterSuite:
         [
             ({}, "missing_signature"),
             ({"X-Coffrify-Signature": "nonsense"}, "malformed_signature"),
-            (sign(make_body(), "another secret"), "signature_mismatch"),
+            (sign(make_body(), "another-secret-for-tests"), "signature_mismatch"),
             (sign(make_body(), SECRET, timestamp=1_000_000_000), "timestamp_too_old"),
             (sign(make_body(), SECRET, timestamp=9_000_000_000), "timestamp_too_new"),
         ],

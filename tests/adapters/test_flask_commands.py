@@ -101,7 +101,7 @@ def test_one_of_several_endpoints_is_named_by_its_path(receiver: Receiver) -> No
     """`--path` says which receiver is meant; without it the paths are told."""
     app = Flask("shop")
     CoffrifyWebhooks(app, receiver, "/one")
-    CoffrifyWebhooks(app, Receiver("b", store="memory:"), "/two")
+    CoffrifyWebhooks(app, Receiver("b-secret-of-tests", store="memory:"), "/two")
     assert "which endpoint? --path /one or /two" in run(app, "events", status=2).stderr
     assert "--path /one or /two" in run(app, "--path", "/three", "events", status=2).stderr
     for path in "/one", "/one/":
@@ -125,7 +125,7 @@ def test_the_middlewares_receiver_is_found_too(receiver: Receiver) -> None:
 
 def test_the_extension_knows_the_receiver_of_its_application() -> None:
     """`CoffrifyWebhooks.receiver` is that of the last application; before, the one given."""
-    given = Receiver("a", store="memory:")
+    given = Receiver("a-secret-of-tests", store="memory:")
     assert CoffrifyWebhooks(receiver=given).receiver is given
     webhooks = CoffrifyWebhooks()
     assert webhooks.receiver is None

@@ -13,7 +13,7 @@ from coffrify_webhooks.cli.application import receiver_of, receivers_in
 
 HEAD = """
 from coffrify_webhooks import Receiver, Router
-mine = Receiver("a secret", name="mine", store="memory:", router=Router())
+mine = Receiver("a-secret-for-tests", name="mine", store="memory:", router=Router())
 HELD = {"it": mine}
 """
 FLASK = """
@@ -30,7 +30,7 @@ FASTAPI = """
 from fastapi import APIRouter, FastAPI
 from coffrify_webhooks.fastapi import webhook_router
 """
-OTHER = "other = Receiver('b', store='memory:')"
+OTHER = "other = Receiver('b-secret-of-tests', store='memory:')"
 TWO = "CoffrifyWebhooks(app, other, '/two')"
 PROGRAMS = {
     "receiver": "receiver = mine",
@@ -232,7 +232,7 @@ def test_djangos_application_has_the_receiver_of_the_settings() -> None:
 def test_objects_that_hold_one_another_come_to_an_end() -> None:
     """A circle is walked once, and a Receiver found twice is one."""
 
-    receiver = Receiver("x", store="memory:")
+    receiver = Receiver("x-secret-of-tests", store="memory:")
     one, two = SimpleNamespace(receiver=receiver), SimpleNamespace(receiver=receiver)
     one.app, two.app = two, one
     assert receivers_in(one) == [receiver]

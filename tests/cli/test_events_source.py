@@ -25,7 +25,7 @@ def announce(event):
 """
 RECEIVER = """
 from coffrify_webhooks import Receiver
-receiver = Receiver("a secret", store="sqlite:///store.db")
+receiver = Receiver("a-secret-for-tests", store="sqlite:///store.db")
 """
 HOLD = """
 import sqlite3, sys

@@ -11,7 +11,7 @@ from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.cli.source import Source
 from coffrify_webhooks.stores.memory import MemoryStore
 
-SECRET = "a secret"
+SECRET = "a-secret-for-tests"
 
 
 class Engine:

@@ -703,7 +703,7 @@ def test_configured_later(site: Site) -> None:
 
 IN_MEMORY = """
 engine = CeleryDispatcher(app)
-Receiver("a secret", name="x", store="memory:", dispatcher=engine, router=router, lease=1)
+Receiver("a-secret-for-tests", name="x", store="memory:", dispatcher=engine, router=router, lease=1)
 """
 
 

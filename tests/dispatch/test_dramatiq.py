@@ -147,7 +147,12 @@ def test_unsafe_settings(options: dict[str, Any], says: str) -> None:
     """Settings under which events would be lost or lie for long are refused, with better ones."""
     made: Any = RedisBroker(**{**SAFE, "url": "redis://localhost" + TIMEOUTS, **options})
     with pytest.raises(ConfigurationError, match=says):
-        Receiver("x" * 20, store="memory:", router=Router(), dispatcher=DramatiqDispatcher(made))
+        Receiver(
+            "x-secret-of-tests" * 20,
+            store="memory:",
+            router=Router(),
+            dispatcher=DramatiqDispatcher(made),
+        )
 
 
 def test_broker_in_memory() -> None:

@@ -73,7 +73,7 @@ def archive(event: Event) -> None:
 DELIVER = """
 from coffrify_webhooks import sign
 body = b'{"id": "evt_1", "type": "transfer.created", "data": {"id": "tr_1"}}'
-headers = sign(body, "a secret")
+headers = sign(body, "a-secret-for-tests")
 """
 BY_DJANGO = """
 import os
@@ -111,7 +111,7 @@ class Site:
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("COFFRIFY", "DJANGO"))},
             "PYTHONPATH": str(folder),
-            "COFFRIFY_WEBHOOK_SECRET": "a secret",
+            "COFFRIFY_WEBHOOK_SECRET": "a-secret-for-tests",
         }
 
     worker: tuple[str, ...] = ()
