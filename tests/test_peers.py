@@ -382,6 +382,14 @@ VENDOR = {
         lambda case: any(part.strip(" ") != part.strip() for part in case.header.split(",")),
         legacy(header=f"t={SIGNED_AT},\tv1={mac(BODY)}"),
     ),
+    "loose blanks": Difference(
+        "joining two lines of a header puts one blank behind a comma, and nothing else puts any",
+        REFUSED,
+        lambda case: any(
+            part.removeprefix(" ") != part.strip(" ") for part in f", {case.header}".split(",")
+        ),
+        legacy(header=f"t={SIGNED_AT} ,v1={mac(BODY)}"),
+    ),
 }
 LOOSE_BASE64 = Difference(
     "b64decode skips what is not of its alphabet and ignores loose bits, so that one signature "
