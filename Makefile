@@ -22,7 +22,8 @@ sandbox: $(DEMO)/stamp ## run Coffrify's sending side, with an example applicati
 	$(DEMO)/bin/coffrify-webhooks sandbox --with-example
 
 test: $(VENV)/stamp ## run every test; PYTHON=3.13 for another Python
-	$(BIN)/pytest -n 3 --dist worksteal
+	$(BIN)/pytest -n 3 --dist worksteal tests
+	$(BIN)/pytest docs README.md # a process of their own: a page sets up Flask and Django as its reader does
 
 check: $(VENV)/stamp ## lint and type-check
 	$(BIN)/ruff format --check .

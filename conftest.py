@@ -100,6 +100,7 @@ class Page:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.parent != self.folder:
             (path.parent / "__init__.py").touch()
+            sys.modules.pop(path.parent.name, None)  # the page may have a module of that name
         path.write_text(source)
         name = file.replace("/", ".")
         _let_go_of_handlers(source, name)

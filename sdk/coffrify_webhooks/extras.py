@@ -24,6 +24,6 @@ class needs:  # noqa: N801 - reads as a word: `with needs("flask"):`
     ) -> None:
         if isinstance(error, ModuleNotFoundError):
             raise ConfigurationError(
-                f"{error.name} is not installed; run: "
+                f"{(error.name or '').partition('.')[0]} is not installed; run: "
                 f'pip install "coffrify-webhooks[{self._extra}]"'
             ) from error

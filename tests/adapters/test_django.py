@@ -230,9 +230,9 @@ def test_webhooks_modules_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     [
         ({}, "COFFRIFY_WEBHOOK_SECRET"),
         ({"SECRETS": ""}, "empty"),
-        ({"SECRETS": "x", "SECRET": "x"}, "did you mean SECRETS"),
-        ({"SECRETS": "x", "TOLERANCE": 0}, "tolerance"),
-        ({"SECRETS": "x", "STORE": "oracle://"}, "memory:"),
+        ({"SECRETS": SECRET, "SECRET": "x"}, "did you mean SECRETS"),
+        ({"SECRETS": SECRET, "TOLERANCE": 0}, "tolerance"),
+        ({"SECRETS": SECRET, "STORE": "oracle://"}, "memory:"),
         ("whsec_x", "must be a dict"),
     ],
 )

@@ -130,6 +130,6 @@ def test_the_extension_knows_the_receiver_of_its_application() -> None:
     webhooks = CoffrifyWebhooks()
     assert webhooks.receiver is None
     app = Flask("shop")
-    app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": "x", "STORE": "memory:"}
+    app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": "a-secret-for-tests", "STORE": "memory:"}
     webhooks.init_app(app)
     assert webhooks.receiver is app.extensions["coffrify_webhooks"]

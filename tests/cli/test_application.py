@@ -83,7 +83,8 @@ def create_app():
 webhooks = CoffrifyWebhooks()
 def create_app():
     app = Flask("shop")
-    app.config["COFFRIFY_WEBHOOKS"] = {{"SECRETS": "x", "NAME": "mine", "STORE": "memory:"}}
+    options = {{"SECRETS": "only-for-tests-01", "NAME": "mine", "STORE": "memory:"}}
+    app.config["COFFRIFY_WEBHOOKS"] = options
     webhooks.init_app(app)
     return app
 """,
@@ -148,7 +149,8 @@ def test_a_factory_takes_plain_arguments() -> None:
         + """
 def create_app(name, *, debug=False):
     app = Flask("shop")
-    app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": "x", "NAME": f"{name}{debug}", "STORE": "memory:"}
+    options = {"SECRETS": "only-for-tests-1", "NAME": f"{name}{debug}", "STORE": "memory:"}
+    app.config["COFFRIFY_WEBHOOKS"] = options
     CoffrifyWebhooks(app)
     return app
 """
@@ -221,7 +223,7 @@ def test_djangos_application_has_the_receiver_of_the_settings() -> None:
 
     from coffrify_webhooks_django.conf import current_endpoint
 
-    options = {"SECRETS": "x", "STORE": "memory:"}
+    options = {"SECRETS": "a-secret-for-tests", "STORE": "memory:"}
     with override_settings(COFFRIFY_WEBHOOKS=options, MIDDLEWARE=[]):
         for kind in WSGIHandler, ASGIHandler:
             assert receivers_in(kind()) == [current_endpoint().receiver]

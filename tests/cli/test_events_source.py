@@ -229,7 +229,11 @@ def test_missing_file_of_receiver(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("app", "source", "said"),
     [
-        ("hooks", RECEIVER + "other = Receiver('b', store='memory:')", "--app hooks:receiver or :"),
+        (
+            "hooks",
+            RECEIVER + "other = Receiver('another-secret', store='memory:')",
+            "--app hooks:receiver or :",
+        ),
         ("hooks:gone", RECEIVER, "hooks has no Receiver of that name"),
         ("hooks:Receiver", RECEIVER, "hooks has no Receiver of that name"),
         ("gone", "", "No module named 'gone'"),

@@ -484,7 +484,7 @@ def test_sandbox_with_a_host_that_is_none() -> None:
     assert "'http://example.com' is no host to allow" in ran.stderr
 
 
-@pytest.mark.parametrize(("module", "extra"), [("httpx2", "sandbox"), ("jsonschema", "cli")])
+@pytest.mark.parametrize(("module", "extra"), [("httpx2", "sandbox"), ("jsonschema", "sandbox")])
 def test_sandbox_without_its_extra(module: str, extra: str) -> None:
     """Without a package of the extra, the text says what to install."""
     hidden = f"import sys; sys.modules[{module!r}] = None"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.dispatch.workplace import SECRET
+from tests.servers.process import own_environment
 
 from coffrify_webhooks import Receiver, Router, sign
 from coffrify_webhooks.dispatch.dbos import DBOSDispatcher
@@ -83,7 +84,12 @@ def test_a_worker_runs_handlers_inside_its_application(tmp_path: Path, way: str)
     with (
         (tmp_path / "log").open("wb") as log,
         subprocess.Popen(
-            WAYS[way], cwd=tmp_path, stdout=subprocess.PIPE, stderr=log, text=True
+            WAYS[way],
+            cwd=tmp_path,
+            env=own_environment(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         ) as worker,
     ):
         assert worker.stdout

@@ -197,7 +197,11 @@ def default_store(folder: Path) -> Store:
 
 def place_of(store: Any) -> object:
     """Return what is equal for two stores of one place, as far as can be seen: else the store."""
-    return getattr(store, "place", None) or _places.get(store, store)
+    place = getattr(store, "place", None)
+    try:
+        return place or _places.get(store, store)
+    except TypeError:  # a store that cannot be hashed, or referred to weakly
+        return id(store)
 
 
 _places: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
