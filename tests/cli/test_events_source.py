@@ -231,7 +231,7 @@ def test_missing_file_of_receiver(folder: Path) -> None:
     [
         (
             "hooks",
-            RECEIVER + "other = Receiver('another-secret', store='memory:')",
+            RECEIVER + "other = Receiver('another-secret-of-ours', store='memory:')",
             "--app hooks:receiver or :",
         ),
         ("hooks:gone", RECEIVER, "hooks has no Receiver of that name"),
