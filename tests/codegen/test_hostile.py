@@ -192,7 +192,8 @@ def test_a_chain_that_is_cut_is_told():
     made = package.files(catalog, warn=told.append)
     assert told == ["t: /data/1/schema: too deep: the rest is taken as anything"]
     assert "dict[str, Any]" in made["t.py"]
-    built = lower(rooted("a0", {**chain, "a40": record(last=STRING)}))
+    short = {name: chain[name] for name in list(chain)[:25]}
+    built = lower(rooted("a0", {**short, "a25": record(last=STRING)}))
     assert shallow(built) is built
 
 
