@@ -4,6 +4,7 @@ What a stranger can cause is a 400; what a part of the application did to the bo
 names the remedy.
 """
 
+import io
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
@@ -108,11 +109,24 @@ def _is_whole(stream: Any) -> bool:
 
 
 def _read_stream(stream: Any, size: int) -> bytes:
+    read = partial(_read_raw, stream) if isinstance(stream, io.RawIOBase) else stream.read
     chunks: list[bytes] = []
-    while size > 0 and (chunk := stream.read(size)):
+    while size > 0 and (chunk := read(size)):
         chunks.append(chunk)
         size -= len(chunk)
     return b"".join(chunks)
+
+
+def _read_raw(stream: Any, size: int) -> bytes:
+    """Read from a stream into a buffer that it cannot shrink.
+
+    Werkzeug's stream of chunks shrinks the bytearray that `RawIOBase.read` lends it when a sender
+    hangs up within a chunk, and then tells the old size: CPython returns memory that lies behind,
+    or crashes.
+    """
+    buffer = bytearray(size)
+    count = stream.readinto(memoryview(buffer))  # a memoryview raises ValueError instead
+    return bytes(buffer[: count or 0])
 
 
 def _in_time(environ: MutableMapping[str, Any], read: Callable[[], bytes]) -> bytes:

@@ -1,5 +1,6 @@
 """Real servers, development servers and adapters: what a stranger's bytes lead to under each."""
 
+import io
 import itertools
 import logging
 import os
@@ -16,9 +17,10 @@ from tests.adapters.listening import answer, exchange, head
 from tests.adapters.served import build, receiver
 from tests.adapters.suite import SECRET, make_body
 from tests.servers.process import Server
+from werkzeug.serving import DechunkedInput
 
+from coffrify_webhooks import IncompleteBody, sign
 from coffrify_webhooks import body as body_module
-from coffrify_webhooks import sign
 from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware
 
 _ids = itertools.count()
@@ -257,3 +259,16 @@ def test_strangers_that_drip_do_not_hold_the_threads_of_gunicorn(
         body = body_of_its_own()
         headers = {**sign(body, SECRET), "Content-Length": str(len(body))}
         assert exchange(ports("gunicorn"), head(headers, "/flask"), body).status == 200
+
+
+@pytest.mark.parametrize("announced", [0xFF, 1 << 30])
+def test_a_chunk_that_is_cut_off_yields_none_of_our_memory(announced: int) -> None:
+    """Werkzeug's stream of chunks tells more than it has read; what lies behind is not returned."""
+    cut_off = io.BytesIO(b"%x\r\nabc" % announced)
+    environ = {
+        "HTTP_TRANSFER_ENCODING": "chunked",
+        "wsgi.input": DechunkedInput(cut_off),
+        "wsgi.input_terminated": True,
+    }
+    with pytest.raises(IncompleteBody):
+        body_module.read_wsgi(environ, 1 << 20)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlite3
 import sys
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
-from coffrify_webhooks.stores.private import create_private
+from coffrify_webhooks.stores.sqlite_file import create_private, write_ahead
 
 from .dbos_settings import CONNECT_TIMEOUT
 
@@ -53,8 +52,7 @@ def engine_options(url: URL) -> dict[str, Any]:
 def _write_ahead(connection: Any, _record: object) -> None:
     """Set what DBOS expects of a connection, and that a power cut loses nothing."""
     connection.isolation_level = "IMMEDIATE"
-    with suppress(sqlite3.OperationalError):  # another process is setting it in this moment
-        connection.execute("PRAGMA journal_mode = WAL")
+    write_ahead(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
 

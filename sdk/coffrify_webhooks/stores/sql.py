@@ -29,9 +29,9 @@ from .connections import (
     unprepared,
 )
 from .deadline import deadline
-from .private import create_private
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
+from .sqlite_file import create_private, write_ahead
 from .statements import EVENTS, SCHEMA, Dialect
 from .url import mask
 
@@ -350,8 +350,7 @@ def _options(url: URL, driver: str) -> dict[str, Any]:
 
 def _write_ahead(connection: Any, _record: object) -> None:
     """Set what `SQLiteStore` sets: no commit is lost when a process is killed."""
-    with suppress(sqlite3.OperationalError):  # another process is setting it in this moment
-        connection.execute("PRAGMA journal_mode = WAL")
+    write_ahead(connection)
     connection.execute("PRAGMA synchronous = NORMAL")
 
 

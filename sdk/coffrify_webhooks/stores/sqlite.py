@@ -26,9 +26,9 @@ from coffrify_webhooks.clock import now
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
-from .private import create_private
 from .relational import Execute, RelationalStore
 from .schema import ensure
+from .sqlite_file import create_private, write_ahead
 from .statements import SCHEMA
 from .turn import Turn, make_turn
 
@@ -236,7 +236,7 @@ class SQLiteStore(RelationalStore):
     def _prepare(self, database: sqlite3.Connection) -> sqlite3.Connection:
         with _transaction(database):
             ensure(database.execute, self._sql, _refused, grants=_GRANTS)
-        database.execute("PRAGMA journal_mode = WAL")
+        write_ahead(database)
         database.execute(f"PRAGMA synchronous = {self._synchronous}")
         database.execute(f"SELECT 1 FROM {SCHEMA}")  # now the files beside ours are there
         return database
