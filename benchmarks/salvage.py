@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coffrify_webhooks.event import Event, EventModel, Timestamp
-from coffrify_webhooks.parsing import parse
-from coffrify_webhooks.registry import Registry
+from coffrify_webhooks.parsing.parse import parse
+from coffrify_webhooks.parsing.registry import Registry
 
 MOST_RATIO, MOST_MEGABYTES = 10, 100
 NO_MATTER = 2.0

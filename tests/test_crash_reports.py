@@ -14,8 +14,8 @@ import pytest
 from flask import Flask
 
 from coffrify_webhooks import Receiver, Router, Secret, Verifier, parse, sign, verify
+from coffrify_webhooks.endpoint import endpoint
 from coffrify_webhooks.flask import CoffrifyWebhooks
-from coffrify_webhooks.settings import endpoint
 from coffrify_webhooks.stores import open_store
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore

@@ -26,7 +26,7 @@ from coffrify_webhooks import (
 )
 from coffrify_webhooks import receiver as receiver_module
 from coffrify_webhooks.errors import ClaimLost, NoHandlers
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 
 if TYPE_CHECKING:

@@ -16,18 +16,9 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from coffrify_webhooks import (
-    Claim,
-    Event,
-    HandlerError,
-    Receiver,
-    Reply,
-    Router,
-    Store,
-    bridge,
-    sign,
-)
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks import Claim, Event, HandlerError, Receiver, Reply, Router, Store, sign
+from coffrify_webhooks.concurrency import bridge
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 

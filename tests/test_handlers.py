@@ -15,19 +15,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from coffrify_webhooks import (
-    Event,
-    HandlerError,
-    Notice,
-    Receiver,
-    Reply,
-    Router,
-    bridge,
-    drivers,
-    sign,
-    threads,
-)
+from coffrify_webhooks import Event, HandlerError, Notice, Receiver, Reply, Router, sign
 from coffrify_webhooks import receiver as receiver_module
+from coffrify_webhooks.concurrency import bridge, threads
+from coffrify_webhooks.drivers import drive as drivers
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 

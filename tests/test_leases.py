@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from coffrify_webhooks import Event, Receiver, Reply, Router, Store, StoreUnavailable, leases, sign
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks import Event, Receiver, Reply, Router, Store, StoreUnavailable, sign
+from coffrify_webhooks.concurrency import lease_keeper as leases
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 
@@ -203,7 +204,7 @@ def test_a_renewing_thread_that_cannot_start(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_alarm_survives_whatever_another_raises() -> None:
     """An action that ends its thread, as `sys.exit` does, costs the other alarms nothing."""
-    from coffrify_webhooks.alarms import Alarm, Alarms
+    from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 
     rung = threading.Event()
     alarms = Alarms("test")
@@ -235,7 +236,7 @@ def test_a_store_that_cannot_be_hashed() -> None:
 
 def test_threads_that_nobody_needs_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that is no longer used leaves no thread behind, and the next claim starts one."""
-    from coffrify_webhooks import alarms
+    from coffrify_webhooks.concurrency import timers as alarms
 
     monkeypatch.setattr(alarms, "_IDLE", 0.05)
     store = Renewing()

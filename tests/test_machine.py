@@ -19,9 +19,9 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from coffrify_webhooks import Claim, Event, Receiver, Reply, Router, Store, StoreUnavailable, sign
-from coffrify_webhooks.effects import Ask, Call, Effect, Tell
-from coffrify_webhooks.identity import conflict_key, key_of
-from coffrify_webhooks.pipeline import receive
+from coffrify_webhooks.pipeline.effects import Ask, Call, Effect, Tell
+from coffrify_webhooks.pipeline.identity import conflict_key, key_of
+from coffrify_webhooks.pipeline.receive import receive
 from coffrify_webhooks.stores import Filter
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore

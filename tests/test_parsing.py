@@ -18,7 +18,7 @@ from coffrify_webhooks.events import (
     TransferScanned,
     WebhookEndpointDisabled,
 )
-from coffrify_webhooks.registry import Registry, bundled
+from coffrify_webhooks.parsing.registry import Registry, bundled
 
 T = TypeVar("T", bound=Event)
 

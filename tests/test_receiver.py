@@ -27,10 +27,10 @@ from coffrify_webhooks import (
     sign,
     verify,
 )
-from coffrify_webhooks import parsing as parsing_module
-from coffrify_webhooks import signature as signature_module
 from coffrify_webhooks.errors import BodyUnavailable, CompressedBody, IncompleteBody
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.parsing import parse as parsing_module
+from coffrify_webhooks.pipeline.identity import key_of
+from coffrify_webhooks.signature import verifier as signature_module
 from coffrify_webhooks.stores import Filter
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -472,7 +472,7 @@ def traced(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> Rig:
         return find(*arguments, **options)
 
     monkeypatch.setattr(signature_module.Keyring, "find", hashing)
-    from coffrify_webhooks import identity
+    from coffrify_webhooks.pipeline import identity
 
     parse = parsing_module.parse
 

@@ -7,7 +7,7 @@ import pytest
 
 from coffrify_webhooks import Event, Receiver, Router, sign
 from coffrify_webhooks.errors import Busy, HandlerError, NotReplayable
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import Filter, Record
 from coffrify_webhooks.stores.memory import MemoryStore
 

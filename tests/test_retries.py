@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from coffrify_webhooks import ConfigurationError, Event, Receiver, Router, sign
 from coffrify_webhooks.errors import Busy, HandlerError, MessageError, StoreUnavailable
-from coffrify_webhooks.identity import key_of
 from coffrify_webhooks.observe import Notice
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.retries import Retries
 from coffrify_webhooks.stores import Record
 from coffrify_webhooks.stores.memory import MemoryStore

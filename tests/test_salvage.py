@@ -11,11 +11,11 @@ from unittest.mock import patch
 import pytest
 
 from coffrify_webhooks import Issues, PayloadError, Receiver, Router, UnknownEvent, parse, sign
-from coffrify_webhooks.bounds import bounds_of
 from coffrify_webhooks.event import Event, EventModel, Timestamp
 from coffrify_webhooks.events import TransferCreated
-from coffrify_webhooks.registry import Registry
-from coffrify_webhooks.salvage import Walk, salvage
+from coffrify_webhooks.parsing.bounds import bounds_of
+from coffrify_webhooks.parsing.registry import Registry
+from coffrify_webhooks.parsing.salvage import Walk, salvage
 
 SIZE = 300_000
 """Bytes of a body; what is asserted grows with it."""

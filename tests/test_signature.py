@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffrify_webhooks import signature
 from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import (
     ConfigurationError,
@@ -29,7 +28,9 @@ from coffrify_webhooks.errors import (
     TimestampTooOld,
     VerificationError,
 )
-from coffrify_webhooks.signature import Keyring, Secret, Verifier, sign, verify
+from coffrify_webhooks.signature import Secret, Verifier, sign, verify
+from coffrify_webhooks.signature import verifier as signature
+from coffrify_webhooks.signature.verifier import Keyring
 
 NOW = 1_763_900_000
 BODY = b'{"id":"evt_1","type":"ping","data":{}}'

@@ -3,7 +3,7 @@
 import pytest
 
 from coffrify_webhooks import ConfigurationError
-from coffrify_webhooks.url_path import UrlPath
+from coffrify_webhooks.http.url_path import UrlPath
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from django.core.signals import setting_changed
 from django.db import close_old_connections, connections
 from django.utils.module_loading import autodiscover_modules
 
+from coffrify_webhooks.endpoint import Endpoint, endpoint
 from coffrify_webhooks.receiver import Receiver
-from coffrify_webhooks.settings import Endpoint, endpoint
 from coffrify_webhooks.stores.url import hide_passwords
 
 from .default_store import with_store
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from coffrify_webhooks.dispatch import Message
-    from coffrify_webhooks.reply import Outcome
-    from coffrify_webhooks.signature import Keyring
+    from coffrify_webhooks.http.reply import Outcome
+    from coffrify_webhooks.signature.verifier import Keyring
 
 __all__ = ["DjangoReceiver", "current_endpoint", "forget_endpoint"]
 

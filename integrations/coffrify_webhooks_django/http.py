@@ -8,12 +8,12 @@ from django.core.exceptions import RequestDataTooBig
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse, RawPostDataException
 
-from coffrify_webhooks.body import leave_wsgi, read_wsgi
 from coffrify_webhooks.errors import BodyTooLarge, BodyUnavailable, WebhookError
+from coffrify_webhooks.http.body import leave_wsgi, read_wsgi
 
 if TYPE_CHECKING:
+    from coffrify_webhooks.http.reply import Reply
     from coffrify_webhooks.receiver import Receiver
-    from coffrify_webhooks.reply import Reply
 
 __all__ = ["receive", "receive_async"]
 

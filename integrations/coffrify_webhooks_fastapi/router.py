@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.exceptions import HTTPException
 
 from coffrify_webhooks.asgi import WebhookEndpoint
-from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
+from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 from coffrify_webhooks_starlette.order import refuse_routes_in_front
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from flask.cli import ScriptInfo
 
 from coffrify_webhooks.cli.failure import Group
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.url_path import UrlPath
+from coffrify_webhooks.http.url_path import UrlPath
 
 if TYPE_CHECKING:
     from flask import Flask

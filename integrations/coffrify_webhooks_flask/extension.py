@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from flask import Response, current_app, has_app_context, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from coffrify_webhooks.body import read_wsgi
+from coffrify_webhooks.endpoint import endpoint
 from coffrify_webhooks.errors import BodyTooLarge, ConfigurationError
-from coffrify_webhooks.settings import endpoint
-from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
+from coffrify_webhooks.http.body import read_wsgi
+from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 from coffrify_webhooks.wsgi import reply_to
 
 from .commands import RECEIVERS, commands

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from coffrify_webhooks.asgi import WebhookEndpoint
-from coffrify_webhooks.url_path import DEFAULT_PATH, UrlPath
+from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 
 if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver

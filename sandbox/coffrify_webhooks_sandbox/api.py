@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from coffrify_webhooks.extras import needs
 
 from .errors import SandboxError
-from .exchange import body_of, error_response, json_response, parsed
+from .json_http import body_of, error_response, json_response, parsed
 from .openapi import openapi
 from .views import delivery_view, endpoint_view
 

@@ -12,8 +12,8 @@ from .api import Api
 from .control import Control
 from .dashboard import Dashboard
 from .errors import SandboxError
-from .exchange import error_response, json_response
 from .guard import Guard
+from .json_http import error_response, json_response
 
 with needs("sandbox"):
     from starlette.applications import Starlette

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.extras import needs
-from coffrify_webhooks_codegen.shape import is_list, is_mapping
+from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
 with needs("sandbox"):
     from jsonschema.exceptions import (

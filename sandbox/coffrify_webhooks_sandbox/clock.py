@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks_codegen.shape import is_list
+from coffrify_webhooks_codegen.json_types import is_list
 
 from .errors import SandboxError
 

@@ -6,10 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
-from coffrify_webhooks_codegen.shape import is_mapping
+from coffrify_webhooks_codegen.json_types import is_mapping
 
 from .errors import SandboxError
-from .exchange import body_of, error_response, json_response, parsed
+from .json_http import body_of, error_response, json_response, parsed
 from .schedule import TIMEOUT
 from .views import delivery_view, event_view, moment
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from coffrify_webhooks.errors import WebhookError
 
 from .address import checked_url
-from .manners import manner_of
+from .misbehaviors import manner_of
 from .records import Attempt, Delivery, Event
 from .sender import Answer, Request
 from .settling import begun, expired, settled

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks_codegen.shape import is_list
+from coffrify_webhooks_codegen.json_types import is_list
 
 from .clock import END, Anchor, anchor_of
 from .records import Attempt, Delivery, Endpoint, Event

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError, CatalogEvent, load
-from coffrify_webhooks_codegen.shape import is_mapping
+from coffrify_webhooks_codegen.json_types import is_mapping
 
 from .checking import Steps, TooMuchError, bounded, first_error
 from .errors import SandboxError

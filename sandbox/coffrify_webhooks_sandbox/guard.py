@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from coffrify_webhooks.extras import needs
 
 from .errors import SandboxError
-from .exchange import error_response
+from .json_http import error_response
 
 with needs("sandbox"):
     from starlette.datastructures import Headers, MutableHeaders

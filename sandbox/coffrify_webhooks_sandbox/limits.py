@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 
-from coffrify_webhooks_codegen.shape import is_list, is_mapping
+from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
 __all__ = ["DEEPEST", "TOO_DEEP", "indented", "is_deep"]
 

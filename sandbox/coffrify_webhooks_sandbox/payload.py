@@ -12,7 +12,7 @@ import uuid
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from coffrify_webhooks_codegen.shape import is_list, is_mapping
+from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
 from .errors import SandboxError
 from .limits import DEEPEST

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks_codegen.shape import is_list, is_mapping
+from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

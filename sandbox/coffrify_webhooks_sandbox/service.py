@@ -17,7 +17,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks_codegen.shape import is_mapping
+from coffrify_webhooks_codegen.json_types import is_mapping
 
 from .address import allowed_hosts, checked_url
 from .api_key import checked_api_key
@@ -26,7 +26,7 @@ from .courier import Courier, new_delivery
 from .database import Database
 from .errors import SandboxError
 from .event_types import EventTypes
-from .manners import manner_of
+from .misbehaviors import manner_of
 from .records import Delivery, Endpoint, Event
 from .sender import Sender
 from .settling import tried_again

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .manners import manner_of
+from .misbehaviors import manner_of
 from .schedule import ATTEMPTS, DISABLED_AFTER, is_over, next_attempt
 
 if TYPE_CHECKING:

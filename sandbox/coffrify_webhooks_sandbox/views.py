@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks_codegen.shape import is_list
+from coffrify_webhooks_codegen.json_types import is_list
 
 from .clock import END
 from .errors import SandboxError

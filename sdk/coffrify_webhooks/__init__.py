@@ -34,10 +34,10 @@ if TYPE_CHECKING:
         WebhookError,
     )
     from .event import Event, Issue, Issues, UnknownEvent
+    from .http.reply import Outcome, Reply
     from .observe import Notice, Observer
-    from .parsing import parse
+    from .parsing.parse import parse
     from .receiver import Receiver
-    from .reply import Outcome, Reply
     from .retries import Retries
     from .router import Router, on
     from .signature import Secret, Verifier, sign, verify
@@ -95,9 +95,9 @@ _HOMES = {
     "dispatch": ("Dispatcher", "Message"),
     "event": ("Event", "Issue", "Issues", "UnknownEvent"),
     "observe": ("Notice", "Observer"),
-    "parsing": ("parse",),
+    "parsing.parse": ("parse",),
     "receiver": ("Receiver",),
-    "reply": ("Outcome", "Reply"),
+    "http.reply": ("Outcome", "Reply"),
     "retries": ("Retries",),
     "router": ("Router", "on"),
     "signature": ("Secret", "Verifier", "sign", "verify"),

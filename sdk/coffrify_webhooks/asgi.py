@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .body import read_asgi
 from .errors import WebhookError
+from .http.body import read_asgi
+from .http.url_path import DEFAULT_PATH, UrlPath
 from .receiver import Receiver
-from .url_path import DEFAULT_PATH, UrlPath
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
     from typing import TypeAlias
 
-    from .reply import Reply
+    from .http.reply import Reply
 
     Scope: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .delivery import Delivery
     from .errors import WebhookError
     from .event import Event
-    from .reply import Reply
+    from .http.reply import Reply
 
 __all__ = ["Kind", "Notice", "Observer", "log"]
 

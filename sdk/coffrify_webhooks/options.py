@@ -14,7 +14,7 @@ from .errors import ConfigurationError, shown
 from .observe import Observer
 from .retries import Retries
 from .router import Router, default_router, router_of
-from .secret import Sealed
+from .signature.secret import Sealed
 from .stores import Store, default_store, open_store
 
 __all__ = [

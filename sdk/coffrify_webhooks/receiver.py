@@ -6,10 +6,9 @@ import inspect
 import time
 from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
-from . import bridge, drivers, options, pipeline, threads, worker
-from .body import announced
-from .clock import now
-from .effects import Tell
+from . import options
+from .concurrency import bridge, threads
+from .drivers import drive as drivers
 from .errors import (
     Busy,
     DispatchError,
@@ -19,14 +18,20 @@ from .errors import (
     StoreUnavailable,
     WebhookError,
 )
-from .identity import key_of
-from .namesakes import refuse_namesakes
+from .http.body import announced
+from .http.reply import Outcome, Reply
 from .observe import Notice, Observer, log, logger
-from .reply import Outcome, Reply
+from .pipeline import execute as worker
+from .pipeline import receive as pipeline
+from .pipeline.effects import Tell
+from .pipeline.identity import key_of
 from .retries import RETRIES, Retries
-from .secret import seal
-from .signature import SCHEMES, TOLERANCE, Verifier
+from .signature import Verifier
+from .signature.clock import now
+from .signature.secret import seal
+from .signature.verifier import SCHEMES, TOLERANCE
 from .stores import Filter, Record, Store
+from .stores.namesakes import refuse_namesakes
 from .stores.url import mask
 from .text import plain, quoted
 
@@ -38,8 +43,8 @@ if TYPE_CHECKING:
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
     from .router import Context, Handler, Router
-    from .secret import SecretSource
-    from .signature import Headers, Keyring
+    from .signature.secret import SecretSource
+    from .signature.verifier import Headers, Keyring
     from .stores import Status
 
 __all__ = ["Receiver"]

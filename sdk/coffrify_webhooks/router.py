@@ -6,11 +6,11 @@ from contextlib import AbstractContextManager
 from copy import copy
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, get_args
 
-from .annotation import UNKNOWN, accepted_types, type_of
 from .delivery import Delivery
 from .errors import ConfigurationError, shown
 from .event import Event, UnknownEvent
-from .registry import Registry, bundled
+from .handlers.annotation import UNKNOWN, accepted_types, type_of
+from .parsing.registry import Registry, bundled
 
 if TYPE_CHECKING:
     from .events._overloads import Registrar
@@ -246,9 +246,7 @@ class Router:
             return UNKNOWN
         name = type_of(event) if issubclass(event, Event) else None
         if name is None:
-            raise ConfigurationError(
-                f"{event.__name__} is no event class; import one from coffrify_webhooks.events"
-            )
+            raise ConfigurationError(f"{event.__name__} is no event class; import one from .events")
         return name
 
 

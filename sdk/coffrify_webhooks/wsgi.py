@@ -5,16 +5,16 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from .body import leave_wsgi, read_wsgi
 from .errors import WebhookError
+from .http.body import leave_wsgi, read_wsgi
+from .http.url_path import DEFAULT_PATH, UrlPath
 from .receiver import Receiver
-from .url_path import DEFAULT_PATH, UrlPath
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from .reply import Reply
+    from .http.reply import Reply
 
 __all__ = ["CoffrifyWebhooksMiddleware", "reply_to", "signature_headers"]
 

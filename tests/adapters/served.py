@@ -7,8 +7,8 @@ from flask import Flask
 from tests.adapters.suite import SECRET
 
 from coffrify_webhooks import Event, Receiver, Router
-from coffrify_webhooks import body as body_module
 from coffrify_webhooks.flask import CoffrifyWebhooks, CoffrifyWebhooksMiddleware
+from coffrify_webhooks.http import body as body_module
 
 
 def receiver(name: str, **options: Any) -> Receiver:

@@ -20,8 +20,8 @@ from tests.servers.process import Server
 from werkzeug.serving import DechunkedInput
 
 from coffrify_webhooks import IncompleteBody, sign
-from coffrify_webhooks import body as body_module
 from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware
+from coffrify_webhooks.http import body as body_module
 
 _ids = itertools.count()
 

@@ -15,7 +15,7 @@ from tests.adapters.requests import Request, Response, send_asgi
 from tests.adapters.suite import PATH, SECRET, ASGISuite, make_body, make_receiver
 
 from coffrify_webhooks import Event, Receiver, Router, sign
-from coffrify_webhooks import body as body_module
+from coffrify_webhooks.http import body as body_module
 from coffrify_webhooks.starlette import CoffrifyWebhooksMiddleware, WebhookEndpoint, webhook_route
 
 

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from coffrify_webhooks import Receiver, Router
 from coffrify_webhooks.cli.events import events
 from coffrify_webhooks.cli.source import Source
-from coffrify_webhooks.identity import conflict_key, key_of
+from coffrify_webhooks.pipeline.identity import conflict_key, key_of
 from coffrify_webhooks.stores import About, Status, Store
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.record import plain

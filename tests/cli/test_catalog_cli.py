@@ -9,7 +9,7 @@ from tests.codegen.server import KEY, Api, document, serving
 
 from coffrify_webhooks.cli import catalog_show
 from coffrify_webhooks.cli.group import commands
-from coffrify_webhooks_codegen import client
+from coffrify_webhooks_codegen.catalog import client
 
 TWO = document("a.b", "c.d")
 

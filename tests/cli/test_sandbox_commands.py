@@ -106,7 +106,7 @@ def test_trigger_misbehaviour(site: Site) -> None:
 
 def test_help_lists_every_manner() -> None:
     """The help names every manner, with the words of the sandbox."""
-    from coffrify_webhooks_sandbox.manners import MANNERS
+    from coffrify_webhooks_sandbox.misbehaviors import MANNERS
 
     told = " ".join(run("trigger", "--help").stdout.split())
     assert told.index("HOW the sender") < told.index("See the list above.")

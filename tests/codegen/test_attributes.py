@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from coffrify_webhooks.event import EventModel, LooseModel
-from coffrify_webhooks_codegen import package
-from coffrify_webhooks_codegen.attributes import attribute_names, is_attribute
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.lock import FILE, read
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.classes.attributes import attribute_names, is_attribute
+from coffrify_webhooks_codegen.classes.lock import FILE, read
 
 NUMBERS = count()
 TEXT = {"type": "string"}

@@ -57,6 +57,6 @@ def test_importing_events_reads_no_source():
     code = (
         "import sys; from coffrify_webhooks.events import TransferCreated as T\n"
         "T.model_validate({'type': 'transfer.created', 'data': {'id': 'x'}})\n"
-        "assert 'coffrify_webhooks.descriptions' not in sys.modules\n"
+        "assert 'coffrify_webhooks.event.descriptions' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

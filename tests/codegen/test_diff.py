@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.in_time import in_time
 
-from coffrify_webhooks_codegen import compare, diff, package
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.change import KINDS, severity_of
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.diff import Change, diff
+from coffrify_webhooks_codegen.diff import compare_types as compare
+from coffrify_webhooks_codegen.diff.change import KINDS, severity_of
 
 TEXT, WHOLE, NUMBER = {"type": "string"}, {"type": "integer"}, {"type": "number"}
 TIME = {"type": "string", "format": "date-time"}
@@ -58,7 +60,7 @@ def catalog(*entries):
 
 
 def changes(old, new):
-    return diff.diff(catalog(*old), catalog(*new))
+    return diff(catalog(*old), catalog(*new))
 
 
 def classes(old, new):
@@ -444,7 +446,7 @@ def test_bundled():
     document = json.loads(json.dumps(load().document))
     rng = random.Random(5)
     document["data"] = rng.sample(document["data"], len(document["data"]))
-    assert diff.diff(load(), load(shuffled(document, rng))) == ()
+    assert diff(load(), load(shuffled(document, rng))) == ()
 
 
 def schemas():
@@ -509,7 +511,7 @@ def test_mirror(old, new):
     """What one direction adds the other removes, and the order is the same each time."""
     there, back = changes(old, new), changes(new, old)
     assert there == changes(old, new)
-    assert list(there) == sorted(there, key=diff.Change.rank)
+    assert list(there) == sorted(there, key=Change.rank)
 
     def seen(found, *kinds):
         return {(each.event, each.path, each.kind) for each in found if each.kind in kinds}

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from tests.codegen.test_attributes import imported, record
 
-from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.folder import replace
-from coffrify_webhooks_codegen.lock import FILE, read
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.classes.folder import replace
+from coffrify_webhooks_codegen.classes.lock import FILE, read
 
 TEXT = {"type": "string"}
 SHM = Path("/dev/shm")

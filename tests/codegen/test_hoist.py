@@ -2,12 +2,12 @@
 
 import pytest
 
-from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.fields import fields
-from coffrify_webhooks_codegen.hoist import hoist
-from coffrify_webhooks_codegen.lower import lower
-from coffrify_webhooks_codegen.names import event_names
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.classes.class_names import hoist
+from coffrify_webhooks_codegen.classes.names import event_names
+from coffrify_webhooks_codegen.schema.fields import fields
+from coffrify_webhooks_codegen.schema.lower import lower
 
 
 def hoisted(**schemas):

@@ -8,14 +8,14 @@ import pytest
 from tests.codegen.families import HOSTILE, STRING, record, ref, rooted, tree
 
 from coffrify_webhooks.event import Event
-from coffrify_webhooks.parsing import parse
-from coffrify_webhooks.registry import Registry
-from coffrify_webhooks_codegen import package
+from coffrify_webhooks.parsing.parse import parse
+from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.hoist import hoist
-from coffrify_webhooks_codegen.lower import lower
-from coffrify_webhooks_codegen.names import event_names
-from coffrify_webhooks_codegen.shallow import shallow
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.classes.class_names import hoist
+from coffrify_webhooks_codegen.classes.names import event_names
+from coffrify_webhooks_codegen.schema.lower import lower
+from coffrify_webhooks_codegen.schema.shallow import shallow
 
 
 @pytest.fixture

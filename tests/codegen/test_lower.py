@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from coffrify_webhooks_codegen.lower import lower
+from coffrify_webhooks_codegen.schema.lower import lower
 
 
 def low(schema):

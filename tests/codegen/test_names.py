@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from coffrify_webhooks import events
-from coffrify_webhooks.registry import Registry
-from coffrify_webhooks_codegen import package
+from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.names import EventName, camel, event_names, is_reserved
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.classes.names import EventName, camel, event_names, is_reserved
 
 
 @pytest.mark.parametrize(

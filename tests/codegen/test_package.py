@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from coffrify_webhooks import events
-from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.inert import InertSource, UnsafeSourceError
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.classes.source_guard import InertSource, UnsafeSourceError
 
 BUNDLED = Path(events.__file__).parent
 

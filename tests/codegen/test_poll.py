@@ -8,7 +8,7 @@ import pytest
 from tests.codegen.server import KEY, document, serving
 
 from coffrify_webhooks_codegen.catalog import load, poll
-from coffrify_webhooks_codegen.trouble import PullError, RateLimitedError, RefusedError
+from coffrify_webhooks_codegen.errors import PullError, RateLimitedError, RefusedError
 
 ONE, TWO = document("a.b"), document("a.b", "c.d")
 

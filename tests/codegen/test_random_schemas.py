@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.parsing import parse
-from coffrify_webhooks.registry import Registry
+from coffrify_webhooks.parsing.parse import parse
+from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks.testing.strategies import events, instances
-from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.lower import lower
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.schema.lower import lower
 
 NUMBERS = count()
 NAMES = st.sampled_from(

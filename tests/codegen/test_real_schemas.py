@@ -12,11 +12,11 @@ import jsonschema
 import pytest
 
 from coffrify_webhooks.event import Event
-from coffrify_webhooks.parsing import parse
-from coffrify_webhooks.registry import Registry
-from coffrify_webhooks_codegen import package
+from coffrify_webhooks.parsing.parse import parse
+from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.lower import lower
+from coffrify_webhooks_codegen.classes import package
+from coffrify_webhooks_codegen.schema.lower import lower
 
 REAL = Path(__file__).parent / "real"
 FILES = [path for path in sorted(REAL.glob("*/*.json")) if path.name != "package.json"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from coffrify_webhooks import Event, Receiver, Reply, Retries, Router, sign
 from coffrify_webhooks.dispatch import Dispatcher
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.pipeline.identity import key_of
 
 __all__ = ["PATIENCE", "Site", "wait_until"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from coffrify_webhooks import Receiver, Reply, Router, sign
 from coffrify_webhooks.dispatch import Dispatcher
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.pipeline.identity import key_of
 
 __all__ = ["Workplace"]
 

@@ -10,12 +10,12 @@ from typing import get_args
 import pytest
 
 from coffrify_webhooks import Receiver, errors
+from coffrify_webhooks.http.reply import Outcome
 from coffrify_webhooks.observe import Kind, Notice, log
 from coffrify_webhooks.options import SECRET_VARIABLE
-from coffrify_webhooks.reply import Outcome
 from coffrify_webhooks.stores import STORE_VARIABLE
 from coffrify_webhooks.stores.record import Status
-from coffrify_webhooks_sandbox.manners import MANNERS
+from coffrify_webhooks_sandbox.misbehaviors import MANNERS
 
 ROOT = Path(__file__).parents[2]
 

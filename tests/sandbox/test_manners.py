@@ -9,7 +9,7 @@ from coffrify_webhooks import Receiver, Router
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks.observe import Notice
 from coffrify_webhooks_sandbox import Sandbox, SandboxError
-from coffrify_webhooks_sandbox.manners import MANNERS
+from coffrify_webhooks_sandbox.misbehaviors import MANNERS
 
 SECRET = "whsec_" + "cd" * 32
 

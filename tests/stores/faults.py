@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import coffrify_webhooks
-from coffrify_webhooks import alarms
+from coffrify_webhooks.concurrency import timers as alarms
 
 __all__ = ["Interrupt", "failing_thread", "interrupted", "no_descriptors", "without_threads"]
 

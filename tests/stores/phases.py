@@ -11,7 +11,7 @@ from multiprocessing.synchronize import Barrier
 from threading import BrokenBarrierError
 from typing import Any, NamedTuple
 
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import Store
 
 __all__ = ["PHASES", "Phase", "expected", "run_phases"]

@@ -14,7 +14,8 @@ from tests.django_databases import migrated
 from tests.servers.switch import Switch
 from tests.stores.faults import failing_thread, interrupted, no_descriptors, without_threads
 
-from coffrify_webhooks import Receiver, Router, alarms, sign
+from coffrify_webhooks import Receiver, Router, sign
+from coffrify_webhooks.concurrency import timers as alarms
 from coffrify_webhooks.stores import Store, deadline, open_store
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore

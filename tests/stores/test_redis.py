@@ -20,7 +20,7 @@ from tests.stores.phases import expected, run_phases
 from tests.stores.test_contract import Clock, Clocked
 
 from coffrify_webhooks import ConfigurationError, StoreUnavailable
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import About, Filter, Store
 from coffrify_webhooks.stores.redis import _DROP, RedisStore
 

@@ -150,7 +150,7 @@ receiver.receive(body, sign(body, secret))
 
 def test_killed_in_a_handler(path: Path, store: SQLiteStore) -> None:
     """A process killed in a handler holds its claim for one more lease at the most."""
-    from coffrify_webhooks.identity import key_of
+    from coffrify_webhooks.pipeline.identity import key_of
 
     key = key_of("default", "evt_1")
     with start(HANG, path) as process:

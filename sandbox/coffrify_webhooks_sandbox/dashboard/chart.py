@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from coffrify_webhooks_sandbox.manners import manner_of
+from coffrify_webhooks_sandbox.misbehaviors import manner_of
 from coffrify_webhooks_sandbox.schedule import ATTEMPTS, WINDOW, bounds
 
 if TYPE_CHECKING:

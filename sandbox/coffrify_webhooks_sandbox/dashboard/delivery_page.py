@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.manners import manner_of
+from coffrify_webhooks_sandbox.misbehaviors import manner_of
 
 from .chart import chart
 from .form import Form

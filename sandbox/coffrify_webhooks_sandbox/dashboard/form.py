@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.exchange import body_of
+from coffrify_webhooks_sandbox.json_http import body_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request

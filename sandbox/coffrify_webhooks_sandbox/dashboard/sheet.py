@@ -12,7 +12,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks_codegen.shape import is_list, is_mapping
+from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.limits import DEEPEST, TOO_DEEP, indented, is_deep
 from coffrify_webhooks_sandbox.payload import random_data

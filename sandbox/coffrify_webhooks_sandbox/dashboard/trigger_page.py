@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.limits import TOO_DEEP, is_deep
-from coffrify_webhooks_sandbox.manners import MANNERS
+from coffrify_webhooks_sandbox.misbehaviors import MANNERS
 
 from .field import ABSENT
 from .form import Form

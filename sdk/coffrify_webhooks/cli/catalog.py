@@ -34,7 +34,7 @@ def pull(output: Path | None, api_key: str | None, api_url: str | None, *, no_ca
     """Get the catalog of your workspace from the API."""
     # The other commands need none of this.
     from coffrify_webhooks_codegen import catalog as catalogs  # noqa: PLC0415
-    from coffrify_webhooks_codegen.aside import replace_file  # noqa: PLC0415
+    from coffrify_webhooks_codegen.atomic_write import replace_file  # noqa: PLC0415
 
     try:
         # Before the request: what cannot be written need not be asked for.

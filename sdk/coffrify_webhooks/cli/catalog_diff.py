@@ -14,7 +14,7 @@ from coffrify_webhooks.extras import needs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from coffrify_webhooks_codegen.change import Change
+    from coffrify_webhooks_codegen.diff.change import Change
 
 __all__ = ["diff"]
 

@@ -14,7 +14,7 @@ from coffrify_webhooks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from coffrify_webhooks_codegen.catalog import Catalog, CatalogEvent
-    from coffrify_webhooks_codegen.fields import Field
+    from coffrify_webhooks_codegen.schema.fields import Field
 
 __all__ = ["show"]
 
@@ -68,7 +68,7 @@ def _all(catalog: "Catalog") -> None:
 
 
 def _one(event: "CatalogEvent", *, as_json: bool) -> None:
-    from coffrify_webhooks_codegen.fields import fields  # noqa: PLC0415
+    from coffrify_webhooks_codegen.schema.fields import fields  # noqa: PLC0415
 
     found = fields(event.schema)
     if as_json:

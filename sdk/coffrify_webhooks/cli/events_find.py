@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import Filter, Record, Store
 from coffrify_webhooks.stores.record import EVERYTHING, plain
 

@@ -18,8 +18,8 @@ from coffrify_webhooks.errors import (
     StoreUnavailable,
     WebhookError,
 )
+from coffrify_webhooks.http.reply import Outcome
 from coffrify_webhooks.receiver import Receiver
-from coffrify_webhooks.reply import Outcome
 from coffrify_webhooks.stores import Record, Status
 from coffrify_webhooks.stores.record import plain
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from coffrify_webhooks import Receiver
 from coffrify_webhooks.extras import needs
-from coffrify_webhooks.url_path import DEFAULT_PATH
+from coffrify_webhooks.http.url_path import DEFAULT_PATH
 
 if TYPE_CHECKING:
     from coffrify_webhooks_sandbox import Endpoint

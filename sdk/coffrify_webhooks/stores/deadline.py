@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import Any, cast
 
-from coffrify_webhooks.alarms import Alarm, Alarms
+from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.errors import StoreUnavailable
 
 __all__ = ["deadline", "descriptor"]

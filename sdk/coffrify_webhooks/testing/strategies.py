@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from coffrify_webhooks_codegen.lower import Lowered
+    from coffrify_webhooks_codegen.schema.lower import Lowered
 
     _Schema = Mapping[str, Any]
     _Draw = Callable[[SearchStrategy[Any]], Any]
@@ -39,7 +39,7 @@ def events(
     with needs("testing"):
         from hypothesis import strategies as st  # noqa: PLC0415
     from coffrify_webhooks_codegen.catalog import load  # noqa: PLC0415
-    from coffrify_webhooks_codegen.lower import lower  # noqa: PLC0415
+    from coffrify_webhooks_codegen.schema.lower import lower  # noqa: PLC0415
 
     schemas = {event.type: event.schema for event in load(catalog).events}
     if event_type not in schemas:
@@ -54,7 +54,7 @@ def events(
 
 
 def instances(lowered: "Lowered") -> "SearchStrategy[Any]":
-    """Make JSON values that fit a lowered schema (see `coffrify_webhooks_codegen.lower`)."""
+    """Make JSON values that fit a lowered schema (see `coffrify_webhooks_codegen.schema.lower`)."""
     with needs("testing"):
         from hypothesis import strategies as st  # noqa: PLC0415
 

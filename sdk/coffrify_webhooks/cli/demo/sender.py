@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks import errors
 from coffrify_webhooks.cli.answer import read_answer
-from coffrify_webhooks.url_path import DEFAULT_PATH
+from coffrify_webhooks.http.url_path import DEFAULT_PATH
 from coffrify_webhooks_codegen.catalog import load
 
 from .servers import Running

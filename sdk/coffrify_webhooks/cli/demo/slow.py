@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 
-from coffrify_webhooks.identity import key_of
+from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import Record, Store, open_store
 
 from .cases import Case, Script

@@ -1,0 +1,23 @@
+"""The catalog of event types: load one, pull one from the API, hear of a new one."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks_codegen.errors import CatalogError
+
+from .catalog import Catalog, CatalogEvent, load
+
+if TYPE_CHECKING:
+    from .client import pull
+    from .poll import poll
+
+__all__ = ["Catalog", "CatalogError", "CatalogEvent", "load", "poll", "pull"]
+
+_HOMES = {"poll": "poll", "pull": "client"}
+
+
+def __getattr__(name: str) -> object:
+    """Import `pull` and `poll` when first asked for: few need them, and what they import."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

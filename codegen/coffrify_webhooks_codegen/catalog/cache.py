@@ -1,0 +1,94 @@
+"""The cached copy: the pages of the last pull, with what the API needs to say "unchanged".
+
+The file never holds the API key; whose copy it is, a digest tells. A damaged file, or one of
+another workspace or address, counts as none.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from coffrify_webhooks_codegen.atomic_write import replace_file
+from coffrify_webhooks_codegen.json_types import is_mapping
+
+__all__ = ["Page", "default_place", "is_header", "owner", "read", "write"]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page as the API gave it."""
+
+    document: Mapping[str, Any]
+    etag: str | None = None
+    modified: str | None = None
+    link: str | None = None
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """The headers that ask for this page only if it has changed."""
+        sent = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
+        return {name: value for name, value in sent.items() if value}
+
+
+def owner(url: str, key: str | None) -> str:
+    """Tell apart the copies of several workspaces and addresses."""
+    return hashlib.sha256(f"coffrify-webhooks\0{url}\0{key or ''}".encode()).hexdigest()
+
+
+def default_place(mark: str) -> Path | None:
+    """Return the file in the user's cache folder; None if there is no such folder."""
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    # The variable's own rule: a relative path is to be ignored.
+    folder = base if base.is_absolute() else Path.home() / ".cache"
+    return folder / "coffrify-webhooks" / f"catalog-{mark[:16]}.json"
+
+
+def read(path: Path, mark: str) -> dict[str, Page]:
+    """Return the pages by their address; none if the file is missing, damaged or another's."""
+    try:
+        if not path.is_file():
+            return {}
+        found = json.loads(path.read_bytes())
+        if not is_mapping(found) or (found["format"], found["owner"]) != (_FORMAT, mark):
+            return {}
+        return {str(url): _page(page) for url, page in found["pages"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+
+
+def write(path: Path, mark: str, pages: Mapping[str, Page], *, never: str | None) -> None:
+    """Keep the pages, unless they repeat what may `never` be kept.
+
+    A place that cannot be written to is no error, only no cache.
+    """
+    kept = {url: asdict(page) for url, page in pages.items()}
+    text = json.dumps({"format": _FORMAT, "owner": mark, "pages": kept})
+    if never and json.dumps(never)[1:-1] in text:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode(), private=True)
+    except OSError:
+        return
+
+
+def _page(found: Any) -> Page:
+    page = Page(**found)
+    texts = (page.etag, page.modified, page.link)
+    if not is_mapping(page.document) or not all(is_header(text) for text in texts):
+        raise ValueError
+    return page
+
+
+def is_header(text: object) -> bool:
+    """Tell whether it may go into a request: no line ends, nothing beyond ASCII."""
+    return text is None or (isinstance(text, str) and text.isascii() and text.isprintable())

@@ -1,0 +1,143 @@
+"""Reading: bytes become JSON, and what is wrong with a part of it stays where it was found.
+
+So that whoever knows what that part belongs to can say so: one event's fault is told with the
+name of that event.
+"""
+
+import json
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from coffrify_webhooks_codegen.json_types import is_list, is_mapping
+
+__all__ = ["Fault", "UnreadableError", "fault_in", "read_json"]
+
+# 250 objects one inside the other; lowering bounds what is within it.
+_DEEPEST = 500
+_DEEP = f"is nested more than {_DEEPEST} levels deep"
+_MOST_DIGITS = 1_000
+_LONGEST = 100
+_Place = tuple["_Place | None", str]
+"""The keys that lead to a part, the last one first."""
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+
+
+class UnreadableError(ValueError):
+    """Bytes that are not JSON; the message says where they stop being it."""
+
+
+class Fault(NamedTuple):
+    """What is wrong with a part of a document, and its JSON pointer."""
+
+    pointer: str
+    words: str
+
+
+class _Unusable(str):
+    """Stands in the place of such a part, and is the words for it."""
+
+    __slots__ = ()
+
+
+class _Repeated(dict[str, Any]):
+    """An object that has one key twice."""
+
+    key = ""
+
+
+def read_json(content: bytes) -> Any:
+    """Read JSON; see `fault_in` for what is wrong with a part of it."""
+    try:
+        text = content.decode(json.detect_encoding(content), "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise UnreadableError(f"byte {error.start} is not {error.encoding} text") from error
+    try:
+        try:
+            return _parsed(text)
+        except RecursionError:
+            mark = str(10**40 + secrets.randbelow(10**40))
+            return _parsed(_shallow(text, mark), mark)
+    except RecursionError as error:
+        raise UnreadableError("is nested too deeply") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno}, column {error.colno}"
+        raise UnreadableError(f"{where}: {error.msg[0].lower()}{error.msg[1:]}") from error
+
+
+def fault_in(document: object) -> Fault | None:
+    """Find a part that cannot be used; None if there is none."""
+    left: list[tuple[_Place | None, int, object]] = [(None, 0, document)]
+    while left:
+        place, depth, item = left.pop()
+        if isinstance(item, _Unusable):
+            return Fault(_pointer(place), str(item))
+        if isinstance(item, _Repeated):
+            return Fault(_pointer(place), f"has the key {json.dumps(item.key[:40])} twice")
+        if depth > _DEEPEST:
+            return Fault(_pointer(place), _DEEP)
+        pairs: Iterable[tuple[object, object]] = ()
+        if is_mapping(item):
+            pairs = item.items()
+        elif is_list(item):
+            pairs = enumerate(item)
+        left += [
+            ((place, str(key)), depth + 1, inner)
+            for key, inner in pairs
+            if isinstance(inner, (_Unusable, Mapping, list))
+        ]
+    return None
+
+
+def _parsed(text: str, mark: str = "") -> Any:
+    def whole(digits: str) -> int | _Unusable:
+        if digits == mark:
+            return _Unusable(_DEEP)
+        if len(digits) > _MOST_DIGITS:
+            return _Unusable(f"is a number of {len(digits)} digits")
+        return int(digits)
+
+    return json.loads(text, parse_int=whole, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+    made = dict(pairs)
+    if len(made) == len(pairs):
+        return made
+    repeated = _Repeated(made)
+    counts = Counter(key for key, _ in pairs)
+    repeated.key = next(key for key in counts if counts[key] > 1)
+    return repeated
+
+
+def _shallow(text: str, mark: str) -> str:
+    """Put the mark in the place of whatever lies too deep for Python to read."""
+    kept: list[str] = []
+    depth = start = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == _DEEPEST + 1:
+                kept.append(text[start : token.start()])
+        elif token[0] in "]}":
+            depth -= 1
+            if depth == _DEEPEST:
+                kept.append(mark)
+                start = token.end()
+    return "".join(kept) + (text[start:] if depth <= _DEEPEST else "")
+
+
+def _pointer(place: _Place | None) -> str:
+    keys: list[str] = []
+    while place is not None:
+        place, key = place
+        keys.append(_escaped(key.replace("~", "~0").replace("/", "~1")))
+    pointer = "".join(f"/{key}" for key in reversed(keys))
+    return pointer if len(pointer) <= _LONGEST else f"{pointer[:_LONGEST]}..."
+
+
+def _escaped(text: str) -> str:
+    """Spell what a terminal might act upon as an escape sequence of Python's."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

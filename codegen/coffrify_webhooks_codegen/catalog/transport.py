@@ -1,0 +1,173 @@
+"""Transport: one GET over the standard library, bounded in size and in time.
+
+It follows no redirect, decodes nothing, and returns whatever the status is.
+"""
+
+import io
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.message import Message
+from functools import partial
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from socket import SOCK_STREAM, getaddrinfo, socket
+from typing import Any
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandler, Request
+
+from .address import is_loopback
+
+__all__ = ["Answer", "BrokenError", "LargeError", "Limits", "get"]
+
+_CHUNK = 65_536
+
+
+class BrokenError(Exception):
+    """There was no whole answer; the text says what happened."""
+
+
+class LargeError(Exception):
+    """The body is larger than is allowed."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long and how large an answer may be."""
+
+    timeout: float
+    """Seconds for the connection, and for each silence."""
+    end: float
+    """When it has to be over, by the clock."""
+    size: int
+    """Bytes of a body."""
+    clock: Callable[[], float] = time.monotonic
+
+    def patience(self) -> float:
+        """Say how long to wait now; raises BrokenError when the time is up."""
+        left = self.end - self.clock()
+        if left <= 0:
+            raise BrokenError("it took too long")
+        return min(self.timeout, left)
+
+
+def get(url: str, headers: Mapping[str, str], limits: Limits) -> Answer:
+    """Send the request and read the whole answer; raises BrokenError or LargeError."""
+    # The URL is http(s), checked by its maker; this opener has no handler for anything else.
+    request = Request(url, headers=dict(headers))  # noqa: S310
+    try:
+        with _opener(url, limits).open(request, timeout=limits.patience()) as response:
+            return Answer(response.status, response.headers, _body(response, limits))
+    except (OSError, HTTPException) as error:
+        raise BrokenError(_said(error)) from None
+
+
+def _body(response: HTTPResponse, limits: Limits) -> bytes:
+    length = response.length
+    if length is not None and length > limits.size:
+        raise LargeError
+    body = bytearray()
+    while chunk := response.read(_CHUNK):
+        body += chunk
+        if len(body) > limits.size:
+            raise LargeError
+    if length is not None and len(body) < length:
+        raise BrokenError("the answer was cut off")
+    return bytes(body)
+
+
+def _opener(url: str, limits: Limits) -> OpenerDirector:
+    opener = OpenerDirector()
+    opener.addheaders = []
+    # A proxy from the environment has no business with what stays on this machine.
+    opener.add_handler(ProxyHandler({} if is_loopback(url) else None))
+    opener.add_handler(_PlainHandler(limits))
+    opener.add_handler(_SecureHandler(limits))
+    return opener
+
+
+class _PlainHandler(HTTPHandler):
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self._limits = limits
+
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(partial(_connection, HTTPConnection, self._limits), req)
+
+
+class _SecureHandler(HTTPSHandler):
+    def __init__(self, limits: Limits) -> None:
+        super().__init__()
+        self._limits = limits
+
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(partial(_connection, HTTPSConnection, self._limits), req)
+
+
+def _connection(
+    kind: type[HTTPConnection], limits: Limits, host: str, /, **options: Any
+) -> HTTPConnection:
+    connection = kind(host, **options)
+    connection.response_class = partial(_TimedResponse, limits)  # type: ignore[assignment]
+    connection._create_connection = partial(_connect, limits)  # type: ignore[attr-defined]  # noqa: SLF001
+    return connection
+
+
+def _connect(limits: Limits, place: tuple[str, int], *_: object) -> socket:
+    """Try one address after the other, and heed the end: a host may have many that are silent."""
+    trouble = OSError("the host has no address")
+    for family, kind, protocol, _name, address in getaddrinfo(*place, type=SOCK_STREAM):
+        patience = limits.patience()
+        connected = socket(family, kind, protocol)
+        try:
+            connected.settimeout(patience)
+            connected.connect(address)
+        except OSError as error:
+            connected.close()
+            trouble = error
+        else:
+            return connected
+    raise trouble
+
+
+class _TimedResponse(HTTPResponse):
+    """Heeds the end of all patience before each read: a timeout alone lets a drip go on."""
+
+    def __init__(self, limits: Limits, sock: socket, *arguments: Any, **options: Any) -> None:
+        super().__init__(sock, *arguments, **options)
+        self.fp: io.BufferedReader = io.BufferedReader(_TimedReader(limits, sock, self.fp))
+
+
+class _TimedReader(io.RawIOBase):
+    def __init__(self, limits: Limits, sock: socket, file: io.BufferedReader) -> None:
+        self._limits = limits
+        self._sock = sock
+        self._file = file.detach()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        self._sock.settimeout(self._limits.patience())
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _said(error: OSError | HTTPException) -> str:
+    """Say what happened in words of ours: an exception's text may repeat what was sent."""
+    reason = getattr(error, "reason", error)
+    if isinstance(reason, TimeoutError):
+        return "it took too long"
+    if isinstance(reason, OSError):
+        return str(reason.strerror or type(reason).__name__)
+    return f"the answer is not HTTP, or was cut off ({type(error).__name__})"

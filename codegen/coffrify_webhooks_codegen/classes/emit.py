@@ -1,0 +1,120 @@
+"""Emitting: the classes that the generator made are written anew, under names of ours.
+
+The generator says what type each field is of, in which order the classes stand, and what is a
+forward reference. What fields are called, their aliases and their words come from the schemas.
+
+In the body of a class a field hides whatever else has its name: after `str: str | None = None`
+the name `str` means None. So where a field of the module is called like a type that annotations
+mention, that type gets another name, with an underscore, which no field begins with.
+"""
+
+import ast
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from .annotation import Annotation, quoted, text_of
+from .source_guard import SHARED, SOURCES, InertSource
+
+__all__ = ["ClassSource", "Field", "emitted", "placeholder"]
+
+_WIDEST = 100
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a field is called, which property it stands for, and what is said of it."""
+
+    attribute: str
+    key: str
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class ClassSource:
+    """What a class is to be beside the types of its fields."""
+
+    base: str
+    description: str
+    fields: tuple[Field, ...]
+
+
+def placeholder(number: int) -> str:
+    """Name a field for the generator, in a way that it leaves alone."""
+    return f"f{number}"
+
+
+def emitted(source: str, wanted: Mapping[str, ClassSource]) -> str:
+    """Write a module that consists of the wanted classes, with the types that the source gives."""
+    tree = ast.parse(source)
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in wanted]
+    shared = {
+        item.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module == SHARED
+        for item in node.names
+    }
+    hidden = {field.attribute for each in wanted.values() for field in each.fields}
+    hidden &= {*wanted, *shared, *(name for names in SOURCES.values() for name in names)}
+    body = "\n\n\n".join(_class(node, wanted[node.name], hidden) for node in classes)
+    inert = InertSource(f"{_imports(shared, hidden)}\n{body}", wanted)
+    return f"{inert.imports()}\n\n\n{body}\n"
+
+
+def _imports(shared: Collection[str], hidden: Collection[str]) -> str:
+    """Import whatever the classes could need; what they do not use is left out later."""
+    lines = [f"from .{SHARED} import {_import(name, hidden)}" for name in sorted(shared)]
+    for module, names in SOURCES.items():
+        for name in sorted(names):
+            if module != "builtins" or name in hidden:
+                lines.append(f"from {module} import {_import(name, hidden)}")
+            if name in hidden:  # as the base of a class it goes by its own name
+                lines.append(f"from {module} import {name}")
+    return "\n".join(lines)
+
+
+def _import(name: str, hidden: Collection[str]) -> str:
+    return f"{name} as _{name}" if name in hidden else name
+
+
+def _class(node: ast.ClassDef, wanted: ClassSource, hidden: Collection[str]) -> str:
+    found = {
+        statement.target.id: statement
+        for statement in node.body
+        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
+    }
+    if len(found) != len(wanted.fields):
+        raise RuntimeError(f"{node.name}: {len(found)} fields for {len(wanted.fields)} properties")
+    blocks = [
+        _field(field, found[placeholder(number)], hidden)
+        for number, field in enumerate(wanted.fields)
+    ]
+    head = f"class {node.name}({wanted.base}, frozen=True):\n"
+    if wanted.description:
+        head += f'    """{wanted.description}"""\n' + "\n" * bool(blocks)
+    elif not blocks:
+        head += "    pass"
+    second = f"\n\n\n_{node.name} = {node.name}" if node.name in hidden else ""
+    return (head + "\n".join(blocks)).rstrip("\n") + second
+
+
+def _field(field: Field, statement: ast.AnnAssign, hidden: Collection[str]) -> str:
+    annotation = text_of(statement.annotation, hidden)
+    default = "" if statement.value is None else " = None"
+    line = _line(field, annotation, default, hidden)
+    return f'{line}\n    """{field.description}"""' if field.description else line
+
+
+def _line(field: Field, annotation: Annotation, default: str, hidden: Collection[str]) -> str:
+    head = f"    {field.attribute}: "
+    if field.attribute == field.key:
+        line = f"{head}{annotation.text}{default}"
+        if len(line) <= _WIDEST or len(annotation.arms) < 2:  # noqa: PLR2004
+            return line
+        arms = "\n        | ".join(annotation.arms)
+        return f"{head}(\n        {arms}\n    ){default}"
+    annotated, called = (f"_{name}" if name in hidden else name for name in ("Annotated", "Field"))
+    alias = f"{called}(alias={quoted(field.key)})"
+    line = f"{head}{annotated}[{annotation.text}, {alias}]{default}"
+    if len(line) <= _WIDEST:
+        return line
+    return f"{head}{annotated}[\n        {annotation.text},\n        {alias},\n    ]{default}"

@@ -1,0 +1,86 @@
+"""The overloads: what type checkers know of `on`, event type by event type."""
+
+from collections.abc import Iterable
+
+from .names import EventName
+
+__all__ = ["overloads_module"]
+
+_HEAD = '''\
+# A literal is a str too, so the overload for any str overlaps the others; it comes after them.
+# pyright: reportOverlappingOverload=false
+"""What type checkers know of `on`: which event a handler of each type gets."""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
+
+from coffrify_webhooks.event import Event
+
+'''
+_TYPES = '''
+E = TypeVar("E", bound=Event)
+E1 = TypeVar("E1", bound=Event)
+E2 = TypeVar("E2", bound=Event)
+E3 = TypeVar("E3", bound=Event)
+E4 = TypeVar("E4", bound=Event)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class On(Protocol[E]):
+    """Takes a handler whose first parameter accepts the event, and returns it."""
+
+    def __call__(self, fn: Callable[Concatenate[E, P], R], /) -> Callable[Concatenate[E, P], R]:
+        """Register the handler; it comes back unchanged."""
+        ...
+
+
+class Registrar(Protocol):
+    """Says which events a handler is for."""
+
+'''
+_KEYWORDS = (
+    "name: str | None = None",
+    "allow_unknown: bool = False",
+    "atomic: bool = False",
+)
+
+
+def overloads_module(names: Iterable[EventName]) -> str:
+    """Write the protocol of `on` for these events."""
+    events = sorted(names, key=lambda name: name.type)
+    families = sorted({name.type.partition(".")[0] for name in events if "." in name.type})
+    patterns = ["*", *(f"{family}.*" for family in families)]
+    imports = sorted((name.module, name.class_name) for name in events)
+    signatures = [
+        *(_signature([f"event: Literal[{_text(n.type)}]", "/"], n.class_name) for n in events),
+        _signature([f"event: {_literal(patterns)}", "/"], "Event"),
+        *(_classes(count) for count in range(1, 5)),
+        _signature(["event: str", "/"], "Event"),
+        _signature(["*events: str | type[Event]"], "Any"),
+    ]
+    lines = "".join(f"from .{module} import {name}\n" for module, name in imports)
+    return _HEAD + lines + _TYPES + "\n".join(signatures)
+
+
+def _classes(count: int) -> str:
+    names = [f"E{number}" for number in range(1, count + 1)]
+    parameters = [f"{name.lower()}: type[{name}]" for name in names]
+    return _signature([*parameters, "/"], " | ".join(names))
+
+
+def _signature(parameters: list[str], event: str) -> str:
+    # Several at once bring their own star, after which everything is keyword-only already.
+    star = () if parameters[-1].startswith("*") else ("*",)
+    lines = "".join(f"        {item},\n" for item in ("self", *parameters, *star, *_KEYWORDS))
+    return f"    @overload\n    def __call__(\n{lines}    ) -> On[{event}]: ...\n"
+
+
+def _literal(values: list[str]) -> str:
+    lines = "".join(f"            {_text(value)},\n" for value in values)
+    return f"Literal[\n{lines}        ]"
+
+
+def _text(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

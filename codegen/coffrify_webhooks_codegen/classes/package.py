@@ -1,0 +1,105 @@
+"""The generated package: one module per event type behind a lazy registry."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+from coffrify_webhooks_codegen.catalog import Catalog, CatalogError
+from coffrify_webhooks_codegen.digest import digest
+from coffrify_webhooks_codegen.schema.lower import lower
+from coffrify_webhooks_codegen.schema.shallow import shallow
+
+from .attributes import attribute_names, keys_of
+from .class_names import hoist
+from .folder import MADE, TYPED, differing, refuse_foreign, replace
+from .lock import FILE, Lock, read
+from .names import event_names
+from .overloads import overloads_module
+from .registry import registry_module, stub_module
+from .render import event_module, shared_module
+
+__all__ = ["Progress", "Warn", "check", "digest", "files", "write"]
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Called with how many events are done, of how many."""
+
+Warn: TypeAlias = Callable[[str], None]
+"""Called once for each event whose classes leave something out, with its type and place."""
+
+_FEW = 3
+
+
+def files(
+    catalog: Catalog,
+    lock: Lock | None = None,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+) -> dict[str, str]:
+    """Render the whole package: the text of each file by its name.
+
+    lock: the names that were given before. Raises CatalogError if two events would share a name,
+    or if there is no event.
+    """
+    if not catalog.events:
+        raise CatalogError("the catalog lists no event: /data is empty")
+    lock = lock or Lock()
+    events = {event.type: event for event in catalog.events}
+    names = event_names(events, lock.events, lock.shared)
+    lowered = {event: shallow(lower(events[event].schema)) for event in sorted(events)}
+    for event, item in lowered.items():
+        if warn is not None and item.warnings:
+            warn(f"{event}: {catalog.place(event)}: {_few(item.warnings)}")
+    hoisted = hoist(lowered, names)
+    attributes = attribute_names(keys_of(hoisted.shared, *hoisted.own.values()), lock.fields)
+    made = {
+        "__init__.py": registry_module(names.values(), hoisted.public, digest(catalog)),
+        "__init__.pyi": stub_module(names.values(), hoisted.public),
+        "_overloads.py": overloads_module(names.values()),
+        "_shared.py": shared_module(hoisted.shared, attributes),
+    }
+    for done, (event, name) in enumerate(names.items(), start=1):
+        description = lower({"description": events[event].description}).schema.get("description")
+        try:
+            made[f"{name.module}.py"] = event_module(
+                name,
+                description or "",
+                hoisted.data[event],
+                hoisted.own[event],
+                attributes,
+            )
+        except Exception as error:
+            # Whatever the renderer makes of a stranger's schema, the event is named.
+            place = catalog.place(event)
+            raise CatalogError(f"{event}: {place}: no classes can be made of it") from error
+        if progress is not None:
+            progress(done, len(names))
+    sources = {name: f"{MADE}\n\n{text}".strip() + "\n" for name, text in sorted(made.items())}
+    kept = Lock({**lock.events, **names}, lock.shared.union(hoisted.public), attributes)
+    return {**sources, FILE: kept.text(), TYPED: ""}
+
+
+def write(
+    catalog: Catalog, output: Path, progress: Progress | None = None, warn: Warn | None = None
+) -> list[str]:
+    """Write the package; every file is made before the first one is replaced.
+
+    Returns the names of the files that changed; with none to change, nothing is touched.
+    """
+    made = files(catalog, read(output), progress, warn)
+    changed = differing(made, output)
+    if changed:
+        refuse_foreign(made, output)
+        replace(made, output)
+    return changed
+
+
+def check(
+    catalog: Catalog, output: Path, progress: Progress | None = None, warn: Warn | None = None
+) -> list[str]:
+    """Compare with what is on disk; returns the names of the files that differ."""
+    return differing(files(catalog, read(output), progress, warn), output)
+
+
+def _few(warnings: Sequence[str]) -> str:
+    more = len(warnings) - _FEW
+    return "; ".join(warnings[:_FEW]) + (f"; and {more} more" if more > 0 else "")

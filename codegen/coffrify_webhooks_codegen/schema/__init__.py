@@ -1,0 +1,1 @@
+"""A JSON schema of a stranger's becomes a small one that is safe to render."""

@@ -1,0 +1,66 @@
+"""JSON in and out: bodies of a bounded size, answers that can always be written."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks_codegen.json_types import is_mapping
+
+from .errors import SandboxError
+
+with needs("sandbox"):
+    from starlette.requests import ClientDisconnect
+    from starlette.responses import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from starlette.requests import Request
+
+__all__ = ["body_of", "error_response", "json_response", "parsed"]
+
+_MOST_BODY = 1_048_576
+
+
+def json_response(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """Return JSON, in ASCII: half a surrogate pair is no text that could be encoded."""
+    body = json.dumps(content).encode()
+    return Response(body, status, headers, "application/json")
+
+
+def error_response(error: SandboxError) -> Response:
+    """Return an error in the API's shape."""
+    content = {"code": error.code, "message": error.message}
+    if error.param is not None:
+        content["param"] = error.param
+    return json_response(error.status, {"error": content})
+
+
+async def body_of(request: Request) -> bytes:
+    """Return a request's body; raise SandboxError for one that is too large."""
+    body = bytearray()
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _MOST_BODY:
+                raise SandboxError(413, "body_too_large", "a body may have 1 MiB")
+    except ClientDisconnect:
+        raise SandboxError(400, "body_incomplete", "the body broke off") from None
+    return bytes(body)
+
+
+def parsed(body: bytes) -> Mapping[str, Any]:
+    """Return the JSON object that a body is; raise SandboxError for anything else."""
+    try:
+        found = json.loads(body, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        raise SandboxError(400, "invalid_json", "the body is not readable as JSON") from None
+    if not is_mapping(found):
+        raise SandboxError(400, "invalid_json", "the body should be a JSON object")
+    return found
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(constant)

@@ -1,0 +1,1 @@
+"""Every thread, task and timer that this library starts."""

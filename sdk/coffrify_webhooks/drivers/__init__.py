@@ -1,0 +1,1 @@
+"""The two drivers, sync and async, that step the pipeline and perform its effects."""

@@ -1,0 +1,107 @@
+"""Calls a handler, finishes what it returns, and tells what of it is its failure.
+
+A result that still has to be run is run (an awaitable) or waited for (a future). One that nobody
+would ever run, such as a generator, is a failure: else the event would be lost in silence.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncGenerator, Generator
+from concurrent.futures import Future
+from functools import partial
+from inspect import isawaitable, iscoroutine
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from coffrify_webhooks.concurrency import bridge
+from coffrify_webhooks.errors import NotBegun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from coffrify_webhooks.pipeline.effects import Call
+
+__all__ = ["as_failure", "call_here", "call_in_transaction", "call_on_loop"]
+
+_LAZY = (Generator, AsyncGenerator, map, filter, FunctionType, MethodType, partial)
+
+
+def call_here(call: Call, run: Callable[..., Any]) -> None:
+    """Call a plain handler in this thread; `run` runs what it returns and is async."""
+    result = call.handler.call(call.event, call.delivery)
+    while result is not None:
+        if isawaitable(result):
+            result = _run(run, result)
+        elif _is_future(result):
+            result = result.result()
+        else:
+            _refuse(call, result)
+            return
+
+
+async def call_on_loop(call: Call) -> None:
+    """Call an async handler on this event loop."""
+    result = call.handler.call(call.event, call.delivery)
+    while result is not None:
+        if isawaitable(result):
+            result = await result
+        elif _is_future(result):
+            await bridge.ended(result, float("inf"))
+            result = result.result()
+        else:
+            _refuse(call, result)
+            return
+
+
+def call_in_transaction(call: Call, connection: Any) -> None:
+    """Call an atomic handler; it must have done all that it does when it returns."""
+    result = call.handler.call(call.event, call.delivery, connection)
+    kind = type(result).__name__
+    if isawaitable(result) or _is_future(result):
+        if iscoroutine(result):
+            result.close()  # or Python would say, elsewhere, that nobody awaited it
+        raise TypeError(
+            f"handler {call.handler.name} is atomic and returned a {kind}, which "
+            "would run outside its transaction; let it do its work before it returns"
+        )
+    _refuse(call, result)
+
+
+def _run(run: Callable[..., Any], result: Any) -> Any:
+    try:
+        return run(_awaited, result)
+    except NotBegun:
+        if iscoroutine(result):
+            result.close()
+        raise
+
+
+async def _awaited(result: Any) -> Any:
+    return await result
+
+
+def _is_future(result: object) -> TypeGuard[Future[Any]]:
+    return isinstance(result, Future)
+
+
+def _refuse(call: Call, result: object) -> None:
+    kind = type(result)
+    if issubclass(kind, _LAZY):
+        raise TypeError(
+            f"handler {call.handler.name} returned a {kind.__name__}, which nobody runs, "
+            "so that its work would never be done; let the handler do it, or await it"
+        )
+
+
+def as_failure(error: BaseException) -> BaseException:
+    """Return what a handler raised, to be told and recorded; raise what is not its doing.
+
+    That is Ctrl-C, and that it could not begin.
+    """
+    is_interrupt = isinstance(error, KeyboardInterrupt)
+    if is_interrupt and threading.current_thread() is threading.main_thread():
+        raise error
+    if isinstance(error, NotBegun):
+        raise error
+    return error

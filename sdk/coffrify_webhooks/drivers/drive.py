@@ -1,0 +1,269 @@
+"""The two drivers, sync and async: each steps the pipeline and performs the effects it asks for.
+
+The sync one performs all of them in the caller's thread. The async one performs in place what
+cannot block, and goes to a thread for the rest: there it goes on, as the sync one does, until an
+async handler wants the event loop back.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from asyncio import CancelledError
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast
+
+from coffrify_webhooks.concurrency import bridge
+from coffrify_webhooks.errors import ClaimLost, NotBegun, StoreUnavailable
+from coffrify_webhooks.pipeline.effects import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
+from coffrify_webhooks.stores import AtomicStore
+
+from .calls import as_failure, call_here, call_in_transaction, call_on_loop
+from .watch import REMEDY, Watch, oldest
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.receiver import Receiver
+
+__all__ = ["drive", "drive_async"]
+
+T = TypeVar("T")
+
+_BEGIN_WITHIN = 5.0
+"""Seconds within which a handler must begin, or the event is given back; the sender waits 15."""
+_MOST = 40
+"""How many sync handlers the async driver runs at once."""
+_places = threading.BoundedSemaphore(_MOST)
+_inside: ContextVar[bool] = ContextVar("coffrify_webhooks_inside_handler", default=False)
+
+
+def drive(receiver: Receiver, steps: Steps[T], patience: float | None = None) -> T:
+    """Perform each effect in this thread.
+
+    patience: seconds after which whoever waits for the end has gone; None if nobody waits.
+    """
+    run = _Run(receiver, steps, patience)
+    try:
+        effect = run.resume()
+        while not isinstance(effect, _End):
+            effect = run.step(effect)
+    finally:
+        run.watch.close()
+    return effect.value()
+
+
+async def drive_async(receiver: Receiver, steps: Steps[T], patience: float | None = None) -> T:
+    """Perform each effect without blocking the event loop.
+
+    Once there is something to wait for, it goes to its end even if the caller is cancelled, as
+    some servers do when the sender hangs up, so that no handler stops half-way.
+    """
+    run = _Run(receiver, steps, patience)
+    effect = run.resume()
+    while isinstance(effect, Tell):
+        effect = run.step(effect)
+    if not isinstance(effect, _End):
+        effect = await bridge.shielded(lambda: run.to_the_end(effect))
+    return effect.value()
+
+
+def _wants_loop(effect: Effect) -> TypeGuard[Call]:
+    return isinstance(effect, Call) and effect.handler.is_async
+
+
+class _End(Generic[T]):
+    """Where the steps have ended, and how."""
+
+    __slots__ = ("_error", "_value")
+
+    def __init__(self, value: Any, error: BaseException | None = None) -> None:
+        self._value = value
+        self._error = error
+
+    def value(self) -> T:
+        if self._error is None:
+            return cast("T", self._value)
+        try:
+            raise self._error
+        finally:
+            self._error = None  # no cycle of a traceback, its frame and the error
+
+
+class _Run(Generic[T]):
+    """One delivery's steps under way."""
+
+    __slots__ = ("_away", "_begin_within", "_place", "_receiver", "_steps", "watch")
+
+    def __init__(self, receiver: Receiver, steps: Steps[T], patience: float | None) -> None:
+        self._receiver = receiver
+        self._steps = steps
+        self._begin_within = min(_BEGIN_WITHIN, receiver.lease / 2)
+        self._away = False
+        """Whether the steps are in a thread's hands."""
+        self._place: threading.Semaphore | None = None
+        self.watch = Watch(receiver, patience)
+
+    # --- anywhere -----------------------------------------------------------------------------
+
+    def resume(self, result: Any = None, error: BaseException | None = None) -> Effect | _End[T]:
+        """Give the steps what they asked for; return what they ask for next."""
+        try:
+            return self._steps.send(result) if error is None else self._steps.throw(error)
+        except StopIteration as stop:
+            return _End(stop.value)
+        except BaseException as raised:  # noqa: BLE001 - whoever drives raises it
+            return _End(None, raised)
+
+    def step(self, effect: Effect) -> Effect | _End[T]:
+        """Perform an effect in this thread, and go on."""
+        try:
+            result = self._perform(effect)
+        except BaseException as error:  # noqa: BLE001 - the steps decide
+            return self.resume(error=error)
+        return self.resume(result)
+
+    def _perform(self, effect: Effect) -> Any:
+        receiver = self._receiver
+        match effect:
+            case Tell():
+                return receiver.tell(effect)
+            case Ask(method, arguments, options):
+                return getattr(receiver.store, method)(*arguments, **options)
+            case Call():
+                return self._call(effect)
+            case Hand(message):
+                return receiver.hand_over(message)
+            case LoadSecrets():
+                return receiver.load_secrets()
+
+    def _call(self, call: Call) -> BaseException | None:
+        """Call a handler from this thread; return what it raised."""
+        if call.handler.is_async:
+            try:
+                failure: BaseException | None = self._run_async(self._call_async, call)
+            except BaseException as error:  # noqa: BLE001 - the wait was broken off, as by a signal
+                return as_failure(error)
+            return failure
+        place = self._place
+        if place is not None and not place.acquire(timeout=self._begin_within):
+            raise self._overloaded("no place for it became free")
+        try:
+            self.watch.begin(call)
+            if call.handler.atomic:
+                self._call_atomically(call)
+            else:
+                call_here(call, self._run_async)
+        except BaseException as error:
+            if call.handler.atomic and isinstance(error, (ClaimLost, StoreUnavailable)):
+                raise
+            return as_failure(error)
+        finally:
+            self.watch.end()
+            if place is not None:
+                place.release()
+        return None
+
+    def _call_atomically(self, call: Call) -> None:
+        """Call an atomic handler in a transaction that records its finish as well."""
+        store = self._receiver.store
+        if not isinstance(store, AtomicStore):
+            raise TypeError(call.handler)
+
+        def work(connection: Any) -> None:
+            call_in_transaction(call, connection)
+
+        store.atomically(call.key, call.token, self._receiver.lease, call.handler.name, work)
+
+    def _run_async(self, function: Any, *arguments: Any) -> Any:
+        try:
+            return self._receiver.run_async(function, *arguments, begin_within=self._begin_within)
+        except NotBegun as error:
+            raise self._overloaded(str(error)) from error
+
+    def _overloaded(self, reason: str) -> NotBegun:
+        self._receiver.tell(
+            Tell(
+                "overloaded",
+                "a handler could not begin within %g s: %s; %s; " + REMEDY,
+                values=(self._begin_within, reason, oldest()),
+            )
+        )
+        return NotBegun("no handler could begin in time; try again later")
+
+    # --- on an event loop ---------------------------------------------------------------------
+
+    async def to_the_end(self, effect: Effect | _End[T]) -> _End[T]:
+        """Go on until the steps end."""
+        try:
+            while not isinstance(effect, _End):
+                if _wants_loop(effect):
+                    effect = await self._call_in_place(effect)
+                elif self._cannot_block(effect):
+                    effect = self.step(effect)
+                else:
+                    effect = await self._in_thread(effect)
+        finally:
+            if not self._away:
+                self.watch.close()
+        return effect
+
+    async def _call_in_place(self, call: Call) -> Effect | _End[T]:
+        try:
+            failure = await self._call_async(call)
+        except NotBegun as error:
+            return self.resume(error=error)
+        return self.resume(failure)
+
+    async def _call_async(self, call: Call) -> BaseException | None:
+        """Call a handler on this event loop; return what it raised."""
+        try:
+            self.watch.begin(call)
+            await call_on_loop(call)
+        except BaseException as error:
+            if isinstance(error, GeneratorExit) and not bridge.is_in_task():
+                raise  # this coroutine is being thrown away, with its loop
+            return as_failure(error)
+        finally:
+            self.watch.end()
+        return None
+
+    def _cannot_block(self, effect: Effect) -> bool:
+        if isinstance(effect, Ask):
+            return not getattr(self._receiver.store, "blocking", True)
+        return isinstance(effect, Tell)
+
+    # --- from an event loop to a thread -------------------------------------------------------
+
+    async def _in_thread(self, effect: Effect) -> Effect | _End[T]:
+        """Go on in a thread, until the loop is wanted again."""
+        self._place = None if _inside.get() else _places
+        try:
+            return await self._receiver.in_thread(
+                self._until_wanted, effect, begin_within=self._begin_within, left=self._alone
+            )
+        except NotBegun as error:
+            return self.resume(error=self._overloaded(str(error)))
+
+    def _until_wanted(self, effect: Effect | _End[T]) -> Effect | _End[T]:
+        self._away = True
+        _inside.set(True)
+        while not isinstance(effect, _End) and not _wants_loop(effect):
+            effect = self.step(effect)
+        self._away = False
+        return effect
+
+    def _alone(self, effect: Effect | _End[T]) -> None:
+        """Go to the end without the loop, which is gone: what wants it fails."""
+        self._away = True
+        while not isinstance(effect, _End):
+            effect = self.resume(CancelledError()) if _wants_loop(effect) else self.step(effect)
+        self.watch.close()
+
+
+def _after_fork() -> None:
+    """Whoever held the places is not in the child."""
+    global _places  # noqa: PLW0603
+    _places = threading.BoundedSemaphore(_MOST)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,98 @@
+"""Which handlers are running, and for how long: so that one that holds up others can be named."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks.concurrency.lease_keeper import Keeper
+from coffrify_webhooks.concurrency.timers import Alarm, Alarms
+from coffrify_webhooks.errors import NotBegun
+from coffrify_webhooks.pipeline.effects import Tell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from coffrify_webhooks.pipeline.effects import Call
+    from coffrify_webhooks.receiver import Receiver
+
+__all__ = ["REMEDY", "Watch", "oldest"]
+
+REMEDY = (
+    "hand slow handlers to an engine (Receiver(dispatcher=...)), or give what they wait for a "
+    "timeout"
+)
+_alarms = Alarms("watch")
+_running: dict[Watch, float] = {}
+
+
+class Watch:
+    """Over the handlers of one delivery: renews its claim, and warns of the one that is slow."""
+
+    __slots__ = ("_alarm", "_keeper", "_kept", "_over", "_tell", "call", "patience")
+
+    def __init__(self, receiver: Receiver, patience: float | None) -> None:
+        """patience: seconds after which the sender gives up; None if nobody waits for an answer."""
+        self._keeper = Keeper(receiver.store, receiver.lease)
+        self._tell: Callable[[Tell], object] = receiver.tell
+        self._alarm: Alarm | None = None
+        self._kept = self._over = False
+        self.patience: float | None = patience
+        self.call: Call | None = None
+
+    def begin(self, call: Call) -> None:
+        """Note that a handler begins: from now on the claim is kept alive.
+
+        Raises NotBegun if it cannot be: the handler must not begin then.
+        """
+        self.call = call
+        _running[self] = time.monotonic()
+        if self._over:
+            return
+        try:
+            if self._alarm is None and self.patience is not None:
+                self._alarm = Alarm(self._warn)
+                _alarms.set(self._alarm, self.patience)
+            if not self._kept and call.key is not None:
+                self._keeper.keep(call.key, call.token)
+                self._kept = True
+        except (RuntimeError, MemoryError) as error:
+            raise NotBegun("no thread could be started to keep its claim") from error
+
+    def end(self) -> None:
+        """Note that the handler has ended."""
+        self.call = None
+        _running.pop(self, None)
+
+    def close(self) -> None:
+        """Let the claim go: the delivery is settled."""
+        self._over = True
+        self._keeper.__exit__()
+        if self._alarm is not None:
+            _alarms.clear(self._alarm)
+
+    def _warn(self) -> None:
+        call = self.call
+        if call is None or self.patience is None:
+            return
+        self._tell(
+            Tell(
+                "slow_handler",
+                "handler %s is still running after %g s, when the sender gives up and tries again; "
+                + REMEDY,
+                call.delivery,
+                call.event,
+                call.handler.name,
+                values=(call.handler.name, self.patience),
+            )
+        )
+
+
+def oldest() -> str:
+    """Say how many handlers are running, and which has been for longest."""
+    now = time.monotonic()
+    running = [(now - since, watch.call) for watch, since in list(_running.items())]
+    ages = sorted(((age, call.handler.name) for age, call in running if call), reverse=True)
+    if not ages:
+        return "no handler is running"
+    return f"{len(ages)} are running, {ages[0][1]} for longest ({ages[0][0]:.0f} s)"

@@ -1,0 +1,60 @@
+"""A framework's settings, as a dict of the Receiver's options in capitals, made into a Receiver."""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from inspect import signature
+from pathlib import Path
+from typing import Any, NamedTuple, cast
+
+from .errors import ConfigurationError, shown
+from .http.url_path import DEFAULT_PATH, UrlPath
+from .options import secrets_of
+from .receiver import Receiver
+from .signature.secret import opened, seal
+from .stores import default_store
+from .stores.url import mask
+
+__all__ = ["Endpoint", "endpoint"]
+
+_OPTIONS = {
+    name.upper(): name
+    for name in signature(Receiver).parameters
+    if name not in ("unknown", "clock")
+}
+
+
+class Endpoint(NamedTuple):
+    """A receiver, and the path at which it is reached."""
+
+    receiver: Receiver
+    path: UrlPath
+
+
+def endpoint(
+    settings: Any, *, where: str, folder: Path, kind: type[Receiver] = Receiver
+) -> Endpoint:
+    """Return what `settings` describe: {"SECRETS": ..., "PATH": ..., "STORE": ..., ...}.
+
+    where: what to call the settings in an error. folder: where the default store's file goes.
+    Raises ConfigurationError for an unknown or unusable setting.
+    """
+    if not isinstance(settings, Mapping):
+        del settings
+        raise ConfigurationError(f'{where} must be a dict, such as {{"SECRETS": ["whsec_..."]}}')
+    # A misspelt option may be the secret: all is sealed, and no name for it is left here.
+    given = {option: seal(value) for option, value in cast("Mapping[str, Any]", settings).items()}
+    del settings
+    for option in given:
+        if option != "PATH" and option not in _OPTIONS:
+            near = get_close_matches(str(option).upper(), _OPTIONS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are PATH, {', '.join(_OPTIONS)}"
+            raise ConfigurationError(f"{where} has no option {shown(option)}; {hint}")
+    secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
+    options = {option: mask(opened(value)) for option, value in given.items()}
+    path = UrlPath(options.pop("PATH", DEFAULT_PATH))
+    chosen: dict[str, Any] = {_OPTIONS[option]: value for option, value in options.items()}
+    if chosen.get("store") is None:
+        chosen["store"] = default_store(folder)
+    receiver = kind(cast("Any", secrets), **chosen)
+    receiver.settings_name = where
+    return Endpoint(receiver, path)

@@ -1,0 +1,25 @@
+"""What every event is, typed or unknown; `coffrify_webhooks.events` has a module for each type."""
+
+from .base import (
+    Date,
+    Event,
+    EventModel,
+    Issue,
+    Issues,
+    LooseModel,
+    Timestamp,
+    UnknownEvent,
+    Uuid,
+)
+
+__all__ = [
+    "Date",
+    "Event",
+    "EventModel",
+    "Issue",
+    "Issues",
+    "LooseModel",
+    "Timestamp",
+    "UnknownEvent",
+    "Uuid",
+]

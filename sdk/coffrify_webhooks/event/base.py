@@ -1,0 +1,259 @@
+"""What a delivery carries: the base of every typed event, and the event nobody knows yet.
+
+The generated classes in `coffrify_webhooks.events` derive from `Event`. They are lenient by
+design: unknown fields are kept, and a payload that does not fit its class is salvaged
+(see `coffrify_webhooks.parsing.parse`), because a signed event must never be lost to a schema.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, cast
+from uuid import UUID
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    model_validator,
+)
+
+from .dumping import dump, dump_json
+
+if TYPE_CHECKING:
+
+    class _Quiet: ...
+
+else:
+
+    class _Quiet:
+        """Dumps whatever a payload holds, without warnings; describes its fields."""
+
+        def model_dump(self, **options: Any) -> Any:
+            options = {"warnings": False, **options}
+            try:
+                return super().model_dump(**options)
+            except ValueError:
+                return dump(self, options)
+
+        def model_dump_json(self, **options: Any) -> Any:
+            options = {"warnings": False, **options}
+            try:
+                return super().model_dump_json(**options)
+            except ValueError:
+                return dump_json(self, options)
+
+        @classmethod
+        def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
+            from .descriptions import add_descriptions  # noqa: PLC0415 - few ask for a schema
+
+            schema = super().__get_pydantic_json_schema__(core_schema, handler)
+            add_descriptions(cls, handler.resolve_ref_schema(schema))
+            return schema
+
+
+__all__ = [
+    "Date",
+    "Event",
+    "EventModel",
+    "Issue",
+    "Issues",
+    "LooseModel",
+    "Timestamp",
+    "UnknownEvent",
+    "Uuid",
+]
+
+_ISO_8601 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2})(:\d{2})?([.,]\d+)? ?([Zz]|[+-]\d{2}:?(?:\d{2})?)?)?"
+)
+
+
+def _iso_8601(value: Any) -> Any:
+    """Refuse what pydantic would read as seconds since 1970: "4242" is not a date."""
+    if isinstance(value, datetime):
+        return value
+    found = _ISO_8601.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("not an ISO 8601 date and time")
+    day, minute, second, fraction, zone = found.groups(default="")
+    if not minute:
+        return datetime.fromisoformat(day)
+    # Both are allowed, and neither has a datetime of its own: the moment after stands for them.
+    over = timedelta(seconds=int(second == ":60"), days=int(minute == "24:00"))
+    if over:
+        minute = minute.replace("24:00", "00:00")
+        second, fraction = second.replace(":60", ":59"), ""
+    text = f"{day}T{minute}{second or ':00'}{fraction.replace(',', '.')[:7]}"
+    try:
+        moment = datetime.fromisoformat(text + zone.upper())
+        return moment + over
+    except OverflowError as error:
+        raise ValueError("too late for a datetime") from error
+
+
+Timestamp = Annotated[datetime, BeforeValidator(_iso_8601)]
+"""A date and time, sent as ISO 8601 text; a number is not taken for one."""
+
+
+def _iso_8601_date(value: Any) -> Any:
+    if isinstance(value, date):
+        return value
+    if isinstance(value, str) and _DATE.fullmatch(value):
+        return date.fromisoformat(value[:10])
+    raise ValueError("not an ISO 8601 date")
+
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(?:[Tt ].*)?")
+Date = Annotated[date, BeforeValidator(_iso_8601_date)]
+"""A date, sent as ISO 8601 text; a number is not taken for one."""
+
+
+def _uuid(value: Any) -> Any:
+    if isinstance(value, UUID):
+        return value
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return UUID(value)
+    raise ValueError("not a UUID")
+
+
+_UUID = re.compile(r"(?:urn:uuid:)?\{?[0-9A-Fa-f]{8}(?:-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12}\}?")
+Uuid = Annotated[UUID, BeforeValidator(_uuid)]
+"""A UUID, sent as text in any of its usual spellings."""
+
+
+class Issue(NamedTuple):
+    """One place where a payload does not fit its event class."""
+
+    path: str
+    """Where, from the top of the body: `data.files.0.size`."""
+    problem: str
+    """What is off, as pydantic's error type: `missing`, `string_type`, ...; or `not_checked`."""
+
+
+class Issues(tuple[Issue, ...]):  # noqa: SLOT001 - a tuple takes none that hold anything
+    """Where a payload does not fit its event class: the first hundred places."""
+
+    more: int
+    """How many places beyond these do not fit, or were not checked because there are too many."""
+
+    def __new__(cls, issues: Iterable[Issue] = (), more: int = 0) -> Self:
+        """Make a tuple of `issues` that knows of `more`."""
+        made = super().__new__(cls, issues)
+        made.more = more
+        return made
+
+
+_NO_ISSUES = Issues()
+
+_CONFIG = ConfigDict(
+    extra="allow",
+    frozen=True,
+    # What is of another type is kept and listed, never quietly converted.
+    strict=True,
+    allow_inf_nan=False,
+    protected_namespaces=(),
+    defer_build=True,
+    hide_input_in_errors=True,
+)
+
+
+def _stop_at_first(schema: Any) -> Any:
+    """Let each list of a class stop at its first misfit: salvage finds the others, and counts."""
+    todo: list[Any] = [schema]
+    while todo:
+        found: Any = todo.pop()
+        if type(found) is tuple:
+            found = cast("Any", found)[0]  # an alternative with its label
+        if found["type"] == "list":
+            found["fail_fast"] = True
+        if found["type"] == "model" and found is not schema:
+            continue  # has done so itself
+        inside = ("schema", "items_schema", "values_schema")
+        todo += [found[key] for key in inside if key in found]
+        todo += found.get("choices", ())
+        if found["type"] == "model-fields":
+            todo += [field["schema"] for field in found["fields"].values()]
+    return schema
+
+
+class EventModel(_Quiet, BaseModel, frozen=True):
+    """The base of the objects inside an event; its repr shows no content."""
+
+    model_config = _CONFIG
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Bound the errors that a payload can cause."""
+        return _stop_at_first(handler(source))
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield nothing: payloads do not belong in logs. Use `model_dump()` to look inside."""
+        yield from ()
+
+
+class LooseModel(EventModel, frozen=True):
+    """The base of what has fields, though its schema does not say that it is an object.
+
+    Anything else is valid too, then, and is kept as it came.
+    """
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep(cls, value: Any, handler: ModelWrapValidatorHandler[Any]) -> Any:
+        return handler(value) if isinstance(value, (dict, cls)) else value
+
+
+class Event(_Quiet, BaseModel, frozen=True):
+    """A webhook event: its `id`, its `type` and its `data`.
+
+    Unknown fields of the envelope are kept in `model_extra`. The repr shows the id alone, since
+    reprs end up in logs; `model_dump()` shows everything.
+    """
+
+    model_config = _CONFIG
+
+    id: str | None = None
+    """Identifies the event across retries and replays; None if the sender gave no id."""
+    type: str
+    """The name of the event type, such as `transfer.created`."""
+    data: Any
+    """What happened; each event class narrows it."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        """Bound the errors that a payload can cause."""
+        return _stop_at_first(handler(source))
+
+    _raw: bytes = PrivateAttr(default=b"")
+    _issues: Issues | None = PrivateAttr(default=None)
+
+    @property
+    def raw(self) -> bytes:
+        """The body exactly as it arrived; forward these bytes, never a re-serialised event."""
+        return self._raw
+
+    @property
+    def issues(self) -> Issues:
+        """What in the payload does not fit this class; empty when all of it does.
+
+        The first hundred places; `issues.more` says how many there are beyond them.
+        """
+        return self._issues or _NO_ISSUES
+
+    def _attach(self, name: str, value: object) -> None:
+        """Set a private attribute; pydantic allows it, though type checkers see a frozen class."""
+        setattr(self, name, value)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Yield the id alone: payloads do not belong in logs."""
+        yield "id", self.id
+
+
+class UnknownEvent(Event, frozen=True):
+    """An event of a type that the installed classes do not know; `data` is plain JSON."""
+
+    data: Any = None

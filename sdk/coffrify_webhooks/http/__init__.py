@@ -1,0 +1,1 @@
+"""What every adapter needs of a request, and what it gives back."""

@@ -1,0 +1,234 @@
+"""Reads the raw body of a request, once, capped and in time, and tells who is to blame if it fails.
+
+What a stranger can cause is a 400; what a part of the application did to the body is a 500 that
+names the remedy.
+"""
+
+import io
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from coffrify_webhooks.concurrency import bridge
+from coffrify_webhooks.concurrency.timers import Alarm, Alarms
+from coffrify_webhooks.errors import BodyTooLarge, BodyUnavailable, IncompleteBody, WebhookError
+
+from . import chunked
+
+__all__ = ["announced", "leave_wsgi", "read_asgi", "read_wsgi"]
+
+_PATIENCE = 15
+"""Seconds; the vendor's page: the sender gives up an attempt after as long."""
+
+_alarms = Alarms("bodies")
+
+
+def announced(content_length: str | bytes | None, limit: int) -> int | None:
+    """Return what Content-Length says, or None; raise BodyTooLarge before anything is read."""
+    text = content_length.decode("latin-1") if isinstance(content_length, bytes) else content_length
+    if not text or not text.isascii() or not text.isdigit():
+        return None
+    if len(text) > 15 or int(text) > limit:  # noqa: PLR2004 - int() of a long text is slow
+        raise BodyTooLarge.over(limit)
+    return int(text)
+
+
+def _checked(body: bytes, length: int | None, limit: int, remedy: str, *, senders: bool) -> bytes:
+    """Return the body if it is what was announced; else raise the error that tells why not.
+
+    senders: what differs is the sender's doing, since it left, or announced the length twice.
+    """
+    if len(body) > limit:
+        raise BodyTooLarge.over(limit)
+    if length is None or len(body) == length:
+        return body
+    if (body and len(body) < length) or senders:
+        raise IncompleteBody("the body is not as long as its Content-Length")
+    what = "changed" if body else "consumed"
+    raise BodyUnavailable(f"the body was {what} before coffrify-webhooks saw it; {remedy}")
+
+
+# --- WSGI (PEP 3333) --------------------------------------------------------------------------
+
+
+def read_wsgi(
+    environ: MutableMapping[str, Any],
+    limit: int,
+    read: Callable[[], bytes] | None = None,
+    remedy: str = "wrap the WSGI app with CoffrifyWebhooksMiddleware outermost",
+) -> bytes:
+    """Return the body of a WSGI request.
+
+    read: how the framework reads a body, if it keeps one that was read before.
+
+    Raises BodyTooLarge, IncompleteBody, or BodyUnavailable with the remedy.
+    """
+    length = announced(environ.get("CONTENT_LENGTH"), limit)
+    coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
+    stream = environ["wsgi.input"]
+    if length is None and not _ends(environ):
+        if not coding:
+            return b""
+        if coding != "chunked":
+            raise IncompleteBody("the body has a Transfer-Encoding other than chunked")
+        if (chunks := chunked.stream_of(environ)) is None:
+            raise BodyUnavailable(
+                "the body came chunked, without Content-Length, and this WSGI server does not pass "
+                f"such bodies on; {chunked.remedy_for(environ)}"
+            )
+        stream = chunks
+
+    def work() -> bytes:
+        if length is not None and read is not None:
+            return read()
+        body = _read_stream(stream, limit + 1 if length is None else length)
+        return body or (read() if read is not None else b"")
+
+    body = _in_time(environ, work)
+    senders = bool(coding) or (not body and _has_left(environ))
+    return _checked(body, length, limit, remedy, senders=senders)
+
+
+def leave_wsgi(environ: MutableMapping[str, Any]) -> None:
+    """Leave a body unread: a server that would wait for its rest, to drop it, need not."""
+    if environ.get("CONTENT_LENGTH", "0") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ:
+        _stop_reading(_connection(environ))
+
+
+def _ends(environ: MutableMapping[str, Any]) -> bool:
+    """Tell whether the stream ends where the body does: marked so, or no socket is behind it."""
+    marked = environ.get("wsgi.input_terminated") or "asgi.scope" in environ  # the latter: a2wsgi
+    return bool(marked) or _is_whole(environ["wsgi.input"])
+
+
+def _is_whole(stream: Any) -> bool:
+    """Tell a buffer or a file, as adapters from ASGI or AWS Lambda hand over, from a socket."""
+    seekable = getattr(stream, "seekable", None)
+    return seekable is not None and bool(seekable())
+
+
+def _read_stream(stream: Any, size: int) -> bytes:
+    read = partial(_read_raw, stream) if isinstance(stream, io.RawIOBase) else stream.read
+    chunks: list[bytes] = []
+    while size > 0 and (chunk := read(size)):
+        chunks.append(chunk)
+        size -= len(chunk)
+    return b"".join(chunks)
+
+
+def _read_raw(stream: Any, size: int) -> bytes:
+    """Read from a stream into a buffer that it cannot shrink.
+
+    Werkzeug's stream of chunks shrinks the bytearray that `RawIOBase.read` lends it when a sender
+    hangs up within a chunk, and then tells the old size: CPython returns memory that lies behind,
+    or crashes.
+    """
+    buffer = bytearray(size)
+    count = stream.readinto(memoryview(buffer))  # a memoryview raises ValueError instead
+    return bytes(buffer[: count or 0])
+
+
+def _in_time(environ: MutableMapping[str, Any], read: Callable[[], bytes]) -> bytes:
+    """Call `read`; end it when the sender would have given up, if the server tells its socket.
+
+    Whatever it raises is the sender's doing: it hung up, or broke the chunked encoding.
+    """
+    connection = _connection(environ)
+    alarm = Alarm(partial(_stop_reading, connection))
+    if connection is not None:
+        _alarms.set(alarm, _PATIENCE)
+    try:
+        return read()
+    except WebhookError:
+        raise
+    except Exception:  # noqa: BLE001 - each server has errors of its own
+        raise _stopped() from None
+    finally:
+        _alarms.clear(alarm)
+
+
+def _connection(environ: MutableMapping[str, Any]) -> Any:
+    for name in ("gunicorn.socket", "werkzeug.socket"):
+        if name in environ:
+            return environ[name]
+    return getattr(getattr(chunked.connection_of(environ), "raw", None), "_sock", None)
+
+
+def _stop_reading(connection: Any) -> None:
+    """Let a read that waits see the end of the stream; the reply can still be written."""
+    with suppress(OSError, TypeError):
+        # That of an SSLSocket would forget its encryption, and the reply go out in plain.
+        socket.socket.shutdown(connection, socket.SHUT_RD)
+
+
+def _has_left(environ: MutableMapping[str, Any]) -> bool:
+    """Tell whether it was the sender that sent nothing, rather than a part of the application."""
+    connection, stream = _connection(environ), environ["wsgi.input"]
+    if connection is None:
+        if _is_whole(stream):
+            return not stream.seek(0, os.SEEK_END)
+        return bool(getattr(stream, "remaining", 0))  # Cheroot counts what is still to come
+    try:
+        return not socket.socket.recv(connection, 1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return False
+    except (OSError, TypeError):
+        return True
+
+
+# --- ASGI -------------------------------------------------------------------------------------
+
+
+async def read_asgi(
+    headers: Iterable[tuple[bytes, bytes]],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    limit: int,
+) -> bytes:
+    """Return the body of an ASGI request.
+
+    Raises BodyTooLarge, IncompleteBody, or BodyUnavailable with the remedy.
+    """
+    named = {name.lower(): value for name, value in headers}
+    length = announced(named.get(b"content-length"), limit)
+    chunks: list[bytes] = []
+    size = 0
+
+    async def read() -> bool:
+        nonlocal size
+        while True:
+            message = await receive()
+            if message["type"] != "http.request":
+                return False
+            chunk = message.get("body", b"")
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > limit:
+                raise BodyTooLarge.over(limit)
+            if not message.get("more_body", False):
+                return True
+
+    try:
+        ended = await bridge.within(_PATIENCE, read)
+    except WebhookError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of whatever wraps `receive`
+        if getattr(error, "status_code", None) == BodyTooLarge.status:
+            raise BodyTooLarge("the body is over the max_body_size of the application") from None
+        raise _stopped() from None
+    if not ended and (size or not length or not _has_it_all(receive)):
+        raise _stopped()
+    senders = b"transfer-encoding" in named
+    remedy = "add CoffrifyWebhooksMiddleware outermost"
+    return _checked(b"".join(chunks), length, limit, remedy, senders=senders)
+
+
+def _has_it_all(receive: Any) -> bool:
+    """Tell whether uvicorn knows the whole body: if we were given none, somebody else was."""
+    return getattr(getattr(receive, "__self__", None), "more_body", None) is False
+
+
+def _stopped() -> IncompleteBody:
+    return IncompleteBody("the body stopped arriving before its end, or was framed wrongly")

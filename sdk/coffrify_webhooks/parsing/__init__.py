@@ -1,0 +1,1 @@
+"""Signed bytes become a typed event, whatever of them fits."""

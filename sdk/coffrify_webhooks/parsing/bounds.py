@@ -1,0 +1,160 @@
+"""How far pydantic may be trusted with a whole body of a class, before any of it is known.
+
+What does not fit costs an entry in its list of errors, as many as there are fields; a
+union is tried alternative by alternative, at each level anew. Both are bounded by the class alone,
+or not at all.
+"""
+
+from functools import lru_cache
+from math import inf
+from typing import NamedTuple
+
+from pydantic import BaseModel
+
+from coffrify_webhooks.event import Event, EventModel
+
+from .plans import AnyOf, DictOf, ListOf, ModelOf, Opaque, Plan, plan_of
+
+__all__ = ["Bounds", "bounds_of"]
+
+_SMALL = 4096
+"""Bytes, in which even a recursive class cannot do much."""
+_MOST_SLOTS = 1_300_000
+"""Attributes of all objects, at forty bytes or so."""
+_MOST_ERRORS = 1000
+_MOST_ERRORS_A_MEMBER = 3
+_MOST_TRIES = 2
+_MOST_TRIES_IF_SMALL = 32
+
+
+class Bounds(NamedTuple):
+    """What is known of a class."""
+
+    largest: int | None
+    """The largest body, in bytes, that may be validated as a whole; None for any."""
+    slots: int
+    """What one of many objects of a payload may take, in attributes."""
+
+    def allow(self, body: bytes) -> bool:
+        """Tell whether a body may be validated as a whole."""
+        size = len(body)
+        if self.largest is not None and size > self.largest:
+            return False
+        return size * self.slots < _MOST_SLOTS or body.count(b"{") * self.slots < _MOST_SLOTS
+
+
+@lru_cache(maxsize=1024)
+def bounds_of(event_class: type[BaseModel]) -> Bounds:
+    """Return what is known of an event class; computed once."""
+    plan = plan_of(event_class)
+    models = _reachable(plan)
+    slots = max((each.slots for each in _repeated(models)), default=1)
+    tries = _Tries(models).of(plan)
+    if tries > _MOST_TRIES_IF_SMALL:
+        return Bounds(0, slots)
+    whole = tries <= _MOST_TRIES and _Errors().of(plan) <= _MOST_ERRORS
+    return Bounds(None if whole else _SMALL // max(1, slots // 32), slots)
+
+
+def _inside(plan: Plan) -> list[Plan]:
+    """Return the plans for the parts of a value, or for its alternatives."""
+    match plan:
+        case Opaque(inside=Plan() as inside):
+            return [inside]
+        case ListOf():
+            return [plan.items]
+        case DictOf():
+            return [plan.values]
+        case ModelOf():
+            return [found for _, found in plan.fields.values()]
+        case AnyOf():
+            return [*plan.lists, *plan.objects]
+        case _:
+            return []
+
+
+def _reachable(*plans: Plan) -> set[ModelOf]:
+    found: set[ModelOf] = set()
+    todo = list(plans)
+    while todo:
+        plan = todo.pop()
+        if isinstance(plan, ModelOf):
+            if plan in found:
+                continue
+            found.add(plan)
+        todo += _inside(plan)
+    return found
+
+
+def _repeated(models: set[ModelOf]) -> set[ModelOf]:
+    """Return the classes of which a payload may hold any number."""
+    found: set[ModelOf] = set()
+    for model in models:
+        todo = _inside(model)
+        while todo:
+            plan = todo.pop()
+            if isinstance(plan, (ListOf, DictOf)):
+                found |= _reachable(plan)
+            elif isinstance(plan, ModelOf):
+                if model in _reachable(plan):
+                    found.add(model)
+            else:
+                todo += _inside(plan)
+    return found
+
+
+class _Tries:
+    """How often a part of a payload may be looked at: once for each combination of alternatives."""
+
+    def __init__(self, models: set[ModelOf]) -> None:
+        self._known: dict[ModelOf, int] = {}
+        self._endless = {model for model in models if self._doubles(model)}
+
+    def of(self, plan: Plan) -> int:
+        if not isinstance(plan, ModelOf):
+            if isinstance(plan, AnyOf):
+                return max(sum(map(self.of, arms)) for arms in (plan.lists, plan.objects, [Plan()]))
+            return max(map(self.of, _inside(plan)), default=1)
+        if plan in self._endless:
+            return 10**9
+        if plan not in self._known:
+            self._known[plan] = 1  # where it contains itself: that adds no alternative
+            self._known[plan] = max(map(self.of, _inside(plan)), default=1)
+        return self._known[plan]
+
+    @staticmethod
+    def _doubles(model: ModelOf) -> bool:
+        """Tell whether a model contains itself by way of a union of several."""
+        todo = _inside(model)
+        while todo:
+            plan = todo.pop()
+            if isinstance(plan, AnyOf):
+                for arms in (plan.lists, plan.objects):
+                    if len(arms) > 1 and model in _reachable(*arms):
+                        return True
+            if not isinstance(plan, ModelOf):
+                todo += _inside(plan)
+        return False
+
+
+class _Errors:
+    """How many errors pydantic may list, if lists end with the first; endless in recursion."""
+
+    def __init__(self) -> None:
+        self._known: dict[ModelOf, float] = {}
+
+    def of(self, plan: Plan, *, ours: bool = True) -> float:
+        if isinstance(plan, ModelOf):
+            if plan not in self._known:
+                self._known[plan] = inf  # where it contains itself
+                ours = issubclass(plan.model, (Event, EventModel))
+                inside = [self.of(each, ours=ours) for each in _inside(plan)]
+                self._known[plan] = 1 + sum(inside)
+            return self._known[plan]
+        inside = [self.of(each, ours=ours) for each in _inside(plan)]
+        most = 1 + sum(inside)
+        if isinstance(plan, ListOf) and not ours:
+            return inf
+        if isinstance(plan, DictOf) and most > _MOST_ERRORS_A_MEMBER:
+            return inf
+        return inf if isinstance(plan, Opaque) and plan.has_parts else most

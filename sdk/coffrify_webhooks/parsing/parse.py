@@ -1,0 +1,93 @@
+"""Bytes to a typed event; never loses an event to a schema."""
+
+import json
+import re
+import sys
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from coffrify_webhooks.errors import PayloadError
+from coffrify_webhooks.event import Event, UnknownEvent
+
+from .bounds import bounds_of
+from .registry import Registry, bundled
+from .salvage import salvage
+
+__all__ = ["parse"]
+
+# A nested "type" may come first; the class's own Literal confirms or refutes the hint.
+_TYPE_HINT = re.compile(rb'"type"\s*:\s*"([a-z0-9_.]{1,100})"')
+
+
+def parse(body: bytes, *, strict: bool = False, registry: Registry = bundled) -> Event:
+    """Return the event in a body. This verifies nothing: anyone may have written these bytes.
+
+    A type that `registry` does not know becomes an `UnknownEvent`; what does not fit its class
+    is salvaged field by field, and `event.issues` lists it. Costs a few times `json.loads`.
+
+    body: the raw bytes of a JSON object with a string `type`. strict: refuse what would have to
+    be salvaged. Raises PayloadError, and nothing else, for bytes that hold no event.
+    """
+    if not isinstance(body, bytes):
+        body = _raw(body)
+    hint = _TYPE_HINT.search(body)
+    event_class = registry.get(hint[1].decode()) if hint else None
+    event = _fast(event_class, body) if event_class else None
+    if event is None:
+        event = _careful(body, registry, strict=strict)
+    event._attach("_raw", body)  # noqa: SLF001
+    return event
+
+
+def _raw(body: Any) -> bytes:
+    if isinstance(body, (bytearray, memoryview)):
+        return bytes(body)  # pyright: ignore[reportUnknownArgumentType]
+    raise PayloadError(f"the body is {type(body).__name__}, not the raw bytes")
+
+
+def _fast(event_class: type[Event], body: bytes) -> Event | None:
+    """Let pydantic take the whole body, if what that may cost is bounded for this class."""
+    if not bounds_of(event_class).allow(body):
+        return None
+    try:
+        return event_class.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _careful(body: bytes, registry: Registry, *, strict: bool) -> Event:
+    loaded = _load(body)
+    if not isinstance(loaded, dict):
+        raise PayloadError("the body is not a JSON object")
+    document = cast("dict[str, Any]", loaded)
+    event_type = document.get("type")
+    if not isinstance(event_type, str):
+        raise PayloadError("the body has no string `type`")
+    event_class = registry.get(event_type) or UnknownEvent
+    event = salvage(event_class, document)
+    if strict and event.issues:
+        raise PayloadError(
+            f"the body does not fit {event_class.__name__} in "
+            f"{len(event.issues) + event.issues.more} place(s); parse(body).issues lists them"
+        )
+    return event
+
+
+def _load(body: bytes) -> Any:
+    """Read JSON; the standard library takes what the fast parser refuses: a BOM, surrogates."""
+    try:
+        return from_json(body)
+    except ValueError:
+        pass
+    try:
+        return json.loads(body)
+    except RecursionError:
+        reason = "nested too deep"
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        reason = "not JSON"
+    except ValueError:  # as Python says it: converting it takes the square of its length
+        reason = f"JSON with an integer of more than {sys.get_int_max_str_digits()} digits"
+    # Out here, or the error's context would hold the body.
+    raise PayloadError(f"the body is {reason}")

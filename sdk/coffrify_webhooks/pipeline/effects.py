@@ -1,0 +1,111 @@
+"""What the steps of the pipeline ask for: each effect, and what they need to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.delivery import Delivery
+    from coffrify_webhooks.dispatch import Dispatcher, Message
+    from coffrify_webhooks.errors import WebhookError
+    from coffrify_webhooks.event import Event
+    from coffrify_webhooks.http.reply import Reply
+    from coffrify_webhooks.observe import Kind
+    from coffrify_webhooks.retries import Retries
+    from coffrify_webhooks.router import Handler, Router
+    from coffrify_webhooks.signature import Verifier
+    from coffrify_webhooks.stores import Store
+
+__all__ = ["Ask", "Call", "Effect", "Hand", "LoadSecrets", "Settings", "Steps", "Tell"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSecrets:
+    """Ask the user's callable for the secrets; is sent a Keyring."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Call a method of the store; is sent what it returns."""
+
+    method: str
+    arguments: tuple[Any, ...]
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call one handler; is sent what it raised, or None."""
+
+    handler: Handler
+    event: Event
+    delivery: Delivery
+    key: str | None
+    token: str
+    """The claim under which an atomic handler's finish is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Hand a message to the engine."""
+
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """Tell the observers; what they raise does not come back."""
+
+    kind: Kind
+    text: str
+    delivery: Delivery | None = None
+    event: Event | None = None
+    handler: str | None = None
+    reply: Reply | None = None
+    error: WebhookError | None = None
+    values: tuple[object, ...] = ()
+    """What belongs in `text`, a template with a `%s` or the like for each; a log groups by it."""
+
+
+Effect: TypeAlias = LoadSecrets | Ask | Call | Hand | Tell
+Steps: TypeAlias = Generator[Effect, Any, T]
+
+
+class Settings(Protocol):
+    """What the steps need to know of a receiver; reading it does no I/O."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def router(self) -> Router: ...
+    @property
+    def verifier(self) -> Verifier: ...
+    @property
+    def store(self) -> Store: ...
+    @property
+    def dispatcher(self) -> Dispatcher | None: ...
+    @property
+    def max_body(self) -> int: ...
+    @property
+    def keep_body(self) -> int: ...
+    @property
+    def lease(self) -> float: ...
+    @property
+    def strict(self) -> bool: ...
+    @property
+    def retries(self) -> Retries: ...
+    @property
+    def retention(self) -> float: ...
+    @property
+    def clock(self) -> Callable[[], float]: ...
+    @property
+    def handlers_hint(self) -> str: ...
+    def how_to_set(self, option: str, value: str) -> str: ...
+    def bound(self, handler: Handler) -> Handler: ...
+    def first_time(self, *what: object) -> bool: ...
+    def purge_is_due(self) -> bool: ...
+    def purge_again(self) -> None: ...

@@ -1,0 +1,181 @@
+"""Handling a claimed event: call its handlers, record what finished, settle or give back."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from coffrify_webhooks.errors import (
+    ClaimLost,
+    ConfigurationError,
+    HandlerError,
+    StoreUnavailable,
+    WebhookError,
+)
+from coffrify_webhooks.event import Event, UnknownEvent
+from coffrify_webhooks.stores import AtomicStore
+from coffrify_webhooks.text import quoted
+
+from .effects import Ask, Call, Settings, Steps, Tell
+from .identity import about, conflict_key
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.delivery import Delivery
+    from coffrify_webhooks.http.reply import Outcome
+    from coffrify_webhooks.router import Handler
+    from coffrify_webhooks.stores import Claim
+
+__all__ = ["ask", "bury", "giving_back", "kept", "run"]
+
+_LONGEST_REASON = 500
+
+
+def run(
+    settings: Settings, delivery: Delivery, event: Event, key: str | None, claim: Claim
+) -> Steps[Outcome]:
+    """Call each handler that has not finished yet; one that raises does not stop the others."""
+    handlers = settings.router.match(event)
+    if not handlers:
+        yield from _unhandled(settings, delivery, event)
+        if key is not None:
+            yield from ask("release", key, claim.token)
+        return "ignored"
+    failures: list[tuple[Handler, BaseException]] = []
+    pending = [settings.bound(each) for each in handlers if each.name not in claim.finished]
+    for handler in pending:
+        _check(settings, handler)
+        failure: BaseException | None = yield Call(handler, event, delivery, key, claim.token)
+        if failure is not None:
+            failures.append((handler, failure))
+            yield _told(delivery, event, handler, failure)
+            continue
+        # The last of an unbroken row needs no checkpoint: `done` says as much.
+        if key is not None and not handler.atomic and (failures or handler is not pending[-1]):
+            _ours((yield from ask("checkpoint", key, claim.token, handler.name)))
+    if failures:
+        raise _failed(failures)
+    if key is not None:
+        _ours((yield from ask("done", key, claim.token)))
+    return "handled"
+
+
+def _check(settings: Settings, handler: Handler) -> None:
+    if handler.atomic and not isinstance(settings.store, AtomicStore):
+        raise ConfigurationError(
+            f"handler {handler.name} is atomic, and {type(settings.store).__name__} is not in the "
+            "application's own database; use a DjangoStore or a SQLStore, or drop atomic=True"
+        )
+
+
+def _told(delivery: Delivery, event: Event, handler: Handler, error: BaseException) -> Tell:
+    failed = HandlerError("a handler raised; the log has its traceback")
+    failed.__cause__ = error
+    text, values = (
+        "handler %s raised on %s %s",
+        (handler.name, quoted(event.type), quoted(event.id)),
+    )
+    return Tell("handler_failed", text, delivery, event, handler.name, error=failed, values=values)
+
+
+def _failed(failures: list[tuple[Handler, BaseException]]) -> HandlerError:
+    failed = HandlerError("a handler raised; the log has its traceback")
+    failed.__cause__ = failures[0][1]
+    reasons = "; ".join(_reason(handler, error) for handler, error in failures)
+    failed.reason = reasons[:_LONGEST_REASON]
+    return failed
+
+
+def _reason(handler: Handler, error: BaseException) -> str:
+    """Say which handler raised what, and where; never the exception's text, it may quote."""
+    frame = error.__traceback__
+    while frame is not None and frame.tb_next is not None:
+        frame = frame.tb_next
+    where = ""
+    if frame is not None:
+        where = f" at {PurePath(frame.tb_frame.f_code.co_filename).name}:{frame.tb_lineno}"
+    return f"{handler.name} raised {type(error).__name__}{where}"
+
+
+def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[None]:
+    if event.type == "ping" or not settings.first_time("unhandled", event.type):
+        return
+    name = type(event).__name__
+    home, unknown = type(event).__module__.rpartition(".")[0], ""
+    if isinstance(event, UnknownEvent):
+        home, unknown = "coffrify_webhooks", ", allow_unknown=True"
+    on_home = "coffrify_webhooks" if home.startswith("coffrify_webhooks") else home
+    yield Tell(
+        "unhandled",
+        "no handler wants %s; one would be:\n\nfrom %s import on\nfrom %s import %s\n\n\n"
+        "@on(%s%s)\ndef handle(event: %s) -> None: ...\n",
+        delivery,
+        event,
+        values=(quoted(event.type), on_home, home, name, quoted(event.type), unknown, name),
+    )
+
+
+def bury(
+    settings: Settings, key: str, digest: str, delivery: Delivery, event: Event
+) -> Steps[Outcome]:
+    """Keep another body of an event that was handled, and do not run it."""
+    yield from ask(
+        "conflict",
+        conflict_key(key, digest),
+        digest,
+        about(settings, delivery, event),
+        kept(settings, delivery.body),
+    )
+    yield Tell(
+        "conflict",
+        "an event that was handled came again with another body; the new body is kept as a "
+        "dead letter and was not handled",
+        delivery,
+        event,
+    )
+    return "conflict"
+
+
+def kept(settings: Settings, body: bytes) -> bytes | None:
+    """Return the body if it may be kept."""
+    return body if len(body) <= settings.keep_body else None
+
+
+def giving_back(
+    work: Steps[Outcome],
+    settings: Settings,
+    key: str,
+    token: str,
+    body: bytes,
+) -> Steps[Outcome]:
+    """Give the claim back if the work fails, so that the next attempt need not wait for it.
+
+    Not when the process itself is being stopped: a handler may still be running then, and the
+    lease ends by itself.
+    """
+    try:
+        return (yield from work)
+    except (ClaimLost, StoreUnavailable):
+        raise  # nothing to give back, or nobody to give it to: the lease ends by itself
+    except Exception as error:
+        with suppress(StoreUnavailable):
+            if isinstance(error, HandlerError):
+                yield from ask("failed", key, token, error.reason, kept(settings, body))
+            else:
+                yield from ask("release", key, token)
+        raise
+
+
+def ask(method: str, *arguments: Any, **options: Any) -> Steps[Any]:
+    """Ask the store; whatever it raises that is not ours means that it is unavailable."""
+    try:
+        return (yield Ask(method, arguments, options))
+    except WebhookError:
+        raise
+    except Exception as error:
+        raise StoreUnavailable("the store failed") from error
+
+
+def _ours(held: bool) -> None:  # noqa: FBT001
+    if not held:
+        raise ClaimLost("the claim on this event ended while it was handled")

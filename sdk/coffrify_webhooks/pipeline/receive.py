@@ -1,0 +1,234 @@
+"""One delivery's way, as pure steps: verify, parse, claim, route, settle, reply.
+
+Each function here is a generator of effects. It performs no I/O itself: it yields what it needs
+(`Ask` the store, `Call` a handler, ...) and is sent the result, so that one text serves the sync
+and the async driver in `coffrify_webhooks.receiver`, and a test can stop it at any step.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks.dispatch.message import pack
+from coffrify_webhooks.errors import (
+    BodyTooLarge,
+    BodyUnavailable,
+    Busy,
+    CompressedBody,
+    DispatchError,
+    MethodNotAllowed,
+    NoHandlers,
+    PayloadError,
+    SecretsUnavailable,
+    StoreUnavailable,
+    WebhookError,
+)
+from coffrify_webhooks.http.reply import Outcome, Reply
+from coffrify_webhooks.signature.verifier import compression, pick
+from coffrify_webhooks.text import quoted
+
+from .effects import Hand, LoadSecrets, Settings, Steps, Tell
+from .handle import ask, bury, giving_back, kept, run
+from .identity import about, key_for, read, wanted_by
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from coffrify_webhooks.delivery import Delivery
+    from coffrify_webhooks.event import Event
+    from coffrify_webhooks.signature.verifier import Headers, Keyring
+    from coffrify_webhooks.stores import Claim
+
+__all__ = ["hand_over", "is_post", "receive", "screen", "told"]
+
+_PURGE = 1000
+"""How many old claims one delivery drops at the most."""
+
+
+def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> Steps[Reply]:
+    """Take one delivery from its raw body to the reply; raises nothing a stranger can cause."""
+    event: Event | None = None
+    delivery: Delivery | None = None
+    try:
+        delivery, found = yield from _believe(settings, body, headers, method)
+        event, same_id = _read(settings, delivery, found)
+        yield from _report_on(settings, delivery, event, same_id=same_id)
+        if settings.dispatcher is None and not len(settings.router):
+            raise NoHandlers(  # noqa: TRY301 - answered below like every other error
+                f"no handler at all is registered; {settings.handlers_hint}"
+            )
+        outcome = yield from _settle(settings, delivery, event)
+        reply = Reply.success(outcome, event)
+    except WebhookError as error:
+        reply = Reply.failure(error, event)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must not become a traceback for strangers
+        fault = WebhookError("an error inside coffrify-webhooks; the log has its traceback")
+        fault.__cause__ = error
+        reply = Reply.failure(fault, event)
+    yield told(reply, delivery)
+    return reply
+
+
+def screen(settings: Settings, headers: Headers, method: str) -> None:
+    """Raise the error of a request that no body could make acceptable; asks for no secret."""
+    if not is_post(method):
+        raise MethodNotAllowed("webhooks are delivered by POST")
+    settings.verifier.screen(pick(headers))
+
+
+def is_post(method: str) -> bool:
+    """Tell whether a request is a POST; some other texts become one in capitals."""
+    return str(method).isascii() and str(method).upper() == "POST"
+
+
+def _believe(
+    settings: Settings, body: bytes | bytearray | memoryview, headers: Headers, method: str
+) -> Steps[tuple[Delivery, Mapping[str, str]]]:
+    if not is_post(method):
+        raise MethodNotAllowed("webhooks are delivered by POST")
+    if not isinstance(body, (bytes, bytearray, memoryview)):
+        raise BodyUnavailable(
+            f"the body is {type(body).__name__}, not the raw bytes; hand over what arrived, "
+            "before anything parsed it"
+        )
+    size = body.nbytes if isinstance(body, memoryview) else len(body)
+    if size > settings.max_body:
+        raise BodyTooLarge.over(settings.max_body)
+    found = pick(headers)
+    keyring: Keyring | None = None
+    if settings.verifier.asks_for_secrets:
+        settings.verifier.screen(found)  # nobody is asked for what will be refused
+        keyring = yield LoadSecrets()
+    delivery = settings.verifier.check(bytes(body), found, keyring)
+    if settings.first_time("key", delivery.key, delivery.encoding, delivery.scheme):
+        yield Tell(
+            "key_matched",
+            'secret %d matched (%s signature), read as %s; Secret(..., encoding="%s") pins it',
+            delivery,
+            values=(delivery.key, delivery.scheme, delivery.encoding, delivery.encoding),
+        )
+    return delivery, found
+
+
+def _read(settings: Settings, delivery: Delivery, found: Mapping[str, str]) -> tuple[Event, bool]:
+    try:
+        return read(settings, delivery)
+    except PayloadError:
+        encoding = compression(found, delivery.body)
+        if encoding and not _is_json(delivery.body):
+            raise CompressedBody.by(encoding) from None
+        raise
+
+
+def _is_json(body: bytes) -> bool:
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _report_on(
+    settings: Settings, delivery: Delivery, event: Event, *, same_id: bool
+) -> Steps[None]:
+    if delivery.id is None:
+        if settings.first_time("no_id"):
+            yield Tell(
+                "no_dedup",
+                "a %s event has no id; the same request is a duplicate, yet an attempt that the "
+                "sender signs anew counts as another event",
+                delivery,
+                event,
+                values=(quoted(event.type),),
+            )
+    elif not same_id and "coffrify" in settings.verifier.schemes and settings.first_time("ids"):
+        yield Tell(
+            "ids_differ",
+            'the signed webhook-id is not the body\'s id; set schemes=("standard",), or whoever '
+            "strips the standard headers makes another event of it, or one without an id",
+            delivery,
+            event,
+        )
+    if event.issues and settings.first_time("issues", event.type):
+        yield Tell(
+            "issues",
+            "a %s event does not fit its class in %d place(s); event.issues lists them",
+            delivery,
+            event,
+            values=(quoted(event.type), len(event.issues) + event.issues.more),
+        )
+
+
+def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outcome]:
+    """Claim the event, then run it here or hand it over."""
+    digest = sha256(delivery.body).hexdigest()
+    key = key_for(settings.name, delivery, digest)
+    # An engine may lose it: kept from before it is handed over, until it is done.
+    body = None if settings.dispatcher is None else kept(settings, delivery.body)
+    claim: Claim = yield from ask(
+        "claim", key, digest, settings.lease, None, about(settings, delivery, event), body
+    )
+    if settings.purge_is_due():
+        yield from _purge(settings)
+    if claim.status in ("done", "queued"):
+        return "duplicate"
+    if claim.status == "busy":
+        raise Busy("this event is being handled by another delivery right now")
+    if claim.status == "conflict":
+        return (yield from bury(settings, key, digest, delivery, event))
+    if settings.dispatcher is not None:
+        work = hand_over(settings, delivery, event, key, claim.token)
+    else:
+        work = run(settings, delivery, event, key, claim)
+    return (yield from giving_back(work, settings, key, claim.token, delivery.body))
+
+
+def hand_over(
+    settings: Settings,
+    delivery: Delivery,
+    event: Event,
+    key: str,
+    token: str,
+    *,
+    handlers: Sequence[str] = (),
+) -> Steps[Outcome]:
+    """Dispatch, then mark queued: never marked first, or a crash in between would lose it.
+
+    handlers: who is known to want the event, beside those that this process has loaded.
+    """
+    wanted = wanted_by(settings, event, handlers)
+    message = pack(settings.name, key, token, delivery, settings.clock(), wanted)
+    try:
+        yield Hand(message)
+    except WebhookError:
+        raise
+    except Exception as error:
+        raise DispatchError("the engine did not take the event") from error
+    # False if a worker has the event already, and an error costs only a second hand-over.
+    with suppress(StoreUnavailable):
+        yield from ask("queued", key, token)
+    return "queued"
+
+
+def _purge(settings: Settings) -> Steps[None]:
+    with suppress(StoreUnavailable):
+        if (yield from ask("purge", settings.retention, _PURGE)) >= _PURGE:
+            settings.purge_again()
+
+
+def told(reply: Reply, delivery: Delivery | None = None) -> Tell:
+    """Tell of a reply, by a template for each outcome and code."""
+    event, error = reply.event, reply.error
+    template, values = f"{reply.outcome}, {reply.status}", list[object]()
+    if event is not None:
+        template, values = f"%s %s: {template}", [quoted(event.type), quoted(event.id)]
+    if error is not None:
+        reason = getattr(error, "reason", "") if isinstance(error, SecretsUnavailable) else ""
+        template += f" ({error.code}: %s)" if not reason else f" ({error.code}: %s: %s)"
+        values += [error, reason] if reason else [error]
+    return Tell(
+        "replied", template, delivery, event, reply=reply, error=error, values=tuple(values)
+    )

@@ -1,0 +1,325 @@
+"""Secrets: which texts can be one, which HMAC keys each stands for, and how none is ever shown.
+
+Crash reporters keep the local variables of every frame that an error leaves. So no function here
+or in its callers may raise while the text of a secret is bound to a name: `Sealed` wraps it first.
+"""
+
+from binascii import Error as _Base64Error
+from binascii import a2b_base64, unhexlify
+
+from coffrify_webhooks.errors import ConfigurationError, shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, Literal, TypeAlias
+
+    Encoding: TypeAlias = Literal["auto", "text", "hex", "base64"]
+    SecretLike: TypeAlias = "str | Secret"
+    Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
+    SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
+
+__all__ = ["Sealed", "Secret", "opened", "seal"]
+
+_PREFIX = "whsec_"
+_ENCODINGS = ("auto", "text", "hex", "base64")
+_SHORTEST_DECODED = 16
+"""Bytes. Shorter than this, a text that happens to decode is no key: `whsec_` alone is empty."""
+_SHORT = 16
+"""Characters; fewer can be guessed."""
+_MOST_WARNED = 1000
+
+_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+_API_KEYS = ("cof_", "cfy_")
+_PLACEHOLDERS = frozenset(
+    (
+        *("changeme", "changethis", "changeit", "replaceme", "replacethis", "none", "null", "nil"),
+        *("undefined", "todo", "tbd", "fixme", "placeholder", "redacted", "yoursecret"),
+        *("yoursecrethere", "yoursigningsecret", "yourwebhooksecret", "yourcoffrifywebhooksecret"),
+    )
+)
+_PIN = 'if it really is the secret, pin it: Secret(..., encoding="text")'
+
+
+class Secret:
+    """A signing secret, and how it becomes an HMAC key.
+
+    encoding:
+        "text": the secret as it is (the vendor's page). "hex" or "base64": what follows `whsec_`,
+        decoded (the vendor's SDKs and the Standard Webhooks libraries; base64url is read too).
+        "auto" tries each that fits; the receiver logs which one matched, so that you can pin it.
+    not_after:
+        When to stop accepting it, as seconds since 1970 or an aware datetime: for the previous
+        secret during a rotation (the vendor keeps it valid for 24 h by default, 168 h at most).
+
+    Raises ConfigurationError for an empty secret, for one that does not decode as `encoding` says,
+    and for a text that cannot be a signing secret: in quotes, with a blank inside or `v1,` in
+    front, an API key, a placeholder. `encoding="text"` accepts any text that is not empty. A
+    secret of fewer than 16 characters is warned of in the log.
+    """
+
+    __slots__ = ("_text", "candidates", "encoding", "not_after")
+
+    def __init__(
+        self, text: str, *, encoding: "Encoding" = "auto", not_after: "Any | None" = None
+    ) -> None:
+        self._text = text
+        del text
+        self.encoding: Encoding = encoding if encoding in _ENCODINGS else "auto"
+        self.not_after: float | None = None
+        self.candidates: tuple[tuple[str, bytes], ...] = ()
+        """The HMAC keys it may stand for: (encoding, key) pairs."""
+        if encoding not in _ENCODINGS:
+            raise ConfigurationError(
+                f"encoding={shown(encoding)} is not known; use one of {', '.join(_ENCODINGS)}"
+            )
+        fault = _fault(self._text, encoding)
+        if fault:
+            raise ConfigurationError(fault)
+        self.candidates = tuple(_candidates(self._text, encoding))
+        if not self.candidates:
+            raise ConfigurationError(
+                f"the secret does not decode as {encoding}"
+                if encoding in ("hex", "base64")
+                else "the secret is zero bytes alone, which is no key; copy it from the dashboard"
+            )
+        self.not_after = _seconds(not_after)
+        _warn_if_short(self._text)
+
+    def __repr__(self) -> str:
+        return f"Secret('***', encoding={self.encoding!r}, not_after={self.not_after!r})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return (self._text, self.encoding, self.not_after) == (
+            other._text,
+            other.encoding,
+            other.not_after,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._text, self.encoding, self.not_after))
+
+    def __reduce__(self) -> "Any":
+        raise TypeError("a Secret is not pickled, so that it does not end up somewhere by accident")
+
+
+class Sealed:
+    """Secrets, or the callable that returns them, as given: where no repr shows them."""
+
+    __slots__ = ("_given", "is_callable")
+
+    def __init__(self, given: "Any") -> None:
+        self._given = given
+        self.is_callable: bool = callable(given)
+
+    def __repr__(self) -> str:
+        return "<secrets>"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sealed) and self._given == other._given
+
+    def __hash__(self) -> int:
+        return hash(self._given)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it is an async function, whose secrets nobody would await."""
+        from inspect import iscoroutinefunction  # noqa: PLC0415 - the verify path does without
+
+        return iscoroutinefunction(self._given)
+
+    def ask(self) -> "Sealed":
+        """Return what the callable returns, sealed, and such that it can be hashed."""
+        answer = Sealed(self._given())
+        if not isinstance(answer._given, (str, Secret)):
+            answer._check()
+            answer._given = tuple(answer._given)
+        return answer
+
+    def read(self) -> tuple[Secret, ...]:
+        """Return one secret or several, as Secret objects in the given order.
+
+        Raises ConfigurationError for what is neither a str, a Secret nor a list of them.
+        """
+        if isinstance(self._given, (str, Secret)):
+            return (_secret(self._given),)
+        self._check()
+        several = tuple(map(_secret, self._given))
+        if not several:
+            raise ConfigurationError("the list of secrets is empty; pass at least one")
+        return several
+
+    def _check(self) -> None:
+        # A mapping would be read as its keys.
+        if hasattr(self._given, "keys") or not hasattr(self._given, "__iter__"):
+            if hasattr(self._given, "__await__") and hasattr(self._given, "close"):
+                self._given.close()  # or Python would say, elsewhere, that nobody awaited it
+            raise ConfigurationError(
+                f"secrets are a str, a Secret, or a list of them, not {type(self._given).__name__}"
+            )
+
+
+def seal(secrets: "Any") -> "Sealed | None":
+    """Seal secrets, first thing where they come in; the caller then deletes its own name of them.
+
+    None stays None.
+    """
+    if secrets is None or isinstance(secrets, Sealed):
+        return secrets
+    return Sealed(secrets)
+
+
+def opened(value: "Any") -> "Any":
+    """Return what was sealed though it is no secret."""
+    return value._given if isinstance(value, Sealed) else value  # noqa: SLF001 - its own
+
+
+def _secret(given: "Any") -> Secret:
+    if isinstance(given, Secret):
+        return given
+    sealed = [given]
+    del given
+    return Secret(sealed.pop())
+
+
+def _seconds(moment: "Any") -> float | None:
+    if moment is None:
+        return None
+    if getattr(moment, "tzinfo", None) is not None and hasattr(moment, "timestamp"):
+        return float(moment.timestamp())
+    number = isinstance(moment, (int, float)) and not isinstance(moment, bool)
+    if number and moment == moment:  # noqa: PLR0124 - NaN is not itself
+        return float(moment)
+    raise ConfigurationError(
+        "not_after is seconds since 1970 or a datetime with a time zone, as in "
+        "datetime.now(UTC) + timedelta(hours=24)"
+    )
+
+
+# --- what a text may be: these return, and never raise, while they hold it -----------------------
+
+
+def _fault(text: "Any", encoding: str) -> str:
+    """Say why a text cannot be a secret, or return nothing."""
+    if not isinstance(text, str):
+        return f"a secret is a str, not {type(text).__name__}"
+    trimmed = text.strip()
+    if not any(map(_is_visible, trimmed if encoding != "text" else trimmed.replace("\0", ""))):
+        return "the secret is empty; copy it from the Coffrify dashboard"
+    if trimmed == _PREFIX:
+        return f"the secret is only the prefix {_PREFIX!r}; copy all of it from the dashboard"
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "the secret is not valid text (it has lone surrogates)"
+    return "" if encoding == "text" else _mistake(trimmed, is_pinned=encoding != "auto")
+
+
+def _mistake(text: str, *, is_pinned: bool) -> str:  # noqa: PLR0911 - one return for each mistake
+    """Say which mistake a text looks like that no delivery would ever match."""
+    rest = text.removeprefix(_PREFIX)
+    if len(text) == 1 and not is_pinned:
+        return (
+            "the secret is a single character: a text was given where a list of texts belongs, or "
+            f"the other way round; {_PIN}"
+        )
+    if text.startswith(_API_KEYS):
+        return (
+            "the secret is an API key of Coffrify, and deliveries are signed with the endpoint's "
+            f"signing secret, which begins {_PREFIX!r}; {_PIN}"
+        )
+    if not is_pinned and _is_placeholder(rest, whole=rest == text):
+        return f"the secret is a placeholder; copy the real one from the dashboard, or {_PIN}"
+    if text[0] in _QUOTES or text[-1] in _QUOTES:
+        return f"the secret is in quotes, which an env file may have kept; drop them, or {_PIN}"
+    if text == "v1" or text.startswith(("v1,", "v1=")):
+        return (
+            "the secret begins with 'v1', the version of a signature; the secret is what follows "
+            f"'v1,', or {_PIN}"
+        )
+    if not all(map(_is_visible, text)):
+        return (
+            "the secret has a blank or an invisible character inside; copy it again from the "
+            f"dashboard, or {_PIN}"
+        )
+    if _PREFIX in rest:
+        return (
+            f"the secret holds {_PREFIX!r} in its middle; give that part alone, or several secrets "
+            f"as a list, or {_PIN}"
+        )
+    return ""
+
+
+def _is_visible(character: str) -> bool:
+    return character.isprintable() and not character.isspace()
+
+
+def _is_placeholder(rest: str, *, whole: bool) -> bool:
+    """Tell whether a text stands for a secret; whole: it has no prefix `whsec_`."""
+    if not whole and any(mark in rest for mark in ("...", "\u2026", "*", "\u2022", "<")):
+        return True  # or one that was shown in part
+    if rest.startswith(("${", "{{")) or (rest[0], rest[-1]) in {("<", ">"), ("%", "%")}:
+        return True
+    letters = "".join(filter(str.isalnum, rest.lower()))
+    return letters in _PLACEHOLDERS or not letters.strip("x")
+
+
+def _warn_if_short(text: str) -> None:
+    if len(text.strip().removeprefix(_PREFIX)) >= _SHORT or len(_warned) >= _MOST_WARNED:
+        return
+    if hash(text) not in _warned:
+        _warned.add(hash(text))
+        from logging import getLogger  # noqa: PLC0415 - the verify path does without
+
+        getLogger("coffrify_webhooks").warning(
+            "a secret has fewer than %d characters, so it can be guessed; use the one that the "
+            "Coffrify dashboard shows",
+            _SHORT,
+        )
+
+
+_warned: set[int] = set()
+
+
+# --- keys -----------------------------------------------------------------------------------------
+
+
+def _candidates(text: str, encoding: "Encoding") -> "Iterable[tuple[str, bytes]]":
+    plain = text.encode()
+    # Read from a file, a secret brings a newline along.
+    trimmed = text.strip()
+    prefixed = trimmed.startswith(_PREFIX)
+    rest = trimmed[len(_PREFIX) :] if prefixed else trimmed
+    decoded = {"hex": _from_hex(rest), "base64": _from_base64(rest)}
+    found: dict[bytes, str] = {}
+    if encoding == "text":
+        found[plain] = "text"
+    elif encoding != "auto":
+        found[decoded[encoding] or b""] = encoding
+    else:
+        found = {plain: "text", trimmed.encode(): "text"}
+        for how, key in decoded.items():
+            if prefixed and key is not None and len(key) >= _SHORTEST_DECODED:
+                found.setdefault(key, how)
+    # HMAC fills a key up with zeros: one of zeros alone is the empty key, and anybody has that.
+    return [(how, key) for key, how in found.items() if key.strip(b"\0")]
+
+
+def _from_hex(text: str) -> bytes | None:
+    try:
+        return unhexlify(text) if text.isascii() else None
+    except ValueError:
+        return None
+
+
+def _from_base64(text: str) -> bytes | None:
+    """Standard or URL-safe alphabet, padded or not; the sources differ, so both are read."""
+    plain = text.rstrip("=").replace("-", "+").replace("_", "/")
+    if not plain.isascii():
+        return None
+    try:
+        return a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
+    except _Base64Error:
+        return None
