@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from coffrify_webhooks_codegen.catalog import Catalog
+from coffrify_webhooks_codegen.catalog.catalog import Catalog
 
 __all__ = ["digest"]
 

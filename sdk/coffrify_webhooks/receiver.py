@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
 from . import options
+from .clock import now
 from .concurrency import bridge, threads
 from .drivers import drive as drivers
 from .errors import (
@@ -27,7 +28,6 @@ from .pipeline.effects import Tell
 from .pipeline.identity import key_of
 from .retries import RETRIES, Retries
 from .signature import Verifier
-from .signature.clock import now
 from .signature.secret import seal
 from .signature.verifier import SCHEMES, TOLERANCE
 from .stores import Filter, Record, Store

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 import click
 
-from coffrify_webhooks.dispatch import refuse_worker
+from coffrify_webhooks.dispatch.protocol import refuse_worker
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.receiver import Receiver
 

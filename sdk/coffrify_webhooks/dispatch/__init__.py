@@ -4,53 +4,6 @@ Without a dispatcher the handlers run inline: the sender waits for them, and its
 queue. With one, every event is handed over, and a worker calls `Receiver.execute`.
 """
 
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
+from .protocol import Dispatcher, Message
 
-from coffrify_webhooks.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from coffrify_webhooks.receiver import Receiver
-
-__all__ = ["Dispatcher", "Message", "refuse_worker"]
-
-if TYPE_CHECKING:
-    Message: TypeAlias = dict[str, Any]
-    """What an engine carries: plain JSON, made by the receiver and given back to `execute`."""
-else:
-
-    class _Alias(GenericAlias): ...
-
-    Message = _Alias(dict, (str, Any))
-    Message.__doc__ = """\
-    What an engine carries: plain JSON, made by the receiver and given back to `execute`.
-
-    To everybody else it is a `dict[str, Any]` whose content is the receiver's business.
-    """
-
-
-@runtime_checkable
-class Dispatcher(Protocol):
-    """Hands events to an engine."""
-
-    def dispatch(self, message: Message) -> None:
-        """Return once the engine durably has the message; raise otherwise.
-
-        Must come to an end well within the 15 s after which the sender gives up. A dispatcher that
-        has a method `attach(receiver)` too is told whose it is, once, when the Receiver is made:
-        to look at its settings, or to know whose `execute` its worker is to call.
-        """
-        ...
-
-
-def refuse_worker(receiver: "Receiver") -> None:
-    """Raise ConfigurationError for a receiver with which no worker of an engine can do its work."""
-    if not len(receiver.router):
-        raise ConfigurationError(f"no handler is registered; {receiver.handlers_hint}")
-    from coffrify_webhooks.stores.memory import MemoryStore  # noqa: PLC0415 - only in a worker
-
-    if isinstance(receiver.store, MemoryStore):
-        raise ConfigurationError(
-            "a store in memory is seen by its own process only; the worker and the web process "
-            f"need a common one: {receiver.how_to_set('store', '...')}"
-        )
+__all__ = ["Dispatcher", "Message"]

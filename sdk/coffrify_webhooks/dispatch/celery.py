@@ -22,9 +22,7 @@ with needs("celery"):  # which has no types
     from .celery_worker import _Check, _Sweeps, execute
 
 if TYPE_CHECKING:
-    from coffrify_webhooks.receiver import Receiver
-
-    from . import Message
+    from .protocol import Executor, Message
 
 __all__ = ["CeleryDispatcher"]
 
@@ -64,7 +62,7 @@ class CeleryDispatcher:
     def __repr__(self) -> str:
         return f"CeleryDispatcher({self.app.main!r}, broker={_shown(self.app)!r})"
 
-    def attach(self, receiver: Receiver) -> None:
+    def attach(self, receiver: Executor) -> None:
         """Remember whose `execute` a worker is to call; see `Dispatcher.dispatch`."""
         refuse(problems(self.app, self._task, (receiver,)))
         known = self._task.line.receivers.setdefault(receiver.name, receiver)

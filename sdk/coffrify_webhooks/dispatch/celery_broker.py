@@ -13,9 +13,7 @@ from coffrify_webhooks.errors import DispatchError
 from .celery_settings import AMQP, REDIS, transport_of, visibility_of
 
 if TYPE_CHECKING:
-    from coffrify_webhooks.receiver import Receiver
-
-    from . import Message
+    from .protocol import Executor, Message
 
 __all__ = ["Line", "lines"]
 
@@ -31,7 +29,7 @@ class Line:
     """What the dispatchers of an app share: their receivers, and connections to the broker."""
 
     def __init__(self, app: Any) -> None:
-        self.receivers: dict[str, Receiver] = {}
+        self.receivers: dict[str, Executor] = {}
         self._app = app
         self._idle: list[Any] = []
         lines.add(self)

@@ -15,7 +15,8 @@ with needs("celery"):  # which has no types
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from coffrify_webhooks.receiver import Receiver
+    from .protocol import Executor
+
 
 __all__ = [
     "AMQP",
@@ -77,7 +78,7 @@ def refuse(problems: Iterable[tuple[str, str]]) -> None:
 
 
 def problems(
-    app: Any, task: Any, receivers: Iterable[Receiver], worker: Any = None
+    app: Any, task: Any, receivers: Iterable[Executor], worker: Any = None
 ) -> Iterator[tuple[str, str]]:
     """Yield each setting that could lose events or leave them lying, and the line that mends it.
 
@@ -147,7 +148,7 @@ def _redis_problems(options: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield text, '"ack_emulation": True'
 
 
-def _visibility_problems(app: Any, receivers: Iterable[Receiver]) -> Iterator[tuple[str, str]]:
+def _visibility_problems(app: Any, receivers: Iterable[Executor]) -> Iterator[tuple[str, str]]:
     options = app.conf.broker_transport_options
     visibility = visibility_of(app)
     lease = max((receiver.lease for receiver in receivers), default=0)

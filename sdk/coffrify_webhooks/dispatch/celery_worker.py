@@ -18,9 +18,9 @@ from coffrify_webhooks.errors import (
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
-from . import refuse_worker
 from .celery_broker import lines
 from .celery_settings import TASK, problems, queue_of, refuse
+from .protocol import refuse_worker
 
 with needs("celery"):  # which has no types
     _bootsteps: Any = import_module("celery.bootsteps")

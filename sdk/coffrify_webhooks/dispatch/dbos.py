@@ -43,9 +43,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from coffrify_webhooks.receiver import Receiver
-
-    from . import Message
+    from .protocol import Executor, Message
 
 __all__ = ["DBOSDispatcher"]
 
@@ -132,7 +130,7 @@ class DBOSDispatcher:
         """Let go of connections."""
         self._engine.dispose()
 
-    def work(self, receiver: Receiver, stop: threading.Event, grace: float = 25.0) -> bool:
+    def work(self, receiver: Executor, stop: threading.Event, grace: float = 25.0) -> bool:
         """Run the worker until `stop` is set; what then runs has `grace` seconds to its end.
 
         Returns whether everything that had begun came to its end. There is one worker for each
@@ -204,7 +202,7 @@ class DBOSDispatcher:
 
     # --- the worker ---------------------------------------------------------------------------
 
-    def _launch(self, receiver: Receiver, queue: str, runs: _Runs) -> None:
+    def _launch(self, receiver: Executor, queue: str, runs: _Runs) -> None:
         self._client.register_queue(
             queue,
             worker_concurrency=self.concurrency,
@@ -236,7 +234,7 @@ class DBOSDispatcher:
         _dbos.DBOS.listen_queues([queue])
         _dbos.DBOS.launch()
 
-    def _execute(self, receiver: Receiver, text: str, turn: int) -> None:
+    def _execute(self, receiver: Executor, text: str, turn: int) -> None:
         """Run the handlers; if they are to run again, hand over again, with a delay."""
         try:
             receiver.execute(json.loads(text))
@@ -256,7 +254,7 @@ class DBOSDispatcher:
         _dbos.DBOS.enqueue_workflow_with_options(options, text, turn + 1)
 
     def _look_after(
-        self, receiver: Receiver, queue: str, lock: Lock, stop: threading.Event
+        self, receiver: Executor, queue: str, lock: Lock, stop: threading.Event
     ) -> None:
         # Not at once: what waits since the last worker stopped is not lost, and is run first.
         due = time.monotonic() + _CARE

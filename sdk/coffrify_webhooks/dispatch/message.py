@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import MessageError
 
-from . import Message
+from .protocol import Message
 
 __all__ = ["Unpacked", "facts", "handlers_in", "pack", "restore", "unpack"]
 

@@ -22,7 +22,7 @@ from .calls import as_failure, call_here, call_in_transaction, call_on_loop
 from .watch import REMEDY, Watch, oldest
 
 if TYPE_CHECKING:
-    from coffrify_webhooks.receiver import Receiver
+    from .hooks import Hooks
 
 __all__ = ["drive", "drive_async"]
 
@@ -36,7 +36,7 @@ _places = threading.BoundedSemaphore(_MOST)
 _inside: ContextVar[bool] = ContextVar("coffrify_webhooks_inside_handler", default=False)
 
 
-def drive(receiver: Receiver, steps: Steps[T], patience: float | None = None) -> T:
+def drive(receiver: Hooks, steps: Steps[T], patience: float | None = None) -> T:
     """Perform each effect in this thread.
 
     patience: seconds after which whoever waits for the end has gone; None if nobody waits.
@@ -51,7 +51,7 @@ def drive(receiver: Receiver, steps: Steps[T], patience: float | None = None) ->
     return effect.value()
 
 
-async def drive_async(receiver: Receiver, steps: Steps[T], patience: float | None = None) -> T:
+async def drive_async(receiver: Hooks, steps: Steps[T], patience: float | None = None) -> T:
     """Perform each effect without blocking the event loop.
 
     Once there is something to wait for, it goes to its end even if the caller is cancelled, as
@@ -93,7 +93,7 @@ class _Run(Generic[T]):
 
     __slots__ = ("_away", "_begin_within", "_place", "_receiver", "_steps", "watch")
 
-    def __init__(self, receiver: Receiver, steps: Steps[T], patience: float | None) -> None:
+    def __init__(self, receiver: Hooks, steps: Steps[T], patience: float | None) -> None:
         self._receiver = receiver
         self._steps = steps
         self._begin_within = min(_BEGIN_WITHIN, receiver.lease / 2)

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from coffrify_webhooks.pipeline.effects import Call
-    from coffrify_webhooks.receiver import Receiver
+
+    from .hooks import Hooks
 
 __all__ = ["REMEDY", "Watch", "oldest"]
 
@@ -31,7 +32,7 @@ class Watch:
 
     __slots__ = ("_alarm", "_keeper", "_kept", "_over", "_tell", "call", "patience")
 
-    def __init__(self, receiver: Receiver, patience: float | None) -> None:
+    def __init__(self, receiver: Hooks, patience: float | None) -> None:
         """patience: seconds after which the sender gives up; None if nobody waits for an answer."""
         self._keeper = Keeper(receiver.store, receiver.lease)
         self._tell: Callable[[Tell], object] = receiver.tell

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from threading import Lock
 
-from coffrify_webhooks.signature.clock import now
+from coffrify_webhooks.clock import now
 
-from . import Claim, ClaimStatus
+from .protocol import Claim, ClaimStatus
 from .record import EVERYTHING, About, Filter, Record, Status
 
 __all__ = ["MemoryStore"]

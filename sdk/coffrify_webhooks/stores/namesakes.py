@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakSet
 
 from coffrify_webhooks.errors import ConfigurationError
 
-from . import place_of
+from .open import place_of
 
 if TYPE_CHECKING:
-    from coffrify_webhooks.receiver import Receiver
+    from coffrify_webhooks.signature import Verifier
 
 __all__ = ["refuse_namesakes"]
 
-_receivers: WeakSet[Receiver] = WeakSet()
+
+class _Receiver(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def store(self) -> object: ...
+    @property
+    def verifier(self) -> Verifier: ...
 
 
-def refuse_namesakes(receiver: Receiver) -> None:
+_receivers: WeakSet[_Receiver] = WeakSet()
+
+
+def refuse_namesakes(receiver: _Receiver) -> None:
     """Raise ConfigurationError if another endpoint of this process has the receiver's name.
 
     Two receivers are of one endpoint if they share a secret, as when an application is made twice.
@@ -35,7 +45,7 @@ def refuse_namesakes(receiver: Receiver) -> None:
     _receivers.add(receiver)
 
 
-def _has_namesake(receiver: Receiver) -> bool:
+def _has_namesake(receiver: _Receiver) -> bool:
     place = place_of(receiver.store)
     return any(
         other.name == receiver.name

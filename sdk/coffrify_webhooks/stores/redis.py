@@ -26,8 +26,8 @@ from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
-from . import Claim, ClaimStatus
 from .memory import select
+from .protocol import Claim, ClaimStatus
 from .record import EVERYTHING, About, Filter, Record, Status
 from .url import MaskedURL, mask
 

@@ -6,9 +6,9 @@ from contextlib import AbstractContextManager
 from secrets import token_hex
 from typing import Any, Protocol, cast
 
-from coffrify_webhooks.signature.clock import now
+from coffrify_webhooks.clock import now
 
-from . import Claim, ClaimStatus
+from .protocol import Claim, ClaimStatus
 from .record import EVERYTHING, About, Filter, Record, Status
 from .statements import Dialect, Statements
 

@@ -22,9 +22,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
+from coffrify_webhooks.clock import now
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
-from coffrify_webhooks.signature.clock import now
 
 from .relational import Execute, RelationalStore
 from .schema import ensure

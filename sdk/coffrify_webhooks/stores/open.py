@@ -1,0 +1,115 @@
+"""How a URL, or nothing, becomes a store."""
+
+import logging
+import os
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from coffrify_webhooks.errors import ConfigurationError, shown
+from coffrify_webhooks.extras import needs
+
+from .protocol import Store
+from .url import mask
+from .url import place_of as _place_of_url
+
+__all__ = ["DEFAULT_FILE", "STORE_VARIABLE", "default_store", "open_store", "place_of"]
+
+logger: logging.Logger = logging.getLogger("coffrify_webhooks")
+
+STORE_VARIABLE = "COFFRIFY_WEBHOOKS_STORE"
+_MISSPELT = "COFFRIFY_WEBHOOK_STORE"
+DEFAULT_FILE = "coffrify-webhooks.db"
+
+
+def default_store(folder: Path) -> Store:
+    """Return the store of the variable COFFRIFY_WEBHOOKS_STORE, else a file in `folder`."""
+    url = os.environ.get(STORE_VARIABLE)
+    if url:
+        return open_store(mask(url))
+    if os.environ.get(_MISSPELT):
+        raise ConfigurationError(
+            f"{_MISSPELT} is set, which is not read; the variable is {STORE_VARIABLE}"
+        )
+    with suppress(OSError):  # the store says what is wrong with it, and what to do
+        folder.mkdir(parents=True, exist_ok=True)
+    path = (folder / DEFAULT_FILE).absolute()
+    if path not in _told:
+        _told.add(path)
+        logger.info("claims are kept in %s; store= or %s sets another place", path, STORE_VARIABLE)
+    return open_store(f"sqlite:///{path}")
+
+
+def place_of(store: Any) -> object:
+    """Return what is equal for two stores of one place, as far as can be seen: else the store."""
+    place = getattr(store, "place", None)
+    try:
+        return place or _places.get(store, store)
+    except TypeError:  # a store that cannot be hashed, or referred to weakly
+        return id(store)
+
+
+_places: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+_told: set[Path] = set()
+_SQL = {"postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
+"""The extra that each needs, its driver included."""
+_REDIS = ("redis", "rediss", "valkey", "valkeys", "unix")
+_FORMS = (
+    '"memory:", "sqlite:///path/to/webhooks.db", "postgresql://user:password@host/database", '
+    '"mysql://...", "mariadb://...", "redis://host:6379/0" or "valkey://..."'
+)
+
+
+def open_store(url: str) -> Store:
+    """Return the store that a URL names.
+
+    Known are "memory:" (this process only: for tests), "sqlite:///relative.db" or
+    "sqlite:////absolute.db" (all processes of one machine; `?synchronous=FULL` makes each commit
+    survive a power cut), and for several machines "postgresql://", "mysql://", "mariadb://",
+    "redis://", "rediss://", "valkey://" and "unix://". A driver may be named as SQLAlchemy does:
+    "postgresql+psycopg2://". Raises ConfigurationError for any other, and for a store that cannot
+    be used, with what to do.
+    """
+    url = mask(url)
+    if url == "memory:":
+        from .memory import MemoryStore  # noqa: PLC0415 - only what is used is imported
+
+        return MemoryStore()
+    store = _open(url)
+    with suppress(ValueError):
+        _places[store] = _place_of_url(url)
+    return store
+
+
+def _open(url: str) -> Store:
+    scheme = url.partition(":")[0] if ":" in url else ""
+    if url.startswith("sqlite:///"):
+        return _sqlite(url.removeprefix("sqlite:///"))
+    if scheme.partition("+")[0] in _SQL or scheme.startswith("sqlite+"):
+        with needs(_SQL.get(scheme, "sql")):  # the driver included, where it is ours to choose
+            import_module("sqlalchemy")
+        from .sql import SQLStore  # noqa: PLC0415
+
+        return SQLStore(url)
+    if scheme in _REDIS:
+        from .redis import RedisStore  # noqa: PLC0415
+
+        return RedisStore(url)
+    raise ConfigurationError(
+        f"no store is known by a URL that begins {shown(scheme[:15] + ':')}; use {_FORMS}"
+    )
+
+
+def _sqlite(rest: str) -> Store:
+    from .sqlite import SQLiteStore  # noqa: PLC0415
+
+    path, _, query = rest.partition("?")
+    if query not in ("", "synchronous=FULL", "synchronous=NORMAL"):
+        raise ConfigurationError(
+            "an sqlite store URL takes ?synchronous=FULL or ?synchronous=NORMAL, nothing else"
+        )
+    if path in ("", ":memory:"):
+        raise ConfigurationError('the sqlite store needs a file; in memory is "memory:"')
+    return SQLiteStore(path, synchronous="FULL" if query.endswith("FULL") else "NORMAL")

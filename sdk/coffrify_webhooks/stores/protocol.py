@@ -1,0 +1,147 @@
+"""The protocol of a store: who has already handled what."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
+
+from .record import EVERYTHING, About, Filter, Record, Status
+
+__all__ = ["AtomicStore", "Claim", "ClaimStatus", "Store"]
+
+T = TypeVar("T")
+
+ClaimStatus: TypeAlias = Literal["claimed", "busy", "queued", "done", "conflict"]
+
+
+class Claim(NamedTuple):
+    """What a store answers to `claim`.
+
+    status: "claimed" (it is ours, under `token`), "busy" (another holds it and its lease is
+    live), "queued" (an engine has it), "done", or "conflict" (done with another body). finished:
+    the names of the handlers that have already finished this event. attempts: how often its
+    handlers were started, this time included.
+    """
+
+    status: ClaimStatus
+    token: str = ""
+    finished: frozenset[str] = frozenset()
+    attempts: int = 1
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Remembers which events are being handled and which are done.
+
+    Every call is atomic, may come from any thread or process, and returns or raises
+    StoreUnavailable within a few seconds. Times are the store's own clock's. A `key` is the
+    sha256 hex of receiver and event id; a `digest` is the sha256 hex of the body. Calls that take
+    a `token` do nothing and return False when the claim is no longer that token's.
+
+    A store whose database is the application's own may have one method more, `atomically`: see
+    `AtomicStore`.
+    """
+
+    def claim(
+        self,
+        key: str,
+        digest: str,
+        lease: float,
+        token: str | None = None,
+        about: About | None = None,
+        body: bytes | None = None,
+        *,
+        over: bool = False,
+    ) -> Claim:
+        """Take the event for `lease` seconds, if nobody has it.
+
+        Free are an event that is new, one whose claim has expired, and one that failed or is
+        dead. token: what an engine's message carries. With it a queued event can be taken too, one
+        whose worker's lease is over, and the claim that the token itself stands for; the event
+        then counts as running on an engine, for which deliveries need not come again. What is dead
+        it does not take: a message that was delivered twice must not raise it. With an
+        empty token these can be taken as well, but the event counts as claimed. about: what to
+        keep of it. body: to be kept until the event is done; that of another digest is dropped.
+        over: take also an event that was done with another digest, and forget what had finished.
+        """
+        ...
+
+    def renew(self, key: str, token: str, lease: float) -> bool:
+        """Extend the claim to `lease` seconds from now."""
+        ...
+
+    def checkpoint(self, key: str, token: str, handler: str) -> bool:
+        """Record that one handler has finished; kept when the claim is released."""
+        ...
+
+    def done(self, key: str, token: str) -> bool:
+        """Record that every handler has finished; a body that was kept is dropped."""
+        ...
+
+    def queued(self, key: str, token: str, error: str | None = None) -> bool:
+        """Record that an engine durably has the event.
+
+        Without an error it was handed over, and this claim counts as no attempt; with one, a
+        handler failed and the event is left to the engine's retry.
+        """
+        ...
+
+    def failed(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
+        """Record that a handler failed, and give the claim back; `body` is kept for a replay."""
+        ...
+
+    def dead(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
+        """Record that the event is a dead letter: it will not be tried again by itself."""
+        ...
+
+    def release(self, key: str, token: str) -> bool:
+        """Give the claim back to anybody; leaves no trace, unless an earlier attempt did."""
+        ...
+
+    def forget(self, key: str) -> bool:
+        """Drop all that is known of an event, so that a replay of it runs again."""
+        ...
+
+    def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
+        """Keep a body that came under the id of an event handled before; `key` is its own."""
+        ...
+
+    def purge(self, older_than: float, limit: int = 1000) -> int:
+        """Drop up to `limit` events untouched for `older_than` seconds; return how many.
+
+        Not those that are being handled, or that an engine has.
+        """
+        ...
+
+    def get(self, key: str) -> Record | None:
+        """Return all that is known of one event, its body included."""
+        ...
+
+    def find(
+        self, wanted: Filter = EVERYTHING, limit: int = 100, after: Record | None = None
+    ) -> list[Record]:
+        """Return records without bodies, those touched last first; `after` is where to go on."""
+        ...
+
+    def stats(self) -> dict[Status, int]:
+        """Count the events of each status; a status that none has may be missing."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+@runtime_checkable
+class AtomicStore(Protocol):
+    """A store in the application's own database, which can commit a handler's effects itself."""
+
+    def atomically(
+        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
+    ) -> T:
+        """Run `work` and record that `handler` has finished, in one transaction.
+
+        `work` is given the connection, where the application does not have it by itself. The claim
+        then holds for `lease` seconds from the record on. Raises ClaimLost, and rolls back, if the
+        claim on `key` is no longer that token's; without a key nothing is recorded.
+        StoreUnavailable if the database went away; whatever else is raised is the work's.
+        """
+        ...
