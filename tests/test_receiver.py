@@ -30,7 +30,7 @@ from coffrify_webhooks import (
 from coffrify_webhooks.errors import BodyUnavailable, CompressedBody, IncompleteBody
 from coffrify_webhooks.parsing import parse as parsing_module
 from coffrify_webhooks.pipeline.identity import key_of
-from coffrify_webhooks.signature import verifier as signature_module
+from coffrify_webhooks.signature.keyring import Keyring
 from coffrify_webhooks.stores import Filter
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -465,13 +465,13 @@ def traced(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> Rig:
     """A rig that writes down every hash, parse and store call, and every handler run."""
     rig = Rig(store=Traced(calls), max_body=1000)
     rig.receiver._next_purge = float("inf")
-    find = signature_module.Keyring.find
+    find = Keyring.find
 
     def hashing(*arguments: Any, **options: Any) -> Any:
         calls.append("hash")
         return find(*arguments, **options)
 
-    monkeypatch.setattr(signature_module.Keyring, "find", hashing)
+    monkeypatch.setattr(Keyring, "find", hashing)
     from coffrify_webhooks.pipeline import identity
 
     parse = parsing_module.parse

@@ -30,7 +30,7 @@ from coffrify_webhooks.errors import (
 )
 from coffrify_webhooks.signature import Secret, Verifier, sign, verify
 from coffrify_webhooks.signature import verifier as signature
-from coffrify_webhooks.signature.verifier import Keyring
+from coffrify_webhooks.signature.keyring import Keyring
 
 NOW = 1_763_900_000
 BODY = b'{"id":"evt_1","type":"ping","data":{}}'

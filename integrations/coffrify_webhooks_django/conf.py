@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.dispatch import Message
     from coffrify_webhooks.http.reply import Outcome
-    from coffrify_webhooks.signature.verifier import Keyring
+    from coffrify_webhooks.signature.keyring import Keyring
 
 __all__ = ["DjangoReceiver", "current_endpoint", "forget_endpoint"]
 

@@ -29,7 +29,8 @@ from .pipeline.identity import key_of
 from .retries import RETRIES, Retries
 from .signature import Verifier
 from .signature.secret import seal
-from .signature.verifier import SCHEMES, TOLERANCE
+from .signature.verifier import SCHEMES
+from .signature.window import TOLERANCE
 from .stores import Filter, Record, Store
 from .stores.namesakes import refuse_namesakes
 from .stores.url import mask
@@ -43,8 +44,9 @@ if TYPE_CHECKING:
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
     from .router import Context, Handler, Router
+    from .signature.headers import Headers
+    from .signature.keyring import Keyring
     from .signature.secret import SecretSource
-    from .signature.verifier import Headers, Keyring
     from .stores import Status
 
 __all__ = ["Receiver"]

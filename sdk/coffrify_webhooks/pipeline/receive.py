@@ -27,7 +27,7 @@ from coffrify_webhooks.errors import (
     WebhookError,
 )
 from coffrify_webhooks.http.reply import Outcome, Reply
-from coffrify_webhooks.signature.verifier import compression, pick
+from coffrify_webhooks.signature.headers import compression, pick
 from coffrify_webhooks.text import quoted
 
 from .effects import Hand, LoadSecrets, Settings, Steps, Tell
@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.delivery import Delivery
     from coffrify_webhooks.event import Event
-    from coffrify_webhooks.signature.verifier import Headers, Keyring
+    from coffrify_webhooks.signature.headers import Headers
+    from coffrify_webhooks.signature.keyring import Keyring
     from coffrify_webhooks.stores import Claim
 
 __all__ = ["hand_over", "is_post", "receive", "screen", "told"]

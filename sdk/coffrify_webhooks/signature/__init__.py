@@ -1,6 +1,7 @@
 """What may be believed: secrets, keys, headers and the verifier, on the standard library alone."""
 
 from .secret import Secret
-from .verifier import Verifier, sign, verify
+from .signing import sign
+from .verifier import Verifier, verify
 
 __all__ = ["Secret", "Verifier", "sign", "verify"]

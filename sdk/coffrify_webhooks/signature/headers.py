@@ -1,0 +1,129 @@
+"""The six headers that concern a signature: found among others, taken apart, strictly."""
+
+from coffrify_webhooks.errors import MalformedSignature
+
+from .window import is_timestamp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any, TypeAlias
+
+    Headers: TypeAlias = (
+        Mapping[str, str]
+        | Mapping[bytes, bytes]
+        | Mapping[str, Any]
+        | Iterable[tuple[str | bytes, str | bytes]]
+    )
+
+__all__ = [
+    "Headers",
+    "coffrify_parts",
+    "compression",
+    "is_id",
+    "is_test",
+    "pick",
+    "standard_signatures",
+]
+
+_ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+_LONGEST_ID = 255
+_LONGEST_HEADER = 8192
+_NAME_LENGTHS = frozenset((10, 16, 17, 20, 24))
+"""Of the six header names below; a name of another length is not worth lower-casing."""
+_LONGEST_ENCODING = 40
+
+
+def pick(headers: "Any") -> "dict[str, str]":
+    """Return the headers that concern us, by lower-case name.
+
+    A header sent twice is joined with a comma, as WSGI servers do, so that the verdict is the
+    same under every server.
+    """
+    found: dict[str, str] = {}
+    try:
+        pairs = headers.items() if hasattr(headers, "items") else headers
+        for name, value in pairs:
+            if len(name) not in _NAME_LENGTHS or value is None:
+                continue
+            lower = (str(name, "latin-1") if isinstance(name, bytes) else name).lower()
+            text = str(value, "latin-1") if isinstance(value, bytes) else value
+            if lower not in found:
+                found[lower] = text + ""  # TypeError for what is not text
+            elif len(found[lower]) <= _LONGEST_HEADER:
+                found[lower] += "," + text
+    except (TypeError, ValueError, AttributeError):
+        raise MalformedSignature(
+            "the headers are neither a mapping nor pairs of text or bytes"
+        ) from None
+    return found
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text can be a `webhook-id`.
+
+    A dot inside would let `id.timestamp.body` be cut at another place.
+    """
+    return 0 < len(text) <= _LONGEST_ID and not text.strip(_ID_CHARACTERS)
+
+
+def standard_signatures(header: str) -> "Sequence[str]":
+    """Return the base64 of each `v1,<base64>`, separated by spaces; none if it is malformed."""
+    if len(header) == 47 and header[:3] == "v1," and header.isascii():  # noqa: PLR2004 - the usual
+        return (header[3:],)
+    if len(header) > _LONGEST_HEADER or not header.isascii():
+        return ()
+    signatures: list[str] = []
+    for piece in header.split(" "):
+        # Lines of one header, joined on their way, are separated by a comma besides.
+        parts = piece.removesuffix(",").split(",")
+        if not piece:
+            continue
+        if len(parts) % 2:
+            return ()
+        pairs = zip(parts[::2], parts[1::2], strict=True)
+        signatures += [value for version, value in pairs if version == "v1" and len(value) == 44]  # noqa: PLR2004
+    return signatures
+
+
+def coffrify_parts(header: str) -> "tuple[str, Sequence[str]]":
+    """Return t and each v1 (as lower-case hex) of `t=<seconds>,v1=<hex>,...`; none if malformed."""
+    if len(header) == 80 and header.isascii():  # noqa: PLR2004 - what is nearly always sent
+        stamp = header[2:12]
+        if stamp.isdigit() and header[:2] == "t=" and header[12:16] == ",v1=":
+            return stamp, (header[16:].lower(),)
+    return _coffrify_general(header)
+
+
+def _coffrify_general(header: str) -> "tuple[str, Sequence[str]]":
+    if len(header) > _LONGEST_HEADER or not header.isascii() or not header.isprintable():
+        return "", ()
+    if " " in header:
+        # Where lines are joined, a blank may follow the comma; it belongs nowhere else.
+        header = header.replace(", ", ",")
+        if " " in header:
+            return "", ()
+    stamp: str | None = None
+    signatures: list[str] = []
+    for part in header.split(","):
+        name, equals, value = part.partition("=")
+        if not equals or (name == "t" and stamp is not None):
+            return "", ()
+        if name == "t":
+            stamp = value
+        elif name == "v1" and len(value) == 64:  # noqa: PLR2004
+            signatures.append(value.lower())
+    return (stamp, signatures) if stamp and is_timestamp(stamp) else ("", ())
+
+
+def is_test(found: "Mapping[str, str]") -> bool:
+    test = found.get("x-coffrify-test-delivery")
+    return test is not None and test.lower() == "true"
+
+
+def compression(found: "Mapping[str, str]", body: bytes) -> str:
+    """Name how a body that does not make sense was compressed, or return an empty text."""
+    encoding = found.get("content-encoding", "").strip().lower()
+    if encoding and encoding != "identity":
+        return encoding if len(encoding) <= _LONGEST_ENCODING else "an unknown encoding"
+    return "gzip" if body[:2] == b"\x1f\x8b" else ""

@@ -1,0 +1,55 @@
+"""The time window: how far the signed time may be from now."""
+
+from coffrify_webhooks.errors import (
+    ConfigurationError,
+    TimestampTooNew,
+    TimestampTooOld,
+    VerificationError,
+    shown,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+__all__ = ["TOLERANCE", "checked_tolerance", "is_timestamp", "skew_error"]
+
+TOLERANCE = 300
+"""Seconds; the vendor's page: `now - timestamp < 300`."""
+_LONGEST_TOLERANCE = 604_800
+"""Seconds, a week: what a window lets through is remembered for 30 days and not for ever."""
+_LONGEST_TIMESTAMP = 15
+_MILLISECONDS = 100_000_000_000
+_HOUR = 3600
+
+
+def is_timestamp(text: str) -> bool:
+    return 0 < len(text) <= _LONGEST_TIMESTAMP and text.isascii() and text.isdigit()
+
+
+def skew_error(skew: float, tolerance: float) -> VerificationError:
+    """Say how far off a timestamp is, and what the likely cause is."""
+    if skew >= tolerance:
+        return TimestampTooOld(
+            f"signed {skew:.0f} s ago, and {tolerance:g} s are allowed: "
+            "an old request sent again, or the clock of this machine is ahead"
+        )
+    if -skew > _MILLISECONDS:
+        cause = "it looks like milliseconds, and seconds are due"
+    elif -skew > _HOUR - tolerance and min(-skew % _HOUR, skew % _HOUR) < tolerance:
+        cause = "it is off by whole hours, so a time zone was mixed in"
+    else:
+        cause = "the clock of this machine is behind"
+    return TimestampTooNew(
+        f"signed {-skew:.0f} s in the future, and {tolerance:g} s are allowed: {cause}"
+    )
+
+
+def checked_tolerance(tolerance: "Any") -> float:
+    number = isinstance(tolerance, (int, float)) and not isinstance(tolerance, bool)
+    if not number or not 0 < tolerance <= _LONGEST_TOLERANCE:
+        raise ConfigurationError(
+            f"tolerance={shown(tolerance)}: give the seconds that a timestamp may be off, more "
+            f"than 0 and at most {_LONGEST_TOLERANCE} (a week); the window cannot be switched off"
+        )
+    return float(tolerance)
