@@ -88,7 +88,7 @@ class Machine(RuleBasedStateMachine):
         self.receiver = Receiver(
             SECRET, router=router, store=self.store, lease=LEASE, clock=self.clock
         )
-        self.receiver._next_purge = float("inf")  # purging is a rule here
+        self.receiver.purge_schedule._next = float("inf")  # purging is a rule here
         self.events = {event_id: Known(event_id) for event_id in IDS}
         self.by_key = {key_of("default", event_id): self.events[event_id] for event_id in IDS}
         self.flights: list[Flight] = []

@@ -28,6 +28,7 @@ from coffrify_webhooks import (
     verify,
 )
 from coffrify_webhooks.errors import BodyUnavailable, CompressedBody, IncompleteBody
+from coffrify_webhooks.observe import Once
 from coffrify_webhooks.parsing import parse as parsing_module
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.signature.keyring import Keyring
@@ -464,7 +465,7 @@ def calls() -> list[str]:
 def traced(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> Rig:
     """A rig that writes down every hash, parse and store call, and every handler run."""
     rig = Rig(store=Traced(calls), max_body=1000)
-    rig.receiver._next_purge = float("inf")
+    rig.receiver.purge_schedule._next = float("inf")
     find = Keyring.find
 
     def hashing(*arguments: Any, **options: Any) -> Any:
@@ -566,7 +567,7 @@ def test_no_handlers_before_claiming(calls: list[str]) -> None:
 
 def test_purge_after_claiming(traced: Rig, calls: list[str]) -> None:
     """Old claims are purged by themselves, about once an hour, not with each delivery."""
-    traced.receiver._next_purge = 0.0
+    traced.receiver.purge_schedule._next = 0.0
     traced.deliver()
     traced.deliver(body_of("evt_2"))
     assert calls.count("purge") == 1
@@ -580,7 +581,7 @@ def test_purge_spares_the_retention() -> None:
     rig.deliver()
     for days, outcome in ((29, "duplicate"), (31, "handled")):
         rig.now = NOW + days * 86_400
-        rig.receiver._next_purge = 0.0
+        rig.receiver.purge_schedule._next = 0.0
         rig.deliver(body_of(f"other {days}"), id=f"other{days}", timestamp=rig.now)
         assert rig.deliver(timestamp=rig.now).outcome == outcome
 
@@ -1111,11 +1112,11 @@ def test_a_full_purge_goes_on_with_the_next_delivery() -> None:
 def test_purging_is_due_again_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that runs for long purges every hour."""
     rig = Rig()
-    assert rig.receiver.purge_is_due()
-    assert not rig.receiver.purge_is_due()
+    assert rig.receiver.purge_schedule.is_due()
+    assert not rig.receiver.purge_schedule.is_due()
     now = time.monotonic()
-    monkeypatch.setattr("coffrify_webhooks.receiver.time.monotonic", lambda: now + 3601)
-    assert rig.receiver.purge_is_due()
+    monkeypatch.setattr("coffrify_webhooks.stores.purging.time.monotonic", lambda: now + 3601)
+    assert rig.receiver.purge_schedule.is_due()
 
 
 def test_a_failing_done_asks_the_store_for_nothing_more() -> None:
@@ -1220,7 +1221,7 @@ def test_an_error_tracker_groups_by_template(rig: Rig, caplog: pytest.LogCapture
     templates: list[set[str]] = []
     for number, name in enumerate(("transfer.created", "transfer.deleted")):
         caplog.clear()
-        rig.receiver._said.clear()
+        rig.receiver.first_time = Once().first_time
         event = f"evt_{number}"
         for _ in range(2):
             rig.deliver(body_of(event, name, data={"size": "x"}))

@@ -11,7 +11,8 @@ import coffrify_webhooks
 from coffrify_webhooks import ConfigurationError, Delivery, Event, Router, UnknownEvent, on, parse
 from coffrify_webhooks.events import Ping, TransferCreated, TransferDeleted, WorkspaceCreated
 from coffrify_webhooks.events._shared import Transfer
-from coffrify_webhooks.router import Handler, default_router
+from coffrify_webhooks.handlers.handler import Handler
+from coffrify_webhooks.router import default_router
 
 
 def an(event_type: str) -> Event:

@@ -4,6 +4,7 @@ A notice holds ids, codes and handler names; its text never holds a secret or a 
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from .event import Event
     from .http.reply import Reply
 
-__all__ = ["Kind", "Notice", "Observer", "log"]
+__all__ = ["Kind", "Notice", "Observer", "Once", "log", "tell_all"]
+
+_MOST_REMEMBERED = 10_000
 
 _TOLD = (HandlerError, NotBegun)
 """Errors of a reply that `handler_failed` and `overloaded` have told of before."""
@@ -126,3 +129,27 @@ def log(notice: Notice) -> None:
             "webhook_code": error.code if error else None,
         },
     )
+
+
+def tell_all(observers: Iterable[Observer], notice: Notice) -> None:
+    """Call each observer; what one raises is logged, and changes nothing."""
+    for observer in observers:
+        try:
+            observer(notice)
+        except Exception:
+            logger.exception("an observer raised on %r", notice.kind)
+
+
+class Once:
+    """Remembers what was said before, within bounds; for what is worth saying once."""
+
+    def __init__(self) -> None:
+        self._said: set[tuple[object, ...]] = set()
+
+    def first_time(self, *what: object) -> bool:
+        """Tell whether this was never asked before."""
+        what = tuple(plain(each) if isinstance(each, str) else each for each in what)
+        if what in self._said or len(self._said) >= _MOST_REMEMBERED:
+            return False
+        self._said.add(what)
+        return True

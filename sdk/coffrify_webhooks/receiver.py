@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import time
 from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
 from . import options
@@ -11,43 +10,41 @@ from .clock import now
 from .concurrency import bridge, threads
 from .drivers import drive as drivers
 from .errors import (
-    Busy,
     DispatchError,
-    NotBegun,
     NotReplayable,
     SecretsUnavailable,
-    StoreUnavailable,
     WebhookError,
 )
 from .http.body import announced
 from .http.reply import Outcome, Reply
-from .observe import Notice, Observer, log, logger
+from .observe import Observer, Once, log, logger, tell_all
 from .pipeline import execute as worker
 from .pipeline import receive as pipeline
-from .pipeline.effects import Tell
+from .pipeline import sweep as sweeping
 from .pipeline.identity import key_of
 from .retries import RETRIES, Retries
 from .signature import Verifier
 from .signature.secret import seal
 from .signature.verifier import SCHEMES
 from .signature.window import TOLERANCE
-from .stores import Filter, Record, Store
 from .stores.namesakes import refuse_namesakes
+from .stores.purging import PurgeSchedule
 from .stores.url import mask
-from .text import plain, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from types import ModuleType
 
     from .delivery import Scheme
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
-    from .router import Context, Handler, Router
+    from .handlers.handler import Context, Handler
+    from .pipeline.effects import Tell
+    from .router import Router
     from .signature.headers import Headers
     from .signature.keyring import Keyring
     from .signature.secret import SecretSource
-    from .stores import Status
+    from .stores import Record, Store
 
 __all__ = ["Receiver"]
 
@@ -57,8 +54,6 @@ T = TypeVar("T")
 _DAY = 86_400
 _IN_TIME = 5.0
 """Seconds that a function of the user's, or an engine, has; the sender gives up after 15."""
-_PURGE_EVERY = 3600
-_MOST_REMEMBERED = 10_000
 
 
 class Receiver:
@@ -171,8 +166,8 @@ class Receiver:
         self.retention: float = options.retention_of(retention, self.verifier.tolerance)
         self.dispatcher: Dispatcher | None = options.dispatcher_of(dispatcher)
         self._observers: Sequence[Observer] = (log, *options.observers_of(observers))
-        self._said: set[tuple[object, ...]] = set()
-        self._next_purge = 0.0
+        self.first_time: Callable[..., bool] = Once().first_time
+        self.purge_schedule: PurgeSchedule = PurgeSchedule()
         self.store: Store = options.store_of(store)
         refuse_namesakes(self)
         options.import_handlers(handlers)
@@ -247,49 +242,7 @@ class Receiver:
         That is an event which was handed over and not handled, when the longest wait between its
         attempts, and some minutes more, are over; or which a worker left when it died.
         """
-        if self.dispatcher is None:
-            return 0
-        swept = 0
-        for lost in self._lost():
-            if swept >= limit:
-                break
-            record = self.store.get(lost.key)
-            if record is None or record.body is None:
-                continue
-            try:
-                drivers.drive(self, worker.replay(self, record))
-            except Busy:
-                continue  # its worker, or another sweep, has it
-            except (DispatchError, StoreUnavailable):
-                raise
-            except WebhookError as error:  # the others must not wait for this one
-                self.tell(
-                    Tell(
-                        "swept",
-                        f"%s cannot be dispatched ({error.code}: %s)",
-                        error=error,
-                        values=(quoted(record.id), error),
-                    )
-                )
-                continue
-            swept += 1
-            text = "%s %s was not handled in time; dispatched again"
-            self.tell(Tell("swept", text, values=(quoted(record.type), quoted(record.id))))
-        return swept
-
-    def _lost(self) -> Iterator[Record]:
-        # Claimed is what a web process or another sweep had in its hands when it died.
-        statuses: tuple[Status, ...] = ("queued", "running", "claimed")
-        wanted = Filter(receiver=plain(self.name), statuses=statuses, idle=self.lost_after)
-        after: Record | None = None
-        while found := self.store.find(wanted, after=after):
-            yield from filter(self._is_overdue, found)
-            after = found[-1]
-
-    def _is_overdue(self, record: Record) -> bool:
-        now = self.clock()  # that of the store may differ; what is dispatched twice runs once
-        patience = self.lost_after + self.retries.longest_wait(record.attempts)
-        return record.lease_until <= now and record.touched_at + patience <= now
+        return drivers.drive(self, sweeping.sweep(self, limit))
 
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""
@@ -327,25 +280,11 @@ class Receiver:
 
     # --- what the pipeline asks of its settings -----------------------------------------------
 
-    def first_time(self, *what: object) -> bool:
-        """Tell whether this was never asked before; for what is worth saying once."""
-        what = tuple(plain(each) if isinstance(each, str) else each for each in what)
-        if what in self._said or len(self._said) >= _MOST_REMEMBERED:
-            return False
-        self._said.add(what)
-        return True
-
-    def purge_is_due(self) -> bool:
-        """Tell, about once an hour, that old claims should be purged."""
-        now = time.monotonic()
-        if now < self._next_purge:
-            return False
-        self._next_purge = now + _PURGE_EVERY
-        return True
-
-    def purge_again(self) -> None:
-        """Note that a purge left some over: the next delivery goes on with it."""
-        self._next_purge = 0.0
+    def is_overdue(self, record: Record) -> bool:
+        """Tell whether an engine should have handled an event by now."""
+        now = self.clock()  # that of the store may differ; what is dispatched twice runs once
+        patience = self.lost_after + self.retries.longest_wait(record.attempts)
+        return record.lease_until <= now and record.touched_at + patience <= now
 
     @property
     def handlers_hint(self) -> str:
@@ -390,51 +329,20 @@ class Receiver:
 
     def load_secrets(self) -> Keyring:
         """Ask the user's callable for the secrets, within the time that the sender leaves us."""
-        return _in_time(
-            "secrets",
-            self.verifier.keyring,
-            SecretsUnavailable("the callable given as secrets did not return in time"),
-        )
+        late = SecretsUnavailable("the callable given as secrets did not return in time")
+        return threads.within(_IN_TIME, late, "secrets", self.verifier.keyring)
 
     def hand_over(self, message: Message) -> None:
         """Hand a message to the engine, within the time that the sender leaves us."""
         if self.dispatcher is None:
             raise TypeError(message)
         late = DispatchError("the engine did not take the event in time")
-        result = _in_time("engines", self.dispatcher.dispatch, late, message)
+        result = threads.within(_IN_TIME, late, "engines", self.dispatcher.dispatch, message)
         if inspect.isawaitable(result):
             if inspect.iscoroutine(result):
                 result.close()  # or Python would say, elsewhere, that nobody awaited it
             raise DispatchError("dispatch() is async, so nothing was handed over; give a plain one")
 
     def tell(self, tell: Tell) -> None:
-        notice = Notice(
-            tell.kind,
-            self.name,
-            tell.text,
-            tell.delivery,
-            tell.event,
-            tell.handler,
-            tell.reply,
-            tell.error,
-            tell.values,
-        )
-        for observer in self._observers:
-            try:
-                observer(notice)
-            except Exception:  # noqa: BLE001 - a watcher must not change what it watches
-                logger.exception("an observer raised on %r", tell.kind)
-
-
-def _in_time(purpose: str, function: Callable[..., T], late: WebhookError, *arguments: Any) -> T:
-    """Call what may hang, in a thread that is left alone if it does."""
-    try:
-        future = threads.submit(purpose, function, *arguments)
-    except NotBegun as error:
-        raise late from error
-    try:
-        return future.result(_IN_TIME)
-    except TimeoutError:
-        if future.done():  # its own
-            raise
-        raise late from None
+        """Tell the observers."""
+        tell_all(self._observers, tell.notice(self.name))

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from coffrify_webhooks.errors import NotBegun
 
-__all__ = ["settle", "start", "submit"]
+__all__ = ["settle", "start", "submit", "within"]
 
 T = TypeVar("T")
 
@@ -103,6 +103,22 @@ def submit(purpose: str, function: Callable[..., T], *arguments: Any) -> "Future
         leave()
         raise
     return future
+
+
+def within(
+    seconds: float, late: Exception, purpose: str, function: Callable[..., T], *arguments: Any
+) -> T:
+    """Call what may hang, in a thread that is left alone if it does; then raise `late`."""
+    try:
+        future = submit(purpose, function, *arguments)
+    except NotBegun as error:
+        raise late from error
+    try:
+        return future.result(seconds)
+    except TimeoutError:
+        if future.done():  # its own
+            raise
+        raise late from None
 
 
 def settle(future: "Future[T]", function: Callable[..., T], *arguments: Any) -> bool:

@@ -6,17 +6,21 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
+from coffrify_webhooks.observe import Notice
+
 if TYPE_CHECKING:
     from coffrify_webhooks.delivery import Delivery
     from coffrify_webhooks.dispatch import Dispatcher, Message
     from coffrify_webhooks.errors import WebhookError
     from coffrify_webhooks.event import Event
+    from coffrify_webhooks.handlers.handler import Handler
     from coffrify_webhooks.http.reply import Reply
     from coffrify_webhooks.observe import Kind
     from coffrify_webhooks.retries import Retries
-    from coffrify_webhooks.router import Handler, Router
+    from coffrify_webhooks.router import Router
     from coffrify_webhooks.signature import Verifier
-    from coffrify_webhooks.stores import Store
+    from coffrify_webhooks.stores import Record, Store
+    from coffrify_webhooks.stores.purging import PurgeSchedule
 
 __all__ = ["Ask", "Call", "Effect", "Hand", "LoadSecrets", "Settings", "Steps", "Tell"]
 
@@ -70,6 +74,20 @@ class Tell:
     values: tuple[object, ...] = ()
     """What belongs in `text`, a template with a `%s` or the like for each; a log groups by it."""
 
+    def notice(self, receiver: str) -> Notice:
+        """Return this as observers see it."""
+        return Notice(
+            self.kind,
+            receiver,
+            self.text,
+            self.delivery,
+            self.event,
+            self.handler,
+            self.reply,
+            self.error,
+            self.values,
+        )
+
 
 Effect: TypeAlias = LoadSecrets | Ask | Call | Hand | Tell
 Steps: TypeAlias = Generator[Effect, Any, T]
@@ -101,11 +119,15 @@ class Settings(Protocol):
     @property
     def retention(self) -> float: ...
     @property
+    def lost_after(self) -> float: ...
+    @property
     def clock(self) -> Callable[[], float]: ...
     @property
     def handlers_hint(self) -> str: ...
     def how_to_set(self, option: str, value: str) -> str: ...
+    def is_overdue(self, record: Record) -> bool: ...
     def bound(self, handler: Handler) -> Handler: ...
-    def first_time(self, *what: object) -> bool: ...
-    def purge_is_due(self) -> bool: ...
-    def purge_again(self) -> None: ...
+    @property
+    def first_time(self) -> Callable[..., bool]: ...
+    @property
+    def purge_schedule(self) -> PurgeSchedule: ...

@@ -22,8 +22,8 @@ from .identity import about, conflict_key
 
 if TYPE_CHECKING:
     from coffrify_webhooks.delivery import Delivery
+    from coffrify_webhooks.handlers.handler import Handler
     from coffrify_webhooks.http.reply import Outcome
-    from coffrify_webhooks.router import Handler
     from coffrify_webhooks.stores import Claim
 
 __all__ = ["ask", "bury", "giving_back", "kept", "run"]

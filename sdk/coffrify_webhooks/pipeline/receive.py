@@ -172,7 +172,7 @@ def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outco
     claim: Claim = yield from ask(
         "claim", key, digest, settings.lease, None, about(settings, delivery, event), body
     )
-    if settings.purge_is_due():
+    if settings.purge_schedule.is_due():
         yield from _purge(settings)
     if claim.status in ("done", "queued"):
         return "duplicate"
@@ -217,7 +217,7 @@ def hand_over(
 def _purge(settings: Settings) -> Steps[None]:
     with suppress(StoreUnavailable):
         if (yield from ask("purge", settings.retention, _PURGE)) >= _PURGE:
-            settings.purge_again()
+            settings.purge_schedule.again()
 
 
 def told(reply: Reply, delivery: Delivery | None = None) -> Tell:
