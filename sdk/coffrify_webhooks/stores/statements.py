@@ -58,8 +58,6 @@ class Statements:
         now = ":now" if own_clock else _NOW[dialect]
         insert = "INSERT IGNORE INTO" if dialect == "mysql" else "INSERT INTO"
         on_conflict = "" if dialect == "mysql" else "ON CONFLICT (event_key) DO NOTHING"
-        appended = "CONCAT(finished, :handler)" if dialect == "mysql" else "finished || :handler"
-        held = "event_key = :key AND token = :token AND status IN ('claimed', 'running')"
         self.insert: str = self._text(f"""
             {insert} {EVENTS} ({COLUMNS}, token, body)
             VALUES (:key, :receiver, :id, :type, :status, 1, {now}, {now},
@@ -83,6 +81,26 @@ class Statements:
                 OR (:over = 1 AND status = 'done' AND digest <> :digest))""")
         self.look: str = self._text(f"""
             SELECT status, digest, finished, attempts FROM {EVENTS} WHERE event_key = :key""")
+        self._prepare_for_holders(now)
+        self.forget: str = self._text(f"DELETE FROM {EVENTS} WHERE event_key = :key")
+        self.conflict: str = self._text(f"""
+            {insert} {EVENTS} ({COLUMNS}, token, body)
+            VALUES (:key, :receiver, :id, :type, 'conflict', 0, {now}, {now},
+                0, :digest, '', '', :delivery, '', :body) {on_conflict}""")
+        self._old = f"""
+            touched_at < {now} - :older_than AND lease_until <= {now}
+            AND status NOT IN ('queued', 'running')"""
+        self.old: str = self._text(f"SELECT event_key FROM {EVENTS} WHERE {self._old} LIMIT :limit")
+        self.get: str = self._text(f"SELECT {COLUMNS}, body FROM {EVENTS} WHERE event_key = :key")
+        self.stats: str = self._text(f"SELECT status, COUNT(*) FROM {EVENTS} GROUP BY status")
+        self._idle = f"touched_at <= {now} - :idle"
+        self._recent = f"touched_at >= {now} - :recent"
+
+    def _prepare_for_holders(self, now: str) -> None:
+        """Write the statements that count only under the token of a live claim."""
+        mysql = self.dialect == "mysql"
+        appended = "CONCAT(finished, :handler)" if mysql else "finished || :handler"
+        held = "event_key = :key AND token = :token AND status IN ('claimed', 'running')"
         self.renew: str = self._text(f"""
             UPDATE {EVENTS} SET lease_until = {now} + :lease WHERE {held}""")
         self.finish: str = self._text(f"""
@@ -103,19 +121,6 @@ class Statements:
             DELETE FROM {EVENTS} WHERE {held} AND finished = '' AND error = ''""")
         self.release: str = self._text(f"""
             UPDATE {EVENTS} SET status = 'failed', lease_until = 0 WHERE {held}""")
-        self.forget: str = self._text(f"DELETE FROM {EVENTS} WHERE event_key = :key")
-        self.conflict: str = self._text(f"""
-            {insert} {EVENTS} ({COLUMNS}, token, body)
-            VALUES (:key, :receiver, :id, :type, 'conflict', 0, {now}, {now},
-                0, :digest, '', '', :delivery, '', :body) {on_conflict}""")
-        self._old = f"""
-            touched_at < {now} - :older_than AND lease_until <= {now}
-            AND status NOT IN ('queued', 'running')"""
-        self.old: str = self._text(f"SELECT event_key FROM {EVENTS} WHERE {self._old} LIMIT :limit")
-        self.get: str = self._text(f"SELECT {COLUMNS}, body FROM {EVENTS} WHERE event_key = :key")
-        self.stats: str = self._text(f"SELECT status, COUNT(*) FROM {EVENTS} GROUP BY status")
-        self._idle = f"touched_at <= {now} - :idle"
-        self._recent = f"touched_at >= {now} - :recent"
 
     def purge(self, count: int) -> str:
         """Delete `count` keys, `:k0` and so on, unless they were touched since they were found."""
