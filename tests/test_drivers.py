@@ -342,7 +342,7 @@ def in_threads(count: int, work: Callable[[int], None]) -> None:
         try:
             begin.wait(PATIENCE)
             work(number)
-        except BaseException as error:  # noqa: BLE001
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]

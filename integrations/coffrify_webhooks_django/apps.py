@@ -16,10 +16,10 @@ class CoffrifyWebhooksConfig(AppConfig):
 
     def ready(self) -> None:
         """Find the handlers, so that commands and workers know them too."""
-        from django.utils.module_loading import autodiscover_modules  # noqa: PLC0415
+        from django.utils.module_loading import autodiscover_modules
 
-        from .checks import check_deployment, check_settings  # noqa: PLC0415
-        from .placement import check_placement  # noqa: PLC0415
+        from .checks import check_deployment, check_settings
+        from .placement import check_placement
 
         register(check_settings)
         register(check_placement)

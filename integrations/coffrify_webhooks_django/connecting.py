@@ -75,7 +75,7 @@ def _opened(open_one: Callable[[], Any], ends: float) -> Any:
     def work() -> None:
         try:
             opening.set_result(open_one())
-        except BaseException as error:  # noqa: BLE001 - handed to whoever waits
+        except BaseException as error:  # handed to whoever waits
             opening.set_exception(error)
 
     try:

@@ -35,7 +35,7 @@ class _Commands(Group):
 
 
 def _add_commands(group: click.Group) -> None:
-    from coffrify_webhooks.cli.embedded import COMMANDS  # noqa: PLC0415
+    from coffrify_webhooks.cli.embedded import COMMANDS
 
     for each in COMMANDS:
         group.add_command(each)
@@ -52,8 +52,8 @@ def commands(ctx: click.Context, path: str | None) -> None:
 
 
 def _source(app: Flask, path: str | None) -> Source:
-    from coffrify_webhooks.cli.application import receivers_in  # noqa: PLC0415
-    from coffrify_webhooks.cli.source import Source  # noqa: PLC0415
+    from coffrify_webhooks.cli.application import receivers_in
+    from coffrify_webhooks.cli.source import Source
 
     by_path = app.extensions.get(RECEIVERS, {})
     if path is None:

@@ -22,6 +22,6 @@ def __getattr__(name: str) -> object:
     """Import what is asked for: pytest imports this package for its fixture, used or not."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
     return getattr(import_module(f".{_HOMES.get(name, 'records')}", __name__), name)

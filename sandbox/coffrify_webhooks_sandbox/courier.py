@@ -121,7 +121,7 @@ class Courier:
                 except sqlite3.Error as error:
                     self._complain(error)
                     fine, seconds = False, 0.0
-                except Exception:  # noqa: BLE001 - logged; nothing ends the courier
+                except Exception:  # logged; nothing ends the courier
                     _log.exception("the sandbox cannot look for what is due; it will try again")
                     fine, seconds = False, 0.0
                 if fine:
@@ -165,7 +165,7 @@ class Courier:
                 self._complain(error)
                 fine = False
                 break  # the others would fare no better
-            except Exception:  # noqa: BLE001 - logged; nothing ends the courier
+            except Exception:  # logged; nothing ends the courier
                 _log.exception(
                     "delivery %s could not be begun; it will be tried again", delivery.id
                 )
@@ -232,7 +232,7 @@ class Courier:
         while True:  # what came is kept here until it is recorded
             try:
                 self._settle(attempt, answer)
-            except Exception:  # noqa: BLE001 - logged; nothing ends the courier
+            except Exception:  # logged; nothing ends the courier
                 if not failed:
                     _log.exception(
                         "what came of delivery %s could not be recorded; it is tried every %g s",
@@ -249,7 +249,7 @@ class Courier:
             return Answer(None, request, 0.0)
         try:
             return await self._transport.send(request)
-        except Exception as error:  # noqa: BLE001 - logged; nothing ends the courier
+        except Exception as error:  # logged; nothing ends the courier
             _log.exception("an attempt could not be made")
             return Answer(None, f"the sandbox could not send it ({type(error).__name__})", 0.0)
 
@@ -260,7 +260,7 @@ class Courier:
             return self._signed(delivery, endpoint, event)
         except WebhookError as error:
             return str(error)
-        except Exception as error:  # noqa: BLE001 - logged; nothing ends the courier
+        except Exception as error:  # logged; nothing ends the courier
             _log.exception("delivery %s could not be written", delivery.id)
             return f"the sandbox could not write it ({type(error).__name__})"
 

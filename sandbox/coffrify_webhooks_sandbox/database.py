@@ -5,68 +5,30 @@ Every method is one transaction. All are called from one thread.
 
 from __future__ import annotations
 
-import json
-import os
 import sqlite3
-from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import asdict, fields, replace
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks_codegen.json_types import is_list
 
 from .clock import END, Anchor, anchor_of
+from .database_file import DAMAGED, open_file, reason_of
+from .database_rows import TABLES, find, insert, marks, update
 from .records import Attempt, Delivery, Endpoint, Event
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
+    from pathlib import Path
 
 __all__ = ["Database", "Glance"]
 
-_VERSION = 1
-_DAMAGED = "it is damaged, as by a full disk; move it away, or delete it, and begin anew"
 _MOST_EVENTS = 10_000
 """Kept; of the older ones those that are over, and are no dead letters, are forgotten."""
 _PRUNE_EVERY = 1000
 """New records."""
 
-_SCHEMA = """
-CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE endpoints (
-    id TEXT PRIMARY KEY, name TEXT, url TEXT, description TEXT, events TEXT, is_active INTEGER,
-    secret TEXT, old_secret TEXT, old_until REAL, created_at REAL, success_count INTEGER,
-    failure_count INTEGER, dead_in_a_row INTEGER
-);
-CREATE TABLE events (
-    number INTEGER PRIMARY KEY, id TEXT UNIQUE, type TEXT, body BLOB, created_at REAL, test INTEGER
-);
-CREATE TABLE deliveries (
-    number INTEGER PRIMARY KEY, id TEXT UNIQUE, event_id TEXT, endpoint_id TEXT, status TEXT,
-    created_at REAL, next_at REAL, attempts INTEGER, first_failed_at REAL, replay_of TEXT,
-    manner TEXT, reason TEXT
-);
-CREATE TABLE attempts (
-    id INTEGER PRIMARY KEY, delivery_id TEXT, number INTEGER, at REAL, wall_at REAL, headers TEXT,
-    body BLOB, status INTEGER, error TEXT, seconds REAL, reply_headers TEXT, reply BLOB
-);
-CREATE INDEX due ON deliveries (next_at) WHERE next_at IS NOT NULL;
-CREATE INDEX deliveries_by_event ON deliveries (event_id);
-CREATE INDEX deliveries_by_endpoint ON deliveries (endpoint_id, number);
-CREATE INDEX deliveries_by_status ON deliveries (status, number);
-CREATE INDEX attempts_by_delivery ON attempts (delivery_id, id);
-CREATE TABLE replies (key TEXT PRIMARY KEY, digest TEXT, status INTEGER, body TEXT, at REAL);
-"""
-
 T = TypeVar("T", Endpoint, Event, Delivery, Attempt)
-
-_TABLES: dict[type[Any], str] = {
-    Endpoint: "endpoints",
-    Event: "events",
-    Delivery: "deliveries",
-    Attempt: "attempts",
-}
-_JSON = ("events", "headers", "reply_headers")
 
 
 class Glance(NamedTuple):
@@ -91,55 +53,35 @@ class Database:
         name = ":memory:" if path is None else str(path)
         if not name:  # SQLite would keep nothing
             raise ConfigurationError("--db: name a file, or :memory: to keep nothing")
-        if name != ":memory:":
-            _create(name)
         self._inserted = 0
         self.name = name
         try:
-            self._file = sqlite3.connect(
-                name, timeout=1, isolation_level=None, check_same_thread=False
-            )
-            self._file.row_factory = sqlite3.Row
+            self._file = open_file(name)
             with ExitStack() as undo:
                 undo.callback(self._file.close)
-                self._open()
                 self._read_once()
                 undo.pop_all()
         except sqlite3.Error as error:
             raise ConfigurationError(
-                f"{name} cannot be used as the sandbox's file: {_why(name, error)}; "
+                f"{name} cannot be used as the sandbox's file: {reason_of(name, error)}; "
                 "name another: --db FILE"
             ) from error
 
-    def _open(self) -> None:
-        run = self._file.execute
-        run("PRAGMA locking_mode = EXCLUSIVE")  # a second sandbox would send everything again
-        [version] = run("PRAGMA user_version").fetchone()
-        [tables] = run("SELECT count(*) FROM sqlite_master").fetchone()
-        if version != _VERSION and (version or tables):
-            raise sqlite3.DatabaseError("it was made by something else")
-        if run("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-            raise sqlite3.DatabaseError(_DAMAGED)
-        run("PRAGMA journal_mode = WAL")
-        run("PRAGMA synchronous = NORMAL")  # a killed process loses nothing by it
-        if version != _VERSION:
-            self._file.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
-
     def _read_once(self) -> None:
         """Read what a sandbox begins with: what is wrong with it is told now."""
-        for kind in _TABLES:
-            self._find(kind, "0")
+        for kind in TABLES:
+            find(self._file, kind, "0")
         self.endpoints()
         self.unfinished()
         try:
             self.anchor()
             self.latest()
         except (ValueError, TypeError) as error:
-            raise sqlite3.DatabaseError(_DAMAGED) from error
+            raise sqlite3.DatabaseError(DAMAGED) from error
 
     def why(self, error: sqlite3.Error) -> str:
         """Say in a sentence what is the matter with the file, and what helps."""
-        return f"the sandbox's file {self.name} cannot be used: {_why(self.name, error)}"
+        return f"the sandbox's file {self.name} cannot be used: {reason_of(self.name, error)}"
 
     def close(self) -> None:
         """Let go of the file."""
@@ -184,7 +126,7 @@ class Database:
         """Replace records by what has become of them, and add others, all or none."""
         with self._transaction():
             for record in records:
-                self._update(record)
+                update(self._file, record)
             for fresh in add:
                 self._insert(fresh)
 
@@ -205,7 +147,7 @@ class Database:
 
     def endpoints(self) -> list[Endpoint]:
         """Return all endpoints, the oldest first."""
-        return self._find(Endpoint, "1 ORDER BY created_at, rowid")
+        return find(self._file, Endpoint, "1 ORDER BY created_at, rowid")
 
     def event(self, event_id: str) -> Event | None:
         """Return an event."""
@@ -214,8 +156,9 @@ class Database:
     def events(self, limit: int, *, before: str | None = None) -> list[Event]:
         """Return the latest events, the newest first; before: an event's id."""
         if before is None:
-            return self._find(Event, "1 ORDER BY number DESC LIMIT ?", limit)
-        return self._find(
+            return find(self._file, Event, "1 ORDER BY number DESC LIMIT ?", limit)
+        return find(
+            self._file,
             Event,
             "number < (SELECT number FROM events WHERE id = ?) ORDER BY number DESC LIMIT ?",
             before,
@@ -244,11 +187,11 @@ class Database:
             conditions.append("number < (SELECT number FROM deliveries WHERE id = ?)")
             values.append(before)
         where = " AND ".join(conditions) or "1"
-        return self._find(Delivery, f"{where} ORDER BY number DESC LIMIT ?", *values, limit)
+        return find(self._file, Delivery, f"{where} ORDER BY number DESC LIMIT ?", *values, limit)
 
     def attempts(self, delivery_id: str) -> list[Attempt]:
         """Return a delivery's attempts, the first one first."""
-        return self._find(Attempt, "delivery_id = ? ORDER BY id", delivery_id)
+        return find(self._file, Attempt, "delivery_id = ? ORDER BY id", delivery_id)
 
     def counts(self) -> dict[str, int]:
         """Return how many deliveries there are of each status."""
@@ -262,7 +205,7 @@ class Database:
             "a.status, coalesce(a.error, ''), a.seconds FROM deliveries d "
             "LEFT JOIN events e ON e.id = d.event_id LEFT JOIN attempts a ON a.id = "
             "(SELECT max(id) FROM attempts WHERE delivery_id = d.id) "
-            f"WHERE d.id IN ({_marks(deliveries)})"
+            f"WHERE d.id IN ({marks(deliveries)})"
         )
         rows = self._file.execute(query, [delivery.id for delivery in deliveries])
         return {row[0]: Glance(row[1], bool(row[2]), *row[3:]) for row in rows}
@@ -271,19 +214,20 @@ class Database:
         """Return how many deliveries events have, by the events' ids."""
         query = (
             "SELECT event_id, count(*) FROM deliveries "
-            f"WHERE event_id IN ({_marks(events)}) GROUP BY event_id"
+            f"WHERE event_id IN ({marks(events)}) GROUP BY event_id"
         )
         return {str(i): int(n) for i, n in self._file.execute(query, [e.id for e in events])}
 
     def replays(self, deliveries: Sequence[Delivery]) -> dict[str, Delivery]:
         """Return the latest replay of each delivery that has one, by the deliveries' ids."""
-        where = f"replay_of IN ({_marks(deliveries)}) ORDER BY number"
-        found = self._find(Delivery, where, *(delivery.id for delivery in deliveries))
+        where = f"replay_of IN ({marks(deliveries)}) ORDER BY number"
+        found = find(self._file, Delivery, where, *(delivery.id for delivery in deliveries))
         return {delivery.replay_of or "": delivery for delivery in found}
 
     def dead_letters(self, limit: int) -> list[Delivery]:
         """Return dead letters of active endpoints, not replayed since; the oldest first."""
-        return self._find(
+        return find(
+            self._file,
             Delivery,
             "status = 'dead_letter' AND event_id IN (SELECT id FROM events) AND endpoint_id IN "
             "(SELECT id FROM endpoints WHERE is_active) AND id NOT IN (SELECT replayed.id FROM "
@@ -297,7 +241,8 @@ class Database:
 
     def due(self, now: float, limit: int) -> list[Delivery]:
         """Return what is to be sent now, in the order in which it became due."""
-        return self._find(
+        return find(
+            self._file,
             Delivery,
             "next_at <= ? AND EXISTS (SELECT 1 FROM endpoints WHERE endpoints.id = endpoint_id "
             "AND is_active) ORDER BY next_at, number LIMIT ?",
@@ -315,12 +260,12 @@ class Database:
 
     def unfinished(self) -> list[Delivery]:
         """Return what was being sent when the last sandbox was killed."""
-        return self._find(Delivery, "status = 'sending' ORDER BY number")
+        return find(self._file, Delivery, "status = 'sending' ORDER BY number")
 
     def begin(self, delivery: Delivery, attempt: Attempt) -> Attempt:
         """Record an attempt before it is made: whatever happens now, it counts."""
         with self._transaction():
-            self._update(delivery)
+            update(self._file, delivery)
             number = self._insert(attempt)
         return replace(attempt, id=number)
 
@@ -333,10 +278,10 @@ class Database:
     ) -> None:
         """Record what came of an attempt, and all that follows from it, in one."""
         with self._transaction():
-            self._update(attempt)
-            self._update(delivery)
+            update(self._file, attempt)
+            update(self._file, delivery)
             if endpoint is not None:
-                self._update(endpoint)
+                update(self._file, endpoint)
             for record in add:
                 self._insert(record)
 
@@ -384,73 +329,8 @@ class Database:
     # --- to and fro ---------------------------------------------------------------------------
 
     def _one(self, kind: type[T], record_id: str) -> T | None:
-        return next(iter(self._find(kind, "id = ?", record_id)), None)
-
-    def _find(self, kind: type[T], where: str, *values: Any) -> list[T]:
-        names = [field.name for field in fields(kind)]
-        query = f"SELECT {', '.join(names)} FROM {_TABLES[kind]} WHERE {where}"
-        with closing(self._file.execute(query, values)) as rows:
-            try:
-                return [
-                    kind(**{name: _read(kind, name, row[name]) for name in names}) for row in rows
-                ]
-            except (ValueError, TypeError) as error:
-                raise sqlite3.DatabaseError(_DAMAGED) from error
+        return next(iter(find(self._file, kind, "id = ?", record_id)), None)
 
     def _insert(self, record: Endpoint | Event | Delivery | Attempt) -> int:
-        values = {name: _written(value) for name, value in asdict(record).items()}
-        if isinstance(record, Attempt):
-            del values["id"]
-        marks = ", ".join("?" * len(values))
-        query = f"INSERT INTO {_TABLES[type(record)]} ({', '.join(values)}) VALUES ({marks})"
         self._inserted += 1
-        return int(self._file.execute(query, [*values.values()]).lastrowid or 0)
-
-    def _update(self, record: Endpoint | Delivery | Attempt) -> None:
-        values = {name: _written(value) for name, value in asdict(record).items()}
-        marks = ", ".join(f"{name} = ?" for name in values)
-        query = f"UPDATE {_TABLES[type(record)]} SET {marks} WHERE id = ?"
-        self._file.execute(query, [*values.values(), record.id])
-
-
-def _create(name: str) -> None:
-    """Create a file that only its owner reads: it will hold secrets, and the API key."""
-    with suppress(OSError):  # it is there, or cannot be: SQLite says what is wrong
-        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-
-
-def _why(name: str, error: sqlite3.Error) -> str:  # noqa: PLR0911 - one for each cause
-    """Return what is the matter with a file that cannot be opened, or is none of ours."""
-    is_folder = os.path.isdir  # raises nothing, as Path.is_dir does where one may not look
-    folder = Path(os.path.realpath(name)).parent
-    if is_folder(name):
-        return "it is a folder"
-    if not is_folder(folder):
-        return f"there is no folder {folder}"
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # of an extended code, the kind
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "another sandbox is running on it"
-        case sqlite3.SQLITE_NOTADB:
-            return "it was made by something else"
-        case sqlite3.SQLITE_CORRUPT:
-            return _DAMAGED
-        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return "it cannot be written"
-        case _:
-            return str(error)
-
-
-def _marks(records: Sequence[Any]) -> str:
-    return ", ".join("?" * len(records))
-
-
-def _written(value: Any) -> Any:
-    return json.dumps(value) if isinstance(value, tuple) else value
-
-
-def _read(kind: type[Any], name: str, value: Any) -> Any:
-    if name in _JSON:
-        return tuple(tuple(item) if is_list(item) else item for item in json.loads(value))
-    if (kind, name) in ((Endpoint, "is_active"), (Event, "test")):
-        return bool(value)
-    return value
+        return insert(self._file, record)

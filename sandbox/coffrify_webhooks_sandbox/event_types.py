@@ -126,7 +126,7 @@ class EventTypes:
             return "data", "checking it by its schema in the catalog takes too long"
         except (Unresolvable, RecursionError):
             return "data", "its schema in the catalog cannot be resolved"
-        except Exception as error:  # noqa: BLE001 - of a stranger's schema anything may come
+        except Exception as error:  # of a stranger's schema anything may come
             reason = f"{type(error).__name__}: {error}"[:200]
             return "data", f"its schema in the catalog cannot be used ({reason!a})"
         if found is None:

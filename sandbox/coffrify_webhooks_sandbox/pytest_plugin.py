@@ -17,7 +17,7 @@ __all__ = ["coffrify_sandbox"]
 @pytest.fixture
 def coffrify_sandbox() -> Iterator[Sandbox]:
     """Give a test a `Sandbox` of its own: a real sender, on this machine."""
-    from .sandbox import Sandbox  # noqa: PLC0415 - only for those who use it
+    from .sandbox import Sandbox  # only for those who use it
 
     with Sandbox() as sandbox:
         yield sandbox

@@ -80,7 +80,7 @@ class Sender:
             error = "the connection was closed"
         except httpx2.RemoteProtocolError:
             error = "the answer broke off, or is not readable as HTTP"
-        except Exception as failure:  # noqa: BLE001 - a receiver can do anything
+        except Exception as failure:  # a receiver can do anything
             error = f"the connection failed ({type(failure).__name__})"
         else:
             return Answer(status, "", time.perf_counter() - began, headers, body)

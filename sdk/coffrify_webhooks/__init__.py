@@ -109,7 +109,7 @@ _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module  # noqa: PLC0415
+    from importlib import import_module
 
     module = import_module(f"{__name__}.{_MODULE_OF.get(name, 'errors')}")
     value = globals()[name] = getattr(module, name)

@@ -170,11 +170,11 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
     if isinstance(dispatcher, str):
         scheme = dispatcher.partition(":")[0] if ":" in dispatcher else ""
         if scheme.partition("+")[0] == "dbos":
-            from .dispatch.dbos import DBOSDispatcher  # noqa: PLC0415 - only what is used
+            from .dispatch.dbos import DBOSDispatcher  # only what is used
 
             return DBOSDispatcher.from_url(dispatcher)
         if scheme == "celery":
-            from .dispatch.celery import CeleryDispatcher  # noqa: PLC0415 - only what is used
+            from .dispatch.celery import CeleryDispatcher  # only what is used
 
             return CeleryDispatcher.from_url(dispatcher)
         raise ConfigurationError(

@@ -68,7 +68,7 @@ def in_thread(function: Callable[[], Any], name: str | None = None) -> Any:
     def work() -> None:
         try:
             results.append(function())
-        except BaseException as error:  # noqa: BLE001 - raised again below
+        except BaseException as error:  # raised again below
             results.append(error)
         finally:
             connections.close_all()

@@ -64,7 +64,7 @@ def poll(
                 callback(known, new)
             known = new
             told.clear()
-        except Exception as error:  # noqa: BLE001 - a poll that dies unnoticed helps no one
+        except Exception as error:  # a poll that dies unnoticed helps no one
             if isinstance(error, RateLimitedError):
                 wait = max(wait, min(error.wait or 0, _DAY))
             kind = (type(error), error.status if isinstance(error, PullError) else None)

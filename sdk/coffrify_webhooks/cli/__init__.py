@@ -12,10 +12,10 @@ def main() -> None:
     """Run the command, or say what it needs to be installed."""
     try:
         with needs("cli"):
-            import click as click  # noqa: PLC0415
+            import click as click
     except ConfigurationError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
-    from .group import commands  # noqa: PLC0415
+    from .group import commands
 
     commands(prog_name="coffrify-webhooks")

@@ -161,7 +161,7 @@ def receivers_in(thing: object) -> list[Receiver]:
         if issubclass(type(each), Receiver):  # isinstance() would ask a proxy what it stands for
             found[id(each)] = cast("Receiver", each)
         elif _is_django(each):
-            from coffrify_webhooks_django.conf import current_endpoint  # noqa: PLC0415
+            from coffrify_webhooks_django.conf import current_endpoint
 
             ahead.append(current_endpoint().receiver)
         else:
@@ -178,7 +178,7 @@ def _inside(thing: object) -> Iterator[object]:
     """Yield what may hold a Receiver in turn; only plain attributes are looked at, none called."""
     try:
         held: Mapping[str, Any] = vars(thing)
-    except Exception:  # noqa: BLE001 - it has none, or is a proxy of what is not there now
+    except Exception:  # it has none, or is a proxy of what is not there now
         return
     for name in _INSIDE:
         each = held.get(name)

@@ -33,8 +33,8 @@ def catalog() -> None:
 def pull(output: Path | None, api_key: str | None, api_url: str | None, *, no_cache: bool) -> None:
     """Get the catalog of your workspace from the API."""
     # The other commands need none of this.
-    from coffrify_webhooks_codegen import catalog as catalogs  # noqa: PLC0415
-    from coffrify_webhooks_codegen.atomic_write import replace_file  # noqa: PLC0415
+    from coffrify_webhooks_codegen import catalog as catalogs
+    from coffrify_webhooks_codegen.atomic_write import replace_file
 
     try:
         # Before the request: what cannot be written need not be asked for.
@@ -53,7 +53,7 @@ def pull(output: Path | None, api_key: str | None, api_url: str | None, *, no_ca
 
 def _present(path: Path) -> "Catalog | None":
     """Read the catalog that is about to be replaced; anything else is not overwritten."""
-    from coffrify_webhooks_codegen.catalog import CatalogError, load  # noqa: PLC0415
+    from coffrify_webhooks_codegen.catalog import CatalogError, load
 
     if not path.parent.is_dir():
         raise CatalogError(f"{path.parent}: there is no such folder")

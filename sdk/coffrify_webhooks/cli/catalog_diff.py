@@ -29,8 +29,8 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 def diff(old: Path, new: Path, *, exit_code: bool, as_json: bool) -> None:
     """Compare the catalogs OLD and NEW, as a receiver built against OLD meets NEW."""
     with needs("codegen"):
-        from coffrify_webhooks_codegen import catalog  # noqa: PLC0415
-        from coffrify_webhooks_codegen.diff import diff as compare  # noqa: PLC0415
+        from coffrify_webhooks_codegen import catalog
+        from coffrify_webhooks_codegen.diff import diff as compare
 
         try:
             changes = compare(catalog.load(old), catalog.load(new))

@@ -29,7 +29,7 @@ _FIELD_HEAD = ("FIELD", "TYPE", "REQUIRED", "DESCRIPTION")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(type_: str | None, catalog: Path | None, *, as_json: bool) -> None:
     """List the event types of a catalog; with TYPE, the fields and the example of one."""
-    from coffrify_webhooks_codegen.catalog import CatalogError, load  # noqa: PLC0415
+    from coffrify_webhooks_codegen.catalog import CatalogError, load
 
     try:
         read = load(catalog)
@@ -68,7 +68,7 @@ def _all(catalog: "Catalog") -> None:
 
 
 def _one(event: "CatalogEvent", *, as_json: bool) -> None:
-    from coffrify_webhooks_codegen.schema.fields import fields  # noqa: PLC0415
+    from coffrify_webhooks_codegen.schema.fields import fields
 
     found = fields(event.schema)
     if as_json:
@@ -115,9 +115,9 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _rich_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - only where it is used
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console  # only where it is used
+    from rich.table import Table
+    from rich.text import Text
 
     table = Table(*head, box=None)
     for row in rows:

@@ -39,8 +39,8 @@ def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
     A URL is asked with the API key in COFFRIFY_API_KEY, unless it ends in .json.
     """
     with needs("codegen"):
-        from coffrify_webhooks_codegen.catalog import CatalogError  # noqa: PLC0415
-        from coffrify_webhooks_codegen.classes import package  # noqa: PLC0415
+        from coffrify_webhooks_codegen.catalog import CatalogError
+        from coffrify_webhooks_codegen.classes import package
     if catalog is not None and output is None:
         raise ConfigurationError(
             "name the folder for your own classes: --output myapp/coffrify_events; "
@@ -69,7 +69,7 @@ def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
 
 
 def _read(source: str | None) -> "Catalog":
-    from coffrify_webhooks_codegen.catalog import load, pull  # noqa: PLC0415
+    from coffrify_webhooks_codegen.catalog import load, pull
 
     if source is not None and source.startswith(("https://", "http://")):
         return pull(api_url=source, on_wait=tell_wait)

@@ -73,12 +73,12 @@ def sandbox(
     """
     if with_example:
         check_requirements()
-    from typing import Any, cast  # noqa: PLC0415
+    from typing import Any, cast
 
-    from coffrify_webhooks_sandbox.app import application  # noqa: PLC0415
-    from coffrify_webhooks_sandbox.background import Server, bound  # noqa: PLC0415
-    from coffrify_webhooks_sandbox.guard import is_loopback  # noqa: PLC0415
-    from coffrify_webhooks_sandbox.service import Service  # noqa: PLC0415
+    from coffrify_webhooks_sandbox.app import application
+    from coffrify_webhooks_sandbox.background import Server, bound
+    from coffrify_webhooks_sandbox.guard import is_loopback
+    from coffrify_webhooks_sandbox.service import Service
 
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     with bound(host, port) as listener:

@@ -28,10 +28,10 @@ def check_requirements() -> None:
 def example(service: "Service") -> Generator["Endpoint"]:
     """Serve it on a free port of this machine, and keep one endpoint for it."""
     with needs("flask"):
-        from flask import Flask  # noqa: PLC0415
-    from coffrify_webhooks.flask import CoffrifyWebhooks  # noqa: PLC0415
-    from coffrify_webhooks_sandbox.background import serving  # noqa: PLC0415
-    from coffrify_webhooks_sandbox.signing import new_secret  # noqa: PLC0415
+        from flask import Flask
+    from coffrify_webhooks.flask import CoffrifyWebhooks
+    from coffrify_webhooks_sandbox.background import serving
+    from coffrify_webhooks_sandbox.signing import new_secret
 
     database = service.database
     old = database.endpoint(database.setting(_SETTING, ""))

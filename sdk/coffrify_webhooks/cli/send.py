@@ -119,7 +119,7 @@ def _body(
     event_type: str, event_id: str, catalog: str | None, data: Any, fields: Mapping[str, Any]
 ) -> bytes:
     with needs("cli"):
-        from coffrify_webhooks_sandbox.event_types import EventTypes  # noqa: PLC0415
+        from coffrify_webhooks_sandbox.event_types import EventTypes
 
     types = EventTypes(catalog)
     if data is None:

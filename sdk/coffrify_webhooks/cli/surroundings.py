@@ -56,13 +56,13 @@ def _told(what: str, receiver: Receiver | None) -> Receiver | None:
 def _load_dotenv() -> None:
     """Read .env and .flaskenv as `flask` does, which has FLASK_APP and secrets from there."""
     if any(Path(each).is_file() for each in (".env", ".flaskenv")) and find_spec("flask"):
-        from flask.cli import load_dotenv  # noqa: PLC0415
+        from flask.cli import load_dotenv
 
         load_dotenv()
 
 
 def _of_flask(path: str) -> Receiver | None:
-    from flask.cli import NoAppException, ScriptInfo  # noqa: PLC0415
+    from flask.cli import NoAppException, ScriptInfo
 
     with importing(f"{_FLASK}={path}"):
         try:
@@ -80,20 +80,20 @@ def _of_flask(path: str) -> Receiver | None:
 
 
 def _of_django() -> Receiver | None:
-    import django  # noqa: PLC0415
-    from django.conf import settings  # noqa: PLC0415
+    import django
+    from django.conf import settings
 
     with importing(f"{_DJANGO}={os.environ[_DJANGO]}"):
         django.setup()
         if not _is_used(settings):
             return None
-        from coffrify_webhooks_django.conf import current_endpoint  # noqa: PLC0415
+        from coffrify_webhooks_django.conf import current_endpoint
 
         return current_endpoint().receiver
 
 
 def _is_used(settings: Any) -> bool:
-    from django.apps import apps  # noqa: PLC0415
+    from django.apps import apps
 
     return (
         hasattr(settings, "COFFRIFY_WEBHOOKS")

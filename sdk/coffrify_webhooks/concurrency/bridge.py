@@ -263,8 +263,8 @@ def _anyio_claim() -> Callable[[], AbstractContextManager[object]]:
     if "anyio" not in sys.modules:
         return nullcontext
     try:
-        from anyio._core._eventloop import claim_worker_thread  # noqa: PLC0415
-        from anyio.lowlevel import current_token  # noqa: PLC0415
+        from anyio._core._eventloop import claim_worker_thread
+        from anyio.lowlevel import current_token
 
         token = current_token()
         return partial(claim_worker_thread, token.backend_class, token.native_token)

@@ -59,7 +59,7 @@ class Keeper:
         wait = self._lease / 3
         try:
             ours = self._store.renew(self._key, self._token, self._lease)
-        except BaseException:  # noqa: BLE001 - settling will tell
+        except BaseException:  # settling will tell
             ours, wait = True, min(wait, _SOON)
         # If it is lost, whoever has it now settles it, and our own settlement does nothing.
         if ours and not self._over and self._alarm is not None:

@@ -125,7 +125,7 @@ def settle(future: "Future[T]", function: Callable[..., T], *arguments: Any) -> 
     """Give a future what a function returns or raises; False if somebody has settled it before."""
     try:
         result = function(*arguments)
-    except BaseException as error:  # noqa: BLE001 - it goes to whoever waits
+    except BaseException as error:  # it goes to whoever waits
         if isinstance(error, StopIteration):  # no future can carry it on
             wrapped = RuntimeError("StopIteration was raised")
             wrapped.__cause__ = error

@@ -95,7 +95,7 @@ class Alarms:
                 self._hand_over()
             try:
                 first.action()
-            except BaseException:  # noqa: BLE001 - the others still have to go off
+            except BaseException:  # the others still have to go off
                 logger.exception("an alarm failed")
             with self._lock:
                 self._working -= 1

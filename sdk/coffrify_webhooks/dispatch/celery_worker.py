@@ -74,7 +74,7 @@ def _handled(task: Any, name: str, message: Any) -> str | None:
     except WebhookError as error:
         _leave_if_told(error.__cause__)
         wait = error.retry_after
-    except BaseException as error:  # noqa: BLE001 - whatever it was, the event stays
+    except BaseException as error:  # whatever it was, the event stays
         _leave_if_told(error)
         logger.exception("an event from the engine could not be handled; it is tried again")
         wait = _AFTER_A_FAULT
@@ -181,7 +181,7 @@ class _Sweeps(_bootsteps.StartStopStep):  # type: ignore[misc]
         self._going = True
         try:
             pool.apply_async(_sweep, callback=self._over, error_callback=self._over)
-        except Exception:  # noqa: BLE001 - it must not end the worker
+        except Exception:  # it must not end the worker
             self._going = False
             logger.exception("looking after the queue failed")
 
@@ -195,5 +195,5 @@ def _sweep() -> None:
             receiver.sweep()
         except WebhookError as error:
             logger.warning("looking after the queue failed: %s", error)
-        except Exception:  # noqa: BLE001 - a chore has its next turn
+        except Exception:  # a chore has its next turn
             logger.exception("looking after the queue failed")

@@ -243,7 +243,7 @@ class DBOSDispatcher:
             return
         except WebhookError as error:
             wait = error.retry_after
-        except BaseException:  # noqa: BLE001 - whatever it was, the event stays
+        except BaseException:  # whatever it was, the event stays
             logger.exception("an event from the engine could not be handled; it is tried again")
             wait = _AFTER_A_FAULT
         else:
@@ -293,7 +293,7 @@ def _reported() -> Generator[None]:
         yield
     except WebhookError as error:
         logger.warning("looking after the queue failed: %s", error)
-    except Exception:  # noqa: BLE001 - nor may it end the worker
+    except Exception:  # nor may it end the worker
         logger.exception("looking after the queue failed")
 
 

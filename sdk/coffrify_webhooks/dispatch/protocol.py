@@ -59,7 +59,7 @@ def refuse_worker(receiver: Executor) -> None:
     """Raise ConfigurationError for a receiver with which no worker of an engine can do its work."""
     if not len(receiver.router):
         raise ConfigurationError(f"no handler is registered; {receiver.handlers_hint}")
-    from coffrify_webhooks.stores.memory import MemoryStore  # noqa: PLC0415 - only in a worker
+    from coffrify_webhooks.stores.memory import MemoryStore  # only in a worker
 
     if isinstance(receiver.store, MemoryStore):
         raise ConfigurationError(

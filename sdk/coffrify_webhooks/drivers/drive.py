@@ -110,14 +110,14 @@ class _Run(Generic[T]):
             return self._steps.send(result) if error is None else self._steps.throw(error)
         except StopIteration as stop:
             return _End(stop.value)
-        except BaseException as raised:  # noqa: BLE001 - whoever drives raises it
+        except BaseException as raised:  # whoever drives raises it
             return _End(None, raised)
 
     def step(self, effect: Effect) -> Effect | _End[T]:
         """Perform an effect in this thread, and go on."""
         try:
             result = self._perform(effect)
-        except BaseException as error:  # noqa: BLE001 - the steps decide
+        except BaseException as error:  # the steps decide
             return self.resume(error=error)
         return self.resume(result)
 
@@ -140,7 +140,7 @@ class _Run(Generic[T]):
         if call.handler.is_async:
             try:
                 failure: BaseException | None = self._run_async(self._call_async, call)
-            except BaseException as error:  # noqa: BLE001 - the wait was broken off, as by a signal
+            except BaseException as error:  # the wait was broken off, as by a signal
                 return as_failure(error)
             return failure
         place = self._place

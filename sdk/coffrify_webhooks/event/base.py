@@ -48,7 +48,7 @@ else:
 
         @classmethod
         def __get_pydantic_json_schema__(cls, core_schema: Any, handler: Any) -> Any:
-            from .descriptions import add_descriptions  # noqa: PLC0415 - few ask for a schema
+            from .descriptions import add_descriptions  # few ask for a schema
 
             schema = super().__get_pydantic_json_schema__(core_schema, handler)
             add_descriptions(cls, handler.resolve_ref_schema(schema))

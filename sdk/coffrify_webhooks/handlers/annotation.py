@@ -25,7 +25,7 @@ def accepted_types(fn: Callable[..., Any], annotation: Any, registry: Registry) 
     """
     try:
         return _Reader(fn, registry).read(annotation)
-    except Exception:  # noqa: BLE001 - an annotation may be anything, and run anything
+    except Exception:  # an annotation may be anything, and run anything
         return None
 
 

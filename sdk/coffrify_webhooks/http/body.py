@@ -144,7 +144,7 @@ def _in_time(environ: MutableMapping[str, Any], read: Callable[[], bytes]) -> by
         return read()
     except WebhookError:
         raise
-    except Exception:  # noqa: BLE001 - each server has errors of its own
+    except Exception:  # each server has errors of its own
         raise _stopped() from None
     finally:
         _alarms.clear(alarm)
@@ -214,7 +214,7 @@ async def read_asgi(
         ended = await bridge.within(_PATIENCE, read)
     except WebhookError:
         raise
-    except Exception as error:  # noqa: BLE001 - of whatever wraps `receive`
+    except Exception as error:  # of whatever wraps `receive`
         if getattr(error, "status_code", None) == BodyTooLarge.status:
             raise BodyTooLarge("the body is over the max_body_size of the application") from None
         raise _stopped() from None

@@ -320,7 +320,7 @@ class ModelOf(Plan):
         if self.has_post_init:
             try:
                 made.model_post_init(None)
-            except Exception:  # noqa: BLE001 - the user's own, and made for what fits
+            except Exception:  # the user's own, and made for what fits
                 walk.note(at, "value_error")
         if full and walk.more > before:
             walk.slots += self.slots

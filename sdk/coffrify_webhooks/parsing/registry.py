@@ -64,14 +64,14 @@ class Registry:
 
     def _build(self, event_type: str) -> "type[Event] | None":
         """Import a class and complete it now: later it would fail at each delivery."""
-        from .bounds import bounds_of  # noqa: PLC0415 - it needs pydantic, which `on` does not
+        from .bounds import bounds_of  # it needs pydantic, which `on` does not
 
         module, name = self._events[event_type]
         try:
             found: type[Event] = getattr(import_module(module), name)
             found.model_rebuild()
             bounds_of(found)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the event must not be lost
+        except Exception as error:  # whatever it is, the event must not be lost
             self._broken.add(event_type)
             logger.warning(
                 "%s.%s, the class of %s events, cannot be built (%s), so each of them is an "

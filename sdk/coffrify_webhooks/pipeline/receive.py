@@ -65,7 +65,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         reply = Reply.success(outcome, event)
     except WebhookError as error:
         reply = Reply.failure(error, event)
-    except Exception as error:  # noqa: BLE001 - a fault of ours must not become a traceback for strangers
+    except Exception as error:  # a fault of ours must not become a traceback for strangers
         fault = WebhookError("an error inside coffrify-webhooks; the log has its traceback")
         fault.__cause__ = error
         reply = Reply.failure(fault, event)

@@ -126,7 +126,7 @@ class Sealed:
     @property
     def is_async(self) -> bool:
         """Whether it is an async function, whose secrets nobody would await."""
-        from inspect import iscoroutinefunction  # noqa: PLC0415 - the verify path does without
+        from inspect import iscoroutinefunction  # the verify path does without
 
         return iscoroutinefunction(self._given)
 
@@ -271,7 +271,7 @@ def _warn_if_short(text: str) -> None:
         return
     if hash(text) not in _warned:
         _warned.add(hash(text))
-        from logging import getLogger  # noqa: PLC0415 - the verify path does without
+        from logging import getLogger  # the verify path does without
 
         getLogger("coffrify_webhooks").warning(
             "a secret has fewer than %d characters, so it can be guessed; use the one that the "

@@ -32,7 +32,7 @@ def sign(
 
     Raises ConfigurationError for an unusable secret or id.
     """
-    import hmac  # noqa: PLC0415 - for tests only
+    import hmac  # for tests only
 
     sealed = seal(secret) or Sealed(None)
     del secret
@@ -64,8 +64,8 @@ def _whole(timestamp: "Any") -> int:
 
 def _id_for(body: bytes) -> str:
     """The body's own id, since the sender's two ids are expected to be equal; else a new one."""
-    import json  # noqa: PLC0415 - for tests only
-    from uuid import uuid4  # noqa: PLC0415
+    import json  # for tests only
+    from uuid import uuid4
 
     try:
         found = json.loads(body)["id"]

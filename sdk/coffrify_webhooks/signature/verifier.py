@@ -117,7 +117,7 @@ class Verifier:
                 if len(self._rings) >= 64:  # noqa: PLR2004 - tenants come and go
                     self._rings.clear()
                 self._rings[answer] = ring
-        except Exception as error:  # noqa: BLE001 - whatever the user's function raises
+        except Exception as error:  # whatever the user's function raises
             failure = _unavailable(error)
         else:
             return ring

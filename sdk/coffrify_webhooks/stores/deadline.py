@@ -56,7 +56,7 @@ def descriptor(connection: Any) -> int | None:
     number = getattr(holder, "fileno", None)
     try:
         return cast("int | None", number()) if callable(number) else None
-    except Exception:  # noqa: BLE001 - each driver says in its own way that it is closed
+    except Exception:  # each driver says in its own way that it is closed
         return None
 
 

@@ -74,7 +74,7 @@ def open_store(url: str) -> Store:
     """
     url = mask(url)
     if url == "memory:":
-        from .memory import MemoryStore  # noqa: PLC0415 - only what is used is imported
+        from .memory import MemoryStore  # only what is used is imported
 
         return MemoryStore()
     store = _open(url)
@@ -90,11 +90,11 @@ def _open(url: str) -> Store:
     if scheme.partition("+")[0] in _SQL or scheme.startswith("sqlite+"):
         with needs(_SQL.get(scheme, "sql")):  # the driver included, where it is ours to choose
             import_module("sqlalchemy")
-        from .sql import SQLStore  # noqa: PLC0415
+        from .sql import SQLStore
 
         return SQLStore(url)
     if scheme in _REDIS:
-        from .redis import RedisStore  # noqa: PLC0415
+        from .redis import RedisStore
 
         return RedisStore(url)
     raise ConfigurationError(
@@ -103,7 +103,7 @@ def _open(url: str) -> Store:
 
 
 def _sqlite(rest: str) -> Store:
-    from .sqlite import SQLiteStore  # noqa: PLC0415
+    from .sqlite import SQLiteStore
 
     path, _, query = rest.partition("?")
     if query not in ("", "synchronous=FULL", "synchronous=NORMAL"):

@@ -421,9 +421,9 @@ def _shown(url: str) -> str:
 
 def _open(url: str, timeout: float) -> Client:
     with needs("redis"):
-        import redis  # noqa: PLC0415 - an application with a client of valkey-py needs none
-        from redis.backoff import NoBackoff  # noqa: PLC0415
-        from redis.retry import Retry  # noqa: PLC0415
+        import redis  # an application with a client of valkey-py needs none
+        from redis.backoff import NoBackoff
+        from redis.retry import Retry
     options: dict[str, Any] = {
         "socket_timeout": timeout,
         # The sender retries, and the pool notices by itself that an idle connection was dropped.

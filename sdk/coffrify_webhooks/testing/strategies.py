@@ -37,9 +37,9 @@ def events(
     Raises ConfigurationError for a type that the catalog does not have.
     """
     with needs("testing"):
-        from hypothesis import strategies as st  # noqa: PLC0415
-    from coffrify_webhooks_codegen.catalog import load  # noqa: PLC0415
-    from coffrify_webhooks_codegen.schema.lower import lower  # noqa: PLC0415
+        from hypothesis import strategies as st
+    from coffrify_webhooks_codegen.catalog import load
+    from coffrify_webhooks_codegen.schema.lower import lower
 
     schemas = {event.type: event.schema for event in load(catalog).events}
     if event_type not in schemas:
@@ -56,7 +56,7 @@ def events(
 def instances(lowered: "Lowered") -> "SearchStrategy[Any]":
     """Make JSON values that fit a lowered schema (see `coffrify_webhooks_codegen.schema.lower`)."""
     with needs("testing"):
-        from hypothesis import strategies as st  # noqa: PLC0415
+        from hypothesis import strategies as st
 
     return st.composite(_Maker(lowered))()
 
@@ -65,7 +65,7 @@ class _Maker:
     """Makes one value, from the outside in."""
 
     def __init__(self, lowered: "Lowered") -> None:
-        from hypothesis import strategies as st  # noqa: PLC0415
+        from hypothesis import strategies as st
 
         self.__name__ = "instance"
         self._lowered = lowered
@@ -136,7 +136,7 @@ class _Maker:
         if schema.get("untyped") and draw(self._seldom):
             return draw(self._other)
         if depth > _DEEPEST:
-            from hypothesis import reject  # noqa: PLC0415
+            from hypothesis import reject
 
             reject()  # it has no end
         return {

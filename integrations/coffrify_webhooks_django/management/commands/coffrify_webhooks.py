@@ -48,10 +48,10 @@ class Command(BaseCommand):
         """Run the command; its errors become Django's."""
         try:
             with needs("django"):
-                import click  # noqa: PLC0415
+                import click
         except ConfigurationError as error:
             raise CommandError(str(error)) from error
-        from coffrify_webhooks.cli.embedded import embedded  # noqa: PLC0415
+        from coffrify_webhooks.cli.embedded import embedded
 
         arguments: list[str] = [options["command"], *options["arguments"]]
         if arguments[0] in _ONCE:
@@ -74,7 +74,7 @@ class Command(BaseCommand):
 
 
 def _source() -> Source:
-    from coffrify_webhooks.cli.source import Source  # noqa: PLC0415
+    from coffrify_webhooks.cli.source import Source
 
     receiver = current_endpoint().receiver
     return Source(receiver.store, receiver)

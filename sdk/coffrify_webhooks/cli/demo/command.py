@@ -97,7 +97,7 @@ def demo() -> None:
 @contextmanager
 def _sandbox(catalog: Path, events: Sequence[str]) -> Generator["Sandbox"]:
     """Start the sandbox; in it time stands still unless it is let pass."""
-    from coffrify_webhooks_sandbox import Sandbox  # noqa: PLC0415 - other commands do without it
+    from coffrify_webhooks_sandbox import Sandbox  # other commands do without it
 
     write_catalog(catalog, events)
     with Sandbox(catalog=catalog) as sandbox:

@@ -182,7 +182,7 @@ def running(servers: Sequence[Server], folder: Path) -> Generator[list[Running]]
 
 
 def _start(server: Server, folder: Path, processes: Processes) -> Running:
-    from coffrify_webhooks_examples.journal import VARIABLE  # noqa: PLC0415
+    from coffrify_webhooks_examples.journal import VARIABLE
 
     folder.mkdir()
     (folder / "journal").touch()

@@ -31,14 +31,14 @@ def shown(board: Board) -> Generator[Refresh]:
     if find_spec("rich") is None or not sys.stdout.isatty():
         yield _lines(board)
         return
-    from rich.live import Live  # noqa: PLC0415 - only where it is used
+    from rich.live import Live  # only where it is used
 
     with Live(_table(board), refresh_per_second=12) as live:
         yield lambda: live.update(_table(board))
 
 
 def _table(board: Board) -> "Table":
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table
 
     table = Table("", box=None)
     for server in board.servers:

@@ -215,7 +215,7 @@ class ClaimContract(Contract):
                 start.wait()
                 keys = [f"k{number}" for number in range(50)]
                 won.extend(k for k in keys if store.claim(k, "d", 60.0).status == "claimed")
-            except BaseException as error:  # noqa: BLE001 - told below
+            except BaseException as error:  # told below
                 failures.append(error)
 
         threads = [threading.Thread(target=work) for _ in range(8)]
