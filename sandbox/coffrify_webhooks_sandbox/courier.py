@@ -1,4 +1,4 @@
-"""Takes what is due, sends it, and records what came of it: the sandbox's heart."""
+"""Takes what is due, sends it, and records the result."""
 
 from __future__ import annotations
 
@@ -229,13 +229,13 @@ class Courier:
     async def _send(self, attempt: Attempt, request: Request | str) -> None:
         answer = await self._answer(request)
         failed = False
-        while True:  # what came is kept here until it is recorded
+        while True:  # the result is kept here until it is recorded
             try:
                 self._settle(attempt, answer)
             except Exception:  # logged; nothing ends the courier
                 if not failed:
                     _log.exception(
-                        "what came of delivery %s could not be recorded; it is tried every %g s",
+                        "the result of delivery %s could not be recorded; it is tried every %g s",
                         attempt.delivery_id,
                         self._pause,
                     )

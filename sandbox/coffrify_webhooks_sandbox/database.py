@@ -276,7 +276,7 @@ class Database:
         endpoint: Endpoint | None,
         add: Iterable[Event | Delivery] = (),
     ) -> None:
-        """Record what came of an attempt, and all that follows from it, in one."""
+        """Record the result of an attempt, and all that follows from it, in one."""
         with self._transaction():
             update(self._file, attempt)
             update(self._file, delivery)

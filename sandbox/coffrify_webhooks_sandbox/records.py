@@ -100,7 +100,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One HTTP request, and what came of it."""
+    """One HTTP request, and its result."""
 
     id: int
     delivery_id: str

@@ -40,7 +40,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of it: a status, or an error that says why there is none."""
+    """The result: a status, or an error that says why there is none."""
 
     status: int | None
     error: str

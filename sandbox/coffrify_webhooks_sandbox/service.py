@@ -301,7 +301,7 @@ class Service:
         return made
 
     def test(self, endpoint_id: Any, event_type: Any = None, data: Any = None) -> Delivery:
-        """Send a test event to an endpoint, whatever it subscribes to; a ping unless told."""
+        """Send a test event to an endpoint, whatever it subscribes to; a ping by default."""
         endpoint = self.endpoint(endpoint_id)
         self._refuse_inactive(endpoint)
         name = "ping" if event_type is None else event_type

@@ -17,5 +17,10 @@ def reason_of(error: BaseException) -> str:
             return f"TLS failed ({why})"
         if isinstance(cause, socket.gaierror):
             return "its host name is not known"
-        cause = cause.__cause__ or cause.__context__
-    return "nobody listens there"
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(cause, BaseExceptionGroup):  # one for each address of a host name
+            cause = cause.exceptions[0]
+        else:
+            cause = cause.__cause__ or cause.__context__
+    return "no connection could be made"

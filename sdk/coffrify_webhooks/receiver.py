@@ -97,7 +97,7 @@ class Receiver:
         request run again.
     keep_body:
         Bytes up to which the body of an event that failed, is dead or is queued is kept in the
-        store, so that it can be replayed; max_body unless told, and 0 keeps none.
+        store, so that it can be replayed; `max_body` by default, and 0 keeps none.
     retries:
         How often an engine's worker tries an event, and how long it waits in between. Inline, the
         sender's own retries are the only ones.
@@ -197,7 +197,7 @@ class Receiver:
         """Take one delivery and return what to answer.
 
         body: the raw bytes, as they arrived. headers: a mapping or pairs, of str or bytes. Never
-        raises for anything that a stranger can send.
+        raises for anything that an unauthenticated sender can send.
         """
         return drivers.drive(
             self, pipeline.receive(self, body, headers, method), self.sender_timeout
@@ -215,7 +215,7 @@ class Receiver:
     def execute(self, message: Message) -> Outcome:
         """Run the handlers for a message that a dispatcher took; what an engine's worker calls.
 
-        Returns what came of it; "dead" after the last attempt that `retries` allows. Raises Busy,
+        Returns the outcome; "dead" after the last attempt that `retries` allows. Raises Busy,
         or HandlerError from what the handler raised, or StoreUnavailable: let the engine bring the
         message back after `error.retry_after` seconds. Busy and StoreUnavailable spend no attempt.
         Raises MessageError for what is no message of this receiver; that will not pass.

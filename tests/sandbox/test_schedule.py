@@ -52,7 +52,7 @@ class World:
         await asyncio.sleep(0)
         self.clock.skip(self.durations)
         status = plan.pop(0) if plan else 500
-        return Answer(status, "" if status else "nobody listens there", self.durations)
+        return Answer(status, "" if status else "connection refused", self.durations)
 
     def endpoint(self, number: int, *events: str) -> Endpoint:
         made = Endpoint(

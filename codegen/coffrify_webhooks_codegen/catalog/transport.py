@@ -31,7 +31,7 @@ class LargeError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """The response."""
 
     status: int
     headers: Message

@@ -1,4 +1,4 @@
-"""`coffrify-webhooks events`: looks after what came, and runs again what failed."""
+"""`coffrify-webhooks events`: inspects stored events, and replays failed ones."""
 
 from copy import copy
 

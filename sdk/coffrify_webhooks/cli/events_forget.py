@@ -45,7 +45,7 @@ def purge(source: Source, older_than: float, *, yes: bool) -> None:
     """Drop the events whose status has not changed for that long.
 
     Not those that are being handled, or that an engine has. A receiver does this by itself, after
-    30 days unless told otherwise.
+    30 days by default.
     """
     if older_than < _SENT_AGAIN and not yes:
         click.echo("Coffrify sends an event again for up to 72 h.", err=True)

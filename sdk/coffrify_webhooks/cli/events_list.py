@@ -1,4 +1,4 @@
-"""`coffrify-webhooks events list`: what came, newest first."""
+"""`coffrify-webhooks events list`: lists events, the newest first."""
 
 import json
 import time

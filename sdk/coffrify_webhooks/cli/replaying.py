@@ -1,4 +1,4 @@
-"""A run that handles many events again, and counts what came of each."""
+"""A run that handles many events again, and counts the outcomes."""
 
 import logging
 import sys
@@ -44,7 +44,7 @@ _STOPPED = 130
 
 
 def replay_all(receiver: Receiver, records: list[Record], statuses: tuple[Status, ...]) -> None:
-    """Replay the records in their order, and tell what came of them.
+    """Replay the records in their order, and tell the outcomes.
 
     statuses: leave out those that have another by then; none if they were named. A handler's error
     does not stop the run; that there is no store or no engine does. Exits 1 if any failed.

@@ -68,7 +68,7 @@ def sandbox(
 ) -> None:
     """Send signed webhooks as Coffrify does: API, retries, dead letters, and a dashboard.
 
-    Sends to this machine only, unless told. It may be killed at any time, and goes on where it
+    Sends to this machine only, by default. It may be killed at any time, and goes on where it
     was. Ctrl-C stops it.
     """
     if with_example:

@@ -66,7 +66,7 @@ class Alarms:
                 self._changed.notify()
 
     def clear(self, alarm: Alarm) -> None:
-        """Let it not go off, if it has not yet."""
+        """Cancel it, if it has not gone off yet."""
         with self._lock:
             self.waiting.discard(alarm)
 

@@ -158,7 +158,7 @@ def _visibility_problems(app: Any, receivers: Iterable[Executor]) -> Iterator[tu
             f"longer than the lease of the Receiver, {lease:g}"
         )
         yield text, f'"visibility_timeout": {max(300, 5 * lease):g}'
-    # Kombu looks for what dead workers had at each tenth of these intervals, unless told.
+    # Kombu looks for what dead workers had at each tenth of these intervals by default.
     interval = _number(options, "unacked_restore_interval", 10)
     every = interval * _number(options, "unacked_restore_throttle", 10)
     if every > max(visibility, 10):

@@ -29,7 +29,7 @@ Outcome: TypeAlias = Literal[
 
 # `help(Outcome)` shows it.
 Outcome.__doc__ = (
-    """What came of a delivery, in one word: `Reply.outcome`; the docs have a table of them."""
+    """The result of a delivery, in one word: `Reply.outcome`; the docs have a table of them."""
 )
 
 _RETRY_AFTER = {"busy": "5", "unavailable": "30"}
@@ -37,7 +37,7 @@ _RETRY_AFTER = {"busy": "5", "unavailable": "30"}
 
 
 class Reply:
-    """The HTTP answer to one delivery, and what came of it.
+    """The HTTP response to one delivery, and its outcome.
 
     status: the HTTP status; a 2xx is given only when nothing can be lost any more. headers: names
     and values. body: JSON; an error's is `{"error": {"code", "message"}}`. outcome: one word of

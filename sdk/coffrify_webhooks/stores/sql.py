@@ -265,7 +265,7 @@ class SQLStore(RelationalStore):
             connection.invalidate(error)
 
     def _tidy(self, pool: Pool) -> None:
-        """Close what came back after `close`, as from a renewal that was under way."""
+        """Close a connection that is returned after `close`, as by a renewal under way."""
         if self._engine.pool is not pool:
             pool.dispose()
 

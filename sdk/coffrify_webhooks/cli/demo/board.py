@@ -10,14 +10,14 @@ __all__ = ["Board", "Cell"]
 
 @dataclass
 class Cell:
-    """What came of one case at one server."""
+    """The result of one case at one server."""
 
     case: Case
     came: list[str] = field(default_factory=list[str])
 
     @property
     def wrong(self) -> list[str]:
-        """What came and was not promised."""
+        """The outcomes that were not promised."""
         return [text for text in self.came if text != self.case.promise]
 
     @property
@@ -47,7 +47,7 @@ class Board:
             case: {name: Cell(case) for name in servers} for case in cases
         }
         self.ended: dict[str, str] = {}
-        """The servers of which nothing more will come, and what came last instead."""
+        """The servers of which no more outcomes will come, and their last output."""
 
     @property
     def kept(self) -> bool:
@@ -55,7 +55,7 @@ class Board:
         return all(cell.kept for cells in self.rows.values() for cell in cells.values())
 
     def put(self, case: Case, server: str, came: str) -> None:
-        """Write down what came."""
+        """Record a result."""
         self.rows[case][server].came.append(came)
 
     def end(self, server: str, instead: str) -> None:

@@ -49,10 +49,10 @@ class Script:
     events: tuple[str, ...]
     """The event types that are sent in it."""
     outcomes: Callable[[Sender], Iterator[Mapping[str, str]]]
-    """Sends everything; yields what came at each server, in the order of the cases."""
+    """Sends everything; yields the results at each server, in the order of the cases."""
 
     def play(self, sender: Sender) -> Iterator[tuple[Case, str, str]]:
-        """Send everything; yields each case, server and what came."""
+        """Send everything; yields each case, server and result."""
         outcomes = self.outcomes(sender)
         for case in self.cases:
             for _ in range(case.times):

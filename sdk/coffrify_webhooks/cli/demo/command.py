@@ -46,7 +46,7 @@ class Lost(NamedTuple):
 
     server: str
     instead: str
-    """What came last, and was no outcome."""
+    """The last output that was no outcome."""
 
 
 class Finished:

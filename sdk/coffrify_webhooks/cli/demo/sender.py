@@ -23,13 +23,13 @@ _PATIENCE = 20.0
 
 
 class MissingError(Exception):
-    """What should have come does not; tells what came instead."""
+    """The expected outcome does not come; tells what came in its place."""
 
 
 class Sender:
-    """Sends events to every server at the same time, and tells what came of them.
+    """Sends events to every server at the same time, and tells the outcomes.
 
-    events: the types that the servers subscribe to. lost: called with a server and what came
+    events: the types that the servers subscribe to. lost: called with a server and its last output
     instead, when nothing more will come of it.
     """
 
@@ -54,7 +54,7 @@ class Sender:
         }
 
     def each(self, step: Callable[[Running], str]) -> Mapping[str, str]:
-        """Take a step with each server, and return what came; those lost by it are left out."""
+        """Take a step with each server, and return the outcomes; those lost by it are left out."""
         came: dict[str, str] = {}
         for name, server in list(self._servers.items()):
             try:
@@ -97,7 +97,7 @@ class Sender:
                 return
 
     def replay(self, event: "Event", server: Running) -> str:
-        """Send an event to a server again, and tell what came of it."""
+        """Send an event to a server again, and tell the outcome."""
         replayed = self._sandbox.replay(self.deliveries(event, server)[0])
         self._sandbox.settle()
         return self.answer(replayed)
@@ -111,7 +111,7 @@ class Sender:
         """Let time pass."""
         self._sandbox.skip(seconds)
 
-    # --- what came ------------------------------------------------------------------------------
+    # --- outcomes -------------------------------------------------------------------------------
 
     def answers(self, event: "Event", *, delivery: int = 0, attempt: int = 1) -> Mapping[str, str]:
         """Tell what each server answered to an attempt of one of an event's deliveries."""
