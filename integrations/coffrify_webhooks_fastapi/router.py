@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, routing
 from starlette.exceptions import HTTPException
 
 from coffrify_webhooks.asgi import WebhookEndpoint
@@ -30,19 +30,21 @@ def webhook_router(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -
     """
     text = UrlPath(path).text
     endpoint = _Endpoint(receiver)
-    # A name of its own, to find out where this one was included.
-    name = f"coffrify_webhooks_{id(endpoint)}"
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncGenerator[None]:
-        refuse_routes_in_front(app, name, endpoint)
+        refuse_routes_in_front(_in_order(app.routes), endpoint)
         yield
 
     router = APIRouter(redirect_slashes=False, lifespan=lifespan)
     # Both slashes, or FastAPI would redirect one to the other.
-    for each, known_as in ((text or "/", "coffrify_webhooks"), (f"{text}/", name)):
-        router.add_route(each, endpoint, name=known_as, include_in_schema=False)  # type: ignore[arg-type]
+    for each in (text or "/", f"{text}/"):
+        router.add_route(each, endpoint, name="coffrify_webhooks", include_in_schema=False)  # type: ignore[arg-type]
     return router
+
+
+# Newer releases keep an included router as it is; this lists its routes too, as they are asked.
+_in_order = getattr(routing, "iter_route_contexts", list)
 
 
 class _Endpoint(WebhookEndpoint):

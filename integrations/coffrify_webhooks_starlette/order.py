@@ -2,42 +2,54 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
-from starlette.routing import BaseRoute, Match, NoMatchFound
+from starlette.routing import Match
 
 from coffrify_webhooks.errors import ConfigurationError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 __all__ = ["refuse_routes_in_front"]
 
+_SAMPLES = ("0", "00000000-0000-0000-0000-000000000000")
 
-def refuse_routes_in_front(app: Any, name: str, endpoint: object) -> None:
-    """Raise ConfigurationError if another route of `app` takes a POST to the route called `name`.
 
-    Deliveries that it answers 200 would count as delivered and be lost.
+def refuse_routes_in_front(routes: Iterable[Any], endpoint: object) -> None:
+    """Raise ConfigurationError if a POST to a route of `endpoint` is taken by another route.
+
+    Deliveries that it answers 200 would count as delivered and be lost. routes: in the order in
+    which they are asked.
     """
-    try:
-        path = str(app.url_path_for(name))
-    except NoMatchFound:
-        return  # included with a parameter in its prefix, or in another application
-    for route in app.routes:
-        scope: dict[str, Any] = {"type": "http", "method": "POST", "path": path, "root_path": ""}
-        scope["headers"] = []
-        match, child = route.matches(scope)
-        if match is not Match.FULL:
+    asked = list(routes)
+    for ours in asked:
+        if getattr(ours, "endpoint", None) is not endpoint:
             continue
-        if child.get("endpoint") is not endpoint and not _leads_to(route, name):
-            taker = getattr(route, "path", None) or type(route).__name__
+        path = _sample(ours)
+        taker = _taker(asked, {"type": "http", "method": "POST", "path": path, "headers": []})
+        if taker is not None and getattr(taker, "endpoint", None) is not endpoint:
+            name = getattr(taker, "path", type(taker).__name__) or "/"
             raise ConfigurationError(
-                f"the route {taker!r} stands in front of the webhook endpoint and takes what is "
-                f"sent to {path.rstrip('/') or '/'}; add the endpoint before it"
+                f"the route {name!r} stands in front of the webhook endpoint and takes what is "
+                f"sent to {path}; add the endpoint before it"
             )
-        return
 
 
-def _leads_to(route: BaseRoute, name: str) -> bool:
-    try:
-        route.url_path_for(name)
-    except NoMatchFound:
-        return False
-    return True
+def _taker(routes: Sequence[Any], scope: dict[str, Any]) -> Any:
+    """Return the route that answers, of a mounted application's routes the one of them."""
+    for route in routes:
+        match, child = route.matches(scope)
+        if match is Match.FULL:
+            return _taker(getattr(route, "routes", None) or (), {**scope, **child}) or route
+    return None
+
+
+def _sample(route: Any) -> str:
+    """Return a path that a route takes; a prefix may hold parameters."""
+    path = str(route.path_format)
+    for name, convertor in route.param_convertors.items():
+        value = next((each for each in _SAMPLES if re.fullmatch(convertor.regex, each)), "0")
+        path = path.replace(f"{{{name}}}", value)
+    return path

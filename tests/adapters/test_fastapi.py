@@ -49,35 +49,116 @@ def test_the_endpoint_is_not_in_the_schema() -> None:
     assert app.openapi()["paths"] == {}
 
 
-def _catch_all(app: Any) -> None:
-    app.add_api_route("/{path:path}", lambda path: path, methods=["GET", "POST"])
+def _catch_all(app: Any, path: str = "/{path:path}") -> None:
+    app.add_api_route(path, lambda path: path, methods=["GET", "POST"])
 
 
 def _router() -> Any:
     return webhook_router(Receiver(SECRET, router=Router(), store="memory:"))
 
 
-def _included_catch_all(app: FastAPI) -> None:
+def _before(app: FastAPI) -> None:
+    _catch_all(app)
+    app.include_router(_router())
+
+
+def _of_one_folder(app: FastAPI) -> None:
+    _catch_all(app, "/webhooks/{path}")
+    app.include_router(_router())
+
+
+def _included_before(app: FastAPI) -> None:
     inner = APIRouter()
     _catch_all(inner)
     app.include_router(inner)
+    app.include_router(_router())
+
+
+def _included_twice_before(app: FastAPI) -> None:
+    inner, outer = APIRouter(), APIRouter()
+    _catch_all(inner)
+    outer.include_router(inner)
+    app.include_router(outer)
+    app.include_router(_router())
+
+
+def _within_one_router(app: FastAPI) -> None:
+    outer = APIRouter()
+    _catch_all(outer)
+    outer.include_router(_router())
+    app.include_router(outer)
+
+
+def _deep_under_prefixes(app: FastAPI) -> None:
+    inner, outer = APIRouter(prefix="/inner"), APIRouter(prefix="/outer")
+    _catch_all(inner)
+    inner.include_router(_router())
+    outer.include_router(inner)
+    app.include_router(outer, prefix="/v1")
+
+
+def _under_a_prefix_with_parameters(app: FastAPI) -> None:
+    _catch_all(app, "/tenants/{path:path}")
+    app.include_router(_router(), prefix="/tenants/{tenant:uuid}/{shard:int}")
+
+
+def _before_the_second_place(app: FastAPI) -> None:
+    router = _router()
+    app.include_router(router)
+    _catch_all(app)
+    app.include_router(router, prefix="/v1")
 
 
 def _mounted_everything(app: FastAPI) -> None:
     app.mount("/", Starlette())
+    app.include_router(_router())
 
 
-@pytest.mark.parametrize("taker", [_catch_all, _included_catch_all, _mounted_everything])
+def _mounted_application(app: FastAPI) -> None:
+    inner = FastAPI()
+    _catch_all(inner)
+    app.mount("/webhooks", inner)
+    app.include_router(_router())
+
+
+@pytest.mark.parametrize(
+    "taker",
+    [
+        _before,
+        _of_one_folder,
+        _included_before,
+        _included_twice_before,
+        _within_one_router,
+        _deep_under_prefixes,
+        _under_a_prefix_with_parameters,
+        _before_the_second_place,
+        _mounted_everything,
+        _mounted_application,
+    ],
+)
 def test_a_route_that_would_swallow_deliveries_stops_the_start(taker: Any) -> None:
-    """What takes every path, registered before the endpoint, is a ConfigurationError at start."""
+    """However it comes before the endpoint, it is a ConfigurationError at start."""
     app = FastAPI()
     taker(app)
-    app.include_router(_router())
     with (
         pytest.raises(ConfigurationError, match="in front of the webhook endpoint"),
         TestClient(app),
     ):
         pass
+
+
+@pytest.mark.parametrize("prefix", ["", "/tenants/{tenant}", "/tenants/{tenant:uuid}"])
+def test_a_route_after_the_endpoint_in_one_router_lets_it_start(prefix: str) -> None:
+    """It takes what is left, wherever their router is included."""
+    outer = APIRouter()
+    outer.include_router(_router(), prefix=prefix)
+    _catch_all(outer)
+    app = FastAPI()
+    app.include_router(outer, prefix="/v1")
+    path = prefix.partition("{")[0] + ("00000000-0000-0000-0000-000000000001" if prefix else "")
+    with TestClient(app) as client:
+        assert client.post(f"/v1{path}/webhooks/coffrify").status_code == 400
+        assert client.post("/v1/other").json() == "other"
 
 
 def test_a_route_that_takes_every_path_may_come_after() -> None:
