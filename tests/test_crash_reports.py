@@ -87,7 +87,7 @@ def calls() -> Iterator[Any]:
             lambda g=given: verify(BODY, STALE, source_of(g)), id=f"callable, {name}"
         )
         yield pytest.param(
-            lambda g=given: endpoint({"SECRETS": g}, where="x", folder=Path()),
+            lambda g=given: endpoint({"SECRETS": g}, folder=Path(), kind=Receiver),
             id=f"settings, {name}",
         )
         if isinstance(given, str):
@@ -105,10 +105,10 @@ def calls() -> Iterator[Any]:
         "unknown option": lambda: Receiver(SECRET, tolerence=5),  # type: ignore[arg-type]
         "wrong option": lambda: Receiver(SECRET, lease=0, store="memory:"),
         "wrong store": lambda: Receiver(SECRET, store="mongodb://x"),
-        "no settings": lambda: endpoint([SECRET], where="x", folder=Path()),
-        "a misspelt setting": lambda: endpoint({"SECERTS": SECRET}, where="x", folder=Path()),
+        "no settings": lambda: endpoint([SECRET], folder=Path(), kind=Receiver),
+        "a misspelt setting": lambda: endpoint({"SECERTS": SECRET}, folder=Path(), kind=Receiver),
         "a wrong setting": lambda: endpoint(
-            {"SECRETS": SECRET, "LEASE": 0}, where="x", folder=Path()
+            {"SECRETS": SECRET, "LEASE": 0}, folder=Path(), kind=Receiver
         ),
     }
     yield from (pytest.param(call, id=name) for name, call in good.items())

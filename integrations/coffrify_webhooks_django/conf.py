@@ -36,6 +36,8 @@ SETTING = "COFFRIFY_WEBHOOKS"
 class DjangoReceiver(Receiver):
     """A receiver whose handlers run where Django would run a view of their kind."""
 
+    settings_name = f"settings.{SETTING}"
+
     def run_async(
         self, function: Callable[..., Awaitable[T]], *arguments: Any, begin_within: float
     ) -> T:
@@ -112,7 +114,6 @@ def current_endpoint() -> Endpoint:
     folder = Path(getattr(settings, "BASE_DIR", None) or Path.cwd())
     return endpoint(
         with_store(hide_passwords(getattr(settings, SETTING, {}))),
-        where=f"settings.{SETTING}",
         folder=folder,
         kind=DjangoReceiver,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import _get_running_loop, _set_running_loop
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from coffrify_webhooks.endpoint import endpoint
 from coffrify_webhooks.errors import BodyTooLarge, ConfigurationError
 from coffrify_webhooks.http.body import read_wsgi
 from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
+from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.wsgi import reply_to
 
 from .commands import RECEIVERS, commands
@@ -21,11 +23,10 @@ from .commands import RECEIVERS, commands
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
+    from types import TracebackType
     from typing import Any
 
     from flask import Flask
-
-    from coffrify_webhooks.receiver import Receiver
 
 __all__ = ["CoffrifyWebhooks"]
 
@@ -62,12 +63,13 @@ class CoffrifyWebhooks:
             own = {} if self._path == DEFAULT_PATH else {"PATH": self._path}
             receiver, path = endpoint(
                 {**_configured(app.config), **own},  # no name of ours holds the secrets
-                where='app.config["COFFRIFY_WEBHOOKS"]',
                 folder=Path(app.instance_path),
+                kind=_ConfiguredReceiver,
             )
         if (path.text or "/") in app.extensions.get(RECEIVERS, {}):
             raise ConfigurationError(
-                f"{path.text} has a receiver already; give this one another path"
+                f"{path.text or '/'} has a receiver already; initialise the extension once, or "
+                "give this one another path"
             )
         name = _NAME if _NAME not in app.view_functions else f"{_NAME}{path.text}"
 
@@ -97,11 +99,41 @@ class CoffrifyWebhooks:
             app.extensions["csrf"].exempt(coffrify_webhooks)
 
 
+class _ConfiguredReceiver(Receiver):
+    settings_name = 'app.config["COFFRIFY_WEBHOOKS"]'
+
+
 def _context(app: Flask, receiver: Receiver) -> AbstractContextManager[object]:
     """Return what a handler runs in: the context that is there, unless it is another's."""
     if has_app_context() and receiver in current_app.extensions.get(RECEIVERS, {}).values():
         return nullcontext()
-    return app.app_context()
+    return _OwnContext(app)
+
+
+class _OwnContext:
+    """A context for one handler, which ends as in sync code.
+
+    On an event loop Flask could not run an async teardown function.
+    """
+
+    def __init__(self, app: Flask) -> None:
+        self._context = app.app_context()
+
+    def __enter__(self) -> None:
+        self._context.__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        loop = _get_running_loop()
+        _set_running_loop(None)
+        try:
+            self._context.__exit__(kind, error, traceback)
+        finally:
+            _set_running_loop(loop)
 
 
 def _configured(config: Mapping[str, Any]) -> Mapping[str, Any]:

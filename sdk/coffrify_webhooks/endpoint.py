@@ -30,14 +30,13 @@ class Endpoint(NamedTuple):
     path: UrlPath
 
 
-def endpoint(
-    settings: Any, *, where: str, folder: Path, kind: type[Receiver] = Receiver
-) -> Endpoint:
+def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
     """Return what `settings` describe: {"SECRETS": ..., "PATH": ..., "STORE": ..., ...}.
 
-    where: what to call the settings in an error. folder: where the default store's file goes.
+    folder: where the default store's file goes. kind: its settings_name names these settings.
     Raises ConfigurationError for an unknown or unusable setting.
     """
+    where = kind.settings_name
     if not isinstance(settings, Mapping):
         del settings
         raise ConfigurationError(f'{where} must be a dict, such as {{"SECRETS": ["whsec_..."]}}')
@@ -55,6 +54,4 @@ def endpoint(
     chosen: dict[str, Any] = {_OPTIONS[option]: value for option, value in options.items()}
     if chosen.get("store") is None:
         chosen["store"] = default_store(folder)
-    receiver = kind(cast("Any", secrets), **chosen)
-    receiver.settings_name = where
-    return Endpoint(receiver, path)
+    return Endpoint(kind(cast("Any", secrets), **chosen), path)

@@ -141,7 +141,7 @@ class BodyTooLarge(WebhookError):
     @classmethod
     def over(cls, limit: int) -> "BodyTooLarge":
         """Return the error for a body over our own cap."""
-        return cls(f"the body is over {limit} bytes; Receiver(max_body=...) sets the cap")
+        return cls(f"the body is over {limit} bytes; the option max_body sets the cap")
 
 
 class IncompleteBody(WebhookError):

@@ -106,7 +106,7 @@ class Router:
             if "<locals>" in name:
                 remedy = (
                     "the function around it ran twice; move the handler to the top of its module, "
-                    "or register it with a Router made in that function: Receiver(router=...)"
+                    "or register it with a Router made in that function, the receiver's router"
                 )
             raise ConfigurationError(f"two handlers are called {name!r}; {remedy}")
         twin = next((h for h in self._handlers.values() if _imported_twice(h.fn, fn)), None)

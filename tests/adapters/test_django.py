@@ -21,7 +21,7 @@ from django.test import AsyncRequestFactory, Client, RequestFactory, override_se
 from tests.adapters.requests import NothingSentError
 from tests.adapters.suite import PATH, SECRET, ASGISuite, WSGISuite, make_body
 
-from coffrify_webhooks import ConfigurationError, Event, Router, sign
+from coffrify_webhooks import ConfigurationError, Event, Notice, Router, sign
 from coffrify_webhooks_django.conf import current_endpoint
 
 if not django_settings.configured:
@@ -360,6 +360,31 @@ def test_overriding_another_setting_keeps_the_receiver(configured: dict[str, Any
     before = current_endpoint().receiver
     with override_settings(DEBUG=True):
         assert current_endpoint().receiver is before
+
+
+def test_the_warning_of_a_slow_handler_names_the_setting(
+    configured: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It says in Django's words how to get an engine."""
+    told = threading.Event()
+
+    def observe(notice: Notice) -> None:
+        if notice.kind == "slow_handler":
+            told.set()
+
+    configured["ROUTER"].on("*", name="slow")(lambda event: told.wait(60))
+    configured |= {
+        "SENDER_TIMEOUT": 0.05,
+        "OBSERVERS": [observe],
+    }
+    body = make_body()
+    with override_settings(COFFRIFY_WEBHOOKS=configured):
+        answer = Client().post(
+            PATH, body, content_type="application/json", headers=sign(body, SECRET)
+        )
+    assert answer.status_code == 200
+    (text,) = (each.getMessage() for each in caplog.records if "still running" in each.getMessage())
+    assert 'to an engine, settings.COFFRIFY_WEBHOOKS = {"DISPATCHER": ...}, or' in text
 
 
 def test_the_missing_secret_names_the_setting(monkeypatch: pytest.MonkeyPatch) -> None:

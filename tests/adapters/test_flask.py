@@ -178,6 +178,35 @@ def test_two_receivers_have_paths_of_their_own(router: Router, receiver: Receive
         CoffrifyWebhooks(app, receiver, "/two")
 
 
+@pytest.mark.parametrize("path", [PATH, "/"])
+def test_an_extension_initialised_twice_is_told_so(receiver: Receiver, path: str) -> None:
+    """As in `CoffrifyWebhooks(app)` and then `init_app(app)`."""
+    app = flask_app()
+    extension = CoffrifyWebhooks(app, receiver, path)
+    with pytest.raises(ConfigurationError, match=f"^{path} has a .* initialise the extension once"):
+        extension.init_app(app)
+
+
+def test_a_factory_that_is_called_again_makes_an_application_of_its_own(tmp_path: Path) -> None:
+    """One extension, as Flask's factories have it: each application has its receiver."""
+    extension = CoffrifyWebhooks()
+    seen: list[str] = []
+    router = Router()
+    router.on("*")(lambda event: seen.append(current_app.name))
+
+    def create_app(name: str) -> Flask:
+        app = Flask(name, instance_path=str(tmp_path / name))
+        app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": SECRET, "ROUTER": router}
+        extension.init_app(app)
+        return app
+
+    apps = [create_app(name) for name in ("one", "two", "one")]
+    for app in apps:
+        assert post(app, make_body()).status_code == 200
+    assert seen == ["one", "two"]  # the third shares the first one's instance folder
+    assert extension.receiver is apps[-1].extensions["coffrify_webhooks"]
+
+
 def test_a_path_given_in_code_goes_before_the_config(tmp_path: Path) -> None:
     """path= wins over PATH in the config."""
     app = flask_app(instance_path=str(tmp_path))

@@ -1,8 +1,10 @@
 """Flask: the application's context, in every way a handler can be run."""
 
+import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Event as Event_
 from threading import Thread
 from typing import Any
 
@@ -12,7 +14,15 @@ import pytest
 from flask import Flask, current_app, g, has_app_context, has_request_context
 from tests.adapters.suite import PATH, SECRET, make_body
 
-from coffrify_webhooks import Event, HandlerError, Receiver, Router, sign
+from coffrify_webhooks import (
+    ConfigurationError,
+    Event,
+    HandlerError,
+    Notice,
+    Receiver,
+    Router,
+    sign,
+)
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks.stores import Filter
 
@@ -216,6 +226,80 @@ def test_a_teardown_that_raises_is_the_handlers_failure(shop: Shop) -> None:
     body = make_body()
     reply = shop.receiver.receive(body, sign(body, SECRET))
     assert reply.outcome == "failed"
+
+
+@pytest.mark.parametrize("kind", ["see", "see_later", "see_by_awaitable"])
+@pytest.mark.parametrize("way", WAYS)
+def test_an_async_teardown_runs_after_each_handler(shop: Shop, way: str, kind: str) -> None:
+    """Also where the handler's context ends on an event loop, as it never does in a request."""
+    shop.router.on("*")(getattr(shop, kind))
+    done: list[tuple[str, bool]] = []
+
+    @shop.app.teardown_appcontext
+    async def close(error: BaseException | None) -> None:
+        await asyncio.sleep(0)
+        done.append((current_app.name, "used" in g))
+
+    WAYS[way](shop.receiver)
+    assert ("shop", True) in done
+    assert shop.seen == [("shop", False)]
+
+
+def test_an_async_teardown_leaves_the_event_loop_usable(shop: Shop) -> None:
+    """Its handler's loop is still the running one afterwards."""
+    shop.router.on("*")(shop.see_later)
+
+    @shop.app.teardown_appcontext
+    async def close(error: BaseException | None) -> None:
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        body = make_body()
+        assert (await shop.receiver.receive_async(body, sign(body, SECRET))).outcome == "handled"
+        assert asyncio.get_running_loop() is loop
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+
+
+def test_the_warning_of_a_slow_handler_names_the_setting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A receiver made of app.config is told there how to get an engine."""
+    told = Event_()
+
+    def observe(notice: Notice) -> None:
+        if notice.kind == "slow_handler":
+            told.set()
+
+    router = Router()
+    app = Flask("example", instance_path=str(tmp_path))
+    app.config["COFFRIFY_WEBHOOKS"] = {
+        "SECRETS": SECRET,
+        "STORE": "memory:",
+        "ROUTER": router,
+        "SENDER_TIMEOUT": 0.05,
+        "OBSERVERS": [observe],
+    }
+    CoffrifyWebhooks(app)
+    router.on("*", name="slow")(lambda event: told.wait(60))
+    body = make_body()
+    assert app.test_client().post(PATH, data=body, headers=sign(body, SECRET)).status_code == 200
+    (text,) = (each.getMessage() for each in caplog.records if "still running" in each.getMessage())
+    assert 'to an engine, app.config["COFFRIFY_WEBHOOKS"] = {"DISPATCHER": ...}, or' in text
+
+
+def test_the_error_of_two_endpoints_of_one_name_names_the_setting(tmp_path: Path) -> None:
+    """What is wrong while the receiver is made speaks of app.config too."""
+    store = f"sqlite:///{tmp_path}/shared.db"
+    first = Receiver("another-secret-of-16", router=Router(), store=store)
+    app = Flask("example", instance_path=str(tmp_path))
+    app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": SECRET, "STORE": store}
+    with pytest.raises(ConfigurationError) as raised:
+        CoffrifyWebhooks(app)
+    assert str(raised.value).endswith('app.config["COFFRIFY_WEBHOOKS"] = {"NAME": ...}')
+    assert first.name == "default"
 
 
 def test_the_error_of_missing_handlers_names_the_setting(tmp_path: Path) -> None:

@@ -413,7 +413,7 @@ def test_unknown_receiver(site: Site) -> None:
     site.add("adapter._AFTER_A_FAULT = 0.2")
     worker = site.start()
     site.deliver("evt_1")
-    site.wait(lambda: "has no Receiver(name='default')" in site.log())
+    site.wait(lambda: "has no receiver called 'default'" in site.log())
     kill_all(worker)
     site.add("receiver = make()")
     site.start()

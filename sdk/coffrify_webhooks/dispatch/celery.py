@@ -69,8 +69,9 @@ class CeleryDispatcher:
         if known is not receiver and known.router is not receiver.router:
             logger.warning(
                 "there are two Receivers called %a with this Celery application, with handlers of "
-                "their own; the later one handles the events of both. Name one: Receiver(name=...)",
+                "their own; the later one handles the events of both. Name one: %s",
                 receiver.name,
+                receiver.how_to_set("name", "..."),
             )
         self._task.line.receivers[receiver.name] = receiver
 

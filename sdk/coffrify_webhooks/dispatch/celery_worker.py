@@ -62,7 +62,7 @@ def _handled(task: Any, name: str, message: Any) -> str | None:
             return str(receiver.execute(message))
         # Not dropped: while a release is rolled out, another worker may know it already.
         logger.error(
-            "this worker has no Receiver(name=%a), which an event is for; import the module that "
+            "this worker has no receiver called %a, which an event is for; import the module that "
             "makes it: Celery(include=[...]). The event is tried again in %g s",
             name,
             _AFTER_A_FAULT,

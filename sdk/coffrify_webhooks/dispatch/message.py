@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import MessageError
+from coffrify_webhooks.pipeline.effects import Settings
 
 from .protocol import Message
 
@@ -89,7 +90,7 @@ def _delivery(fields: Any, body: bytes) -> Delivery:
     )
 
 
-def unpack(message: Any, receiver: str) -> Unpacked:
+def unpack(message: Any, settings: Settings) -> Unpacked:
     """Return what `pack` was given; raise MessageError for what it did not make."""
     fields = cast("dict[str, Any]", message) if isinstance(message, dict) else {}
     if fields.get("version") != _VERSION:
@@ -97,10 +98,10 @@ def unpack(message: Any, receiver: str) -> Unpacked:
             "the engine handed over something that is not a message of this version; "
             "run the web process and the worker from the same release"
         )
-    if fields.get("receiver") != receiver:
+    if fields.get("receiver") != settings.name:
         raise MessageError(
-            f"the message is for another receiver than {receiver!r}; "
-            "give the web process and the worker the same Receiver(name=...)"
+            f"the message is for another receiver than {settings.name!r}; give the web process "
+            f"and the worker the same name: {settings.how_to_set('name', '...')}"
         )
     try:
         delivery = _delivery(fields, b64decode(fields["body"], validate=True))

@@ -19,7 +19,7 @@ from coffrify_webhooks.pipeline.effects import Ask, Call, Effect, Hand, LoadSecr
 from coffrify_webhooks.stores import AtomicStore
 
 from .calls import as_failure, call_here, call_in_transaction, call_on_loop
-from .watch import REMEDY, Watch, oldest
+from .watch import REMEDY, Watch, engine, oldest
 
 if TYPE_CHECKING:
     from .hooks import Hooks
@@ -184,7 +184,7 @@ class _Run(Generic[T]):
             Tell(
                 "overloaded",
                 "a handler could not begin within %g s: %s; %s; " + REMEDY,
-                values=(self._begin_within, reason, oldest()),
+                values=(self._begin_within, reason, oldest(), engine(self._receiver)),
             )
         )
         return NotBegun("no handler could begin in time; try again later")

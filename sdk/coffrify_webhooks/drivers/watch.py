@@ -11,18 +11,14 @@ from coffrify_webhooks.errors import NotBegun
 from coffrify_webhooks.pipeline.effects import Tell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from coffrify_webhooks.pipeline.effects import Call
 
     from .hooks import Hooks
 
-__all__ = ["REMEDY", "Watch", "oldest"]
+__all__ = ["REMEDY", "Watch", "engine", "oldest"]
 
-REMEDY = (
-    "hand slow handlers to an engine (Receiver(dispatcher=...)), or give what they wait for a "
-    "timeout"
-)
+REMEDY = "hand slow handlers to an engine, %s, or give what they wait for a timeout"
+"""Takes what `engine` returns."""
 _alarms = Alarms("watch")
 _running: dict[Watch, float] = {}
 
@@ -30,12 +26,12 @@ _running: dict[Watch, float] = {}
 class Watch:
     """Over the handlers of one delivery: renews its claim, and warns of the one that is slow."""
 
-    __slots__ = ("_alarm", "_keeper", "_kept", "_over", "_tell", "call", "patience")
+    __slots__ = ("_alarm", "_keeper", "_kept", "_over", "_receiver", "call", "patience")
 
     def __init__(self, receiver: Hooks, patience: float | None) -> None:
         """patience: seconds after which the sender gives up; None if nobody waits for an answer."""
         self._keeper = Keeper(receiver.store, receiver.lease)
-        self._tell: Callable[[Tell], object] = receiver.tell
+        self._receiver = receiver
         self._alarm: Alarm | None = None
         self._kept = self._over = False
         self.patience: float | None = patience
@@ -76,7 +72,7 @@ class Watch:
         call = self.call
         if call is None or self.patience is None:
             return
-        self._tell(
+        self._receiver.tell(
             Tell(
                 "slow_handler",
                 "handler %s is still running after %g s, when the sender gives up and tries again; "
@@ -84,9 +80,14 @@ class Watch:
                 call.delivery,
                 call.event,
                 call.handler.name,
-                values=(call.handler.name, self.patience),
+                values=(call.handler.name, self.patience, engine(self._receiver)),
             )
         )
+
+
+def engine(receiver: Receiver) -> str:
+    """Say how this receiver is given an engine."""
+    return receiver.how_to_set("dispatcher", "...")
 
 
 def oldest() -> str:

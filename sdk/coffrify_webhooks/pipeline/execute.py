@@ -56,7 +56,7 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
 
 
 def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
-    key, token, delivery, known_handlers = unpack(message, settings.name)
+    key, token, delivery, known_handlers = unpack(message, settings)
     try:
         event, _ = read(settings, delivery)
     except PayloadError:  # it was readable in the web process; trying again will not help

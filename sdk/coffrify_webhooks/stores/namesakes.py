@@ -40,7 +40,7 @@ def refuse_namesakes(receiver: _Receiver) -> None:
             raise ConfigurationError(
                 f"two receivers with different secrets are called {receiver.name!r} and share a "
                 "store, so each would take the other's events for duplicates; give each endpoint "
-                'its own name: Receiver(name="...")'
+                f"its own name: {receiver.how_to_set('name', '...')}"
             )
     _receivers.add(receiver)
 
