@@ -3,11 +3,15 @@
 import ast
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+from tests.servers.process import free_port
 
 from coffrify_webhooks.options import SECRET_VARIABLE
 
@@ -156,6 +160,57 @@ def test_the_first_event_that_is_sent_prints_a_line(name: str, server: str, tmp_
             assert any(line.startswith("new transfer: ") for line in process.stdout)
         finally:
             process.terminate()
+
+
+def test_the_first_event_that_is_sent_to_django_prints_a_line(tmp_path: Path) -> None:
+    """README's files in a new project, its two commands of manage.py, and the one that sends."""
+    for words in (["startproject", "project", "."], ["startapp", "shop"]):
+        assert run(tmp_path, "-m", "django", *words).returncode == 0
+    settings, handlers = BLOCK.findall(readme_section("Django"))
+    made = (tmp_path / "project" / "settings.py").read_text("utf-8")
+    for name in ("INSTALLED_APPS", "MIDDLEWARE"):
+        settings = settings.replace("...", f"*{name}", 1)
+    (tmp_path / "project" / "settings.py").write_text(f"{made}\n{settings}", "utf-8")
+    (tmp_path / "shop" / "webhooks.py").write_text(handlers, "utf-8")
+    commands = re.findall(r"^python (manage\.py \w+)", readme_section("Django"), re.MULTILINE)
+    assert commands == ["manage.py migrate", "manage.py runserver"]
+    migrated = run(tmp_path, *commands[0].split())
+    assert migrated.returncode == 0, migrated.stderr
+
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, *commands[1].split(), str(port)],
+        cwd=tmp_path,
+        env=readers_environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,  # it runs the server in a process of its own
+    ) as process:
+        assert process.stdout
+        try:
+            until_open(port, process)
+            url = f"http://127.0.0.1:{port}/webhooks/coffrify"
+            code = "from coffrify_webhooks.cli import main; main()"
+            sent = run(tmp_path, "-c", code, "send", "transfer.created", "--to", url)
+            assert "200 handled in " in sent.stdout, sent.stdout + sent.stderr
+            assert any(line.startswith("new transfer: ") for line in process.stdout)
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+
+
+def until_open(port: int, process: "subprocess.Popen[str]") -> None:
+    """Wait until a server accepts connections."""
+    give_up = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
+        except ConnectionRefusedError:
+            assert process.poll() is None
+            assert time.monotonic() < give_up
+            time.sleep(0.05)
+        else:
+            return
 
 
 @pytest.mark.parametrize("name", ["Flask", "Django", "Starlette", "FastAPI"])
