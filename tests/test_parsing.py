@@ -8,8 +8,12 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from coffrify_webhooks import Event, Issue, PayloadError, UnknownEvent, parse
+from coffrify_webhooks.event import Timestamp
 from coffrify_webhooks.events import (
     EVENTS,
     ApiKeyCreated,
@@ -420,3 +424,22 @@ def test_other_raw_bytes_are_bytes() -> None:
         assert type(parse(body).raw) is bytes  # type: ignore[arg-type]
     with pytest.raises(PayloadError, match="str"):
         parse('{"type":"ping"}')  # type: ignore[arg-type]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 19), st.sampled_from("0123459TtZz:-+. ,W\u0661")), max_size=3)
+)
+def test_the_usual_form_of_a_time_is_read_like_any_other(changes: list[tuple[int, str]]) -> None:
+    """The short way gives what the long one gives, which a small `t` takes, or refuses it too."""
+    text = list("2026-01-31T12:34:56Z")
+    for place, character in changes:
+        text[place] = character
+    read = TypeAdapter(Timestamp).validate_python
+    answers: list[Any] = []
+    for letter in ("T", "t") if text[10] in "Tt" else (text[10],):
+        text[10] = letter
+        try:
+            answers.append(read("".join(text)))
+        except ValidationError:
+            answers.append(None)
+    assert len(set(answers)) == 1

@@ -1,19 +1,24 @@
 """What a signed body may cost, whatever its class is like, and what is told of it."""
 
+import gc
 import json
 import logging
+import os
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, Literal
 from unittest.mock import patch
 
 import pytest
 
 from coffrify_webhooks import Issues, PayloadError, Receiver, Router, UnknownEvent, parse, sign
-from coffrify_webhooks.event import Event, EventModel, Timestamp
+from coffrify_webhooks.event import Event, EventModel, LooseModel, Timestamp, Uuid
 from coffrify_webhooks.events import TransferCreated
 from coffrify_webhooks.parsing.bounds import bounds_of
+from coffrify_webhooks.parsing.collection import uncollected
 from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks.parsing.salvage import Walk, salvage
 
@@ -187,6 +192,121 @@ def test_pydantic_sees_no_whole_body_of_an_endless_class() -> None:
     assert isinstance(found, Own)
     assert isinstance(found.data.fork, Fork)
     assert found.issues == ()
+
+
+class Loose(LooseModel, frozen=True):
+    a: str | None = None
+
+
+class Cheap(EventModel, frozen=True):
+    times: list[Timestamp] | None = None
+    ids: dict[str, Uuid] | None = None
+    loose: list[Loose] | None = None
+    either: list[Timestamp | int] | None = None
+
+
+class Many(EventModel, frozen=True):
+    either: list[int] | list[bool] | Slots | str | int | None = None
+
+
+class Costly(Event, frozen=True):
+    type: Literal["costly"]
+    data: Cheap
+
+
+class Arms(Event, frozen=True):
+    type: Literal["arms"]
+    data: Many
+
+
+@pytest.mark.parametrize("field", ["times", "ids", "loose", "either"])
+def test_pydantic_sees_no_whole_body_that_calls_too_many_functions(field: str) -> None:
+    """A function of Python's for each few bytes is too much; in a body of 4 KB it is not."""
+    item = b'"%s"' % (b"2026-01-01T00:00:00Z" if field != "loose" else b"")
+    for room, allowed in ((4000, True), (SIZE, False)):
+        value = listed(item if field != "loose" else b"{}", room - 100)
+        if field == "ids":
+            value = b"{%s}" % b",".join(b'"%x":""' % n for n in range(room // 12))
+        body = b'{"type":"costly","data":{"%s":%s}}' % (field.encode(), value)
+        assert bounds_of(Costly).allow(body) is allowed
+
+
+def test_pydantic_sees_no_whole_body_of_many_alternatives() -> None:
+    """The error of each alternative would hold a copy of a list that is all of the body."""
+    largest = bounds_of(Arms).largest
+    assert largest is not None
+    assert largest <= 4096
+
+
+def test_the_least_files_that_fit_are_all_typed() -> None:
+    """A body of the largest size that fits its class has no issues, though it is all objects."""
+    files = listed(b'{"id":""}', 1_048_000)
+    found = parse(b'{"type":"transfer.created","data":{"id":"x","files":%s}}' % files)
+    assert isinstance(found, TransferCreated)
+    assert found.issues == ()
+    assert found.data.files is not None
+    assert len(found.data.files) > 100_000
+
+
+# --- the collector ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[bool]]:
+    """Whether the collector was on at each look for a class, which parsing begins with."""
+    seen: list[bool] = []
+    get = Registry.get
+
+    def looking(self: Registry, event_type: str) -> Any:
+        seen.append(gc.isenabled())
+        return get(self, event_type)
+
+    monkeypatch.setattr(Registry, "get", looking)
+    was = gc.isenabled()
+    yield seen
+    (gc.enable if was else gc.disable)()
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_the_collector_rests_while_a_large_body_is_parsed(
+    collector: list[bool], *, was_on: bool
+) -> None:
+    """It is as before afterwards, also after an error; a small body does not stop it."""
+    (gc.enable if was_on else gc.disable)()
+    for body in (CASES["files"], b'{"type":"ping"}', CASES["files"][:-1]):
+        collector.clear()
+        with suppress(PayloadError):
+            parse(body)
+        assert set(collector) == ({was_on} if len(body) < 100 else {False})
+        assert gc.isenabled() is was_on
+
+
+def test_the_collector_goes_on_when_the_last_thread_is_done() -> None:
+    """Threads that overlap, in any order, leave it as the first of them found it."""
+    gc.enable()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(parse, [CASES["files"]] * 12))
+    assert gc.isenabled()
+    with uncollected:
+        with uncollected:
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_the_collector_is_on_in_a_child_that_was_forked_meanwhile() -> None:
+    """The thread that would turn it on again is not in the child."""
+    gc.enable()
+    with uncollected:
+        child = os.fork()
+        if not child:
+            os._exit(0 if gc.isenabled() else 1)
+        assert not gc.isenabled()
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# --- what is told ---------------------------------------------------------------------------------
 
 
 def test_issues_count_what_they_do_not_list() -> None:

@@ -85,7 +85,7 @@ class Watch:
         )
 
 
-def engine(receiver: Receiver) -> str:
+def engine(receiver: Hooks) -> str:
     """Say how this receiver is given an engine."""
     return receiver.how_to_set("dispatcher", "...")
 

@@ -76,6 +76,12 @@ def _iso_8601(value: Any) -> Any:
     """Refuse what pydantic would read as seconds since 1970: "4242" is not a date."""
     if isinstance(value, datetime):
         return value
+    if type(value) is str and len(value) == 20 and value[4::3] == "--T::Z":  # noqa: PLR2004
+        # By far the most usual form, at a third of the cost; Python checks the digits.
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass  # such as the second 60
     found = _ISO_8601.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("not an ISO 8601 date and time")

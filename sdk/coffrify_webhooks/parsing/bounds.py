@@ -13,17 +13,24 @@ from pydantic import BaseModel
 
 from coffrify_webhooks.event import Event, EventModel
 
-from .plans import AnyOf, DictOf, ListOf, ModelOf, Opaque, Plan, plan_of
+from .plans import AnyOf, DictOf, Leaf, ListOf, ModelOf, Opaque, Plan, plan_of
 
 __all__ = ["Bounds", "bounds_of"]
 
 _SMALL = 4096
 """Bytes, in which even a recursive class cannot do much."""
-_MOST_SLOTS = 1_300_000
-"""Attributes of all objects, at forty bytes or so."""
+_MOST_SLOTS = 1_500_000
+"""Attributes of all objects, at fifty bytes or so."""
+_SLOT_TIME, _CALL_TIME, _REFUSAL_TIME = 80, 900, 3000
+"""Nanoseconds for an attribute, for a function of Python's, and for what it raises."""
+_READ_BYTE, _READ_PART = 2, 100
+"""Nanoseconds in which `json.loads` reads a byte, and an object or a member of one."""
+_MOST_TIMES = 7
 _MOST_ERRORS = 1000
 _MOST_ERRORS_A_MEMBER = 3
 _MOST_TRIES = 2
+_MOST_ARMS = 4
+"""Alternatives: the error of each holds a copy of the value, which may be all of the body."""
 _MOST_TRIES_IF_SMALL = 32
 
 
@@ -34,13 +41,28 @@ class Bounds(NamedTuple):
     """The largest body, in bytes, that may be validated as a whole; None for any."""
     slots: int
     """What one of many objects of a payload may take, in attributes."""
+    object_time: int = 0
+    """What one of many objects may take, in nanoseconds."""
+    item_time: int = 0
+    """What one of many values that are no objects may take beyond the usual, likewise."""
 
     def allow(self, body: bytes) -> bool:
         """Tell whether a body may be validated as a whole."""
         size = len(body)
         if self.largest is not None and size > self.largest:
             return False
-        return size * self.slots < _MOST_SLOTS or body.count(b"{") * self.slots < _MOST_SLOTS
+        if size <= _SMALL:
+            return True
+        objects = body.count(b"{")
+        if objects * self.slots > _MOST_SLOTS:
+            return False
+        time = objects * self.object_time
+        if self.item_time:
+            time += (body.count(b",") + objects + body.count(b"[")) * self.item_time
+        read = size * _READ_BYTE + objects * _READ_PART
+        return time < _MOST_TIMES * read or (
+            time < _MOST_TIMES * (read + body.count(b'":') * _READ_PART)
+        )
 
 
 @lru_cache(maxsize=1024)
@@ -48,12 +70,70 @@ def bounds_of(event_class: type[BaseModel]) -> Bounds:
     """Return what is known of an event class; computed once."""
     plan = plan_of(event_class)
     models = _reachable(plan)
-    slots = max((each.slots for each in _repeated(models)), default=1)
+    repeated = _repeated(models)
+    slots = max((each.slots for each in repeated), default=1)
     tries = _Tries(models).of(plan)
     if tries > _MOST_TRIES_IF_SMALL:
         return Bounds(0, slots)
-    whole = tries <= _MOST_TRIES and _Errors().of(plan) <= _MOST_ERRORS
-    return Bounds(None if whole else _SMALL // max(1, slots // 32), slots)
+    few = max(map(_arms, _all_plans(models))) <= _MOST_ARMS
+    whole = few and tries <= _MOST_TRIES and _Errors().of(plan) <= _MOST_ERRORS
+    return Bounds(
+        None if whole else _SMALL // max(1, slots // 32),
+        slots,
+        tries * max((_time_of(each) for each in repeated), default=0),
+        tries * max((_item_time(each) for model in models for each in _inside(model)), default=0),
+    )
+
+
+def _all_plans(models: set[ModelOf]) -> list[Plan]:
+    found: list[Plan] = list(models)
+    for model in models:
+        todo = _inside(model)
+        while todo:
+            plan = todo.pop()
+            if not isinstance(plan, ModelOf):
+                found.append(plan)
+                todo += _inside(plan)
+    return found
+
+
+def _arms(plan: Plan) -> int:
+    """Return how many alternatives a value has."""
+    if isinstance(plan, AnyOf):
+        return len(plan.lists) + len(plan.objects) + (_arms(plan.rest) if plan.rest else 0)
+    return plan.alternatives
+
+
+def _time_of(model: ModelOf) -> int:
+    fields = [plan for _, plan in model.fields.values()]
+    time = model.slots * _SLOT_TIME + sum(map(_leaf_time, fields))
+    return time + _leaf_time(model) + _CALL_TIME * (model.judged or model.has_post_init)
+
+
+def _item_time(plan: Plan) -> int:
+    """Return what one of many values in a field of a class takes."""
+    if isinstance(plan, (ListOf, DictOf)):
+        (items,) = _inside(plan)
+        return max(_leaf_time(items), _item_time(items))
+    if isinstance(plan, ModelOf):
+        return 0
+    return max((_item_time(each) for each in _inside(plan)), default=0)
+
+
+def _leaf_time(plan: Plan) -> int:
+    """Return what one value takes that is judged by a function of Python's."""
+    match plan:
+        case AnyOf():
+            arms = [*plan.lists, *plan.objects, *filter(None, [plan.rest])]
+            return max(map(_leaf_time, arms), default=0)
+        case ModelOf(loose=True):
+            return _CALL_TIME
+        case Opaque(inside=Plan()) if not isinstance(plan.inside, Leaf):
+            return 0
+        case Plan(calls=True):
+            return _CALL_TIME + _REFUSAL_TIME * (plan.alternatives if plan.alternatives > 1 else 0)
+        case _:
+            return 0
 
 
 def _inside(plan: Plan) -> list[Plan]:

@@ -12,10 +12,14 @@ from coffrify_webhooks.errors import PayloadError
 from coffrify_webhooks.event import Event, UnknownEvent
 
 from .bounds import bounds_of
+from .collection import uncollected
 from .registry import Registry, bundled
 from .salvage import salvage
 
-__all__ = ["parse"]
+__all__ = ["LARGE", "parse"]
+
+LARGE = 65_536
+"""Bytes from which on parsing takes milliseconds, and is worth a thread under an event loop."""
 
 # A nested "type" may come first; the class's own Literal confirms or refutes the hint.
 _TYPE_HINT = re.compile(rb'"type"\s*:\s*"([a-z0-9_.]{1,100})"')
@@ -32,6 +36,13 @@ def parse(body: bytes, *, strict: bool = False, registry: Registry = bundled) ->
     """
     if not isinstance(body, bytes):
         body = _raw(body)
+    if len(body) > LARGE:
+        with uncollected:
+            return _parsed(body, registry, strict=strict)
+    return _parsed(body, registry, strict=strict)
+
+
+def _parsed(body: bytes, registry: Registry, *, strict: bool) -> Event:
     hint = _TYPE_HINT.search(body)
     event_class = registry.get(hint[1].decode()) if hint else None
     event = _fast(event_class, body) if event_class else None

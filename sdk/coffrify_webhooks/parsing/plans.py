@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, cast, get_args, get_origin
 from uuid import UUID
 
+from annotated_types import BaseMetadata
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -32,11 +33,11 @@ __all__ = ["AnyOf", "DictOf", "Leaf", "ListOf", "ModelOf", "Opaque", "Plan", "pl
 _STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 _SIMPLE = (str, int, bool, NoneType)
 _WHOLE = (*_SIMPLE, float, bytes, datetime, date, time, timedelta, Decimal, UUID)
-_EARN_ITEM, _EARN_OBJECT, _EARN_MEMBER = 2, 4, 11
+_EARN_ITEM, _EARN_OBJECT, _EARN_MEMBER = 2, 3, 10
 """Steps that a walk gets for each part it comes to: some times what reading it as JSON cost."""
 _KINDS: frozenset[type] = frozenset({dict, list, str, int, float, bool, NoneType})
-_REFUSAL = 40
-"""What a ValidationError costs, in steps."""
+_CALL, _REFUSAL = 10, 40
+"""What a function that pydantic calls costs, and a ValidationError, in steps."""
 _NO: Any = object()
 """What `accept` returns for a value that does not fit."""
 _set = object.__setattr__
@@ -49,6 +50,9 @@ class Plan:
     """Values of these very types fit, and stay as they are."""
     kinds: frozenset[type] = _KINDS
     """Values of other types cannot fit."""
+    calls: bool = False
+    """Whether judging a value may call functions of Python's."""
+    alternatives: int = 1
 
     def take(self, value: Any, at: "At", walk: "Walk") -> Any:
         """Return what stands for a value; `walk` hears what does not fit."""
@@ -71,6 +75,8 @@ class Leaf(Plan):
 
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
+        arms = [each for each in _arms(annotation) if each not in (None, NoneType)]
+        self.alternatives = len(arms)
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -135,6 +141,7 @@ class Opaque(Leaf):
         super().__init__(annotation)
         self.inside = inside
         kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+        self.calls = _calls(annotation)
         self.has_parts: bool = (
             inside is None and get_origin(kind) is not Literal and kind not in _WHOLE
         )
@@ -142,6 +149,8 @@ class Opaque(Leaf):
     def accept(self, value: Any, walk: "Walk") -> Any:
         if walk.may_judge(value):
             try:
+                if self.calls:
+                    walk.spend(_CALL)
                 return self.adapter.validate_python(value)
             except ValidationError:
                 walk.spend(_REFUSAL)
@@ -266,7 +275,7 @@ class ModelOf(Plan):
         self.keeps_extra: bool = model.model_config.get("extra") == "allow"
         self.has_post_init: bool = bool(model.__pydantic_post_init__)
         self.slots: int = 8 + len(model.model_fields)
-        self.cost: int = 14 + len(model.model_fields) // 8
+        self.cost: int = 15 + len(model.model_fields) // 8
         self.judged: bool = _has_validators(model)
         """Whether pydantic has more to say than the annotations do."""
 
@@ -472,7 +481,10 @@ class _Compiler:
     def _union(self, annotation: Any) -> Plan:
         arms = [(each, self.compile(each)) for each in _arms(annotation)]
         if any(type(plan) is Plan for _, plan in arms):
-            return Plan()
+            anything = Plan()  # though pydantic tries the others first
+            anything.calls = any(plan.calls for _, plan in arms)
+            anything.alternatives = len(arms)
+            return anything
         whole = [plan for _, plan in arms if not isinstance(_bare(plan), Leaf)]
         rest = _leaf([(each, plan) for each, plan in arms if plan not in whole])
         if not whole:
@@ -508,6 +520,16 @@ def _arms(annotation: Any) -> list[Any]:
     if get_origin(annotation) in (Union, UnionType):
         return [arm for each in get_args(annotation) for arm in _arms(each)]
     return [annotation]
+
+
+def _calls(annotation: Any) -> bool:
+    """Tell whether pydantic asks more than itself about a value."""
+    if get_origin(annotation) is Annotated:
+        kind, *rest = get_args(annotation)
+        return _calls(kind) or not all(isinstance(each, (FieldInfo, BaseMetadata)) for each in rest)
+    if get_origin(annotation) in (Union, UnionType):
+        return any(map(_calls, get_args(annotation)))
+    return annotation not in _WHOLE and get_origin(annotation) not in (Literal, list, dict)
 
 
 def _annotation(field: FieldInfo) -> Any:
