@@ -16,8 +16,19 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from coffrify_webhooks import Claim, Event, HandlerError, Receiver, Reply, Router, Store, sign
+from coffrify_webhooks import (
+    Claim,
+    Event,
+    HandlerError,
+    Receiver,
+    Reply,
+    Router,
+    Store,
+    Verifier,
+    sign,
+)
 from coffrify_webhooks.concurrency import bridge
+from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -737,3 +748,81 @@ def test_wait_that_is_broken_off_at_its_start(
     monkeypatch.setattr(loop, "call_soon_threadsafe", broken_off)
     assert rig.deliver().outcome == "failed"
     assert ends == (["ended"] if heard else [])
+
+
+# --- long work ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def places(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[int]]:
+    """The threads in which signatures were checked, and bodies parsed."""
+    found: dict[str, set[int]] = {}
+
+    def noting(name: str, do: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*given: Any) -> Any:
+            found.setdefault(name, set()).add(threading.get_ident())
+            return do(*given)
+
+        return noted
+
+    monkeypatch.setattr(Verifier, "check", noting("check", Verifier.check))
+    monkeypatch.setattr(Registry, "get", noting("get", Registry.get))
+    return found
+
+
+def of_size(size: int, rest: bytes = b"}") -> bytes:
+    return b'{"id":"evt","type":"ping","data":{"x":"%s"}%s' % (b"x" * size, rest)
+
+
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@HANDLERS
+def test_large_bodies_are_checked_and_parsed_off_the_event_loop(
+    handler: str, backend: str, store: str, places: dict[str, set[int]], tmp_path: Path
+) -> None:
+    """In a thread if large, in place if small; an async handler is on the loop in any case."""
+    rig = Rig(SQLiteStore(tmp_path / "claims.db") if store == "sqlite" else None)
+    seen: list[int] = []
+    rig.handle(handler, lambda _: seen.append(threading.get_ident()))
+    here = threading.get_ident()
+    for number, size in enumerate((10, 200_000)):
+        places.clear()
+        body = of_size(size).replace(b"evt", b"evt%d" % number)
+        reply = anyio.run(
+            functools.partial(rig.receiver.receive_async, body, sign(body, SECRET)),
+            backend=backend,
+        )
+        assert reply.outcome == "handled"
+        for name in ("check", "get"):
+            assert (here in places[name]) is (size == 10), name
+            assert len(places[name]) == 1
+        assert (seen[-1] == here) is (handler == "async")
+        places.clear()
+        assert rig.receiver.receive(body, sign(body, SECRET)).outcome == "duplicate"
+        assert places == {"check": {here}, "get": {here}}
+
+
+def test_large_junk_is_answered_as_small_junk_is(places: dict[str, set[int]]) -> None:
+    """Each refusal is the same from a thread; what headers show needs none."""
+    rig = Rig()
+    rig.handle("sync", print)
+
+    async def answer(body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+        reply = await rig.receiver.receive_async(body, headers)
+        return reply.status, reply.error.code if reply.error else ""
+
+    def signed(body: bytes) -> dict[str, str]:
+        return sign(body, SECRET)
+
+    for size in (10, 200_000):
+        body, broken = of_size(size), of_size(size, b"")
+        other = sign(b"x", SECRET)
+        assert asyncio.run(answer(body, {})) == (400, "missing_signature")
+        assert asyncio.run(answer(body, sign(body, SECRET, timestamp=1))) == (
+            400,
+            "timestamp_too_old",
+        )
+        assert ("check" in places) is (size == 10)
+        assert asyncio.run(answer(body, other)) == (400, "signature_mismatch")
+        assert asyncio.run(answer(broken, signed(broken)))[0] == 422
+        places.clear()

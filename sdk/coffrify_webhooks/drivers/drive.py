@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast
 
 from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.errors import ClaimLost, NotBegun, StoreUnavailable
-from coffrify_webhooks.pipeline.effects import Ask, Call, Effect, Hand, LoadSecrets, Steps, Tell
+from coffrify_webhooks.pipeline.effects import (
+    Ask,
+    Call,
+    Compute,
+    Effect,
+    Hand,
+    LoadSecrets,
+    Steps,
+    Tell,
+)
 from coffrify_webhooks.stores import AtomicStore
 
 from .calls import as_failure, call_here, call_in_transaction, call_on_loop
@@ -132,6 +141,8 @@ class _Run(Generic[T]):
                 return self._call(effect)
             case Hand(message):
                 return receiver.hand_over(message)
+            case Compute(function, arguments):
+                return function(*arguments)
             case LoadSecrets():
                 return receiver.load_secrets()
 

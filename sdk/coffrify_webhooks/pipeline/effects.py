@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.stores import Record, Store
     from coffrify_webhooks.stores.purging import PurgeSchedule
 
-__all__ = ["Ask", "Call", "Effect", "Hand", "LoadSecrets", "Settings", "Steps", "Tell"]
+__all__ = ["Ask", "Call", "Compute", "Effect", "Hand", "LoadSecrets", "Settings", "Steps", "Tell"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,14 @@ class Call:
     key: str | None
     token: str
     """The claim under which an atomic handler's finish is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Call a function that takes long, though it does no I/O; is sent what it returns."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Tell:
         )
 
 
-Effect: TypeAlias = LoadSecrets | Ask | Call | Hand | Tell
+Effect: TypeAlias = LoadSecrets | Ask | Call | Compute | Hand | Tell
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 

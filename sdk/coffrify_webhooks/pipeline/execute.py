@@ -18,9 +18,10 @@ from coffrify_webhooks.errors import (
     StoreUnavailable,
     WebhookError,
 )
+from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.text import quoted
 
-from .effects import Settings, Steps, Tell
+from .effects import Compute, Settings, Steps, Tell
 from .handle import ask, bury, kept, run
 from .identity import about, key_for, read
 from .receive import hand_over
@@ -58,7 +59,7 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
 def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
     key, token, delivery, known_handlers = unpack(message, settings)
     try:
-        event, _ = read(settings, delivery)
+        event, _ = yield from _read(settings, delivery)
     except PayloadError:  # it was readable in the web process; trying again will not help
         raise MessageError(
             "this worker cannot read the body of the engine's message: it is damaged, or the web "
@@ -91,6 +92,12 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
     return outcome
 
 
+def _read(settings: Settings, delivery: Delivery) -> Steps[tuple[Event, bool]]:
+    if len(delivery.body) > LARGE:
+        return (yield Compute(read, (settings, delivery)))
+    return read(settings, delivery)
+
+
 def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     """Handle an event again whose body was kept: inline, or through the engine."""
     if record.body is None:
@@ -98,7 +105,7 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
             "its body is not kept; forget the event, and replay it from the Coffrify dashboard"
         )
     delivery = restore(record.delivery, record.body)
-    event, _ = read(settings, delivery)
+    event, _ = yield from _read(settings, delivery)
     if settings.dispatcher is None:
         _refuse_without_handlers(settings)
         if not settings.router.match(event):

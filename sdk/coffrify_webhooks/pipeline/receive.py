@@ -27,10 +27,11 @@ from coffrify_webhooks.errors import (
     WebhookError,
 )
 from coffrify_webhooks.http.reply import Outcome, Reply
+from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.signature.headers import compression, pick
 from coffrify_webhooks.text import quoted
 
-from .effects import Hand, LoadSecrets, Settings, Steps, Tell
+from .effects import Compute, Hand, LoadSecrets, Settings, Steps, Tell
 from .handle import ask, bury, giving_back, kept, run
 from .identity import about, key_for, read, wanted_by
 
@@ -55,7 +56,10 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
     delivery: Delivery | None = None
     try:
         delivery, found = yield from _believe(settings, body, headers, method)
-        event, same_id = _read(settings, delivery, found)
+        if len(delivery.body) > LARGE:
+            event, same_id = yield Compute(_read, (settings, delivery, found))
+        else:
+            event, same_id = _read(settings, delivery, found)
         yield from _report_on(settings, delivery, event, same_id=same_id)
         if settings.dispatcher is None and not len(settings.router):
             raise NoHandlers(  # noqa: TRY301 - answered below like every other error
@@ -100,10 +104,15 @@ def _believe(
         raise BodyTooLarge.over(settings.max_body)
     found = pick(headers)
     keyring: Keyring | None = None
+    large = size > LARGE
+    if large or settings.verifier.asks_for_secrets:
+        settings.verifier.screen(found)  # nobody is asked, no thread taken for what is refused
     if settings.verifier.asks_for_secrets:
-        settings.verifier.screen(found)  # nobody is asked for what will be refused
         keyring = yield LoadSecrets()
-    delivery = settings.verifier.check(bytes(body), found, keyring)
+    if large:
+        delivery: Delivery = yield Compute(settings.verifier.check, (bytes(body), found, keyring))
+    else:
+        delivery = settings.verifier.check(bytes(body), found, keyring)
     if settings.first_time("key", delivery.key, delivery.encoding, delivery.scheme):
         yield Tell(
             "key_matched",
