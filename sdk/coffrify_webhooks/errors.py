@@ -46,6 +46,11 @@ def shown(value: object) -> str:
     return f"<a text of {len(value)} characters>"
 
 
+def is_shown(value: object) -> bool:
+    """Tell whether `shown` repeats a value, so that what caused its error may repeat it too."""
+    return shown(value) == repr(value)
+
+
 _SHORT = 16
 
 

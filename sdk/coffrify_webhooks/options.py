@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from .dispatch import Dispatcher
-from .errors import ConfigurationError, shown
+from .errors import ConfigurationError, is_shown, shown
 from .observe import Observer
 from .retries import Retries
 from .router import Router, default_router, router_of
@@ -196,10 +196,14 @@ def import_handlers(modules: str | Iterable[str]) -> None:
         try:
             import_module(module)
         except ImportError as error:
-            raise ConfigurationError(
+            failure = ConfigurationError(
                 f"handlers={shown(module)} could not be imported ({_why(error)}); "
                 "name an importable module"
-            ) from error
+            )
+            failure.__cause__ = error if is_shown(module) else None
+        else:
+            continue
+        raise failure  # out here, or its context would repeat a secret given as a name
 
 
 def _why(error: ImportError) -> str:

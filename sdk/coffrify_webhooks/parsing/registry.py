@@ -4,7 +4,7 @@ import logging
 from difflib import get_close_matches
 from importlib import import_module
 
-from coffrify_webhooks.errors import ConfigurationError, shown
+from coffrify_webhooks.errors import ConfigurationError, is_shown, shown
 from coffrify_webhooks.text import quoted
 
 TYPE_CHECKING = False
@@ -29,13 +29,18 @@ class Registry:
     """
 
     def __init__(self, package: str, beside: "Registry | None" = None) -> None:
+        own: dict[str, tuple[str, str]] = {}
+        failure: ConfigurationError | None = None
         try:
-            own: dict[str, tuple[str, str]] = import_module(package).EVENTS
+            own = import_module(package).EVENTS
         except (ImportError, AttributeError) as error:
-            raise ConfigurationError(
+            failure = ConfigurationError(
                 f"{shown(package)} is no package of event classes; make one with "
                 "`coffrify-webhooks codegen --catalog FILE --output FOLDER`"
-            ) from error
+            )
+            failure.__cause__ = error if is_shown(package) else None
+        if failure is not None:
+            raise failure  # out here, or its context would repeat a secret given as a name
         self._events: dict[str, tuple[str, str]] = {
             **(beside._events if beside else {}),  # noqa: SLF001 - of its own kind
             **{name: (f"{package}.{module}", found) for name, (module, found) in own.items()},

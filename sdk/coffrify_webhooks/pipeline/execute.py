@@ -94,7 +94,8 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
 
 def _read(settings: Settings, delivery: Delivery) -> Steps[tuple[Event, bool]]:
     if len(delivery.body) > LARGE:
-        return (yield Compute(read, (settings, delivery)))
+        found: tuple[Event, bool] = yield Compute(read, (settings, delivery))
+        return found
     return read(settings, delivery)
 
 
