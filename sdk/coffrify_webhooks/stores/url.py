@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import SplitResult, urlsplit
 
-__all__ = ["MaskedURL", "hide_passwords", "mask", "place_of"]
+from coffrify_webhooks.errors import is_shown
+
+__all__ = ["MaskedText", "MaskedURL", "hide_passwords", "mask", "place_of"]
 
 _PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 _FAMILIES = {
@@ -31,6 +33,15 @@ class MaskedURL(str):
         return repr(f"{scheme}://***@{place}")
 
 
+class MaskedText(str):
+    """A text that may be a secret, in the place of another option: its repr shows nothing of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 def mask(value: Any) -> Any:
     """Return a value with its repr masked, if it is a URL that may hold a password."""
     is_url = isinstance(value, str) and "://" in value and ("@" in value or "?" in value)
@@ -45,9 +56,16 @@ def hide_passwords(settings: Any) -> Any:
 
 
 def _mask_options(options: MutableMapping[str, Any]) -> None:
-    for option in ("STORE", "DISPATCHER"):
-        if option in options:
-            options[option] = mask(options[option])
+    for option, value in options.items():
+        options[option] = mask(value) if option in ("STORE", "DISPATCHER") else _mask_text(value)
+
+
+def _mask_text(value: Any) -> Any:
+    """Mask what may be a secret under a misspelt name, which no framework would hide."""
+    if isinstance(value, (list, tuple)):
+        found: list[Any] = [_mask_text(each) for each in cast("Any", value)]
+        return found if isinstance(value, list) else tuple(found)
+    return value if not isinstance(value, str) or is_shown(value) else MaskedText(value)
 
 
 def place_of(url: str) -> str:
