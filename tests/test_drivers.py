@@ -5,6 +5,7 @@ import functools
 import itertools
 import json
 import signal
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
@@ -455,7 +456,7 @@ async def test_what_would_end_the_process_is_a_failure(
 
 
 def test_ctrl_c_in_a_sync_handler_goes_through(rig: Rig) -> None:
-    """Ctrl-C in the main thread is no handler's failure; the claim is kept for its lease."""
+    """Ctrl-C in the main thread is no handler's failure; the event is given back."""
 
     def act(event: Event) -> None:
         raise KeyboardInterrupt
@@ -463,7 +464,103 @@ def test_ctrl_c_in_a_sync_handler_goes_through(rig: Rig) -> None:
     rig.handle("sync", act)
     with pytest.raises(KeyboardInterrupt):
         rig.deliver()
-    assert rig.status() == "busy"
+    assert rig.status() == "free"
+
+
+def _exit_as_billiard(number: int, _frame: object) -> None:
+    sys.exit(-(256 - number))
+
+
+class _GunicornWorker:
+    def stop(self, _number: int, frame: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        sys.exit(1)
+
+
+STOPS = pytest.mark.parametrize(
+    "stop",
+    [_exit_as_billiard, _GunicornWorker().stop, lambda *_: sys.exit(0)],
+    ids=["billiard", "gunicorn", "any"],
+)
+
+
+def struck(stop: Any, ready: threading.Event, call: Callable[[], Any]) -> None:
+    """Call it in this thread, which a signal strikes once it is ready; the process is to leave."""
+    before = signal.signal(signal.SIGALRM, stop)
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def strike() -> None:
+        ready.wait(PATIENCE)
+        signal.pthread_kill(main, signal.SIGALRM)
+
+    waiter = threading.Thread(target=strike)
+    waiter.start()
+    try:
+        with pytest.raises(SystemExit):
+            call()
+    finally:
+        waiter.join()
+        signal.signal(signal.SIGALRM, before)
+
+
+@STOPS
+@pytest.mark.parametrize("hidden", [False, True], ids=["plain", "hidden"])
+@HANDLERS
+def test_exit_by_a_signal_ends_the_run(rig: Rig, handler: str, stop: Any, *, hidden: bool) -> None:
+    """A signal that ends the process is no failure: no handler begins after it, the event is free.
+
+    Also where the handler's own clean-up raises because of it.
+    """
+    begun, others = threading.Event(), list[str]()
+
+    def sync(event: Event) -> None:
+        begun.set()
+        try:
+            threading.Event().wait(PATIENCE)
+        finally:
+            if hidden:
+                raise ConnectionError
+
+    async def on_loop(event: Event) -> None:
+        begun.set()
+        await asyncio.sleep(PATIENCE)
+
+    rig.router.on("*", name="first")(sync if handler == "sync" else on_loop)
+    rig.handle("sync", lambda event: others.append("sync"), name="second")
+    rig.handle("async", lambda event: others.append("async"), name="third")
+    struck(stop, begun, rig.deliver)
+    assert others == []
+    assert rig.status() == "free"
+
+
+@HANDLERS
+def test_exit_by_a_signal_leaves_an_engines_event_queued(handler: str) -> None:
+    """In an engine's worker too: the event waits for its next run, and is not busy for a lease."""
+    messages = list[Any]()
+
+    class Engine:
+        def dispatch(self, message: Any) -> None:
+            messages.append(message)
+
+    rig, begun = Rig(dispatcher=Engine()), threading.Event()
+
+    async def on_loop(event: Event) -> None:
+        begun.set()
+        await asyncio.sleep(PATIENCE)
+
+    def sync(event: Event) -> None:
+        begun.set()
+        threading.Event().wait(PATIENCE)
+
+    rig.router.on("*", name="first")(sync if handler == "sync" else on_loop)
+    assert rig.deliver().outcome == "queued"
+    struck(_exit_as_billiard, begun, lambda: rig.receiver.execute(messages[0]))
+    record = rig.store.get(key_of("default", "evt"))
+    assert record is not None
+    assert record.status == "queued"
 
 
 def test_keyboard_interrupt_beside_the_main_thread_is_a_failure(rig: Rig) -> None:

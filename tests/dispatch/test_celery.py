@@ -72,6 +72,15 @@ Busy.retry_after = 0.3
 receiver = make()
 """
 
+SECOND = """
+from handlers import _note
+
+
+@router.on("transfer.*", name="second")
+def second(event):
+    _note("second", event)
+"""
+
 
 def celery_app(broker: str, **settings: Any) -> Any:
     app: Any = Celery("shop", broker=broker, set_as_current=False)
@@ -267,6 +276,22 @@ def test_process_of_the_pool_is_killed(site: Site) -> None:
     hold.unlink()
     site.wait_until_done("evt_1")
     assert site.journal() == ["begin evt_1", "begin evt_1", "end evt_1"]
+
+
+def test_process_of_the_pool_is_told_to_stop(site: Site) -> None:
+    """SIGTERM to the process that runs the handler: no handler begins after; it is run again."""
+    hold = site.touch("hold")
+    site.add(SECOND)
+    worker = site.start("--concurrency", "1")
+    site.deliver("evt_1")
+    site.wait_for("begin evt_1")
+    [child] = _children(worker.pid)
+    os.kill(child, signal.SIGTERM)
+    site.wait(lambda: site.journal().count("begin evt_1") == 2)  # by the next one
+    assert "second evt_1" not in site.journal()
+    hold.unlink()
+    site.wait_until_done("evt_1")
+    assert site.journal() == ["begin evt_1", "begin evt_1", "end evt_1", "second evt_1"]
 
 
 def test_time_limit(site: Site) -> None:

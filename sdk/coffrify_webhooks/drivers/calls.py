@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import Future
 from functools import partial
 from inspect import isawaitable, iscoroutine
-from types import FunctionType, MethodType
+from types import FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from coffrify_webhooks.concurrency import bridge
@@ -97,11 +97,41 @@ def _refuse(call: Call, result: object) -> None:
 def as_failure(error: BaseException) -> BaseException:
     """Return what a handler raised, to be told and recorded; raise what is not its doing.
 
-    That is Ctrl-C, and that it could not begin.
+    That is Ctrl-C, a signal that ends the process, and that it could not begin.
     """
-    is_interrupt = isinstance(error, KeyboardInterrupt)
-    if is_interrupt and threading.current_thread() is threading.main_thread():
-        raise error
+    if threading.current_thread() is threading.main_thread():
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        told = _exit_by_signal(error)
+        if told is not None:
+            raise told
     if isinstance(error, NotBegun):
         raise error
     return error
+
+
+def _exit_by_signal(error: BaseException | None) -> SystemExit | None:
+    """Return the SystemExit with which a signal's handler has struck, also if it was replaced.
+
+    A server's or an engine's worker that is told to stop has one: billiard, gunicorn. A handler
+    that calls `sys.exit` itself has none.
+    """
+    seen = set[int]()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, SystemExit) and _came_by_signal(error.__traceback__):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _came_by_signal(traceback: TracebackType | None) -> bool:
+    """Tell whether a frame was called as a signal's handler is: with the frame that it struck."""
+    while traceback is not None:
+        frame = traceback.tb_frame
+        for value in frame.f_locals.values():
+            values = value if type(value) is tuple else (value,)  # of `def stop(*_)`
+            if frame.f_back is not None and any(each is frame.f_back for each in values):
+                return True
+        traceback = traceback.tb_next
+    return False

@@ -22,7 +22,7 @@ from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.text import quoted
 
 from .effects import Compute, Settings, Steps, Tell
-from .handle import ask, bury, kept, run
+from .handle import LEAVING, ask, bury, kept, run
 from .identity import about, key_for, read
 from .receive import hand_over
 
@@ -144,7 +144,7 @@ def _replayed(work: Steps[Outcome], record: Record, key: str, claim: Claim) -> S
         return (yield from work)
     except (ClaimLost, StoreUnavailable):
         raise
-    except Exception as error:
+    except (Exception, *LEAVING) as error:
         failed = isinstance(error, HandlerError)
         reason = error.reason if isinstance(error, HandlerError) else record.error
         with suppress(StoreUnavailable):
@@ -196,6 +196,10 @@ def _to_the_end(
             yield from ask("queued", key, claim.token, reason)
         if isinstance(error, WebhookError):
             error.retry_after = retries.wait(claim.attempts)
+        raise
+    except LEAVING:
+        with suppress(StoreUnavailable):
+            yield from ask("queued", key, claim.token, "its worker was told to stop")
         raise
 
 

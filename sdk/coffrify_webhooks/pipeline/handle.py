@@ -26,8 +26,10 @@ if TYPE_CHECKING:
     from coffrify_webhooks.http.reply import Outcome
     from coffrify_webhooks.stores import Claim
 
-__all__ = ["ask", "bury", "giving_back", "kept", "run"]
+__all__ = ["LEAVING", "ask", "bury", "giving_back", "kept", "run"]
 
+LEAVING = (KeyboardInterrupt, SystemExit)
+"""With these the process leaves: the steps are given them once no handler is running any more."""
 _LONGEST_REASON = 500
 
 
@@ -150,14 +152,13 @@ def giving_back(
 ) -> Steps[Outcome]:
     """Give the claim back if the work fails, so that the next attempt need not wait for it.
 
-    Not when the process itself is being stopped: a handler may still be running then, and the
-    lease ends by itself.
+    So too if the process is told to leave, and the handler has been left.
     """
     try:
         return (yield from work)
     except (ClaimLost, StoreUnavailable):
         raise  # nothing to give back, or nobody to give it to: the lease ends by itself
-    except Exception as error:
+    except (Exception, *LEAVING) as error:
         with suppress(StoreUnavailable):
             if isinstance(error, HandlerError):
                 yield from ask("failed", key, token, error.reason, kept(settings, body))
