@@ -260,6 +260,25 @@ def test_the_sweep_leaves_what_is_in_order() -> None:
     assert rig.receiver.sweep() == 0
 
 
+@pytest.mark.parametrize("error", [SystemExit(2), GeneratorExit(), BaseException()], ids=repr)
+def test_the_sweep_adds_nothing_for_what_a_handler_raises(error: BaseException) -> None:
+    """An event whose handler raises no Exception waits, and dies, like any: no sweep copies it."""
+    rig = Rig(retries=Retries(attempts=3, first=10, jitter=0), lost_after=300)
+    rig.broken = error
+    rig.deliver()
+    for _ in range(2):
+        with pytest.raises(HandlerError):
+            rig.work()
+        rig.now += 15
+        assert [rig.receiver.sweep() for _ in range(3)] == [0, 0, 0]
+    assert rig.work() == "dead"
+    for _ in range(3):
+        rig.now += 100_000
+        assert rig.receiver.sweep() == 0
+    assert len(rig.engine.messages) == 1
+    assert rig.runs == 3
+
+
 def test_the_sweep_sees_beyond_those_that_wait(caplog: pytest.LogCaptureFixture) -> None:
     """However many events wait for their next attempt, one that is lost is found behind them."""
     caplog.set_level("CRITICAL")  # the tracebacks of 150 failures take their time

@@ -8,22 +8,31 @@ in Django Django's own.
 import asyncio
 import os
 import random
+import threading
 import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from tests.chaos.journal import Journal
+from tests.chaos.troubles import starve
 
-from coffrify_webhooks import Event, Receiver, Router
+from coffrify_webhooks import Event, Receiver, Router, drivers
 from coffrify_webhooks.stores import AtomicStore, Store, open_store
 
-__all__ = ["django_asgi", "django_wsgi", "flask", "migrate", "starlette"]
+__all__ = ["django_asgi", "django_wsgi", "flask", "forget", "migrate", "starlette"]
 
 LEASE = 3.0
 SLOW = float(os.environ.get("CHAOS_SLOW", "0"))
 """Seconds that each call of the store takes longer; a handler then outlasts its lease."""
 journal = Journal(Path(os.environ["CHAOS_JOURNAL"]))
+full = Path(os.environ["CHAOS_JOURNAL"]).with_name("full")
+"""While it is there, handlers do not return."""
+has_places = False
+"""Whether plain handlers run in threads, so many at once; else each holds up its own request."""
+drivers._MOST = 2  # of 40, so that they can all be taken
+drivers._after_fork()
+starve(full.with_name("starved"))
 router = Router()
 
 
@@ -35,6 +44,8 @@ def run_of(event: Event) -> str:
 def one(event: Event) -> None:
     run = run_of(event)
     journal.write("begin", str(event.id), "one", run)
+    while has_places and full.exists():
+        time.sleep(0.02)
     journal.write("end", str(event.id), "one", run)
 
 
@@ -42,6 +53,8 @@ def one(event: Event) -> None:
 async def two(event: Event) -> None:
     run = run_of(event)
     journal.write("begin", str(event.id), "two", run)
+    while "webhooks-loop" in threading.current_thread().name and full.exists():
+        time.sleep(0.02)  # noqa: ASYNC251 - it blocks the loop of all async handlers
     await asyncio.sleep(random.uniform(0, 0.04) if not SLOW else 1.5 * LEASE)
     if random.random() < 0.1:
         journal.write("raise", str(event.id), "two", run)
@@ -99,7 +112,7 @@ def _slowed(call: Any) -> Any:
     return slow
 
 
-def receiver_on(store: Store) -> Receiver:
+def receiver_on(store: Store, *, is_async: bool = False) -> Receiver:
     """Make the receiver; one for each worker."""
     atomic = isinstance(store, AtomicStore)
 
@@ -111,6 +124,8 @@ def receiver_on(store: Store) -> Receiver:
             time.sleep(random.uniform(0, 0.02))
         journal.write("end", str(event.id), "three", run)
 
+    global has_places  # noqa: PLW0603
+    has_places = is_async
     router.on("*", name="three", atomic=atomic)(three)
     secret = os.environ["COFFRIFY_WEBHOOK_SECRET"]
     return Receiver(secret, store=journalled(store), router=router, lease=LEASE)
@@ -133,7 +148,8 @@ def starlette() -> Any:
 
     from coffrify_webhooks.starlette import webhook_route
 
-    return Starlette(routes=[webhook_route(receiver_on(open_store(os.environ["CHAOS_STORE"])))])
+    receiver = receiver_on(open_store(os.environ["CHAOS_STORE"]), is_async=True)
+    return Starlette(routes=[webhook_route(receiver)])
 
 
 def django_wsgi() -> Any:
@@ -146,7 +162,7 @@ def django_wsgi() -> Any:
 
 def django_asgi() -> Any:
     """Make Django's ASGI application."""
-    _set_up_django()
+    _set_up_django(is_async=True)
     from django.core.asgi import get_asgi_application
 
     return get_asgi_application()
@@ -160,7 +176,16 @@ def migrate() -> None:
     call_command("migrate", verbosity=0)
 
 
-def _set_up_django() -> None:
+def forget() -> None:
+    """Drop the store's tables, and make them anew."""
+    _set_up_django()
+    from django.core.management import call_command
+
+    call_command("migrate", "coffrify_webhooks", "zero", verbosity=0)
+    call_command("migrate", verbosity=0)
+
+
+def _set_up_django(*, is_async: bool = False) -> None:
     import django
     from django.conf import settings
 
@@ -188,7 +213,7 @@ def _set_up_django() -> None:
         COFFRIFY_WEBHOOKS={"LEASE": LEASE, "ROUTER": router},
     )
     django.setup()
-    made = receiver_on(DjangoStore())
+    made = receiver_on(DjangoStore(), is_async=is_async)
     endpoint = conf.current_endpoint()
     receiver = endpoint.receiver
     assert isinstance(receiver, DjangoReceiver)

@@ -3,13 +3,16 @@
     python -m tests.chaos.chaos --store postgresql --events 500
 
 A sender redelivers each event until it is answered 2xx, some of them twice at once. Meanwhile
-workers of gunicorn and uvicorn are killed at random, and the database too. In the end the journal,
-which outlives all of them, is checked against what the library promises, and the counts are shown.
+workers of gunicorn and uvicorn are killed at random, and the database too; it fails over where it
+can. Each of TROUBLES comes once. In the end the journal, which outlives all of them, is checked
+against what the library promises, and the counts are shown.
 """
 
 import argparse
+import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -24,11 +27,19 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.chaos.journal import Journal, read
-from tests.chaos.troubles import demote
+from tests.chaos.troubles import (
+    demote,
+    drop_tables,
+    execute,
+    present,
+    suspend,
+    without_descriptors,
+)
 from tests.servers.mariadb import MariaDB
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
@@ -37,7 +48,7 @@ from tests.servers.valkey import Valkey
 
 from coffrify_webhooks import sign
 
-__all__ = ["STORES", "Outcome", "run"]
+__all__ = ["STORES", "Outcome", "Plan", "run"]
 
 SECRET = "whsec_" + "5a" * 32
 HANDLERS = ("one", "two", "three")
@@ -51,8 +62,17 @@ STORES: dict[str, type[Server] | None] = {
     "pgbouncer": Postgres,
     "sqlite-slow": None,
 }
+TROUBLES = ("suspended", "starved", "without descriptors", "full", "without tables")
+"""A worker is stopped beyond its lease; no thread starts; no file opens; handlers do not return and
+take all places; the store's tables are dropped, as when a backup is restored."""
+_SUSPENDED = 4.5
+"""Seconds; the application's lease is 3."""
+_STARVED = 1.0
+_FULL = 4.0
+"""Seconds; a handler must begin within half a lease."""
 _APPS = {"django": ("django_wsgi", "django_asgi")}
 _PATIENCE = 120.0
+_MORE = 50
 _WITHOUT_EFFECTS = ("redis:", "sqlite:")
 
 
@@ -68,22 +88,32 @@ class Outcome:
         return "\n".join([*lines, *(f"BROKEN: {text}" for text in self.broken)])
 
 
-def run(store: str, events: int, kills: int, outages: int) -> Outcome:
-    """Deliver so many events, kill so many workers, and the database so many times."""
+class Plan(NamedTuple):
+    """How many workers are killed, how often the database, and what else happens."""
+
+    kills: int
+    outages: int
+    troubles: tuple[str, ...] = TROUBLES
+
+
+def run(store: str, events: int, plan: Plan) -> Outcome:
+    """Deliver so many events while what is planned happens."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kind = STORES[store]
         with ExitStack() as stack:
             server = stack.enter_context(kind()) if kind else None
             url = _url(folder, store, server)
+            pooler = None
             if store == "pgbouncer":
                 assert isinstance(server, Postgres)
-                url = stack.enter_context(PgBouncer(server, 8)).url("chaos")
+                pooler = stack.enter_context(PgBouncer(server, 8))
+                url = pooler.url("chaos")
             apps = _APPS.get(store, ("flask", "starlette"))
             if store.endswith("-slow"):  # 0.25 s for each call, and a handler that outlasts leases
-                events, kills = events // 12, kills // 4
+                events, plan = events // 12, plan._replace(kills=plan.kills // 4)
                 stack.enter_context(_variable("CHAOS_SLOW", "0.25"))
-            return _run(folder, url, apps, server, events, kills, outages)
+            return _run(folder, url, apps, server, pooler, events, plan)
 
 
 @contextmanager
@@ -106,12 +136,12 @@ def _run(  # noqa: PLR0917
     url: str,
     apps: tuple[str, str],
     server: Server | None,
+    pooler: PgBouncer | None,
     events: int,
-    kills: int,
-    outages: int,
+    plan: Plan,
 ) -> Outcome:
     if not url.startswith(_WITHOUT_EFFECTS):
-        _execute(url, "CREATE TABLE effects (id VARCHAR(64))")
+        execute(url, "CREATE TABLE effects (id VARCHAR(64))")
     path = folder / "journal"
     Journal(path)
     environment = {
@@ -124,39 +154,26 @@ def _run(  # noqa: PLR0917
         command = [sys.executable, "-c", "from tests.chaos.app import migrate; migrate()"]
         subprocess.run(command, env=environment, check=True)
     with _serving(environment, folder, apps) as (ports, parents):
-        killer = _Killer(parents, server, url, events)
+        troubles = _Troubles(folder, environment, apps, server, pooler, parents)
+        killer = _Killer(troubles)
         sender = _Sender(ports, killer.tick)
-        killer.plan(kills, outages)
+        killer.plan(events, plan, outages=plan.outages if server else 0)
         sender.deliver(events)
+        while killer.is_striking:  # not at an idle application
+            sender.deliver(_MORE)
         killer.finish()
-    outcome = _checked(path, url, sender.acknowledged)
+    outcome = _checked(path, url, sender.acknowledged, troubles.stopped)
     outcome.counts |= {
-        "events sent": events,
+        "events sent": sender.sent,
         "deliveries made": sender.made,
         "acknowledged with 2xx": len(sender.acknowledged),
         **{f"answered {status}": count for status, count in sorted(sender.statuses.items())},
-        "workers killed": killer.killed,
-        "database kills": killer.outages,
-        "failovers": killer.demoted,
+        **{f"times {name}": killer.done[name] for name in sorted(killer.done)},
     }
-    if killer.fails_over and not killer.demoted:
-        outcome.broken.append("there was no failover: see what the killer met")
-    if killer.killed < kills or killer.outages < (outages if server else 0):
-        outcome.broken.append("not all was killed that should have been: the run was too short")
+    outcome.broken += killer.failed
+    if "full" in plan.troubles and not sender.statuses["503 overloaded"]:
+        outcome.broken.append("no delivery met full places, so that this proves nothing")
     return outcome
-
-
-def _execute(url: str, statement: str) -> list[Any]:
-    from sqlalchemy import create_engine, text
-
-    for plain, full in (("postgresql:", "postgresql+psycopg:"), ("mysql:", "mysql+pymysql:")):
-        url = url.replace(plain, full, 1)
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        result = connection.execute(text(statement))
-        rows = list(result) if result.returns_rows else []
-    engine.dispose()
-    return rows
 
 
 # --- servers ----------------------------------------------------------------------------------
@@ -210,62 +227,117 @@ def _children(pid: int) -> list[int]:
 
 
 class _Killer:
-    """Kills after so many acknowledgements, so that a run has the same shape on any machine."""
+    """Strikes after so many acknowledgements, so that a run has the same shape on any machine."""
 
-    def __init__(
-        self, parents: list[subprocess.Popen[bytes]], server: Server | None, url: str, events: int
-    ) -> None:
-        self._parents = parents
-        self._server = server
-        self._events = events
+    def __init__(self, troubles: "_Troubles") -> None:
+        self._troubles = troubles
         self._plan: dict[int, list[str]] = defaultdict(list)
         self._lock = threading.Lock()
         self._work = ThreadPoolExecutor(1)
-        self.killed = self.outages = self.demoted = 0
-        # A pooler keeps its own connections to whichever server it has: no client can drop them.
-        self.fails_over = isinstance(server, Postgres) and f":{server.port}/" in url
+        self._due = 0
+        self.done: Counter[str] = Counter()
+        self.failed: list[str] = []
 
-    def plan(self, kills: int, outages: int) -> None:
-        for number in range(kills):
-            self._plan[(number + 1) * self._events // (kills + 2)].append("worker")
-        for number in range(outages if self._server else 0):
-            self._plan[(number + 1) * self._events // (outages + 1)].append("database")
-        if self.fails_over:
-            self._plan[2 * self._events // 3].append("failover")
+    def plan(self, events: int, plan: Plan, outages: int) -> None:
+        for number in range(plan.kills):
+            self._plan[(number + 1) * events // (plan.kills + 2)].append("killed")
+        for number in range(outages):
+            self._plan[(number + 1) * events // (outages + 1)].append("database killed")
+        if isinstance(self._troubles.server, Postgres):
+            self._plan[2 * events // 3].append("failed over")
+        for number, trouble in enumerate(plan.troubles):
+            self._plan[(2 * number + 1) * events // (2 * len(plan.troubles) + 2)].append(trouble)
 
     def tick(self, acknowledged: int) -> None:
         with self._lock:
-            due = self._plan.pop(acknowledged, [])
-        for what in due:
-            self._work.submit(getattr(self, f"_{what}"))
+            for what in self._plan.pop(acknowledged, []):
+                self._due += 1
+                self._work.submit(self._strike, what)
+
+    @property
+    def is_striking(self) -> bool:
+        """Whether something is under way, or still to come."""
+        return self.done.total() + len(self.failed) < self._due
 
     def finish(self) -> None:
         self._work.shutdown()
+        self.failed += [f"{what!r} never came" for names in self._plan.values() for what in names]
 
-    def _worker(self) -> None:
-        parent = self._parents[self.killed % len(self._parents)]
+    def _strike(self, what: str) -> None:
+        try:
+            getattr(self._troubles, what.replace(" ", "_"))()
+            self.done[what] += 1
+        except Exception as error:  # noqa: BLE001 - told in the end
+            self.failed.append(f"{what!r} failed: {error!r}")
+
+
+class _Troubles:
+    """What strikes, by its name in the plan."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        folder: Path,
+        environment: dict[str, str],
+        apps: tuple[str, str],
+        server: Server | None,
+        pooler: PgBouncer | None,
+        parents: list[subprocess.Popen[bytes]],
+    ) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._is_django = apps[0].startswith("django")
+        self.server = server
+        self._pooler = pooler
+        self._parents = cycle(parents)
+        self.stopped: set[str] = set()
+        """The ids of the processes that were suspended."""
+
+    def killed(self) -> None:
+        with suppress(ProcessLookupError):  # it was leaving by itself
+            os.kill(self._any_worker(), signal.SIGKILL)
+
+    def database_killed(self) -> None:
+        assert self.server is not None
+        self.server.kill()
+        self.server.restart()
+
+    def failed_over(self) -> None:
+        """Let whoever is connected only read from now on."""
+        assert isinstance(self.server, Postgres)
+        demote(self.server, "chaos", self._pooler)
+
+    def suspended(self) -> None:
+        pid = self._any_worker()
+        self.stopped.add(str(pid))
+        suspend(pid, _SUSPENDED)
+
+    def starved(self) -> None:
+        with present(self._folder / "starved"):
+            time.sleep(_STARVED)
+
+    def full(self) -> None:
+        with present(self._folder / "full"):
+            time.sleep(_FULL)
+
+    def without_descriptors(self) -> None:
+        for _ in range(2):  # one of each server
+            without_descriptors(self._any_worker(), _STARVED)
+
+    def without_tables(self) -> None:
+        drop_tables(self._environment, django=self._is_django)
+        time.sleep(0.5)  # whatever was claimed before has begun
+        Journal(self._folder / "journal").write("forgot", "-")
+
+    def _any_worker(self) -> int:
+        parent = next(self._parents)
         give_up = time.monotonic() + 20
         while time.monotonic() < give_up:
             # Not those that only watch: uvicorn's resource tracker is no worker.
             workers = [pid for pid in _children(parent.pid) if _is_worker(pid)]
             if workers:
-                with suppress(ProcessLookupError):
-                    os.kill(random.choice(workers), signal.SIGKILL)
-                    self.killed += 1
-                    return
+                return random.choice(workers)
             time.sleep(0.02)
-
-    def _database(self) -> None:
-        assert self._server is not None
-        self._server.kill()
-        self._server.restart()
-        self.outages += 1
-
-    def _failover(self) -> None:
-        """Let whoever is connected only read from now on."""
-        assert isinstance(self._server, Postgres)
-        demote(self._server, "chaos")
-        self.demoted += 1
+        raise RuntimeError("a server has no workers")
 
 
 def _is_worker(pid: int) -> bool:
@@ -284,12 +356,14 @@ class _Sender:
         self._ports = ports
         self._tick = tick
         self._lock = threading.Lock()
+        self.sent = 0
         self.acknowledged: set[str] = set()
         self.statuses: Counter[str] = Counter()
         self.made = 0
 
     def deliver(self, events: int) -> None:
-        jobs = [f"evt_{number}" for number in range(events)]
+        jobs = [f"evt_{number}" for number in range(self.sent, self.sent + events)]
+        self.sent += events
         jobs += [name for number, name in enumerate(jobs) if number % 4 == 0]
         jobs.sort(key=lambda name: int(name[4:]))
         with ThreadPoolExecutor(16) as pool:
@@ -319,26 +393,46 @@ class _Sender:
             with urllib.request.urlopen(request, timeout=15) as response:
                 return int(response.status)
         except urllib.error.HTTPError as error:
-            return error.code
+            return f"{error.code} {_code(error)}"
         except OSError:
             return "with a broken connection"
+
+
+def _code(error: urllib.error.HTTPError) -> str:
+    """Return why, by our own reply or by somebody else's page."""
+    with suppress(OSError):
+        body = error.read()
+        with suppress(ValueError, LookupError, TypeError):
+            return str(json.loads(body)["error"]["code"])
+        return " ".join(re.sub(rb"<[^>]*>", b" ", body[:300]).decode("latin-1").split())[:60]
+    return "cut off"
 
 
 # --- what was promised ------------------------------------------------------------------------
 
 
-def _checked(path: Path, url: str, acknowledged: set[str]) -> Outcome:  # noqa: C901
+def _checked(  # noqa: C901, PLR0912
+    path: Path, url: str, acknowledged: set[str], stopped: set[str]
+) -> Outcome:
     outcome = Outcome()
     ended: Counter[tuple[str, str]] = Counter()
     recorded: set[tuple[str, str]] = set()
     open_runs: dict[tuple[str, str], set[str]] = defaultdict(set)
     overlaps: dict[str, set[str]] = {}
-    begun = again = 0
-    for line in read(path):
+    begun = again = late = 0
+    forgotten: set[str] = set()
+    lines = read(path)
+    for number, line in enumerate(lines):  # of these nobody knows any more that they were handled
+        if line.what == "forgot":
+            forgotten |= {each.event for each in lines[:number]}
+    for line in lines:
         key = (line.event, line.handler)
         if line.what == "begin":
             begun += 1
-            if key in recorded:
+            # Whoever was suspended beyond the lease had lost it, which is told, and cannot settle.
+            was_stopped = line.run.partition("-")[0] in stopped
+            late += was_stopped and key in recorded
+            if key in recorded and not was_stopped and line.event not in forgotten:
                 outcome.broken.append(f"{key} ran again after its finish was recorded")
             overlaps[line.run] = set(open_runs[key])
             open_runs[key].add(line.run)
@@ -347,7 +441,11 @@ def _checked(path: Path, url: str, acknowledged: set[str]) -> Outcome:  # noqa: 
             ended[key] += line.what == "end"
             # Whatever began before it and ends after it was running all the while.
             for run, others in overlaps.items():
-                if line.run in others and run != line.run:
+                if line.run not in others or run == line.run or line.event in forgotten:
+                    continue
+                if {each.partition("-")[0] for each in (run, line.run)} & stopped:
+                    late += 1
+                else:
                     outcome.broken.append(f"{key} ran twice at once")
         elif line.what == "recorded":
             recorded.add(key)
@@ -357,14 +455,15 @@ def _checked(path: Path, url: str, acknowledged: set[str]) -> Outcome:  # noqa: 
             outcome.broken.append(f"{event} was acknowledged and {missing} never ran")
     again = sum(count - 1 for count in ended.values() if count > 1)
     if not url.startswith(_WITHOUT_EFFECTS):
-        effects = Counter(event for (event,) in _execute(url, "SELECT id FROM effects"))
-        wrong = [event for event in acknowledged if effects[event] != 1]
-        wrong += [event for event, count in effects.items() if count > 1]
+        effects = Counter(event for (event,) in execute(url, "SELECT id FROM effects"))
+        wrong = [event for event in acknowledged if not effects[event]]
+        wrong += [event for event, n in effects.items() if n > 1 and event not in forgotten]
         if wrong:
             outcome.broken.append(f"atomic effects not there exactly once: {wrong[:5]}")
         outcome.counts["atomic effects, each once"] = len(effects) - len(set(wrong))
     outcome.counts["handlers begun"] = begun
     outcome.counts["handlers run to their end"] = sum(ended.values())
+    outcome.counts["run beside, or after, a worker that was suspended"] = late
     outcome.counts["run again, killed before their finish was recorded"] = again
     return outcome
 
@@ -380,7 +479,7 @@ def main() -> int:
     broken = False
     for store in STORES if options.store == "all" else [options.store]:
         began = time.monotonic()
-        outcome = run(store, options.events, options.kills, options.outages)
+        outcome = run(store, options.events, Plan(options.kills, options.outages))
         print(f"{store}, {time.monotonic() - began:.0f} s\n{outcome}\n", flush=True)
         broken = broken or bool(outcome.broken)
     return int(broken)

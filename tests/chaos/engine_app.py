@@ -7,13 +7,12 @@ what its own command is given, where it has one. With CHAOS_DEFAULTS it is set u
 import asyncio
 import os
 import random
-import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 from tests.chaos.journal import Journal
+from tests.chaos.troubles import starve
 
 from coffrify_webhooks import Event, Receiver, Router
 from coffrify_webhooks.dispatch import Dispatcher
@@ -26,23 +25,9 @@ LEASE = 3.0
 CARE = 2
 """Seconds between two sweeps; a minute in real life."""
 url = os.environ["CHAOS_BROKER"]
-starved = Path(os.environ["CHAOS_STARVED"])
 by_default = bool(os.environ.get("CHAOS_DEFAULTS"))
 journal = Journal(Path(os.environ["CHAOS_JOURNAL"]))
 router = Router()
-
-
-def _starve() -> None:
-    """Let no thread start while there is a file; a limit of the system's does not bind root."""
-    name = "_start_joinable_thread" if sys.version_info >= (3, 13) else "_start_new_thread"
-    start = getattr(threading, name)
-
-    def unless_starved(*arguments: Any, **options: Any) -> Any:
-        if starved.exists():
-            raise RuntimeError("can't start new thread")
-        return start(*arguments, **options)
-
-    setattr(threading, name, unless_starved)
 
 
 def _dbos() -> tuple[Any, Dispatcher]:
@@ -173,6 +158,6 @@ def flask() -> Any:
     return app
 
 
-_starve()
+starve(Path(os.environ["CHAOS_STARVED"]))
 engine, _dispatcher = _MAKERS[os.environ["CHAOS_ENGINE"]]()
 receiver = _receiver(router) if os.environ.get("CHAOS_WORKER") else None

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple, Self
 import psycopg
 from tests.chaos.chaos import SECRET, Outcome, _Sender, _wait_for
 from tests.chaos.journal import Journal, Line, read
+from tests.chaos.troubles import present
 from tests.servers.postgres import Postgres
 from tests.servers.process import Server, free_port, own_environment
 from tests.servers.valkey import Valkey
@@ -107,24 +108,10 @@ def run(name: str, events: int, plan: Plan) -> Outcome:
                 with psycopg.connect(url) as connection:
                     connection.execute(engine.forget.encode())
             elif server:
-                _restart(server)
+                server.kill()
+                server.restart()
 
         return _run(folder, environment, engine, outage if server else None, events, plan)
-
-
-def _restart(server: Server) -> None:
-    """Kill it, and start it again: once the last of its processes has noticed that it is dead."""
-    server.kill()
-    give_up = time.monotonic() + 20
-    while True:
-        try:
-            server.restart()
-        except RuntimeError:
-            if time.monotonic() > give_up:
-                raise
-            time.sleep(0.1)
-        else:
-            return
 
 
 def environment_of(folder: Path, engine: str, url: str, lost_after: float = 15) -> dict[str, str]:
@@ -399,9 +386,8 @@ class _Killer:
         self.stops += 1
 
     def _starve(self) -> None:
-        self._no_threads.touch()
-        time.sleep(_STARVED)
-        self._no_threads.unlink()
+        with present(self._no_threads):
+            time.sleep(_STARVED)
         self.starved += 1
 
     def _break(self) -> None:

@@ -43,6 +43,7 @@ class PgBouncer(Server):
             f"listen_addr = 127.0.0.1\nlisten_port = {self.port}\nunix_socket_dir =\n"
             f"auth_type = any\npool_mode = transaction\ndefault_pool_size = {self.size}\n"
             "max_client_conn = 500\nserver_login_retry = 1\n"
+            "admin_users = postgres\n"
         )
 
     def command(self) -> list[str]:
@@ -54,6 +55,11 @@ class PgBouncer(Server):
             psycopg.connect(self.url("postgres"), connect_timeout=2).close()
             return True
         return False
+
+    def reconnect(self) -> None:
+        """Let it replace each of its connections when it is next free, as after a failover."""
+        with psycopg.connect(self.url("pgbouncer"), autocommit=True) as console:
+            psycopg.ClientCursor(console).execute("RECONNECT")
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"

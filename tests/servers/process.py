@@ -86,8 +86,15 @@ class Server(ABC):
             self._process = None
 
     def restart(self) -> None:
-        """Start it again on the same data and port."""
-        self.start()
+        """Start it again on the same data and port, once what is left of it has noticed its end."""
+        give_up = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self.start()
+            except RuntimeError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.1)
 
     def pause(self) -> None:
         """Let it accept and never answer."""
