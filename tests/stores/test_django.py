@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.db import connections, transaction
 from tests.django_databases import migrated, named
 from tests.in_time import in_time
+from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
 from tests.servers.process import free_port
 from tests.stores.phases import expected, run_phases
@@ -367,30 +368,44 @@ def test_any_options_end_in_time(
 ) -> None:
     """Whatever a database's OPTIONS allow, a server that hangs is StoreUnavailable soon."""
     changes = {"OPTIONS": options, "CONN_HEALTH_CHECKS": health_checks}
-    with migrated("postgres", postgres.url, **changes):
-        DjangoStore("postgres").get("k")
-        connections["postgres"].close()
+    _ends_in_time(postgres, "postgres", changes)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"connect_timeout": 300}, {"read_timeout": 300, "write_timeout": 300}],
+    ids=["default", "connect_timeout", "read_timeout"],
+)
+def test_any_options_of_mariadb_end_in_time(mariadb: MariaDB, options: dict[str, Any]) -> None:
+    """So too on MariaDB, which can hang before its greeting, where connect_timeout is over."""
+    _ends_in_time(mariadb, "mariadb", {"OPTIONS": options})
+
+
+def _ends_in_time(server: Postgres | MariaDB, alias: str, changes: dict[str, Any]) -> None:
+    with migrated(alias, server.url, **changes):
+        DjangoStore(alias).get("k")
+        connections[alias].close()
         ended: list[str] = []
 
         def claim() -> None:
             with pytest.raises(StoreUnavailable) as caught:
-                DjangoStore("postgres").claim("k", "d", 60.0)
+                DjangoStore(alias).claim("k", "d", 60.0)
             ended.append(str(caught.value))
-            connections["postgres"].close()
+            connections[alias].close()
 
         asking = threading.Thread(target=claim, daemon=True)
-        postgres.pause()
+        server.pause()
         try:
             asking.start()
             asking.join(25)  # far less than the options' 300 seconds
             assert ended
         finally:
-            postgres.resume()
+            server.resume()
         asking.join()
-        assert DjangoStore("postgres").claim("k", "d", 60.0).status in ("claimed", "busy")
-        connection: Any = connections["postgres"]
+        assert DjangoStore(alias).claim("k", "d", 60.0).status in ("claimed", "busy")
+        connection: Any = connections[alias]
         connection.close()
-        if options.get("pool"):
+        if changes["OPTIONS"].get("pool"):
             connection.close_pool()
 
 

@@ -1,5 +1,6 @@
 """Whatever a delivery acquires fails once, under each store; the next delivery is handled."""
 
+import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -31,19 +32,28 @@ class Site:
 
     def __init__(self, store: Store, switch: Switch | None) -> None:
         self.store = store
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Of the async driver, there before anything fails; else the sync one delivers."""
         self.switch = switch
         self.runs: list[str] = []
         self.tag = next(_numbers)  # some servers are shared
         router = Router()
         router.on("*", name="handler")(self._handle)
+        router.on("*", name="async")(self._await)
         self.receiver = Receiver(SECRET, store=store, router=router)
 
     def _handle(self, event: Any) -> None:
         self.runs.append(event.id)
 
+    async def _await(self, event: Any) -> None:
+        await asyncio.sleep(0)
+
     def deliver(self, name: str) -> str:
         body = b'{"id": "%d_%s", "type": "ping"}' % (self.tag, name.encode())
-        return self.receiver.receive(body, sign(body, SECRET)).outcome
+        headers = sign(body, SECRET)
+        if self.loop is None:
+            return self.receiver.receive(body, headers).outcome
+        return self.loop.run_until_complete(self.receiver.receive_async(body, headers)).outcome
 
     def handles_next(self, failed: str) -> None:
         """Assert that a new event is handled, and the one whose delivery failed is not lost."""
@@ -54,16 +64,29 @@ class Site:
         assert self.runs.count(f"{self.tag}_{failed}") <= 1
 
 
+@pytest.fixture(params=["sync", "async"])
+def driver(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(params=["memory", "sqlite", *SERVERS])
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, driver: str, tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as stack:
-        yield _site(stack, request, tmp_path)
+        made = _site(stack, request, tmp_path)
+        if driver == "async":
+            made.loop = asyncio.new_event_loop()
+            stack.callback(made.loop.close)
+        yield made
 
 
 @pytest.fixture(params=SERVERS)
-def remote(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def remote(request: pytest.FixtureRequest, driver: str, tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as stack:
-        yield _site(stack, request, tmp_path)
+        made = _site(stack, request, tmp_path)
+        if driver == "async":
+            made.loop = asyncio.new_event_loop()
+            stack.callback(made.loop.close)
+        yield made
 
 
 def _site(stack: ExitStack, request: pytest.FixtureRequest, folder: Path) -> Site:
