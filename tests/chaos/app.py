@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from tests.chaos.journal import Journal
 from tests.chaos.troubles import starve
 
-from coffrify_webhooks import Event, Receiver, Router, drivers
+from coffrify_webhooks import Event, Receiver, Router
+from coffrify_webhooks.drivers import drive as drivers
 from coffrify_webhooks.stores import AtomicStore, Store, open_store
 
 __all__ = ["django_asgi", "django_wsgi", "flask", "forget", "migrate", "starlette"]

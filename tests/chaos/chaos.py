@@ -267,7 +267,7 @@ class _Killer:
         try:
             getattr(self._troubles, what.replace(" ", "_"))()
             self.done[what] += 1
-        except Exception as error:  # noqa: BLE001 - told in the end
+        except Exception as error:
             self.failed.append(f"{what!r} failed: {error!r}")
 
 

@@ -23,7 +23,7 @@ _PATIENCE = 20.0
 
 
 class MissingError(Exception):
-    """The expected outcome does not come; tells what came in its place."""
+    """The expected outcome does not come; tells what it got in its place."""
 
 
 class Sender:
