@@ -10,7 +10,7 @@ export UV_PYTHON_DOWNLOADS ?= never
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo sandbox test check format requirements bench chaos clean
+.PHONY: help demo sandbox test test-long check format requirements bench chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,9 +21,13 @@ demo: $(DEMO)/stamp ## watch the sandbox send to Flask, Django and Starlette, an
 sandbox: $(DEMO)/stamp ## run Coffrify's sending side, with an example application attached
 	$(DEMO)/bin/coffrify-webhooks sandbox --with-example
 
-test: $(VENV)/stamp ## run every test; PYTHON=3.13 for another Python
-	$(BIN)/pytest -n 3 --dist worksteal tests
+test: $(VENV)/stamp ## run the tests; PYTHON=3.13 for another Python
+	$(BIN)/pytest -n 3 --dist worksteal -m "not long" tests
 	$(BIN)/pytest docs README.md # a process of their own: a page sets up Flask and Django as its reader does
+
+test-long: $(VENV)/stamp ## run every test with its full budget, as before a release (an hour)
+	TEST_LONG=1 $(BIN)/pytest -n 3 --dist worksteal tests
+	$(BIN)/pytest docs README.md
 
 check: $(VENV)/stamp ## lint and type-check
 	$(BIN)/ruff format --check .
