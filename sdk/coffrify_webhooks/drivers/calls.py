@@ -12,7 +12,7 @@ from concurrent.futures import Future
 from functools import partial
 from inspect import isawaitable, iscoroutine
 from types import FunctionType, MethodType, TracebackType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.errors import NotBegun
@@ -130,7 +130,8 @@ def _came_by_signal(traceback: TracebackType | None) -> bool:
     while traceback is not None:
         frame = traceback.tb_frame
         for value in frame.f_locals.values():
-            values = value if type(value) is tuple else (value,)  # of `def stop(*_)`
+            is_rest = type(value) is tuple  # of `def stop(*_)`
+            values = cast("tuple[object, ...]", value) if is_rest else (value,)
             if frame.f_back is not None and any(each is frame.f_back for each in values):
                 return True
         traceback = traceback.tb_next
