@@ -46,7 +46,7 @@ class Control:
         """Let something happen, and answer once each delivery has been tried for the first time."""
         try:
             asked = parsed(await body_of(request))
-            events = self._service.trigger(
+            events = await self._service.trigger(
                 asked.get("event_type"),
                 asked.get("data"),
                 fields=_object(asked.get("fields"), "fields"),

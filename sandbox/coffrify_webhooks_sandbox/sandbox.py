@@ -157,10 +157,11 @@ class Sandbox:
         Raises SandboxError for an unknown type, or data that breaks its schema.
         """
         only = endpoint.id if endpoint else None
-        return self._call(
-            lambda: self._service.trigger(
+        return self._wait(
+            self._service.trigger(
                 event_type, data, fields=fields, endpoint=only, count=count, manner=manner
-            )
+            ),
+            _PATIENCE,
         )
 
     def event(self, delivery: Delivery) -> Event:

@@ -250,7 +250,7 @@ class Service:
 
     # --- events -------------------------------------------------------------------------------
 
-    def trigger(
+    async def trigger(
         self,
         event_type: Any,
         data: Any = None,
@@ -275,17 +275,15 @@ class Service:
             raise _invalid(f"give a number from 1 to {_MOST_EVENTS_AT_ONCE}", "count")
         if how.backwards:
             count = max(2, count)
-        targets = [self._active(endpoint)] if endpoint else self._subscribed(event_type)
+        targets = self._targets(event_type, endpoint)
         if count * len(targets) * how.copies > _MOST_EVENTS_AT_ONCE:
             raise _invalid(f"that is more than {_MOST_EVENTS_AT_ONCE} deliveries at once", "count")
+        # A schema of the catalog's may take long to make data for, and to check it by.
+        made = await asyncio.to_thread(self._made, count, event_type, data, fields, manner)
+        targets = self._targets(event_type, endpoint)  # as they are by now
         now = self.clock.now()
-        made: list[Event] = []
         records: list[Event | Delivery] = []
-        for index in range(count):
-            event = self._event(event_type, data, fields, manner)
-            if len(event.body) * count > _MOST_BYTES_AT_ONCE:
-                raise _invalid(f"that is more than {_MOST_BYTES_AT_ONCE:,} bytes at once", "count")
-            made.append(event)
+        for index, event in enumerate(made):
             records.append(event)
             at = now
             if how.backwards:
@@ -298,6 +296,20 @@ class Service:
         self.database.add(*records)
         self._changed("")
         self.courier.wake()
+        return made
+
+    def _targets(self, event_type: str, endpoint: str | None) -> list[Endpoint]:
+        return [self._active(endpoint)] if endpoint else self._subscribed(event_type)
+
+    def _made(self, count: int, *given: Any) -> list[Event]:
+        """Make events, in a thread, which ends when the sandbox is to stop."""
+        made: list[Event] = []
+        for _ in range(count):
+            if self.stopping.is_set():
+                raise SandboxError(503, "stopped", "the sandbox was stopped meanwhile")
+            made.append(self._event(*given))
+            if len(made[-1].body) * count > _MOST_BYTES_AT_ONCE:
+                raise _invalid(f"that is more than {_MOST_BYTES_AT_ONCE:,} bytes at once", "count")
         return made
 
     def test(self, endpoint_id: Any, event_type: Any = None, data: Any = None) -> Delivery:

@@ -1,7 +1,12 @@
 """What a catalog or a form can cost: little, whatever is in them."""
 
 import json
+import re
+import socket
 import sqlite3
+import subprocess
+import sys
+import threading
 import tracemalloc
 import urllib.request
 from pathlib import Path
@@ -179,3 +184,76 @@ def test_a_damaged_file_is_told_once_while_it_runs(
     assert "s.db cannot be used: no such table" in line.getMessage()
     assert line.exc_info is None
     database.close()
+
+
+# --- off the loop, and to an end ----------------------------------------------------------------
+
+
+def test_events_are_made_off_the_loop_of_the_sandbox(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While data is made by a schema that takes long, every other request is answered."""
+    made_in: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+    make = EventTypes.make
+
+    def slow(self: EventTypes, *given: Any) -> Any:
+        made_in.append(threading.current_thread().name)
+        begun.set()
+        go_on.wait(20)
+        return make(self, *given)
+
+    monkeypatch.setattr(EventTypes, "make", slow)
+    with Sandbox() as sandbox:
+        asking = threading.Thread(target=sandbox.trigger, args=("transfer.created",))
+        asking.start()
+        assert begun.wait(20)
+        with urllib.request.urlopen(f"{sandbox.url}/catalog", timeout=20) as answer:
+            assert answer.status == 200
+        go_on.set()
+        asking.join(20)
+    assert not asking.is_alive()
+    assert len(made_in) == 1
+
+
+HOSTILE: dict[str, Any] = {
+    "$ref": "#/$defs/n0",
+    "$defs": {
+        **{f"n{n}": {"allOf": [{"$ref": f"#/$defs/n{n + 1}"}] * 2} for n in range(11)},
+        "n11": {"type": "object", "properties": {"x": {"type": "string", "pattern": "^(a|aa)+$"}}},
+    },
+}
+"""Just within the steps for one event: some tenths of a second for each."""
+
+
+@pytest.mark.timeout(60)
+def test_the_sandbox_stops_while_a_hostile_schema_is_worked_on(tmp_path: Path) -> None:
+    """SIGTERM ends the process while ten thousand events are made by a schema without an end."""
+    catalog = tmp_path / "catalog.json"
+    example = {"id": "e", "type": "a.b", "data": {"x": "a" * 900 + "!"}}
+    catalog.write_text(
+        json.dumps({"data": [{"type": "a.b", "schema": HOSTILE, "example": example}]})
+    )
+    command = [Path(sys.executable).with_name("coffrify-webhooks"), "sandbox"]
+    options = ["--catalog", catalog, "--port", "0", "--db", tmp_path / "sandbox.db"]
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while "http://127.0.0.1:" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        found = re.search(r"http://(127\.0\.0\.1):(\d+)", said)
+        assert found
+        with socket.create_connection((found[1], int(found[2]))) as client:
+            asked = json.dumps({"event_type": "a.b", "data": {"x": "a" * 900}, "count": 10_000})
+            client.sendall(
+                b"POST /control/trigger HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (len(asked), asked.encode())
+            )
+            with urllib.request.urlopen(f"{found[0]}/catalog", timeout=20) as answer:
+                assert answer.status == 200
+            process.terminate()
+            process.communicate(timeout=30)
+    assert process.returncode in (0, -15)

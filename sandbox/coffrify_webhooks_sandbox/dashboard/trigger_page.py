@@ -76,7 +76,7 @@ class TriggerPage:
             return self._switched(request, form, to_json=do == "as_json")
         if ":" in do:
             return self._edited(request, form, do)
-        return self._trigger(request, form)
+        return await self._trigger(request, form)
 
     def _edited(self, request: Request, form: Form, do: str) -> Response:
         """Show the form with an item or an object more, or one less."""
@@ -90,7 +90,7 @@ class TriggerPage:
             return self._draft(request, form, form.last, error)
         return self._draft(request, form, texts)
 
-    def _trigger(self, request: Request, form: Form) -> Response:
+    async def _trigger(self, request: Request, form: Form) -> Response:
         """Let it happen, or show what is wrong."""
         name = request.path_params["type"]
         try:
@@ -98,7 +98,7 @@ class TriggerPage:
             data = None if form.text("random") else self._data(request, form)
             if data is ABSENT:
                 return self._draft(request, form, form.last, _unreadable())
-            events = self._service.trigger(
+            events = await self._service.trigger(
                 name,
                 data,
                 endpoint=form.text("endpoint") or None,
