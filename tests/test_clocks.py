@@ -1,7 +1,10 @@
 """Tests of users that set the time: freezegun and time-machine, with no clock of ours given."""
 
+import asyncio
+import sqlite3
+import threading
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,16 +12,20 @@ from typing import Any
 import freezegun
 import pytest
 import time_machine
+from coffrify_webhooks.alarms import Alarm, Alarms
 
 from coffrify_webhooks import (
     Receiver,
     Router,
+    StoreUnavailable,
     TimestampTooNew,
     TimestampTooOld,
     Verifier,
     sign,
     verify,
 )
+from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.stores.sqlite import SQLiteStore
 
 SECRET = "whsec_" + "ab" * 32
 BODY = b'{"id": "evt_1", "type": "ping", "data": {}}'
@@ -70,3 +77,55 @@ def test_a_receiver_made_before_follows_the_set_time(
         assert abs(receiver.clock() - FUTURE.timestamp()) < 60
     assert receiver.receive(BODY, headers).outcome == "rejected"
     receiver.store.close()
+
+
+# --- waits end although the time is held ----------------------------------------------------------
+
+
+@SETTERS
+def test_alarms_go_off_while_the_time_is_held(at: At) -> None:
+    """One that was set before, and one that is set meanwhile: leases and deadlines hang on them."""
+    alarms = Alarms("test")
+    gone = [threading.Event(), threading.Event()]
+    alarms.set(Alarm(gone[0].set), 0.2)
+    with at(PAST):
+        alarms.set(Alarm(gone[1].set), 0.05)
+        assert all(each.wait(20) for each in gone)
+
+
+@SETTERS
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.timeout(40)
+def test_a_lease_is_renewed_while_the_time_is_held(at: At, *, is_async: bool) -> None:
+    """A handler that takes longer than its lease keeps its claim, and the delivery ends."""
+    renewed = threading.Event()
+
+    class Noting(MemoryStore):
+        def renew(self, *given: Any, **options: Any) -> Any:
+            renewed.set()
+            return super().renew(*given, **options)
+
+    router = Router()
+    router.on("*")(lambda event: None if renewed.wait(20) else pytest.fail("not renewed"))
+    receiver = Receiver(SECRET, store=Noting(), router=router, lease=1)
+    with at(FUTURE):
+        headers = sign(BODY, SECRET)
+        if is_async:
+            reply = asyncio.run(receiver.receive_async(BODY, headers))
+        else:
+            reply = receiver.receive(BODY, headers)
+    assert reply.outcome == "handled"
+
+
+@SETTERS
+@pytest.mark.timeout(40)
+def test_a_locked_database_is_given_up_while_the_time_is_held(at: At, tmp_path: Path) -> None:
+    """A store whose file somebody locks says so after its timeout, and not never."""
+    path = tmp_path / "locked.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE other (x)")
+        other.execute("BEGIN EXCLUSIVE")
+        store = SQLiteStore(path, timeout=0.2)
+        with at(PAST), pytest.raises(StoreUnavailable):
+            store.claim("k" * 64, "d", 60)
+        store.close()

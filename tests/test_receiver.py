@@ -1115,7 +1115,7 @@ def test_purging_is_due_again_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> 
     assert rig.receiver.purge_schedule.is_due()
     assert not rig.receiver.purge_schedule.is_due()
     now = time.monotonic()
-    monkeypatch.setattr("coffrify_webhooks.stores.purging.time.monotonic", lambda: now + 3601)
+    monkeypatch.setattr("coffrify_webhooks.stores.purging.monotonic", lambda: now + 3601)
     assert rig.receiver.purge_schedule.is_due()
 
 

@@ -2,7 +2,7 @@
 
 import time
 
-__all__ = ["now"]
+__all__ = ["monotonic", "now"]
 
 
 def now() -> float:
@@ -11,3 +11,17 @@ def now() -> float:
     What is bound at import or as a default would miss what sets the time of a test later.
     """
     return time.time()
+
+
+def monotonic() -> float:
+    """Return seconds that go on while a test holds the time: for waits, which would never end.
+
+    freezegun holds `time.monotonic` as well, wherever it is bound.
+    """
+    return _read(_CLOCK)
+
+
+if hasattr(time, "clock_gettime"):
+    _read, _CLOCK = time.clock_gettime, time.CLOCK_MONOTONIC
+else:
+    _read, _CLOCK = (lambda _: time.monotonic()), 0

@@ -2,10 +2,10 @@
 
 import os
 import threading
-import time
 import weakref
 from collections.abc import Callable
 
+from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.observe import logger
 
 __all__ = ["Alarm", "Alarms"]
@@ -58,7 +58,7 @@ class Alarms:
 
         Raises RuntimeError, and forgets the alarm, if no thread can be started.
         """
-        alarm.due = time.monotonic() + seconds
+        alarm.due = monotonic() + seconds
         with self._lock:
             self._let_one_wait(needed=not self._working)
             self.waiting.add(alarm)
@@ -107,7 +107,7 @@ class Alarms:
         """Wait for an alarm that is due; None if there was none for a while."""
         while True:
             first = min(self.waiting, key=lambda alarm: alarm.due, default=None)
-            now = time.monotonic()
+            now = monotonic()
             if first is not None and first.due <= now:
                 self.waiting.discard(first)
                 return first

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 
+from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import ConfigurationError, DispatchError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.stores.deadline import deadline
@@ -47,9 +48,9 @@ class Lock:
         self._held: Connection | sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
-        give_up = time.monotonic() + _PATIENCE
+        give_up = monotonic() + _PATIENCE
         while not self.take():
-            if time.monotonic() > give_up:
+            if monotonic() > give_up:
                 raise self._taken()
             time.sleep(0.1)
         return self

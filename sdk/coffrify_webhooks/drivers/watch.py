@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
+from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.concurrency.lease_keeper import Keeper
 from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.errors import NotBegun
@@ -43,7 +43,7 @@ class Watch:
         Raises NotBegun if it cannot be: the handler must not begin then.
         """
         self.call = call
-        _running[self] = time.monotonic()
+        _running[self] = monotonic()
         if self._over:
             return
         try:
@@ -92,7 +92,7 @@ def engine(receiver: Hooks) -> str:
 
 def oldest() -> str:
     """Say how many handlers are running, and which has been for longest."""
-    now = time.monotonic()
+    now = monotonic()
     running = [(now - since, watch.call) for watch, since in list(_running.items())]
     ages = sorted(((age, call.handler.name) for age, call in running if call), reverse=True)
     if not ages:

@@ -1,6 +1,6 @@
 """When old claims are purged: about once an hour, and at once while some are left over."""
 
-import time
+from coffrify_webhooks.clock import monotonic
 
 __all__ = ["PurgeSchedule"]
 
@@ -16,7 +16,7 @@ class PurgeSchedule:
 
     def is_due(self) -> bool:
         """Tell whether a purge is due; the next one then is an hour later."""
-        now = time.monotonic()
+        now = monotonic()
         if now < self._next:
             return False
         self._next = now + _EVERY

@@ -22,7 +22,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Literal
 
-from coffrify_webhooks.clock import now
+from coffrify_webhooks.clock import monotonic, now
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
@@ -131,8 +131,8 @@ class SQLiteStore(RelationalStore):
         if self._connection is not None:
             if self._identity(self._name) != self._opened:
                 self._abandon()
-            elif time.monotonic() >= self._next_look:
-                self._next_look = time.monotonic() + _LOOK_EVERY
+            elif monotonic() >= self._next_look:
+                self._next_look = monotonic() + _LOOK_EVERY
                 now = self._files_beside()
                 if now != self._beside:
                     is_saved = self._save(self._connection, now)
@@ -191,10 +191,10 @@ class SQLiteStore(RelationalStore):
             connection.close()
 
     def _connect(self, *, is_saved: bool) -> sqlite3.Connection:
-        give_up = time.monotonic() + self._timeout
+        give_up = monotonic() + self._timeout
         while True:
             if not is_saved and not self._may_begin():
-                if time.monotonic() > give_up:
+                if monotonic() > give_up:
                     raise StoreUnavailable(
                         "the sqlite store's -wal or -shm was removed while others have it open; "
                         "they notice at their next delivery, or restart them"
@@ -210,7 +210,7 @@ class SQLiteStore(RelationalStore):
             except sqlite3.OperationalError:
                 # Several processes making the file WAL at once: sqlite refuses without waiting.
                 database.close()
-                if time.monotonic() > give_up:
+                if monotonic() > give_up:
                     raise
                 time.sleep(0.01)
             except BaseException:
