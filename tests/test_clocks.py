@@ -12,7 +12,6 @@ from typing import Any
 import freezegun
 import pytest
 import time_machine
-from coffrify_webhooks.alarms import Alarm, Alarms
 
 from coffrify_webhooks import (
     Receiver,
@@ -24,6 +23,7 @@ from coffrify_webhooks import (
     sign,
     verify,
 )
+from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 

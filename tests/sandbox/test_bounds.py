@@ -232,8 +232,8 @@ def test_the_sandbox_stops_while_a_hostile_schema_is_worked_on(tmp_path: Path) -
     catalog.write_text(
         json.dumps({"data": [{"type": "a.b", "schema": HOSTILE, "example": example}]})
     )
-    command = [Path(sys.executable).with_name("coffrify-webhooks"), "sandbox"]
-    options = ["--catalog", catalog, "--port", "0", "--db", tmp_path / "sandbox.db"]
+    command = [str(Path(sys.executable).with_name("coffrify-webhooks")), "sandbox"]
+    options = ["--catalog", str(catalog), "--port", "0", "--db", str(tmp_path / "sandbox.db")]
     with subprocess.Popen(
         [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
