@@ -22,7 +22,8 @@ from tests.stores.test_contract import Clock, Clocked
 from coffrify_webhooks import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import About, Filter, Store
-from coffrify_webhooks.stores.redis import _DROP, RedisStore
+from coffrify_webhooks.stores.redis import RedisStore
+from coffrify_webhooks.stores.redis_scripts import DROP
 
 ABOUT = About("main", "evt_1", "transfer.created", "{}")
 _numbers = count()
@@ -224,9 +225,9 @@ def test_purge_spares_what_was_touched_meanwhile(store: RedisStore, prefix: str)
     """An event that changes between being found old and being dropped stays."""
     event = f"{{{prefix}}}:event:k".encode()
     token = store.claim("k", "d", 0).token
-    assert store._run(_DROP, [event], "claimed", 1000) == [0, 0]
+    assert store._run(DROP, [event], "claimed", 1000) == [0, 0]
     store.done("k", token)
-    assert store._run(_DROP, [event], "claimed", 0) == [0, 1]
+    assert store._run(DROP, [event], "claimed", 0) == [0, 1]
     assert store.stats() == {"done": 1}
 
 
