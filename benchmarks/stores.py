@@ -29,8 +29,7 @@ from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
 from tests.servers.valkey import Valkey
 
-from coffrify_webhooks.stores import About, Store, open_store
-from coffrify_webhooks.stores.redis_scripts import CLAIM
+from coffrify_webhooks.stores import About, Store, open_store, redis_scripts
 from coffrify_webhooks.stores.statements import Statements
 
 ROUNDS = 15
@@ -139,7 +138,7 @@ def same_valkey(client: Any, store: Any) -> Claim:
     indexes = store._indexes[:3]
     what = '["default","evt_1","transfer.created"]'
     rest = ("", "0" * 32, 60.0, DIGEST, "claimed", "", what, ABOUT.delivery)
-    return lambda key: client.evalsha(CLAIM.sha, 4, *indexes, f"same{key}", *rest)
+    return lambda key: client.evalsha(redis_scripts.CLAIM.sha, 4, *indexes, f"same{key}", *rest)
 
 
 def run(cases: dict[str, Claim]) -> dict[str, float]:

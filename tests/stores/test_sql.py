@@ -284,9 +284,9 @@ def test_missing_driver(
     scheme: str, driver: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A driver that is not installed is named with the command that installs it."""
-    from coffrify_webhooks.stores import sql
+    from coffrify_webhooks.stores import sql_engine
 
-    monkeypatch.setattr(sql, "find_spec", lambda name: None)
+    monkeypatch.setattr(sql_engine, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=f"{driver} is not installed.*{command}"):
         open_store(f"{scheme}://host/database")
 

@@ -56,10 +56,12 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
     delivery: Delivery | None = None
     try:
         delivery, found = yield from _believe(settings, body, headers, method)
+        pair: tuple[Event, bool]
         if len(delivery.body) > LARGE:
-            event, same_id = yield Compute(_read, (settings, delivery, found))
+            pair = yield Compute(_read, (settings, delivery, found))
         else:
-            event, same_id = _read(settings, delivery, found)
+            pair = _read(settings, delivery, found)
+        event, same_id = pair
         yield from _report_on(settings, delivery, event, same_id=same_id)
         if settings.dispatcher is None and not len(settings.router):
             raise NoHandlers(  # noqa: TRY301 - answered below like every other error

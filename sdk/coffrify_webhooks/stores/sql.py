@@ -8,9 +8,8 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, TypeVar, cast
 
 from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
@@ -24,23 +23,22 @@ from .connections import (
     is_out_of_service,
     is_pooled,
     kind,
-    prepares,
     socket_of,
     unprepared,
 )
 from .deadline import deadline
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
-from .sqlite_file import create_private, write_ahead
+from .sql_engine import PREPARES, engine_beside, open_engine, stop_preparing
 from .statements import EVENTS, SCHEMA, Dialect
 from .url import mask
 
 with needs("sql"):
-    from sqlalchemy import Connection, Engine, create_engine, event
-    from sqlalchemy.engine import URL, make_url
-    from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+    from sqlalchemy import Connection, Engine, event
+    from sqlalchemy.engine import URL
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
     from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-    from sqlalchemy.pool import Pool, PoolProxiedConnection, QueuePool
+    from sqlalchemy.pool import Pool, PoolProxiedConnection
 
 __all__ = ["SQLStore"]
 
@@ -52,19 +50,7 @@ _DIALECTS: dict[str, Dialect] = {
     "mysql": "mysql",
     "mariadb": "mysql",
 }
-# The drivers we know; a URL may name another: postgresql+psycopg2://...
-_DRIVERS = {
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-    "mariadb": "mariadb+pymysql",
-}
-_EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
-_CONNECT_TIMEOUT = 2
 _AUTOCOMMIT = "coffrify_webhooks_autocommit"
-_PREPARES = "coffrify_webhooks_prepares"
-_TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
-"""The drivers that know the option connect_timeout."""
 
 
 class SQLStore(RelationalStore):
@@ -90,7 +76,9 @@ class SQLStore(RelationalStore):
         database = mask(database)
         self._is_own = not isinstance(database, Engine)
         self._app = database if isinstance(database, Engine) else None
-        self._engine = _beside(database) if isinstance(database, Engine) else _engine(database)
+        self._engine = (
+            engine_beside(database) if isinstance(database, Engine) else open_engine(database)
+        )
         name = self._engine.dialect.name
         dialect = _DIALECTS.get(name)
         if dialect is None:
@@ -103,7 +91,7 @@ class SQLStore(RelationalStore):
         self._ready = False
         self._was_ready = False
         if self._engine is not self._app:
-            event.listen(self._engine, "connect", _unprepare)
+            event.listen(self._engine, "connect", stop_preparing)
         _stores.add(self)
         try:
             with self._session():
@@ -223,7 +211,7 @@ class SQLStore(RelationalStore):
             if self._was_ready:  # a server that became read-only, as after a failover
                 raise StoreUnavailable(str(error)) from error
             raise
-        if not self._was_ready and connection.info.get(_PREPARES) and not self._is_own:
+        if not self._was_ready and connection.info.get(PREPARES) and not self._is_own:
             raw: Any = connection.dbapi_connection
             if is_pooled(raw, execute):
                 logger.warning(POOLED, 'connect_args={"prepare_threshold": None}')
@@ -289,92 +277,6 @@ class SQLStore(RelationalStore):
             return False
         name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
         return name not in ("SQLITE_BUSY", "SQLITE_LOCKED")
-
-
-def _engine(database: str | URL) -> Engine:
-    if not isinstance(database, (str, URL)):
-        raise ConfigurationError(
-            "SQLStore takes a URL or a sync Engine (its calls never block an event loop: they run "
-            f"in threads), not {type(database).__name__}"
-        )
-    url = _read(database)
-    if url is None:  # raised here, as what refused it holds the password
-        raise ConfigurationError(
-            "the SQL store's URL cannot be read; it looks like "
-            "postgresql://user:password@host/database"
-        )
-    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
-    driver = url.drivername.partition("+")[2]
-    extra = _EXTRAS.get(driver)
-    if extra is not None and find_spec(driver) is None:
-        raise ConfigurationError(
-            f'{driver} is not installed; run: pip install "coffrify-webhooks[{extra}]"'
-        )
-    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-        create_private(str(url.database))
-    try:
-        engine = create_engine(url, **_options(url, driver))
-    except (SQLAlchemyError, TypeError, ValueError) as error:  # unknown dialects and options
-        raise ConfigurationError(
-            f"SQLAlchemy cannot use the store's URL ({type(error).__name__}: {url.drivername})"
-        ) from None
-    except ImportError as error:
-        raise ConfigurationError(
-            f"the driver of {url.drivername} is not installed ({error.name}); install it, or use "
-            'pip install "coffrify-webhooks[postgresql]" or [mysql]'
-        ) from None
-    if driver == "pymysql":
-        event.listen(engine, "connect", _wait_for_answers)
-    if url.get_backend_name() == "sqlite":
-        event.listen(engine, "connect", _write_ahead)
-    return engine
-
-
-def _read(database: str | URL) -> URL | None:
-    with suppress(ArgumentError, ValueError):
-        return make_url(database)
-    return None
-
-
-def _options(url: URL, driver: str) -> dict[str, Any]:
-    # Nothing is left to roll back when a connection is given back.
-    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
-    if url.get_backend_name() != "sqlite":
-        options |= {"pool_size": 5, "max_overflow": 35, "pool_timeout": _CONNECT_TIMEOUT}
-    if driver in _TIMED:
-        options["connect_args"] = {"connect_timeout": _CONNECT_TIMEOUT}
-    if driver == "pymysql":  # its connect_timeout ends before the server's greeting
-        options["connect_args"]["read_timeout"] = _CONNECT_TIMEOUT
-    return options
-
-
-def _write_ahead(connection: Any, _record: object) -> None:
-    """Set what `SQLiteStore` sets: no commit is lost when a process is killed."""
-    write_ahead(connection)
-    connection.execute("PRAGMA synchronous = NORMAL")
-
-
-def _unprepare(connection: Any, record: Any) -> None:
-    """Let psycopg prepare none of our statements; see `unprepared`."""
-    if prepares(connection):
-        connection.prepare_threshold = None
-        record.info[_PREPARES] = True
-
-
-def _wait_for_answers(connection: Any, _record: object) -> None:
-    """Lift PyMySQL's limit again once it is connected: an atomic handler may ask for long work."""
-    connection._read_timeout = None  # noqa: SLF001 - there is no other way
-
-
-def _beside(app: Engine) -> Engine:
-    """Return an engine like the application's, with connections of its own.
-
-    Handlers that fill the application's pool must not keep leases from being renewed. A pool that
-    is but one connection (a database in memory) can only be shared.
-    """
-    if isinstance(app.pool, QueuePool):
-        return Engine(app.pool.recreate(), app.dialect, app.url)
-    return app
 
 
 def _commits_by_itself(connection: Connection) -> bool:

@@ -1,0 +1,119 @@
+"""The SQLAlchemy engines behind `SQLStore`: made of a URL, or beside the application's."""
+
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import Any
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.extras import needs
+
+from .connections import prepares
+from .sqlite_file import create_private, write_ahead
+
+with needs("sql"):
+    from sqlalchemy import Engine, create_engine, event
+    from sqlalchemy.engine import URL, make_url
+    from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.pool import QueuePool
+
+__all__ = ["PREPARES", "engine_beside", "open_engine", "stop_preparing"]
+
+# The drivers we know; a URL may name another: postgresql+psycopg2://...
+_DRIVERS = {
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+_EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
+_CONNECT_TIMEOUT = 2
+PREPARES = "coffrify_webhooks_prepares"
+_TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
+"""The drivers that know the option connect_timeout."""
+
+
+def open_engine(database: str | URL) -> Engine:
+    """Return an engine that ends in time and leaves nothing behind; raise ConfigurationError."""
+    if not isinstance(database, (str, URL)):
+        raise ConfigurationError(
+            "SQLStore takes a URL or a sync Engine (its calls never block an event loop: they run "
+            f"in threads), not {type(database).__name__}"
+        )
+    url = _read(database)
+    if url is None:  # raised here, as what refused it holds the password
+        raise ConfigurationError(
+            "the SQL store's URL cannot be read; it looks like "
+            "postgresql://user:password@host/database"
+        )
+    url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+    driver = url.drivername.partition("+")[2]
+    extra = _EXTRAS.get(driver)
+    if extra is not None and find_spec(driver) is None:
+        raise ConfigurationError(
+            f'{driver} is not installed; run: pip install "coffrify-webhooks[{extra}]"'
+        )
+    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
+        create_private(str(url.database))
+    try:
+        engine = create_engine(url, **_options(url, driver))
+    except (SQLAlchemyError, TypeError, ValueError) as error:  # unknown dialects and options
+        raise ConfigurationError(
+            f"SQLAlchemy cannot use the store's URL ({type(error).__name__}: {url.drivername})"
+        ) from None
+    except ImportError as error:
+        raise ConfigurationError(
+            f"the driver of {url.drivername} is not installed ({error.name}); install it, or use "
+            'pip install "coffrify-webhooks[postgresql]" or [mysql]'
+        ) from None
+    if driver == "pymysql":
+        event.listen(engine, "connect", _wait_for_answers)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", _write_ahead)
+    return engine
+
+
+def _read(database: str | URL) -> URL | None:
+    with suppress(ArgumentError, ValueError):
+        return make_url(database)
+    return None
+
+
+def _options(url: URL, driver: str) -> dict[str, Any]:
+    # Nothing is left to roll back when a connection is given back.
+    options: dict[str, Any] = {"isolation_level": "AUTOCOMMIT", "pool_reset_on_return": None}
+    if url.get_backend_name() != "sqlite":
+        options |= {"pool_size": 5, "max_overflow": 35, "pool_timeout": _CONNECT_TIMEOUT}
+    if driver in _TIMED:
+        options["connect_args"] = {"connect_timeout": _CONNECT_TIMEOUT}
+    if driver == "pymysql":  # its connect_timeout ends before the server's greeting
+        options["connect_args"]["read_timeout"] = _CONNECT_TIMEOUT
+    return options
+
+
+def _write_ahead(connection: Any, _record: object) -> None:
+    """Set what `SQLiteStore` sets: no commit is lost when a process is killed."""
+    write_ahead(connection)
+    connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def stop_preparing(connection: Any, record: Any) -> None:
+    """Let psycopg prepare none of our statements; see `unprepared`."""
+    if prepares(connection):
+        connection.prepare_threshold = None
+        record.info[PREPARES] = True
+
+
+def _wait_for_answers(connection: Any, _record: object) -> None:
+    """Lift PyMySQL's limit again once it is connected: an atomic handler may ask for long work."""
+    connection._read_timeout = None  # noqa: SLF001 - there is no other way
+
+
+def engine_beside(app: Engine) -> Engine:
+    """Return an engine like the application's, with connections of its own.
+
+    Handlers that fill the application's pool must not keep leases from being renewed. A pool that
+    is but one connection (a database in memory) can only be shared.
+    """
+    if isinstance(app.pool, QueuePool):
+        return Engine(app.pool.recreate(), app.dialect, app.url)
+    return app
