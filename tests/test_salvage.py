@@ -20,7 +20,8 @@ from coffrify_webhooks.events import TransferCreated
 from coffrify_webhooks.parsing.bounds import bounds_of
 from coffrify_webhooks.parsing.collection import uncollected
 from coffrify_webhooks.parsing.registry import Registry
-from coffrify_webhooks.parsing.salvage import Walk, salvage
+from coffrify_webhooks.parsing.salvage import salvage
+from coffrify_webhooks.parsing.walk import Walk
 
 SIZE = 300_000
 """Bytes of a body; what is asserted grows with it."""

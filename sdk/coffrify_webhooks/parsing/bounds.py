@@ -13,7 +13,10 @@ from pydantic import BaseModel
 
 from coffrify_webhooks.event import Event, EventModel
 
-from .plans import AnyOf, DictOf, Leaf, ListOf, ModelOf, Opaque, Plan, plan_of
+from .compiler import plan_of
+from .leaves import Leaf, Opaque
+from .parts import AnyOf, DictOf, ListOf, ModelOf
+from .walk import Plan
 
 __all__ = ["Bounds", "bounds_of"]
 
