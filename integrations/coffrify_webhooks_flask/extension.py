@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from asyncio import _get_running_loop, _set_running_loop
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Response, current_app, has_app_context, request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Response, request
 
 from coffrify_webhooks.endpoint import endpoint
-from coffrify_webhooks.errors import BodyTooLarge, ConfigurationError
-from coffrify_webhooks.http.body import read_wsgi
+from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.wsgi import reply_to
 
+from .body import body_of
 from .commands import RECEIVERS, commands
+from .context import context_of
+from .rules import add_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from contextlib import AbstractContextManager
-    from types import TracebackType
     from typing import Any
 
     from flask import Flask
@@ -73,27 +70,17 @@ class CoffrifyWebhooks:
             )
         name = _NAME if _NAME not in app.view_functions else f"{_NAME}{path.text}"
 
-        receiver.handler_context = partial(_context, app, receiver)
+        receiver.handler_context = partial(context_of, app, receiver)
         app.extensions.setdefault(_NAME, receiver)
         app.extensions.setdefault(RECEIVERS, {})[path.text or "/"] = receiver
         self.receiver = receiver
         app.cli.add_command(commands)  # where only this application's commands are looked at
 
         def coffrify_webhooks(**_host: str) -> Response:
-            reply = reply_to(receiver, request.environ, _body)
+            reply = reply_to(receiver, request.environ, body_of)
             return Response(reply.body, reply.status, reply.headers)
 
-        # Straight to the map: every method is ours to answer, and no slash is redirected.
-        for hosts in _every_host(app):
-            rule = app.url_rule_class(
-                path.text or "/",
-                endpoint=name,
-                methods=None,
-                strict_slashes=False,
-                merge_slashes=False,
-                **hosts,
-            )
-            app.url_map.add(rule)
+        add_rules(app, path, name)
         app.view_functions[name] = coffrify_webhooks
         if "csrf" in app.extensions:  # Flask-WTF: the signature is what proves the sender
             app.extensions["csrf"].exempt(coffrify_webhooks)
@@ -103,65 +90,5 @@ class _ConfiguredReceiver(Receiver):
     settings_name = 'app.config["COFFRIFY_WEBHOOKS"]'
 
 
-def _context(app: Flask, receiver: Receiver) -> AbstractContextManager[object]:
-    """Return what a handler runs in: the context that is there, unless it is another's."""
-    if has_app_context() and receiver in current_app.extensions.get(RECEIVERS, {}).values():
-        return nullcontext()
-    return _OwnContext(app)
-
-
-class _OwnContext:
-    """A context for one handler, which ends as in sync code.
-
-    On an event loop Flask could not run an async teardown function.
-    """
-
-    def __init__(self, app: Flask) -> None:
-        self._context = app.app_context()
-
-    def __enter__(self) -> None:
-        self._context.__enter__()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        loop = _get_running_loop()
-        _set_running_loop(None)
-        try:
-            self._context.__exit__(kind, error, traceback)
-        finally:
-            _set_running_loop(loop)
-
-
 def _configured(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return config.get("COFFRIFY_WEBHOOKS") or {}
-
-
-def _every_host(app: Flask) -> list[dict[str, Any]]:
-    """Return what lets a rule match whichever host a request is for."""
-    if app.url_map.host_matching:
-        return [{"host": "<coffrify_host>"}]
-    if app.subdomain_matching:
-        return [{}, {"subdomain": "<coffrify_host>"}]
-    return [{}]
-
-
-def _body(environ: dict[str, Any], limit: int) -> bytes:
-    return read_wsgi(
-        environ,
-        limit,
-        _kept,
-        "a before_request function read request.form or request.stream; "
-        "let it leave this path alone, or call request.get_data() first",
-    )
-
-
-def _kept() -> bytes:
-    """Read as Flask does, which keeps what an earlier get_json() has read."""
-    try:
-        return request.get_data(cache=True)
-    except RequestEntityTooLarge:
-        raise BodyTooLarge("the body is over MAX_CONTENT_LENGTH; raise that setting") from None

@@ -8,8 +8,6 @@ import asyncio
 import os
 import sys
 import threading
-import weakref
-from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import CancelledError, Future, wait
 from contextlib import AbstractContextManager, nullcontext, suppress
@@ -20,8 +18,10 @@ from typing import Any, Generic, TypeVar
 from coffrify_webhooks.errors import NotBegun
 
 from . import threads
+from .async_library import leave_library, running_trio, within
+from .gate import gate_of
 
-__all__ = ["ended", "in_thread", "is_in_task", "run", "shielded", "within"]
+__all__ = ["ended", "in_thread", "run", "shielded"]
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ def run(function: Callable[..., Awaitable[T]], *arguments: Any, begin_within: fl
 
     async def call() -> T:
         _awaited.set(True)
-        _leave_library()
+        leave_library()
         return await function(*arguments)
 
     if _awaited.get():
@@ -150,7 +150,7 @@ async def in_thread(
     """
     future: Future[T] = Future()
     context = copy_context()
-    context.run(_leave_library)
+    context.run(leave_library)
     claim = _anyio_claim()
 
     def work() -> None:
@@ -164,8 +164,8 @@ async def in_thread(
             if not threads.settle(future, call) and results and left is not None:
                 left(results[0])
 
-    trio = _running_trio()
-    gate = _gate(trio)
+    trio = running_trio()
+    gate = gate_of(trio)
     await gate.enter(trio, begin_within)
     try:
         await (_in_asyncio_thread(work, future) if trio is None else _in_trio(trio, work, future))
@@ -213,47 +213,6 @@ def _abandoned() -> Any:
     raise CancelledError
 
 
-class _Gate:
-    """How many threads one event loop may have at work for us; used on that loop alone."""
-
-    def __init__(self) -> None:
-        self._free = 100
-        self._waiting: deque[Any] = deque()
-
-    async def enter(self, trio: Any, seconds: float) -> None:
-        if self._free > 0:
-            self._free -= 1
-            return
-        turn = asyncio.Event() if trio is None else trio.Event()
-        self._waiting.append(turn)
-        try:
-            await within(seconds, turn.wait)
-        except BaseException:
-            if turn.is_set():
-                self.leave()
-            raise
-        finally:
-            if not turn.is_set():
-                self._waiting.remove(turn)
-        if not turn.is_set():
-            raise NotBegun("no thread became free in time")
-
-    def leave(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().set()
-        else:
-            self._free += 1
-
-
-_gates: "weakref.WeakKeyDictionary[Any, _Gate]" = weakref.WeakKeyDictionary()
-
-
-def _gate(trio: Any) -> _Gate:
-    loop = asyncio.get_running_loop() if trio is None else trio.lowlevel.current_trio_token()
-    gate = _gates.get(loop)
-    return _gates.setdefault(loop, _Gate()) if gate is None else gate
-
-
 def _anyio_claim() -> Callable[[], AbstractContextManager[object]]:
     """Return what makes a thread one of AnyIO's, in a program that has it loaded.
 
@@ -277,7 +236,7 @@ def _anyio_claim() -> Callable[[], AbstractContextManager[object]]:
 
 async def shielded(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Await a coroutine function that goes on to its end even if we are cancelled."""
-    trio = _running_trio()
+    trio = running_trio()
     if trio is not None:
         return await _in_system_task(trio, function)
     task = asyncio.get_running_loop().create_task(function())
@@ -314,7 +273,7 @@ def _raise(error: BaseException) -> Any:
 
 async def ended(future: "Future[Any]", seconds: float) -> bool:
     """Wait for so long at most until a future of `submit` is done; tell whether it is."""
-    trio = _running_trio()
+    trio = running_trio()
     if trio is not None:
         token, news = trio.lowlevel.current_trio_token(), trio.Event()
         notify: Callable[[], object] = partial(token.run_sync_soon, news.set)
@@ -329,43 +288,6 @@ async def ended(future: "Future[Any]", seconds: float) -> bool:
     future.add_done_callback(done)
     await within(seconds, news.wait)
     return future.done()
-
-
-async def within(seconds: float, function: Callable[[], Awaitable[T]]) -> T | None:
-    """Await a coroutine function for so long at most; None if it took longer."""
-    trio = _running_trio()
-    if trio is not None:
-        with trio.move_on_after(seconds):
-            return await function()
-        return None
-    try:
-        async with asyncio.timeout(seconds):
-            return await function()
-    except TimeoutError:
-        return None
-
-
-def is_in_task() -> bool:
-    """Tell whether a task runs in this thread: not while a coroutine is merely thrown away."""
-    if _running_trio() is not None:
-        return True
-    try:
-        return asyncio.current_task() is not None
-    except RuntimeError:
-        return False
-
-
-def _running_trio() -> Any:
-    """Return the trio module if this is a trio task; it is imported already if so."""
-    trio = sys.modules.get("trio")
-    return trio if trio is not None and trio.lowlevel.in_trio_task() else None
-
-
-def _leave_library() -> None:
-    """Forget which async library the caller runs on; what we call next runs in another thread."""
-    sniffio = sys.modules.get("sniffio")
-    if sniffio is not None:
-        sniffio.current_async_library_cvar.set(None)
 
 
 def _after_fork() -> None:

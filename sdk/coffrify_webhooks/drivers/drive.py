@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast
 
 from coffrify_webhooks.concurrency import bridge
+from coffrify_webhooks.concurrency.async_library import is_in_task
 from coffrify_webhooks.errors import ClaimLost, NotBegun, StoreUnavailable
 from coffrify_webhooks.pipeline.effects import (
     Ask,
@@ -230,7 +231,7 @@ class _Run(Generic[T]):
             self.watch.begin(call)
             await call_on_loop(call)
         except BaseException as error:
-            if isinstance(error, GeneratorExit) and not bridge.is_in_task():
+            if isinstance(error, GeneratorExit) and not is_in_task():
                 raise  # this coroutine is being thrown away, with its loop
             return as_failure(error)
         finally:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from coffrify_webhooks.concurrency import bridge
+from coffrify_webhooks.concurrency.async_library import within
 from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.errors import BodyTooLarge, BodyUnavailable, IncompleteBody, WebhookError
 
@@ -211,7 +211,7 @@ async def read_asgi(
                 return True
 
     try:
-        ended = await bridge.within(_PATIENCE, read)
+        ended = await within(_PATIENCE, read)
     except WebhookError:
         raise
     except Exception as error:  # of whatever wraps `receive`
