@@ -32,6 +32,7 @@ test-long: $(VENV)/stamp ## run every test with its full budget, as before a rel
 check: $(VENV)/stamp ## lint and type-check
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache --no-logo # the layers, and no circle
 	$(BIN)/mypy
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --warnings
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes coffrify_webhooks --ignoreexternal | grep 'completeness score: 100%'

@@ -7,13 +7,19 @@ the claim is free within one lease.
 
 import weakref
 from contextlib import suppress
-from typing import Self
-
-from coffrify_webhooks.stores import Store
+from typing import Protocol, Self
 
 from .timers import Alarm, Alarms
 
 __all__ = ["Keeper"]
+
+
+class Store(Protocol):
+    """What keeping a lease needs of a store."""
+
+    def renew(self, key: str, token: str, lease: float) -> bool: ...
+    def release(self, key: str, token: str) -> bool: ...
+
 
 alarms: "weakref.WeakKeyDictionary[Store, Alarms]" = weakref.WeakKeyDictionary()
 """For each store its own: one that hangs must not cost the others their leases."""

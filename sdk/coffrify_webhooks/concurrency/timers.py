@@ -1,14 +1,16 @@
 """Functions called at their time, on daemon threads of each set of alarms."""
 
+import logging
 import os
 import threading
 import weakref
 from collections.abc import Callable
 
 from coffrify_webhooks.clock import monotonic
-from coffrify_webhooks.observe import logger
 
 __all__ = ["Alarm", "Alarms"]
+
+logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 
 _LONGEST_WAIT = 3600.0
 """Seconds; an alarm may be further away than what a thread can wait at once, even infinitely."""

@@ -7,9 +7,8 @@ from typing import Any, NamedTuple, cast
 
 from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import MessageError
-from coffrify_webhooks.pipeline.effects import Settings
 
-from .protocol import Message
+from .protocol import Message, Named
 
 __all__ = ["Unpacked", "facts", "handlers_in", "pack", "restore", "unpack"]
 
@@ -90,7 +89,7 @@ def _delivery(fields: Any, body: bytes) -> Delivery:
     )
 
 
-def unpack(message: Any, settings: Settings) -> Unpacked:
+def unpack(message: Any, receiver: Named) -> Unpacked:
     """Return what `pack` was given; raise MessageError for what it did not make."""
     fields = cast("dict[str, Any]", message) if isinstance(message, dict) else {}
     if fields.get("version") != _VERSION:
@@ -98,10 +97,10 @@ def unpack(message: Any, settings: Settings) -> Unpacked:
             "the engine handed over something that is not a message of this version; "
             "run the web process and the worker from the same release"
         )
-    if fields.get("receiver") != settings.name:
+    if fields.get("receiver") != receiver.name:
         raise MessageError(
-            f"the message is for another receiver than {settings.name!r}; give the web process "
-            f"and the worker the same name: {settings.how_to_set('name', '...')}"
+            f"the message is for another receiver than {receiver.name!r}; give the web process "
+            f"and the worker the same name: {receiver.how_to_set('name', '...')}"
         )
     try:
         delivery = _delivery(fields, b64decode(fields["body"], validate=True))
