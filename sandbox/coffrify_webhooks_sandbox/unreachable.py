@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+from typing import Any
 
 __all__ = ["reason_of"]
 
@@ -19,8 +20,7 @@ def reason_of(error: BaseException) -> str:
             return "its host name is not known"
         if isinstance(cause, ConnectionRefusedError):
             return "connection refused"
-        if isinstance(cause, BaseExceptionGroup):  # one for each address of a host name
-            cause = cause.exceptions[0]
-        else:
-            cause = cause.__cause__ or cause.__context__
+        group: Any = cause  # of several addresses of a host name, the first
+        several = isinstance(cause, BaseExceptionGroup)
+        cause = group.exceptions[0] if several else group.__cause__ or group.__context__
     return "no connection could be made"

@@ -13,15 +13,14 @@ def now() -> float:
     return time.time()
 
 
-def monotonic() -> float:
-    """Return seconds that go on while a test holds the time: for waits, which would never end.
-
-    freezegun holds `time.monotonic` as well, wherever it is bound.
-    """
-    return _read(_CLOCK)
-
-
 if hasattr(time, "clock_gettime"):
-    _read, _CLOCK = time.clock_gettime, time.CLOCK_MONOTONIC
-else:
-    _read, _CLOCK = (lambda _: time.monotonic()), 0
+
+    def monotonic() -> float:
+        """Return seconds that go on while a test holds the time: for waits, which would never end.
+
+        freezegun holds `time.monotonic` as well, wherever it is bound.
+        """
+        return time.clock_gettime(time.CLOCK_MONOTONIC)
+
+else:  # Windows
+    monotonic = time.monotonic
