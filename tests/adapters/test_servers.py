@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import pytest
+from gunicorn.config import KNOWN_SETTINGS  # type: ignore[import-untyped]
 from tests.adapters import listening
 from tests.adapters.listening import answer, exchange, head
 from tests.adapters.served import build, receiver
@@ -24,6 +25,10 @@ from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware
 from coffrify_webhooks.http import body as body_module
 
 _ids = itertools.count()
+_NO_CONTROL = [
+    option for known in KNOWN_SETTINGS for option in known.cli or () if "no-control" in option
+]
+"""Newer releases of gunicorn listen on a socket of their own."""
 
 
 class Gunicorn(Server):
@@ -34,7 +39,7 @@ class Gunicorn(Server):
     def command(self) -> list[str]:
         bind, app = f"127.0.0.1:{self.port}", "tests.adapters.served:app"
         options = ["--worker-class", "gthread", "--threads", "2", "--bind", bind, app]
-        return [sys.executable, "-m", "gunicorn", "--no-control-socket", *options]
+        return [sys.executable, "-m", "gunicorn", *_NO_CONTROL, *options]
 
     def start(self) -> None:
         os.environ["TEST_PATIENCE"] = "2"
