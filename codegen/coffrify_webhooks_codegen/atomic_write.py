@@ -9,12 +9,12 @@ __all__ = ["replace_file"]
 
 def replace_file(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write the content beside the file, then move it there; private: readable by us alone."""
-    aside = path.with_name(f".{path.name[:40]}-{secrets.token_hex(4)}")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
+    temporary = path.with_name(f".{path.name[:40]}-{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-        aside.replace(path)
+        temporary.replace(path)
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

@@ -10,6 +10,7 @@ import json
 import secrets
 import time
 from hashlib import sha256
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
@@ -40,6 +41,7 @@ API_VERSION = "2026-05-14"
 _RATE, _RATE_WINDOW = 600, 60
 """Told in headers, and not enforced: the vendor's own limits are not known."""
 _MOST_LISTED = 200
+_MOST_DIGITS = 5
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _OK, _CREATED, _NOT_MODIFIED = 200, 201, 304
 
@@ -74,9 +76,9 @@ class Api:
                 response = await _chosen(request.method, methods)(request)
             except SandboxError as error:
                 response = error_response(error)
-                if error.status == 405:  # noqa: PLR2004
+                if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
                     response.headers["Allow"] = ", ".join(methods)
-                if error.status == 401:  # noqa: PLR2004
+                if error.status == HTTPStatus.UNAUTHORIZED:
                     response.headers["WWW-Authenticate"] = "Bearer"
             self._mark(response)
             return response
@@ -263,7 +265,8 @@ def _only(asked: Mapping[str, Any], *fields: str) -> None:
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= _MOST_LISTED):  # noqa: PLR2004
+    is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
+    if not is_number or not 1 <= int(text) <= _MOST_LISTED:
         raise SandboxError(400, "invalid_parameter", "limit: give a number from 1 to 200", "limit")
     return int(text)
 

@@ -176,5 +176,5 @@ class _Threaded(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's word
+    def log_message(self, *_: Any, **__: Any) -> None:
         """Say nothing of each request."""

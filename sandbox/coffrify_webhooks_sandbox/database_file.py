@@ -72,7 +72,18 @@ def _prepare(file: sqlite3.Connection) -> None:
         file.executescript(f"BEGIN;{_SCHEMA}PRAGMA user_version = {_VERSION};COMMIT;")
 
 
-def reason_of(name: str, error: sqlite3.Error) -> str:  # noqa: PLR0911 - one for each cause
+_REASONS = {
+    sqlite3.SQLITE_BUSY: "another sandbox is running on it",
+    sqlite3.SQLITE_LOCKED: "another sandbox is running on it",
+    sqlite3.SQLITE_NOTADB: "it was made by something else",
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_CANTOPEN: "it cannot be written",
+    sqlite3.SQLITE_READONLY: "it cannot be written",
+    sqlite3.SQLITE_PERM: "it cannot be written",
+}
+
+
+def reason_of(name: str, error: sqlite3.Error) -> str:
     """Return what is the matter with a file that cannot be opened, or is none of ours."""
     is_folder = os.path.isdir  # raises nothing, as Path.is_dir does where one may not look
     folder = Path(os.path.realpath(name)).parent
@@ -80,14 +91,5 @@ def reason_of(name: str, error: sqlite3.Error) -> str:  # noqa: PLR0911 - one fo
         return "it is a folder"
     if not is_folder(folder):
         return f"there is no folder {folder}"
-    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # of an extended code, the kind
-        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "another sandbox is running on it"
-        case sqlite3.SQLITE_NOTADB:
-            return "it was made by something else"
-        case sqlite3.SQLITE_CORRUPT:
-            return DAMAGED
-        case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
-            return "it cannot be written"
-        case _:
-            return str(error)
+    kind = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without what extends it
+    return _REASONS.get(kind) or str(error)

@@ -49,6 +49,7 @@ class EventTypes:
             self.catalog: Catalog = load(source)
         except CatalogError as error:
             raise ConfigurationError(f"the catalog cannot be used: {error}") from error
+        self._validator = lru_cache(maxsize=512)(self._make_validator)
         self._by_name = {event.type: event for event in self.catalog.events}
         if source is not None:  # ours is known to be sound
             for event in self.catalog.events:
@@ -136,8 +137,7 @@ class EventTypes:
         )
         return f"data{place}", found.message[:300]
 
-    @lru_cache(maxsize=512)  # noqa: B019 - there is one of these in a process
-    def _validator(self, name: str) -> Validator:
+    def _make_validator(self, name: str) -> Validator:
         schema: Any = self._by_name[name].schema
         return bounded(_kind_of(schema), schema)
 

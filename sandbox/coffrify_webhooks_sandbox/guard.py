@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hmac
 import ipaddress
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -69,7 +70,7 @@ class Guard:
             self._check(scope["method"], scope["path"], Headers(scope=scope))
         except SandboxError as error:
             response = error_response(error)
-            if error.status == 401:  # noqa: PLR2004
+            if error.status == HTTPStatus.UNAUTHORIZED:
                 response.headers["WWW-Authenticate"] = 'Basic realm="sandbox"'
             await response(scope, receive, send)
             return

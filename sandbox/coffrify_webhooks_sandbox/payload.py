@@ -106,7 +106,7 @@ class _Maker:
             case "number":
                 return round(self._number(schema, example), 2)
             case "boolean":
-                return self._random.random() < 0.5  # noqa: PLR2004
+                return self._random.choice((True, False))
             case _:
                 return None
 

@@ -19,6 +19,8 @@ Status: TypeAlias = Literal[
 later. success: answered 2xx. dead_letter: given up. failed: was to be sent once only, and was not
 answered 2xx. cancelled: its endpoint was deleted."""
 
+_SUCCESSES = range(200, 300)
+
 OVER: frozenset[Status] = frozenset({"success", "dead_letter", "failed", "cancelled"})
 """Nothing more will be sent of these, unless by hand."""
 
@@ -124,4 +126,4 @@ class Attempt:
     @property
     def is_success(self) -> bool:
         """Whether it was answered 2xx: our reading, the vendor does not say what counts."""
-        return self.status is not None and 200 <= self.status < 300  # noqa: PLR2004
+        return self.status is not None and self.status in _SUCCESSES

@@ -12,10 +12,10 @@ from coffrify_webhooks.parsing.parse import parse
 from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks_codegen.catalog import CatalogError, load
 from coffrify_webhooks_codegen.classes import package
-from coffrify_webhooks_codegen.classes.class_names import hoist
+from coffrify_webhooks_codegen.classes.class_names import name_classes
 from coffrify_webhooks_codegen.classes.names import event_names
+from coffrify_webhooks_codegen.schema.depth import limit_depth
 from coffrify_webhooks_codegen.schema.lower import lower
-from coffrify_webhooks_codegen.schema.shallow import shallow
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def nodes(value):
 @pytest.mark.parametrize("family", HOSTILE)
 def test_families(family):
     """Whatever a schema stands for, what is made of it is bounded: classes, schemas, text."""
-    found = hoist({"t": lower(HOSTILE[family]())}, event_names(["t"]))
+    found = name_classes({"t": lower(HOSTILE[family]())}, event_names(["t"]))
     assert len(found.own["t"]) <= 1250
     assert nodes(found.own) + nodes(found.data) <= 10_000
     assert len(json.dumps(found.own)) <= 5_000_000
@@ -194,7 +194,7 @@ def test_a_chain_that_is_cut_is_told():
     assert "dict[str, Any]" in made["t.py"]
     short = {name: chain[name] for name in list(chain)[:25]}
     built = lower(rooted("a0", {**short, "a25": record(last=STRING)}))
-    assert shallow(built) is built
+    assert limit_depth(built) is built
 
 
 def test_too_deep_for_json(tmp_path):

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from coffrify_webhooks import events
 from coffrify_webhooks_codegen.catalog import load
 from coffrify_webhooks_codegen.classes import package
-from coffrify_webhooks_codegen.classes.source_guard import InertSource, UnsafeSourceError
+from coffrify_webhooks_codegen.classes.source_guard import GuardedSource, UnsafeSourceError
 
 BUNDLED = Path(events.__file__).parent
 
@@ -264,7 +264,7 @@ def test_hostile_schema(tmp_path, monkeypatch):
 def test_inert(line):
     """Source that does more than declare the wanted classes is refused."""
     with pytest.raises(UnsafeSourceError):
-        InertSource(f"from coffrify_webhooks.event import Event\n{line}", ["A"])
+        GuardedSource(f"from coffrify_webhooks.event import Event\n{line}", ["A"])
 
 
 def test_private_definitions(tmp_path, monkeypatch):

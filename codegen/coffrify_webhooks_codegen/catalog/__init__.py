@@ -9,11 +9,11 @@ from .catalog import Catalog, CatalogEvent, load
 
 if TYPE_CHECKING:
     from .client import pull
-    from .poll import poll
+    from .polling import poll
 
 __all__ = ["Catalog", "CatalogError", "CatalogEvent", "load", "poll", "pull"]
 
-_HOMES = {"poll": "poll", "pull": "client"}
+_HOMES = {"poll": "polling", "pull": "client"}
 
 
 def __getattr__(name: str) -> object:

@@ -94,10 +94,12 @@ def _catalog(document: object) -> Catalog:
 
 def _owner(data: object, pointer: str) -> str:
     """Name whose fault it is: an event's, as far as it has a name, or the catalog's."""
-    parts = pointer.split("/")
-    if parts[1:2] != ["data"] or len(parts) < 3 or not is_list(data):  # noqa: PLR2004
-        return "the catalog"
-    entry = data[int(parts[2])]
+    _, *parts = pointer.split("/")
+    match parts:
+        case ["data", index, *_] if is_list(data):
+            entry = data[int(index)]
+        case _:
+            return "the catalog"
     name = entry.get("type") if is_mapping(entry) else None
     return name if type(name) is str and _is_name(name) else "an event"
 
@@ -157,10 +159,10 @@ def _is_name(name: str) -> bool:
 
 
 def _fail(pointer: str, name: str, wanted: str, found: object) -> NoReturn:
-    raise CatalogError(f"{name}: {pointer or _ALL} should be {wanted}, found {_described(found)}")
+    raise CatalogError(f"{name}: {pointer or _ALL} should be {wanted}, found {_describe(found)}")
 
 
-def _described(found: object) -> str:
+def _describe(found: object) -> str:
     """Say what it is: never the whole of it, and never the inside of a list or an object."""
     if found is _MISSING:
         return "nothing"

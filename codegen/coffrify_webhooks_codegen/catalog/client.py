@@ -5,7 +5,6 @@ What is known of the API is in docs/pulling.md; the ways of paging are in paging
 
 import json
 import os
-import random
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from email.message import Message
 from email.utils import parsedate_to_datetime
 from math import ceil
 from pathlib import Path
+from random import uniform
 from typing import Literal
 
 from coffrify_webhooks_codegen.errors import (
@@ -29,9 +29,9 @@ from . import cache as copies
 from .address import DEFAULT_URL, events_url, is_file, next_url
 from .cache import Page
 from .catalog import Catalog, load
-from .paging import KEYS, following
+from .paging import KEYS, next_page_url
 from .reading import UnreadableError, read_json
-from .redact import REDACTED, redacted
+from .redact import REDACTED, redact
 from .transport import Answer, BrokenError, LargeError, Limits, get
 
 __all__ = ["pull"]
@@ -105,7 +105,7 @@ def pull(
     if place and pages != kept:
         copies.write(place, mark, pages, never=client.key)
     # Files are made of it, and committed. What could not be read has been told before.
-    document = redacted(catalog.document, client.key or "")
+    document = redact(catalog.document, client.key or "")
     return catalog if document is catalog.document else load(document)
 
 
@@ -147,16 +147,16 @@ class _Client:
 
     def pages(self, url: str, kept: Mapping[str, Page], most: int) -> dict[str, Page]:
         pages: dict[str, Page] = {}
-        following_url: str | None = url
-        while following_url is not None:
+        next_url_or_none: str | None = url
+        while next_url_or_none is not None:
             if len(pages) >= most:
                 raise PullError(f"{url}: more than {most} pages")
-            page = self._page(following_url, kept.get(following_url))
+            page = self._page(next_url_or_none, kept.get(next_url_or_none))
             if any(page.document == other.document for other in pages.values()):
                 raise PullError(f"{url}: the API gives the same page again and again")
-            pages[following_url] = page
-            following_url = following(following_url, page.document, page.link)
-            if following_url in pages:
+            pages[next_url_or_none] = page
+            next_url_or_none = next_page_url(next_url_or_none, page.document, page.link)
+            if next_url_or_none in pages:
                 raise PullError(f"{url}: the pages of the catalog lead round in a circle")
         return pages
 
@@ -174,7 +174,7 @@ class _Client:
                 raise PullError(f"{url}: answered 304 to a first request", status=_UNCHANGED)
             return kept
         if answer.status != _OK:
-            raise self._trouble(url, answer)
+            raise self._error_for(url, answer)
         self.left -= len(answer.body)
         if encoding := answer.headers.get("Content-Encoding", "").lower().replace("identity", ""):
             raise PullError(f"{url}: is encoded as {self.clean(encoding)}, which was not asked for")
@@ -194,25 +194,24 @@ class _Client:
         while True:
             attempt += 1
             try:
-                answer = self._followed(url, conditions)
+                answer = self._follow_redirects(url, conditions)
             except BrokenError as error:
-                trouble: PullError = UnavailableError(f"{url}: {error}")
+                failure: PullError = UnavailableError(f"{url}: {error}")
                 asked = 0.0
             else:
                 if answer.status < _FAULTS:
                     return answer
-                trouble = self._trouble(url, answer)
+                failure = self._error_for(url, answer)
                 asked = _retry_after(answer.headers) or 0.0
-            pause = min(8.0, 0.5 * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311
-            pause = max(pause, asked)
+            pause = max(asked, min(8.0, 0.5 * 2**attempt) * uniform(0.5, 1))
             most = min(_LONGEST_PAUSE, self.end - self.clock())
             if attempt >= self.attempts or pause > most:
-                raise trouble from None
+                raise failure from None
             if self.on_wait:
-                self.on_wait(self.clean(trouble), pause)
+                self.on_wait(self.clean(failure), pause)
             self.sleep(pause)
 
-    def _followed(self, url: str, conditions: Mapping[str, str]) -> Answer:
+    def _follow_redirects(self, url: str, conditions: Mapping[str, str]) -> Answer:
         headers = {"Accept": "application/json", "User-Agent": "coffrify-webhooks", **conditions}
         if self.key:
             headers["Authorization"] = f"Bearer {self.key}"
@@ -231,10 +230,10 @@ class _Client:
             here = next_url(here, target, "a redirect")
         raise PullError(f"{url}: more than {_MOST_REDIRECTS} redirects")
 
-    def _trouble(self, url: str, answer: Answer) -> PullError:
+    def _error_for(self, url: str, answer: Answer) -> PullError:
         status = answer.status
         request, code, said = map(
-            self._short, (answer.headers.get("X-Request-Id"), *_error(answer.body))
+            self._shorten, (answer.headers.get("X-Request-Id"), *_error_details(answer.body))
         )
         text = f"{url}: answered {status}"
         text += f" (request {request})" if request else ""
@@ -246,12 +245,12 @@ class _Client:
         kind = _KINDS.get(status, UnavailableError if status >= _FAULTS else PullError)
         return kind(text + _ADVICE.get(status, ""), status=status, code=code or None)
 
-    def _short(self, text: str | None) -> str:
+    def _shorten(self, text: str | None) -> str:
         line = self.clean(text or "")
         return line if len(line) <= _LONGEST_WORD else f"{line[:_LONGEST_WORD]}..."
 
 
-def _error(body: bytes) -> tuple[str, str]:
+def _error_details(body: bytes) -> tuple[str, str]:
     """Take the code and the message from the API's error shape, as far as it is there."""
     try:
         document = json.loads(body[:65_536])

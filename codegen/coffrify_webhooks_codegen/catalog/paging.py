@@ -14,7 +14,7 @@ from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
 from .address import next_url
 
-__all__ = ["KEYS", "following"]
+__all__ = ["KEYS", "next_page_url"]
 
 _PLACES = ("pagination", "paging", "meta", "links")
 KEYS = (*_PLACES, "next", "next_url", "next_page", "next_cursor", "has_more")
@@ -23,7 +23,7 @@ _LINK = re.compile(r"<([^<>]*)>((?:\s*;[^,<]*)*)")
 _REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"[^"]*\bnext\b[^"]*"|next\b)', re.IGNORECASE)
 
 
-def following(url: str, document: Mapping[str, Any], link: str | None) -> str | None:
+def next_page_url(url: str, document: Mapping[str, Any], link: str | None) -> str | None:
     """Return the address of the page after this one; None after the last.
 
     link: the `Link` header of the answer. Raises PullError if the next page is on another host.
@@ -39,39 +39,39 @@ def following(url: str, document: Mapping[str, Any], link: str | None) -> str | 
         return None
     for key in ("next", "next_url", "next_page", "next_cursor"):
         if mark := marks.get(key):
-            return _marked(url, key, mark)
-    if target := _linked(link):
+            return _url_from_mark(url, key, mark)
+    if target := _link_target(link):
         return next_url(url, target, "the next page")
-    return _after_last(url, document) if more else None
+    return _url_after_last(url, document) if more else None
 
 
-def _marked(url: str, key: str, mark: object) -> str:
+def _url_from_mark(url: str, key: str, mark: object) -> str:
     if isinstance(mark, int) and not isinstance(mark, bool) and key == "next_page":
-        return _with(url, "page", str(mark))
+        return _with_parameter(url, "page", str(mark))
     if not isinstance(mark, str):
         raise PullError(f"{url}: there are more pages, in a way not known here: see {key!r}")
     if key != "next_cursor" and mark.startswith(("http://", "https://", "/", "?")):
         return next_url(url, mark, "the next page")
-    return _with(url, "cursor", mark)
+    return _with_parameter(url, "cursor", mark)
 
 
-def _linked(link: str | None) -> str | None:
+def _link_target(link: str | None) -> str | None:
     for target, options in _LINK.findall((link or "")[:8000]):
         if _REL_NEXT.search(options):
             return str(target)
     return None
 
 
-def _after_last(url: str, document: Mapping[str, Any]) -> str:
+def _url_after_last(url: str, document: Mapping[str, Any]) -> str:
     data = document.get("data")
     last = data[-1] if is_list(data) and data else None
     mark = (last.get("id") or last.get("type")) if is_mapping(last) else None
     if not isinstance(mark, str):
         raise PullError(f"{url}: there are more pages, and nothing says where")
-    return _with(url, "starting_after", mark)
+    return _with_parameter(url, "starting_after", mark)
 
 
-def _with(url: str, name: str, value: str) -> str:
+def _with_parameter(url: str, name: str, value: str) -> str:
     parts = urlsplit(url)
     query = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] != name]
     text = urlencode([*query, (name, value.encode("utf-8", "replace"))])

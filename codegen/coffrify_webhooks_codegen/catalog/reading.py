@@ -42,7 +42,7 @@ class _Unusable(str):
     __slots__ = ()
 
 
-class _Repeated(dict[str, Any]):
+class _RepeatedKey(dict[str, Any]):
     """An object that has one key twice."""
 
     key = ""
@@ -56,10 +56,10 @@ def read_json(content: bytes) -> Any:
         raise UnreadableError(f"byte {error.start} is not {error.encoding} text") from error
     try:
         try:
-            return _parsed(text)
+            return _parse(text)
         except RecursionError:
             mark = str(10**40 + secrets.randbelow(10**40))
-            return _parsed(_shallow(text, mark), mark)
+            return _parse(_cut_deep_parts(text, mark), mark)
     except RecursionError as error:
         raise UnreadableError("is nested too deeply") from error
     except json.JSONDecodeError as error:
@@ -74,7 +74,7 @@ def fault_in(document: object) -> Fault | None:
         place, depth, item = left.pop()
         if isinstance(item, _Unusable):
             return Fault(_pointer(place), str(item))
-        if isinstance(item, _Repeated):
+        if isinstance(item, _RepeatedKey):
             return Fault(_pointer(place), f"has the key {json.dumps(item.key[:40])} twice")
         if depth > _DEEPEST:
             return Fault(_pointer(place), _DEEP)
@@ -91,28 +91,28 @@ def fault_in(document: object) -> Fault | None:
     return None
 
 
-def _parsed(text: str, mark: str = "") -> Any:
-    def whole(digits: str) -> int | _Unusable:
+def _parse(text: str, mark: str = "") -> Any:
+    def read_integer(digits: str) -> int | _Unusable:
         if digits == mark:
             return _Unusable(_DEEP)
         if len(digits) > _MOST_DIGITS:
             return _Unusable(f"is a number of {len(digits)} digits")
         return int(digits)
 
-    return json.loads(text, parse_int=whole, object_pairs_hook=_object)
+    return json.loads(text, parse_int=read_integer, object_pairs_hook=_make_object)
 
 
-def _object(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
+def _make_object(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
     made = dict(pairs)
     if len(made) == len(pairs):
         return made
-    repeated = _Repeated(made)
+    repeated = _RepeatedKey(made)
     counts = Counter(key for key, _ in pairs)
     repeated.key = next(key for key in counts if counts[key] > 1)
     return repeated
 
 
-def _shallow(text: str, mark: str) -> str:
+def _cut_deep_parts(text: str, mark: str) -> str:
     """Put the mark in the place of whatever lies too deep for Python to read."""
     kept: list[str] = []
     depth = start = 0
@@ -133,11 +133,11 @@ def _pointer(place: _Place | None) -> str:
     keys: list[str] = []
     while place is not None:
         place, key = place
-        keys.append(_escaped(key.replace("~", "~0").replace("/", "~1")))
+        keys.append(_escape(key.replace("~", "~0").replace("/", "~1")))
     pointer = "".join(f"/{key}" for key in reversed(keys))
     return pointer if len(pointer) <= _LONGEST else f"{pointer[:_LONGEST]}..."
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Spell what a terminal might act upon as an escape sequence of Python's."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

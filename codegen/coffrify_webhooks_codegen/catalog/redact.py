@@ -6,21 +6,21 @@ from typing import Any
 
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
-__all__ = ["REDACTED", "redacted"]
+__all__ = ["REDACTED", "redact"]
 
 REDACTED = "(the API key)"
 # Nobody issues a shorter one, and a short text stands in many words.
 _SHORTEST = 8
 
 
-def redacted(document: Mapping[str, Any], secret: str) -> Mapping[str, Any]:
+def redact(document: Mapping[str, Any], secret: str) -> Mapping[str, Any]:
     """Replace the secret in every text, keys included; the same document if it has none."""
     if len(secret) < _SHORTEST:
         return document
     pattern = re.compile(re.escape(secret), re.IGNORECASE)
     count = 0
 
-    def clean(text: Any) -> Any:
+    def redact_text(text: Any) -> Any:
         nonlocal count
         if not isinstance(text, str):
             return text
@@ -33,11 +33,11 @@ def redacted(document: Mapping[str, Any], secret: str) -> Mapping[str, Any]:
     while left:  # a schema may be nested deeper than calls may be
         part, copy = left.pop()
         for key, value in part.items() if is_mapping(part) else enumerate(part):
-            inner: Any = {} if is_mapping(value) else [] if is_list(value) else clean(value)
+            inner: Any = {} if is_mapping(value) else [] if is_list(value) else redact_text(value)
             if inner is not value and not isinstance(value, str):
                 left.append((value, inner))
             if is_list(copy):
                 copy.append(inner)
             else:
-                copy[clean(key)] = inner
+                copy[redact_text(key)] = inner
     return root if count else document

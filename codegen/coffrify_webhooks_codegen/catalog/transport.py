@@ -60,13 +60,12 @@ class Limits:
 
 def get(url: str, headers: Mapping[str, str], limits: Limits) -> Answer:
     """Send the request and read the whole answer; raises BrokenError or LargeError."""
-    # The URL is http(s), checked by its maker; this opener has no handler for anything else.
-    request = Request(url, headers=dict(headers))  # noqa: S310
+    request = Request(url, headers=dict(headers))  # noqa: S310 - the opener knows http(s) alone
     try:
         with _opener(url, limits).open(request, timeout=limits.patience()) as response:
             return Answer(response.status, response.headers, _body(response, limits))
     except (OSError, HTTPException) as error:
-        raise BrokenError(_said(error)) from None
+        raise BrokenError(_describe_error(error)) from None
 
 
 def _body(response: HTTPResponse, limits: Limits) -> bytes:
@@ -115,14 +114,17 @@ def _connection(
     kind: type[HTTPConnection], limits: Limits, host: str, /, **options: Any
 ) -> HTTPConnection:
     connection = kind(host, **options)
-    connection.response_class = partial(_TimedResponse, limits)  # type: ignore[assignment]
-    connection._create_connection = partial(_connect, limits)  # type: ignore[attr-defined]  # noqa: SLF001
+    # What http.client looks up on the connection; the second has no public name.
+    vars(connection).update(
+        response_class=partial(_TimedResponse, limits),
+        _create_connection=partial(_connect, limits),
+    )
     return connection
 
 
 def _connect(limits: Limits, place: tuple[str, int], *_: object) -> socket:
     """Try one address after the other, and heed the end: a host may have many that are silent."""
-    trouble = OSError("the host has no address")
+    failure = OSError("the host has no address")
     for family, kind, protocol, _name, address in getaddrinfo(*place, type=SOCK_STREAM):
         patience = limits.patience()
         connected = socket(family, kind, protocol)
@@ -131,10 +133,10 @@ def _connect(limits: Limits, place: tuple[str, int], *_: object) -> socket:
             connected.connect(address)
         except OSError as error:
             connected.close()
-            trouble = error
+            failure = error
         else:
             return connected
-    raise trouble
+    raise failure
 
 
 class _TimedResponse(HTTPResponse):
@@ -163,7 +165,7 @@ class _TimedReader(io.RawIOBase):
         super().close()
 
 
-def _said(error: OSError | HTTPException) -> str:
+def _describe_error(error: OSError | HTTPException) -> str:
     """Say what happened in words of ours: an exception's text may repeat what was sent."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Collection
 from dataclasses import dataclass
 
-__all__ = ["Annotation", "quoted", "text_of"]
+__all__ = ["Annotation", "annotation_of", "quote"]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class Annotation:
     """The alternatives one by one; a type that is quoted is one."""
 
 
-def text_of(node: ast.expr, hidden: Collection[str]) -> Annotation:
+def annotation_of(node: ast.expr, hidden: Collection[str]) -> Annotation:
     """Spell an annotation; a name that a field of the module hides gets an underscore.
 
     Raises TypeError for any form but a name, a union, a list, a dict and a Literal.
@@ -26,11 +26,11 @@ def text_of(node: ast.expr, hidden: Collection[str]) -> Annotation:
     arms = spelling.arms(node)
     if not spelling.forward:
         return Annotation(" | ".join(arms), arms)
-    whole = quoted(" | ".join(arms))
+    whole = quote(" | ".join(arms))
     return Annotation(whole, (whole,))
 
 
-def quoted(text: str) -> str:
+def quote(text: str) -> str:
     """Spell a text as Python source does, within printable characters."""
     if '"' in text and "'" not in text and "\\" not in text and text.isprintable():
         return f"'{text}'"
@@ -47,29 +47,29 @@ class _Spelling:
 
     def arms(self, node: ast.expr) -> tuple[str, ...]:
         """Spell the alternatives, each once and None last; anything makes the others needless."""
-        texts = dict.fromkeys(self._each(node))
+        texts = dict.fromkeys(self._spell_arms(node))
         if any(text in ("Any", "_Any") for text in texts):
             return ("_Any" if "Any" in self._hidden else "Any",)
         ordered = [text for text in texts if text != "None"]
         return (*ordered, "None") if "None" in texts else tuple(ordered)
 
-    def _each(self, node: ast.expr) -> list[str]:
+    def _spell_arms(self, node: ast.expr) -> list[str]:
         match node:
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
-                return [*self._each(left), *self._each(right)]
+                return [*self._spell_arms(left), *self._spell_arms(right)]
             case ast.Subscript(value=ast.Name(id="Union"), slice=ast.Tuple(elts=arms)):
-                return [text for arm in arms for text in self._each(arm)]
+                return [text for arm in arms for text in self._spell_arms(arm)]
             case ast.Subscript(value=ast.Name(id="Union"), slice=arm):
-                return self._each(arm)
+                return self._spell_arms(arm)
             case ast.Subscript(value=ast.Name(id="Optional"), slice=arm):
-                return [*self._each(arm), "None"]
+                return [*self._spell_arms(arm), "None"]
             case ast.Constant(value=str(text)):
                 self.forward = True
-                return self._each(ast.parse(text, mode="eval").body)
+                return self._spell_arms(ast.parse(text, mode="eval").body)
             case _:
-                return [self._one(node)]
+                return [self._spell_arm(node)]
 
-    def _one(self, node: ast.expr) -> str:
+    def _spell_arm(self, node: ast.expr) -> str:
         match node:
             case ast.Constant(value=None):
                 return "None"
@@ -83,7 +83,7 @@ class _Spelling:
                 return f"{self._name('list')}[{' | '.join(self.arms(item))}]"
             case ast.Subscript(value=ast.Name(id="dict"), slice=ast.Tuple(elts=[key, item])):
                 value = " | ".join(self.arms(item))
-                return f"{self._name('dict')}[{self._one(key)}, {value}]"
+                return f"{self._name('dict')}[{self._spell_arm(key)}, {value}]"
             case _:
                 raise TypeError(f"an annotation of another form: {ast.unparse(node)[:80]}")
 
@@ -95,5 +95,5 @@ class _Spelling:
 
 def _literal(node: ast.expr) -> str:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return quoted(node.value)
+        return quote(node.value)
     raise TypeError(f"a literal that is no text: {ast.unparse(node)[:80]}")

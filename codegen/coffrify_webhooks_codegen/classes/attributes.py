@@ -46,7 +46,7 @@ def attribute_names(keys: Iterable[str], locked: Mapping[str, str]) -> dict[str,
     for key in new:
         if key in names:
             continue
-        name = free = _spelled(key)
+        name = free = _spell(key)
         count = counts.get(name, 0)
         while free in taken:
             count += 1
@@ -71,7 +71,7 @@ def is_attribute(name: str) -> bool:
     )
 
 
-def _spelled(key: str) -> str:
+def _spell(key: str) -> str:
     text = unicodedata.normalize("NFKC", key)
     text = "".join(char if f"a{char}".isidentifier() else "_" for char in text)
     if text.startswith("_") or not text:

@@ -17,7 +17,7 @@ from coffrify_webhooks_codegen.schema.lower import Lowered, Schema, canonical
 
 from .names import EventName, camel, is_reserved
 
-__all__ = ["Hoisted", "Objects", "hoist"]
+__all__ = ["NamedClasses", "Objects", "name_classes"]
 
 _NAMED = re.compile(r"#/(?:\$defs|definitions)/([A-Za-z][A-Za-z0-9_.-]*)(?:\?.*)?")
 
@@ -31,7 +31,7 @@ Objects = dict[str, Schema]
 
 
 @dataclass(frozen=True)
-class Hoisted:
+class NamedClasses:
     """What the modules of a package hold."""
 
     shared: Objects = field(default_factory=Objects)
@@ -43,24 +43,24 @@ class Hoisted:
     """By event type: the classes that stand in its module."""
 
 
-def hoist(lowered: Mapping[str, Lowered], names: Mapping[str, EventName]) -> Hoisted:
+def name_classes(lowered: Mapping[str, Lowered], names: Mapping[str, EventName]) -> NamedClasses:
     """Name every object of every event; the keys of both mappings are event types."""
     digests = _digests(lowered)
     reserved = {name.class_name for name in names.values()}
-    public = _shared(digests.values(), reserved)
+    public = _choose_shared(digests.values(), reserved)
     places = _places(digests)
-    hoisted = Hoisted(public=tuple(sorted(public.values())))
+    named = NamedClasses(public=tuple(sorted(public.values())))
     for digest, name in sorted(public.items(), key=lambda item: item[1]):
         event, key = places[digest]
-        walk = _Walk(lowered[event], digests[event], public, hoisted.shared, name)
+        walk = _Walk(lowered[event], digests[event], public, named.shared, name)
         walk.define(name, lowered[event].definitions[key])
     for event in sorted(lowered):
         objects: Objects = {}
         class_name = names[event].class_name
         walk = _Walk(lowered[event], digests[event], public, objects, f"{class_name}Data")
-        hoisted.data[event] = walk.root(lowered[event].schema, f"{class_name}Data")
-        hoisted.own[event] = dict(sorted(objects.items()))
-    return hoisted
+        named.data[event] = walk.root(lowered[event].schema, f"{class_name}Data")
+        named.own[event] = dict(sorted(objects.items()))
+    return named
 
 
 class _Walk:
@@ -108,7 +108,7 @@ class _Walk:
             self._objects[name] = {
                 **schema,
                 "properties": {
-                    key: self.flat(value, _short(name + camel(key)))
+                    key: self.flat(value, _shorten(name + camel(key)))
                     for key, value in properties.items()
                 },
             }
@@ -150,7 +150,7 @@ class _Walk:
         return free
 
 
-def _shared(found: Iterable[Mapping[str, int]], reserved: set[str]) -> dict[int, str]:
+def _choose_shared(found: Iterable[Mapping[str, int]], reserved: set[str]) -> dict[int, str]:
     """Choose what is shared: for each name, the content that most events agree on."""
     counts: dict[str, Counter[int]] = {}
     for digests in found:
@@ -173,7 +173,7 @@ def _hint(key: str) -> str | None:
     return camel(match[1]) if match else None
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     """Shorten the name of an object that lies deep inside."""
     if len(name) <= _LONGEST:
         return name
@@ -202,10 +202,10 @@ def _digests(lowered: Mapping[str, Lowered]) -> dict[str, dict[str, int]]:
         for event, item in lowered.items()
         for key, schema in item.definitions.items()
     }
-    found = _numbered({place: text for place, (text, _) in parts.items()})
+    found = _number({place: text for place, (text, _) in parts.items()})
     kinds = 0
     while kinds < (kinds := len(set(found.values()))):
-        found = _numbered(
+        found = _number(
             {
                 (event, key): (found[event, key], *(found[event, ref] for ref in refs))
                 for (event, key), (_, refs) in parts.items()
@@ -221,20 +221,20 @@ def _skeleton(key: str, schema: Schema) -> tuple[str, tuple[str, ...]]:
     """Spell a definition without what it refers to, and list that apart."""
     refs: list[str] = []
 
-    def bare(node: Any) -> Any:
+    def without_refs(node: Any) -> Any:
         if is_list(node):
-            return [bare(item) for item in node]
+            return [without_refs(item) for item in node]
         if not is_mapping(node):
             return node
         ref = node.get("$ref")
         if isinstance(ref, str):
             refs.append(ref)
             return {**node, "$ref": ""}
-        return {name: bare(node[name]) for name in sorted(node)}
+        return {name: without_refs(node[name]) for name in sorted(node)}
 
-    return canonical([_hint(key), bare(schema)]), tuple(refs)
+    return canonical([_hint(key), without_refs(schema)]), tuple(refs)
 
 
-def _numbered(contents: Mapping[_Place, Hashable]) -> dict[_Place, int]:
+def _number(contents: Mapping[_Place, Hashable]) -> dict[_Place, int]:
     numbers: dict[Hashable, int] = {}
     return {place: numbers.setdefault(item, len(numbers)) for place, item in contents.items()}

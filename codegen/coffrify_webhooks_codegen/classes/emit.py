@@ -12,16 +12,16 @@ import ast
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from .annotation import Annotation, quoted, text_of
-from .source_guard import SHARED, SOURCES, InertSource
+from .annotation import Annotation, annotation_of, quote
+from .source_guard import SHARED, SOURCES, GuardedSource
 
-__all__ = ["ClassSource", "Field", "emitted", "placeholder"]
+__all__ = ["ClassSource", "FieldSource", "emit_module", "placeholder"]
 
 _WIDEST = 100
 
 
 @dataclass(frozen=True)
-class Field:
+class FieldSource:
     """What a field is called, which property it stands for, and what is said of it."""
 
     attribute: str
@@ -35,7 +35,7 @@ class ClassSource:
 
     base: str
     description: str
-    fields: tuple[Field, ...]
+    fields: tuple[FieldSource, ...]
 
 
 def placeholder(number: int) -> str:
@@ -43,7 +43,7 @@ def placeholder(number: int) -> str:
     return f"f{number}"
 
 
-def emitted(source: str, wanted: Mapping[str, ClassSource]) -> str:
+def emit_module(source: str, wanted: Mapping[str, ClassSource]) -> str:
     """Write a module that consists of the wanted classes, with the types that the source gives."""
     tree = ast.parse(source)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in wanted]
@@ -56,8 +56,8 @@ def emitted(source: str, wanted: Mapping[str, ClassSource]) -> str:
     hidden = {field.attribute for each in wanted.values() for field in each.fields}
     hidden &= {*wanted, *shared, *(name for names in SOURCES.values() for name in names)}
     body = "\n\n\n".join(_class(node, wanted[node.name], hidden) for node in classes)
-    inert = InertSource(f"{_imports(shared, hidden)}\n{body}", wanted)
-    return f"{inert.imports()}\n\n\n{body}\n"
+    guarded = GuardedSource(f"{_imports(shared, hidden)}\n{body}", wanted)
+    return f"{guarded.imports()}\n\n\n{body}\n"
 
 
 def _imports(shared: Collection[str], hidden: Collection[str]) -> str:
@@ -97,23 +97,23 @@ def _class(node: ast.ClassDef, wanted: ClassSource, hidden: Collection[str]) -> 
     return (head + "\n".join(blocks)).rstrip("\n") + second
 
 
-def _field(field: Field, statement: ast.AnnAssign, hidden: Collection[str]) -> str:
-    annotation = text_of(statement.annotation, hidden)
+def _field(field: FieldSource, statement: ast.AnnAssign, hidden: Collection[str]) -> str:
+    annotation = annotation_of(statement.annotation, hidden)
     default = "" if statement.value is None else " = None"
     line = _line(field, annotation, default, hidden)
     return f'{line}\n    """{field.description}"""' if field.description else line
 
 
-def _line(field: Field, annotation: Annotation, default: str, hidden: Collection[str]) -> str:
+def _line(field: FieldSource, annotation: Annotation, default: str, hidden: Collection[str]) -> str:
     head = f"    {field.attribute}: "
     if field.attribute == field.key:
         line = f"{head}{annotation.text}{default}"
-        if len(line) <= _WIDEST or len(annotation.arms) < 2:  # noqa: PLR2004
+        if len(line) <= _WIDEST or len(annotation.arms) == 1:
             return line
         arms = "\n        | ".join(annotation.arms)
         return f"{head}(\n        {arms}\n    ){default}"
     annotated, called = (f"_{name}" if name in hidden else name for name in ("Annotated", "Field"))
-    alias = f"{called}(alias={quoted(field.key)})"
+    alias = f"{called}(alias={quote(field.key)})"
     line = f"{head}{annotated}[{annotation.text}, {alias}]{default}"
     if len(line) <= _WIDEST:
         return line

@@ -138,19 +138,19 @@ def _class_name(words: list[str]) -> str:
     name = "".join(word[0].upper() + word[1:] for word in words)
     if name[0].isdigit():
         name = f"Event{name}"
-    return f"{name}Event" if is_reserved(name) else _short(name)
+    return f"{name}Event" if is_reserved(name) else _shorten(name)
 
 
 def _module(words: list[str]) -> str:
     name = "_".join(word.lower() for word in words)
     if name[0].isdigit():
         name = f"event_{name}"
-    return f"{name}_event" if _is_taken_module(name) else _short(name)
+    return f"{name}_event" if _is_taken_module(name) else _shorten(name)
 
 
 def _is_taken_module(name: str) -> bool:
     return keyword.iskeyword(name) or name in _DEVICES or name in _ATTRIBUTES
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 7]}{_mark(name)}"

@@ -6,12 +6,12 @@ from typing import TypeAlias
 
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError
 from coffrify_webhooks_codegen.digest import digest
+from coffrify_webhooks_codegen.schema.depth import limit_depth
 from coffrify_webhooks_codegen.schema.lower import lower
-from coffrify_webhooks_codegen.schema.shallow import shallow
 
 from .attributes import attribute_names, keys_of
-from .class_names import hoist
-from .folder import MADE, TYPED, differing, refuse_foreign, replace
+from .class_names import name_classes
+from .folder import FIRST_LINE, TYPED, find_differences, refuse_foreign, replace
 from .lock import FILE, Lock, read
 from .names import event_names
 from .overloads import overloads_module
@@ -45,17 +45,17 @@ def files(
     lock = lock or Lock()
     events = {event.type: event for event in catalog.events}
     names = event_names(events, lock.events, lock.shared)
-    lowered = {event: shallow(lower(events[event].schema)) for event in sorted(events)}
+    lowered = {event: limit_depth(lower(events[event].schema)) for event in sorted(events)}
     for event, item in lowered.items():
         if warn is not None and item.warnings:
-            warn(f"{event}: {catalog.place(event)}: {_few(item.warnings)}")
-    hoisted = hoist(lowered, names)
-    attributes = attribute_names(keys_of(hoisted.shared, *hoisted.own.values()), lock.fields)
+            warn(f"{event}: {catalog.place(event)}: {_first_warnings(item.warnings)}")
+    named = name_classes(lowered, names)
+    attributes = attribute_names(keys_of(named.shared, *named.own.values()), lock.fields)
     made = {
-        "__init__.py": registry_module(names.values(), hoisted.public, digest(catalog)),
-        "__init__.pyi": stub_module(names.values(), hoisted.public),
+        "__init__.py": registry_module(names.values(), named.public, digest(catalog)),
+        "__init__.pyi": stub_module(names.values(), named.public),
         "_overloads.py": overloads_module(names.values()),
-        "_shared.py": shared_module(hoisted.shared, attributes),
+        "_shared.py": shared_module(named.shared, attributes),
     }
     for done, (event, name) in enumerate(names.items(), start=1):
         description = lower({"description": events[event].description}).schema.get("description")
@@ -63,8 +63,8 @@ def files(
             made[f"{name.module}.py"] = event_module(
                 name,
                 description or "",
-                hoisted.data[event],
-                hoisted.own[event],
+                named.data[event],
+                named.own[event],
                 attributes,
             )
         except Exception as error:
@@ -73,8 +73,10 @@ def files(
             raise CatalogError(f"{event}: {place}: no classes can be made of it") from error
         if progress is not None:
             progress(done, len(names))
-    sources = {name: f"{MADE}\n\n{text}".strip() + "\n" for name, text in sorted(made.items())}
-    kept = Lock({**lock.events, **names}, lock.shared.union(hoisted.public), attributes)
+    sources = {
+        name: f"{FIRST_LINE}\n\n{text}".strip() + "\n" for name, text in sorted(made.items())
+    }
+    kept = Lock({**lock.events, **names}, lock.shared.union(named.public), attributes)
     return {**sources, FILE: kept.text(), TYPED: ""}
 
 
@@ -86,7 +88,7 @@ def write(
     Returns the names of the files that changed; with none to change, nothing is touched.
     """
     made = files(catalog, read(output), progress, warn)
-    changed = differing(made, output)
+    changed = find_differences(made, output)
     if changed:
         refuse_foreign(made, output)
         replace(made, output)
@@ -97,9 +99,9 @@ def check(
     catalog: Catalog, output: Path, progress: Progress | None = None, warn: Warn | None = None
 ) -> list[str]:
     """Compare with what is on disk; returns the names of the files that differ."""
-    return differing(files(catalog, read(output), progress, warn), output)
+    return find_differences(files(catalog, read(output), progress, warn), output)
 
 
-def _few(warnings: Sequence[str]) -> str:
+def _first_warnings(warnings: Sequence[str]) -> str:
     more = len(warnings) - _FEW
     return "; ".join(warnings[:_FEW]) + (f"; and {more} more" if more > 0 else "")

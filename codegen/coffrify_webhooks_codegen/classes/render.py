@@ -19,7 +19,7 @@ from datamodel_code_generator.parser import LiteralType
 from coffrify_webhooks_codegen.schema.lower import Schema
 
 from .class_names import Objects
-from .emit import ClassSource, Field, emitted, placeholder
+from .emit import ClassSource, FieldSource, emit_module, placeholder
 from .names import EventName
 from .source_guard import SHARED
 
@@ -43,7 +43,7 @@ def event_module(
     root: Schema = {"type": "object", "properties": properties, "required": needed}
     if description:
         root["description"] = description
-    wanted = _wanted(own, attributes)
+    wanted = _class_sources(own, attributes)
     wanted[name.class_name] = _class(root, "Event", {"type": "type", "data": "data"})
     return _module({"title": name.class_name, **root}, own, wanted)
 
@@ -54,10 +54,10 @@ def shared_module(shared: Objects, attributes: Mapping[str, str]) -> str:
     if not shared:
         return about
     root: Schema = {"title": _NO_ROOT, "type": "object", "properties": {}, "required": []}
-    return f"{about}\n{_module(root, shared, _wanted(shared, attributes))}"
+    return f"{about}\n{_module(root, shared, _class_sources(shared, attributes))}"
 
 
-def _wanted(own: Objects, attributes: Mapping[str, str]) -> dict[str, ClassSource]:
+def _class_sources(own: Objects, attributes: Mapping[str, str]) -> dict[str, ClassSource]:
     return {
         name: _class(schema, "LooseModel" if schema.get("untyped") else "EventModel", attributes)
         for name, schema in own.items()
@@ -67,7 +67,7 @@ def _wanted(own: Objects, attributes: Mapping[str, str]) -> dict[str, ClassSourc
 def _class(schema: Schema, base: str, attributes: Mapping[str, str]) -> ClassSource:
     properties: Mapping[str, Schema] = schema["properties"]
     fields = (
-        Field(attributes[key], key, value.get("description", ""))
+        FieldSource(attributes[key], key, value.get("description", ""))
         for key, value in properties.items()
     )
     return ClassSource(base, schema.get("description", ""), tuple(fields))
@@ -76,10 +76,10 @@ def _class(schema: Schema, base: str, attributes: Mapping[str, str]) -> ClassSou
 def _module(root: Schema, own: Objects, wanted: Mapping[str, ClassSource]) -> str:
     definitions = {name: {**_object(own[name], own), "title": name} for name in sorted(own)}
     document = {**_object(root, own), "title": root["title"], "$defs": definitions}
-    return emitted(_generated(document), wanted)
+    return emit_module(_generate(document), wanted)
 
 
-def _generated(document: Schema) -> str:
+def _generate(document: Schema) -> str:
     with TemporaryDirectory() as empty:
         config = GenerateConfig(
             input_file_type=InputFileType.JsonSchema,

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-__all__ = ["SHARED", "SOURCES", "InertSource", "UnsafeSourceError"]
+__all__ = ["SHARED", "SOURCES", "GuardedSource", "UnsafeSourceError"]
 
 SHARED = "_shared"
 _BUILTINS = {"bool", "dict", "float", "int", "list", "str"}
@@ -42,7 +42,7 @@ class _Import:
         return self.name if self.name == self.local else f"{self.name} as {self.local}"
 
 
-class InertSource:
+class GuardedSource:
     """Generated source that holds the wanted classes; making one raises if it holds more."""
 
     def __init__(self, source: str, wanted: Collection[str]) -> None:

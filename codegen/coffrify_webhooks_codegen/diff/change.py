@@ -9,8 +9,8 @@ Severity = Literal["breaking", "warning", "additive", "no-op"]
 _Breaking = Literal["removed", "renamed", "optional", "nullable", "widened", "changed", "format"]
 _Warning = Literal["clash", "beta"]
 _Typed = Literal["added", "required", "nonnull", "narrowed", "values"]
-_Told = Literal["described", "badges", "plan", "family", "example", "stable"]
-Kind = Literal[_Breaking, _Warning, _Typed, _Told, "rewritten"]
+_Informative = Literal["described", "badges", "plan", "family", "example", "stable"]
+Kind = Literal[_Breaking, _Warning, _Typed, _Informative, "rewritten"]
 
 BREAKING: Severity = "breaking"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)

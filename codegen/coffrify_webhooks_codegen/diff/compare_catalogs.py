@@ -34,26 +34,26 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogEvent
-from coffrify_webhooks_codegen.classes.class_names import Hoisted, hoist
+from coffrify_webhooks_codegen.classes.class_names import NamedClasses, name_classes
 from coffrify_webhooks_codegen.classes.names import EventName, event_names
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
+from coffrify_webhooks_codegen.schema.depth import limit_depth
 from coffrify_webhooks_codegen.schema.lower import canonical, lower
-from coffrify_webhooks_codegen.schema.shallow import shallow
 
 from .change import BREAKING, Change, Kind, Severity, severity_of
-from .compare_types import Comparison, Side
+from .compare_types import Comparison, EventVersion
 
 __all__ = ["Change", "Kind", "Severity", "diff"]
 
 
 def diff(old: Catalog, new: Catalog) -> tuple[Change, ...]:
     """Compare two catalogs; the worst changes come first, and equal ones yield nothing."""
-    before = _Generated.of(old, {})
-    after = _Generated.of(new, before.names, before.hoisted.public)
+    before = _NamedCatalog.of(old, {})
+    after = _NamedCatalog.of(new, before.names, before.classes.public)
     changes: set[Change] = set()
     for event in before.events.keys() | after.events.keys():
         pair = _Pair(event, before, after)
-        found = [*pair.presence(), *pair.about(), *pair.data()]
+        found = [*pair.presence(), *pair.metadata(), *pair.data()]
         beta = event in before.events and before.events[event].stability == "beta"
         for path, kind, text in found:
             severity = severity_of(kind)
@@ -64,29 +64,29 @@ def diff(old: Catalog, new: Catalog) -> tuple[Change, ...]:
 
 
 @dataclass(frozen=True)
-class _Generated:
+class _NamedCatalog:
     """A catalog, and the names that its classes get."""
 
     events: Mapping[str, CatalogEvent]
     names: Mapping[str, EventName]
     clashes: Mapping[str, str]
     """By event type: which event has the name that it would get."""
-    hoisted: Hoisted
+    classes: NamedClasses
 
     @classmethod
     def of(
         cls, catalog: Catalog, locked: Mapping[str, EventName], shared: Collection[str] = ()
-    ) -> "_Generated":
+    ) -> "_NamedCatalog":
         events = {event.type: event for event in catalog.events}
         names, clashes = _names(events, locked, shared)
-        lowered = {event: shallow(lower(events[event].schema)) for event in sorted(events)}
-        return cls(events, names, clashes, hoist(lowered, names))
+        lowered = {event: limit_depth(lower(events[event].schema)) for event in sorted(events)}
+        return cls(events, names, clashes, name_classes(lowered, names))
 
-    def side(self, event: str) -> Side:
-        return Side(
-            data=self.hoisted.data[event],
-            own=self.hoisted.own[event],
-            shared=self.hoisted.shared,
+    def version(self, event: str) -> EventVersion:
+        return EventVersion(
+            data=self.classes.data[event],
+            own=self.classes.own[event],
+            shared=self.classes.shared,
             module=self.names[event].module,
         )
 
@@ -118,8 +118,8 @@ class _Pair:
     """One event type in both catalogs, or in one of them."""
 
     event: str
-    before: _Generated
-    after: _Generated
+    before: _NamedCatalog
+    after: _NamedCatalog
 
     def presence(self) -> list[tuple[str, Kind, str]]:
         found: list[tuple[str, Kind, str]] = []
@@ -133,51 +133,53 @@ class _Pair:
             found.append(("", "clash", text))
         return found
 
-    def about(self) -> list[tuple[str, Kind, str]]:
+    def metadata(self) -> list[tuple[str, Kind, str]]:
         """Compare what the catalog says about the event, beside its schema."""
-        if not self._in_both():
+        if not self._is_in_both():
             return []
         old, new = self.before.events[self.event], self.after.events[self.event]
         found: list[tuple[str, Kind, str]] = []
         if old.stability != new.stability:
             kind: Kind = "stable" if new.stability == "stable" else "beta"
             found.append(("", kind, f"{old.stability} before, {new.stability} now"))
-        if _plain(old.description) != _plain(new.description):
+        if _plain_description(old.description) != _plain_description(new.description):
             found.append(("", "described", "the description is another"))
         said: tuple[tuple[Kind, object, object], ...] = (
             ("badges", sorted(old.badges), sorted(new.badges)),
             ("plan", old.required_plan, new.required_plan),
             ("family", old.family, new.family),
         )
-        for told, was, now in said:
+        for kind_of_change, was, now in said:
             if was != now:
-                found.append(("", told, f"{canonical(was)} before, {canonical(now)} now"))
+                found.append(("", kind_of_change, f"{canonical(was)} before, {canonical(now)} now"))
         if canonical(old.example) != canonical(new.example):
             found.append(("", "example", "the example is another"))
         return found
 
     def data(self) -> list[tuple[str, Kind, str]]:
         """Compare what the event carries."""
-        if not self._in_both():
+        if not self._is_in_both():
             return []
-        comparison = Comparison(self.before.side(self.event), self.after.side(self.event))
+        comparison = Comparison(self.before.version(self.event), self.after.version(self.event))
         if found := comparison.run():
             return found
         old, new = self.before.events[self.event], self.after.events[self.event]
-        if old.schema == new.schema or _settled(old.schema) == _settled(new.schema):
+        if old.schema == new.schema or _digest_unordered(old.schema) == _digest_unordered(
+            new.schema
+        ):
             return []
         return [("data", "rewritten", "the schema is written differently; no class changes")]
 
-    def _in_both(self) -> bool:
+    def _is_in_both(self) -> bool:
         return self.event in self.before.events and self.event in self.after.events
 
 
-def _plain(description: str) -> str:
+def _plain_description(description: str) -> str:
     """Get the description as a docstring shows it."""
     return str(lower({"description": description}).schema.get("description", ""))
 
 
-def _settled(schema: object) -> str:
+def _digest_unordered(schema: object) -> str:
     """Digest a schema regardless of all order: what depends on order does not survive lowering."""
     parts: list[object] = [schema]
     for part in parts:  # which grows: a schema may be nested deeper than calls may be

@@ -17,15 +17,16 @@ from coffrify_webhooks_codegen.schema.python_types import field_path, in_python
 from .change import Kind
 from .match import NULL, Alternative, alternatives, is_plain, match
 
-__all__ = ["Comparison", "Side"]
+__all__ = ["Comparison", "EventVersion"]
 
 # Two honest versions of an event have a pair for each class; two unlike ones could have n * n.
 _MOST_PAIRS = 5_000
 _MOST_FIELDS = 40_000
+_MOST_SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Side:
+class EventVersion:
     """One version of what an event carries; the objects are flat, by class name."""
 
     data: Schema
@@ -50,7 +51,7 @@ class Side:
 class Comparison:
     """Compares the two versions of one event's data."""
 
-    def __init__(self, old: Side, new: Side) -> None:
+    def __init__(self, old: EventVersion, new: EventVersion) -> None:
         self._old = old
         self._new = new
         self._found: list[tuple[str, Kind, str]] = []
@@ -113,7 +114,7 @@ class Comparison:
 
     def _pair(self, path: str, old: Alternative, new: Alternative) -> None:
         if old.kind == "class":
-            self._meet(path, old.name, new.name)
+            self._queue_classes(path, old.name, new.name)
         elif old.kind == "array":
             self._types(f"{path}[]", old.schema["items"], new.schema["items"])
         elif old.kind == "map":
@@ -122,10 +123,11 @@ class Comparison:
         elif old.values != new.values:
             came, went = new.values - old.values, old.values - new.values
             marked = [*(f"+{value}" for value in sorted(came)), *(f"-{v}" for v in sorted(went))]
-            more = f" and {len(marked) - 8} more" if len(marked) > 8 else ""  # noqa: PLR2004
-            self._report(path, "values", f"known values: {' '.join(marked[:8])}{more}")
+            left = len(marked) - _MOST_SHOWN
+            more = f" and {left} more" if left > 0 else ""
+            self._report(path, "values", f"known values: {' '.join(marked[:_MOST_SHOWN])}{more}")
 
-    def _meet(self, path: str, old: str, new: str) -> None:
+    def _queue_classes(self, path: str, old: str, new: str) -> None:
         if (old, new) in self._met or self._full:
             return
         self._met.add((old, new))

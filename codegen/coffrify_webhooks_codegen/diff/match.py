@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from coffrify_webhooks_codegen.json_types import is_mapping
 from coffrify_webhooks_codegen.schema.lower import Schema, canonical
 
-__all__ = ["NULL", "Alternative", "Matched", "alternatives", "is_plain", "match"]
+__all__ = ["NULL", "Alternative", "Matching", "alternatives", "is_plain", "match"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ _MARKS = 3
 
 
 @dataclass
-class Matched:
+class Matching:
     """What became of the alternatives."""
 
     pairs: list[tuple[Alternative, Alternative]] = field(
@@ -80,9 +80,9 @@ def is_plain(schema: Schema) -> bool:
 
 def match(
     olds: list[Alternative], news: list[Alternative], old_fields: Fields, new_fields: Fields
-) -> Matched:
+) -> Matching:
     """Pair the alternatives of two versions of a type; what finds no partner came or went."""
-    matched = Matched()
+    matched = Matching()
     for kind in sorted({each.kind for each in [*olds, *news]}):
         left = [each for each in olds if each.kind == kind]
         right = [each for each in news if each.kind == kind]
@@ -91,7 +91,7 @@ def match(
             continue
         lost = {n: _Marked(each, _marks(each, old_fields)) for n, each in enumerate(left)}
         gained = {n: _Marked(each, _marks(each, new_fields)) for n, each in enumerate(right)}
-        matched.pairs += _paired(lost, gained)
+        matched.pairs += _take_pairs(lost, gained)
         matched.lost += [each.alternative for each in lost.values()]
         matched.gained += [each.alternative for each in gained.values()]
     _absorb(matched, olds, news)
@@ -115,7 +115,7 @@ def _marks(each: Alternative, fields: Fields) -> tuple[str, ...]:
     return (repr(tags), "", "") if tags else ("", repr(sorted(found)), each.name)
 
 
-def _paired(
+def _take_pairs(
     olds: dict[int, _Marked], news: dict[int, _Marked]
 ) -> list[tuple[Alternative, Alternative]]:
     """Take the pairs of one kind out of both."""
@@ -131,7 +131,7 @@ def _paired(
     return pairs
 
 
-def _absorb(matched: Matched, olds: list[Alternative], news: list[Alternative]) -> None:
+def _absorb(matched: Matching, olds: list[Alternative], news: list[Alternative]) -> None:
     """Leave out what another alternative covers anyway, and pair texts of different formats."""
     # Whole numbers are numbers, and a fixed text is a text.
     for part, whole in (("integer", "number"), ("const", "string")):

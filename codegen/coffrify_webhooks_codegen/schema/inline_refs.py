@@ -7,34 +7,36 @@ from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
 from .lowered import Schema, union
 
-__all__ = ["settled"]
+__all__ = ["inline_refs"]
 
 
-def settled(schema: Schema, definitions: Mapping[str, Schema]) -> tuple[Schema, dict[str, Schema]]:
+def inline_refs(
+    schema: Schema, definitions: Mapping[str, Schema]
+) -> tuple[Schema, dict[str, Schema]]:
     """Put what turned out to be no object, since the limits cut it off, in its place."""
-    schema = _placed(schema, definitions)
-    definitions = {key: _placed(item, definitions) for key, item in definitions.items()}
-    return schema, _reachable(schema, definitions)
+    schema = _inline(schema, definitions)
+    definitions = {key: _inline(item, definitions) for key, item in definitions.items()}
+    return schema, _reachable_definitions(schema, definitions)
 
 
-def _placed(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+def _inline(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     if "$ref" in schema:
         target = definitions[schema["$ref"]]
         return schema if "properties" in target else target
     if "properties" in schema:
         found: Mapping[str, Schema] = schema["properties"]
-        properties = {key: _placed(item, definitions) for key, item in found.items()}
+        properties = {key: _inline(item, definitions) for key, item in found.items()}
         return {**schema, "properties": properties}
     if "anyOf" in schema:
         rest = {key: schema[key] for key in schema if key != "anyOf"}
-        return {**rest, **union([_placed(item, definitions) for item in schema["anyOf"]])}
+        return {**rest, **union([_inline(item, definitions) for item in schema["anyOf"]])}
     for keyword in ("items", "additionalProperties"):
         if keyword in schema:
-            return {**schema, keyword: _placed(schema[keyword], definitions)}
+            return {**schema, keyword: _inline(schema[keyword], definitions)}
     return schema
 
 
-def _reachable(schema: Schema, definitions: Mapping[str, Schema]) -> dict[str, Schema]:
+def _reachable_definitions(schema: Schema, definitions: Mapping[str, Schema]) -> dict[str, Schema]:
     found: dict[str, Schema] = {}
     left: list[Any] = [schema]
     while left:

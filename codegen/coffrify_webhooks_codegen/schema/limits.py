@@ -7,10 +7,10 @@ it. Level by level objects are kept until that is enough; those further inside s
 from collections import deque
 from collections.abc import Mapping
 
-from .inline_refs import settled
+from .inline_refs import inline_refs
 from .lowered import Schema
 
-__all__ = ["trimmed"]
+__all__ = ["apply_limits"]
 
 # Of 78 real schemas the largest weighs 4,300, and the largest that an event carries 750.
 _MOST = 5_000
@@ -20,22 +20,22 @@ _WORDS, _VALUES = 1_000, 500
 """So many characters, of a description or of known values, weigh as much as a field."""
 
 
-def trimmed(
+def apply_limits(
     schema: Schema, definitions: Mapping[str, Schema]
 ) -> tuple[Schema, dict[str, Schema]] | None:
     """Keep what is not too much of a settled schema; None if that is all of it."""
-    trimming = _Trimming(definitions)
-    root = trimming.run(schema)
-    if not trimming.cut:
+    copying = _LimitedCopy(definitions)
+    root = copying.run(schema)
+    if not copying.cut:
         return None
-    return settled(root, trimming.kept)
+    return inline_refs(root, copying.kept)
 
 
 class _TooMuchError(Exception):
     """What is being copied does not fit."""
 
 
-class _Trimming:
+class _LimitedCopy:
     """Copies objects, each into a place that was left for it, until it has copied enough."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:

@@ -27,8 +27,8 @@ from typing import Any, NamedTuple
 
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
-from .inline_refs import settled
-from .limits import trimmed
+from .inline_refs import inline_refs
+from .limits import apply_limits
 from .lowered import Schema, canonical, constants, is_text, one_line, union, values
 from .merge import Merger
 from .pointer import Document
@@ -68,14 +68,14 @@ def lower(schema: object) -> Lowered:
         if lowering.exhausted and deepest < lowering.reached:
             lowering = _Lowering(document, merger, warnings, deepest)
             lowered, definitions = lowering.run()
-    trim = trimmed(lowered, definitions)
-    if trim is not None:
-        lowered, definitions = trim
+    limited = apply_limits(lowered, definitions)
+    if limited is not None:
+        lowered, definitions = limited
         warnings[_TOO_LARGE] = None
     return Lowered(lowered, definitions, tuple(warnings))
 
 
-class _Inlined(NamedTuple):
+class _InlinedSchema(NamedTuple):
     """What was put in the place of a reference, how much it is and how deep."""
 
     schema: Schema
@@ -103,7 +103,7 @@ class _Lowering:
         self._open: set[str] = set()
         self._recursed: set[str] = set()
         self._chain: frozenset[_Mark] = frozenset()
-        self._inlined: dict[_Mark, _Inlined] = {}
+        self._inlined: dict[_Mark, _InlinedSchema] = {}
         self._turns = 0
         self._nodes = 0
         self.reached = 0
@@ -113,11 +113,11 @@ class _Lowering:
         while self._waiting:
             key, schema, tag = self._waiting.popleft()
             if self.exhausted:  # a union of it is still one of objects
-                typed = "type" in self._merger.merged(schema)
+                typed = "type" in self._merger.merge(schema)
                 self._definitions[key] = {"type": "object"} if typed else {}
             else:
                 self._definitions[key] = self._node(schema, key, 0, tag)
-        return settled(lowered, self._definitions)
+        return inline_refs(lowered, self._definitions)
 
     def _node(self, schema: object, place: str, depth: int, tag: str | None = None) -> Schema:
         if not is_mapping(schema):
@@ -132,7 +132,7 @@ class _Lowering:
                 lowered = union([lowered, {"type": "null"}])
         else:
             key = self._keys.setdefault((id(raw), tag), place)
-            lowered = self._merged(self._merger.merged(raw), key, depth, tag)
+            lowered = self._lower_merged(self._merger.merge(raw), key, depth, tag)
         description = one_line(raw.get("description"))
         return {**lowered, "description": description} if description else lowered
 
@@ -157,7 +157,7 @@ class _Lowering:
             return {}
         mark = (id(target), tag)
         key = pointer if tag is None else f"{pointer}?{tag}"
-        if self._merger.alias(target) is not None or not _is_object(self._merger.merged(target)):
+        if self._merger.alias(target) is not None or not _is_object(self._merger.merge(target)):
             return self._inline(target, mark, key, depth, tag)
         known = self._keys.get(mark)
         if known is not None and known in self._open:
@@ -187,10 +187,12 @@ class _Lowering:
         height, self.reached = self.reached - depth, max(reached, self.reached)
         self._chain = chain
         if turns == self._turns:
-            self._inlined[mark] = _Inlined(lowered, self._nodes - nodes, height)
+            self._inlined[mark] = _InlinedSchema(lowered, self._nodes - nodes, height)
         return lowered
 
-    def _merged(self, schema: Mapping[str, Any], place: str, depth: int, tag: str | None) -> Schema:
+    def _lower_merged(
+        self, schema: Mapping[str, Any], place: str, depth: int, tag: str | None
+    ) -> Schema:
         if "enum" in schema:
             return values(schema["enum"])
         for keyword in ("anyOf", "oneOf"):
@@ -204,21 +206,24 @@ class _Lowering:
                     if not found.keys() - {"description"}:
                         break  # anything, whatever the others are
                 return union(lowered)
-        return union([self._typed(schema, kind, place, depth, tag) for kind in _kinds(schema)])
+        return union(
+            [self._lower_typed(schema, kind, place, depth, tag) for kind in _kinds(schema)]
+        )
 
     def _tag(self, branches: list[Any]) -> str | None:
         """Find the property that tells the objects of a union apart."""
         each_one = map(self._merger.constants, branches[:_MOST_NODES])
         found = [constants for constants in each_one if constants is not None]
-        if len(found) < 2:  # noqa: PLR2004
+        first, *others = found or [dict[str, str]()]
+        if not others:
             return None
-        names = set(found[0]).intersection(*found[1:])
+        names = set(first).intersection(*others)
         for name in sorted(names):
             if len({each[name] for each in found}) == len(found):
                 return name
         return None
 
-    def _typed(
+    def _lower_typed(
         self, schema: Mapping[str, Any], kind: str, place: str, depth: int, tag: str | None
     ) -> Schema:
         if kind == "object":

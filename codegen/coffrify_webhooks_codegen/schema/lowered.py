@@ -33,10 +33,10 @@ def values(listed: list[Any]) -> Schema:
     rest: list[object] = [value for value in listed if not isinstance(value, str)]
     others = sorted({_KINDS.get(type(value), "") for value in rest})
     branches: list[Schema] = [{"type": kind} if kind else {} for kind in others]
-    return union([*branches, _known(texts)] if texts else branches)
+    return union([*branches, _known_values(texts)] if texts else branches)
 
 
-def _known(texts: set[str]) -> Schema:
+def _known_values(texts: set[str]) -> Schema:
     fits = len(texts) <= _MOST_VALUES and all(map(_is_value, texts))
     return {"type": "string", "enum": sorted(texts)} if fits else {"type": "string"}
 
@@ -66,7 +66,7 @@ def union(branches: list[Schema]) -> Schema:
         return {}
     listed = [item["enum"] for item in flat.values() if "enum" in item]
     if len(listed) > 1:  # a value of any of them is known
-        known = _known({value for each in listed for value in each})
+        known = _known_values({value for each in listed for value in each})
         flat = {key: item for key, item in flat.items() if "enum" not in item}
         flat[canonical(known)] = known
     if canonical({"type": "string"}) in flat:

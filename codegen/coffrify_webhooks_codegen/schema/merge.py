@@ -21,7 +21,7 @@ MEANINGFUL = (
     "anyOf",
     "oneOf",
 )
-_SHAPES = ("type", "properties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref")
+_DESCRIBING = ("type", "properties", "items", "enum", "const", "anyOf", "oneOf", "allOf", "$ref")
 _KINDS = ("string", "integer", "number", "boolean", "null", "object", "array")
 _GROWING = ("properties", "required")
 _WANTED = {"properties": Mapping, "required": list, "enum": list, "anyOf": list, "oneOf": list}
@@ -72,7 +72,7 @@ class Merger:
                 return None
         return None
 
-    def merged(self, schema: _Mapping) -> dict[str, Any]:
+    def merge(self, schema: _Mapping) -> dict[str, Any]:
         """Merge a schema with what it refers to: types intersected, properties joined."""
         known = self._merged.get(id(schema))
         if known is not None:
@@ -83,11 +83,11 @@ class Merger:
             for key, value in part.items():
                 if key in merged and key in _GROWING:
                     if key not in owned:  # what stands there is the document's
-                        merged[key] = _copied(merged[key])
+                        merged[key] = _copy(merged[key])
                         owned.add(key)
                     self._grow(merged[key], value)
                 else:
-                    merged[key] = self._joined(key, merged[key], value) if key in merged else value
+                    merged[key] = self._join(key, merged[key], value) if key in merged else value
         merged = {key: value for key, value in merged.items() if value is not None}
         if self._left < 0:
             merged = {}  # half of what was meant may say something else
@@ -118,7 +118,7 @@ class Merger:
 
         Only so many: they may tell the branches of a union apart, and a few are enough for it.
         """
-        merged = self.merged(branch) if is_mapping(branch) else {}
+        merged = self.merge(branch) if is_mapping(branch) else {}
         properties = merged.get("properties")
         if not is_mapping(properties):
             return None
@@ -143,7 +143,7 @@ class Merger:
             return
         ref = schema.get("$ref")
         alone = isinstance(ref, str) and self._document.ref_stands_alone
-        own = {} if alone else _own(schema)
+        own = {} if alone else _own_keywords(schema)
         if own and self._afford(sum(map(_pieces, own.values()))):
             yield own
         if isinstance(ref, str):
@@ -175,7 +175,7 @@ class Merger:
         for name, value in other.items():
             mine[name] = self._all_of(mine[name], value) if name in mine else value
 
-    def _joined(self, key: str, one: Any, other: Any) -> Any:
+    def _join(self, key: str, one: Any, other: Any) -> Any:
         if key == "type":
             return one if other is None else other if one is None else self._kinds(one, other)
         if key == "enum":
@@ -191,7 +191,7 @@ class Merger:
         return kinds or None
 
 
-def _copied(value: Any) -> Any:
+def _copy(value: Any) -> Any:
     return [*value] if is_list(value) else {**value}
 
 
@@ -213,10 +213,10 @@ def _comparable(value: object) -> object:
 
 def _describes(branch: object) -> bool:
     """Tell whether a branch of a union says what a value is, not only what must be there."""
-    return is_mapping(branch) and any(key in branch for key in _SHAPES)
+    return is_mapping(branch) and any(key in branch for key in _DESCRIBING)
 
 
-def _own(schema: _Mapping) -> dict[str, Any]:
+def _own_keywords(schema: _Mapping) -> dict[str, Any]:
     """Keep the meaningful keywords that are well formed, in one spelling."""
     own: dict[str, Any] = {}
     for key in MEANINGFUL:

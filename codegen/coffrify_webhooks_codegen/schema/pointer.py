@@ -14,6 +14,7 @@ _MOST_NODES = 200_000
 _LEGACY = re.compile(r"https?://json-schema\.org/draft-0[3467]/schema#?")
 _LONGEST_REF = 2000
 _MOST_NAMES = 10_000
+_MOST_DIGITS = 5
 _NAMING = ("$id", "id", "$anchor", "$dynamicAnchor")
 
 _Place = tuple["_Place | None", str]
@@ -42,7 +43,7 @@ class Document:
             return None
         base = self._bases.get(id(holder), "")
         if base:  # what is found there goes first; many a document means its root all the same
-            found = self._names.get(ref) or self._within(_joined(base, ref))
+            found = self._names.get(ref) or self._within(_join(base, ref))
             if found is not None:
                 return found
         pointer = self._names.get(ref, ref)
@@ -73,7 +74,7 @@ class Document:
             key = unquote(part).replace("~1", "/").replace("~0", "~")
             if is_mapping(node):
                 node = node.get(key)
-            elif is_list(node) and key.isascii() and key.isdigit() and len(key) < 6:  # noqa: PLR2004
+            elif is_list(node) and key.isascii() and key.isdigit() and len(key) <= _MOST_DIGITS:
                 items = node
                 node = items[int(key)] if int(key) < len(items) else None
             else:
@@ -109,14 +110,14 @@ class Document:
         names = {key: name for key in _NAMING if _is_name(name := node.get(key))}
         if not names or len(self._names) > _MOST_NAMES:
             return base
-        pointer = _spelled(place)
+        pointer = _spell(place)
         for keyword in ("$id", "id"):
             if (name := names.get(keyword)) is not None:
                 self._names.setdefault(name, pointer)
                 if name.startswith("#"):  # an anchor, in drafts 04 to 07
                     self._names.setdefault(base + name, pointer)
                     continue
-                base = _joined(base, name).rstrip("#")
+                base = _join(base, name).rstrip("#")
                 self._names.setdefault(base, pointer)
                 break
         for keyword in ("$anchor", "$dynamicAnchor"):
@@ -132,7 +133,7 @@ def _is_name(name: object) -> TypeGuard[str]:
     return isinstance(name, str) and 0 < len(name) <= _LONGEST_REF
 
 
-def _spelled(place: _Place) -> str:
+def _spell(place: _Place) -> str:
     keys: list[str] = []
     left: _Place | None = place
     while left is not None:
@@ -141,7 +142,7 @@ def _spelled(place: _Place) -> str:
     return "/".join(reversed(keys))
 
 
-def _joined(base: str, ref: str) -> str:
+def _join(base: str, ref: str) -> str:
     try:
         return urljoin(base, ref)
     except ValueError:

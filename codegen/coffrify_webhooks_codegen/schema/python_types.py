@@ -29,14 +29,14 @@ def field_path(path: str, name: str) -> str:
 
 def in_python(schema: Schema, *, optional: bool = False) -> str:
     """Spell a type as an annotation does, in short: an enumeration is a `str`."""
-    parts = dict.fromkeys(_spelled(branch) for branch in schema.get("anyOf", [schema]))
+    parts = dict.fromkeys(_spell(branch) for branch in schema.get("anyOf", [schema]))
     if optional and "Any" not in parts:
         parts["None"] = None
     text = " | ".join(parts)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
-def _spelled(branch: Schema) -> str:
+def _spell(branch: Schema) -> str:
     if "$ref" in branch:
         return str(branch["$ref"])
     if "const" in branch:

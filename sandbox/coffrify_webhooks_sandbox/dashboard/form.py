@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["Form"]
 
 _MOST_FIELDS = 10_000
+_MOST_DIGITS = 9
 
 
 class Form:
@@ -51,6 +52,6 @@ class Form:
     def whole(self, name: str) -> int:
         """Return a whole number; raise SandboxError for anything else."""
         text = self.text(name).strip()
-        if not text.isascii() or not text.isdecimal() or len(text) > 9:  # noqa: PLR2004
+        if not text.isascii() or not text.isdecimal() or len(text) > _MOST_DIGITS:
             raise SandboxError(400, "invalid_parameter", f"{name}: give a whole number", name)
         return int(text)

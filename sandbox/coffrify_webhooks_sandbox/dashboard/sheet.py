@@ -185,13 +185,14 @@ class Sheet:
     def _without_null(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what a schema allows beside null, if it says so as a choice of two."""
         for key in ("anyOf", "oneOf"):
-            given = schema.get(key)
-            if not is_list(given) or len(given) != 2:  # noqa: PLR2004
-                continue
-            branches = [resolved(each, self._root) for each in given]
-            others = [branch for branch in branches if branch.get("type") != "null"]
-            if len(others) == 1:
-                return others[0]
+            match schema.get(key):
+                case [one, other]:
+                    branches = [resolved(each, self._root) for each in (one, other)]
+                    others = [branch for branch in branches if branch.get("type") != "null"]
+                    if len(others) == 1:
+                        return others[0]
+                case _:
+                    continue
         return schema
 
 

@@ -57,12 +57,7 @@ class TimeForm:
         stays = "hx-request" in request.headers
         try:
             form = await Form.of(request)
-            hours = form.whole("hours")
-            if not 1 <= hours <= _MOST_HOURS:
-                raise SandboxError(  # noqa: TRY301
-                    400, "invalid_parameter", f"hours: give 1 to {_MOST_HOURS}", "hours"
-                )
-            done = "skipped" if await self._passed(hours) else "passing"
+            done = "skipped" if await self._passed(_hours_of(form)) else "passing"
         except SandboxError as error:
             return self._pages.told(error=error) if stays else self._pages.failed(request, error)
         if stays:
@@ -82,6 +77,13 @@ class TimeForm:
         if passing.done():
             passing.result()  # raises what has gone wrong
         return passing.done()
+
+
+def _hours_of(form: Form) -> int:
+    hours = form.whole("hours")
+    if not 1 <= hours <= _MOST_HOURS:
+        raise SandboxError(400, "invalid_parameter", f"hours: give 1 to {_MOST_HOURS}", "hours")
+    return hours
 
 
 def _own(back: str) -> str:

@@ -28,6 +28,8 @@ _MOST_SHOWN = 100_000
 _MOST_INDENTED = 2_000_000
 _MINUTE = 60
 _HOUR = 3600
+_ONLY_HOURS = 10
+"""Hours from which on the minutes do not matter."""
 
 
 def visible(text: str) -> str:
@@ -101,6 +103,6 @@ def length(seconds: float) -> str:
     if minutes < 2 * _MINUTE:
         return f"{minutes} min"
     hours, minutes = divmod(minutes, 60)
-    if hours >= 10 or not minutes:  # noqa: PLR2004
+    if hours >= _ONLY_HOURS or not minutes:
         return f"{round(seconds / _HOUR)} h"
     return f"{hours} h {minutes} min"

@@ -14,7 +14,7 @@ from coffrify_webhooks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from coffrify_webhooks_codegen.catalog import Catalog, CatalogEvent
-    from coffrify_webhooks_codegen.schema.fields import Field
+    from coffrify_webhooks_codegen.schema.field_list import ListedField
 
 __all__ = ["show"]
 
@@ -68,9 +68,9 @@ def _all(catalog: "Catalog") -> None:
 
 
 def _one(event: "CatalogEvent", *, as_json: bool) -> None:
-    from coffrify_webhooks_codegen.schema.fields import fields
+    from coffrify_webhooks_codegen.schema.field_list import list_fields
 
-    found = fields(event.schema)
+    found = list_fields(event.schema)
     if as_json:
         _json(
             _facts(event) | {"fields": [_field(each) for each in found], "example": event.example}
@@ -91,7 +91,7 @@ def _facts(event: "CatalogEvent") -> dict[str, Any]:
     return {name: getattr(event, name) for name in names}
 
 
-def _field(field: "Field") -> dict[str, Any]:
+def _field(field: "ListedField") -> dict[str, Any]:
     return field._asdict()
 
 

@@ -1,10 +1,10 @@
 """Polling: hear of a catalog that has changed, for as long as a service runs."""
 
 import logging
-import random
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from random import uniform
 from typing import Literal, Protocol
 
 from coffrify_webhooks_codegen.digest import digest
@@ -55,7 +55,7 @@ def poll(
     if not interval >= least:
         raise ValueError(f"interval should be {least:g} seconds or more")
     stop = threading.Event() if stop is None else stop
-    told: set[tuple[object, ...]] = set()
+    reported: set[tuple[object, ...]] = set()
     while not stop.is_set():
         wait = interval
         try:
@@ -63,19 +63,19 @@ def poll(
             if known is not None and digest(known) != digest(new):
                 callback(known, new)
             known = new
-            told.clear()
+            reported.clear()
         except Exception as error:  # a poll that dies unnoticed helps no one
             if isinstance(error, RateLimitedError):
                 wait = max(wait, min(error.wait or 0, _DAY))
             kind = (type(error), error.status if isinstance(error, PullError) else None)
-            if kind not in told:
-                told.add(kind)
-                _tell(error, on_error)
+            if kind not in reported:
+                reported.add(kind)
+                _report_error(error, on_error)
         # Many processes that started together need not ask together.
-        stop.wait(wait * random.uniform(1, 1.1))  # noqa: S311
+        stop.wait(wait * uniform(1, 1.1))
 
 
-def _tell(error: Exception, on_error: Callable[[Exception], object] | None) -> None:
+def _report_error(error: Exception, on_error: Callable[[Exception], object] | None) -> None:
     if on_error is not None:
         try:
             on_error(error)

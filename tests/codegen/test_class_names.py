@@ -4,14 +4,16 @@ import pytest
 
 from coffrify_webhooks_codegen.catalog import CatalogError, load
 from coffrify_webhooks_codegen.classes import package
-from coffrify_webhooks_codegen.classes.class_names import hoist
+from coffrify_webhooks_codegen.classes.class_names import name_classes
 from coffrify_webhooks_codegen.classes.names import event_names
-from coffrify_webhooks_codegen.schema.fields import fields
+from coffrify_webhooks_codegen.schema.field_list import list_fields
 from coffrify_webhooks_codegen.schema.lower import lower
 
 
 def hoisted(**schemas):
-    return hoist({name: lower(schema) for name, schema in schemas.items()}, event_names(schemas))
+    return name_classes(
+        {name: lower(schema) for name, schema in schemas.items()}, event_names(schemas)
+    )
 
 
 def chain(length, last):
@@ -33,7 +35,7 @@ def test_a_long_chain():
 
 def test_a_long_chain_can_be_shown():
     """The fields of such a chain can be listed too."""
-    found = fields(chain(990, "x"))
+    found = list_fields(chain(990, "x"))
     assert len(found) == 992
     assert found[-1].path.endswith(".next.next.x")
 

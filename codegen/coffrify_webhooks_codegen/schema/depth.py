@@ -7,10 +7,10 @@ delivery failed with. So the levels are counted, along the way that pydantic goe
 
 from collections.abc import Mapping
 
-from .inline_refs import settled
+from .inline_refs import inline_refs
 from .lower import TOO_DEEP, Lowered, Schema
 
-__all__ = ["shallow"]
+__all__ = ["limit_depth"]
 
 # Calls that pydantic 2.14 takes, as measured, and those that are left to it: a server
 # and its middleware have taken some of the thousand before.
@@ -18,17 +18,17 @@ _CLASS, _UNION, _CONTAINER = 7, 4, 6
 _MOST = 400
 
 
-def shallow(lowered: Lowered) -> Lowered:
+def limit_depth(lowered: Lowered) -> Lowered:
     """Cut a lowered schema off where it is too deep to be built, with a warning."""
-    cutting = _Cutting(lowered.definitions)
-    root = cutting.copy(lowered.schema, _MOST - _CLASS)
-    if not cutting.cut:
+    limiter = _DepthLimiter(lowered.definitions)
+    root = limiter.copy(lowered.schema, _MOST - _CLASS)
+    if not limiter.cut:
         return lowered
     warnings = dict.fromkeys((*lowered.warnings, TOO_DEEP))
-    return Lowered(*settled(root, cutting.kept), tuple(warnings))
+    return Lowered(*inline_refs(root, limiter.kept), tuple(warnings))
 
 
-class _Cutting:
+class _DepthLimiter:
     """Copies what can be built; an object counts where it is first met, as pydantic does it."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:

@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 
 from .lower import Schema, lower
 
-__all__ = ["Field", "fields"]
+__all__ = ["ListedField", "list_fields"]
 
 _FEW = 8
 
 
-class Field(NamedTuple):
+class ListedField(NamedTuple):
     """One place in the `data` of an event."""
 
     path: str
@@ -20,7 +20,7 @@ class Field(NamedTuple):
     description: str
 
 
-def fields(schema: object) -> list[Field]:
+def list_fields(schema: object) -> list[ListedField]:
     """List what an event's `data` holds, as the generated classes have it.
 
     An object that occurs again, or within itself, is listed where it occurs first.
@@ -41,7 +41,7 @@ class _Walk:
         self._definitions = definitions
         self._seen: dict[str, str] = {}
 
-    def fields(self, place: _Place) -> Iterator[Field]:
+    def fields(self, place: _Place) -> Iterator[ListedField]:
         # Not one inside the other: a chain of objects may be longer than Python's stack is deep.
         left = [iter([place])]
         while left:
@@ -51,7 +51,7 @@ class _Walk:
                 continue
             path, schema, required = found
             said = schema.get("description") or self._target(schema).get("description", "")
-            yield Field(path, self._type(schema), required, said)
+            yield ListedField(path, self._type(schema), required, said)
             left.append(self._inside(path, schema))
 
     def _inside(self, path: str, schema: Schema) -> Iterator[_Place]:
