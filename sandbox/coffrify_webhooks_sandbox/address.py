@@ -14,7 +14,7 @@ from .errors import SandboxError
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-__all__ = ["allowed_hosts", "checked_url"]
+__all__ = ["allowed_hosts", "check_url"]
 
 _LONGEST_URL = 2_000
 _LOCAL = "localhost"
@@ -42,27 +42,27 @@ def _allowed_host(host: str) -> str:
     )
 
 
-def checked_url(url: Any, allowed: Collection[str]) -> str:
+def check_url(url: Any, allowed: Collection[str]) -> str:
     """Return a URL that may be sent to; raise SandboxError for any other, saying why.
 
     allowed: hosts beside this machine's own; "*" allows all.
     """
     if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
-        raise _refused("give the address as http://host:port/path")
+        raise _refusal("give the address as http://host:port/path")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _refused("it cannot be read; give it as http://host:port/path") from None
+        raise _refusal("it cannot be read; give it as http://host:port/path") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > _LONGEST_URL:
-        raise _refused("give the address as http://host:port/path")
+        raise _refusal("give the address as http://host:port/path")
     if parts.username is not None or parts.password is not None or port == 0:
-        raise _refused("leave user and password out, and name a port from 1 to 65535")
+        raise _refusal("leave user and password out, and name a port from 1 to 65535")
     host = parts.hostname
     if ("[" in parts.netloc or "]" in parts.netloc) and not _IN_BRACKETS.fullmatch(parts.netloc):
-        raise _refused("after an address in brackets comes :port alone, as http://[::1]:port/path")
+        raise _refusal("after an address in brackets comes :port alone, as http://[::1]:port/path")
     if "*" not in allowed and host not in allowed and not _is_loopback(host):
-        raise _refused(
+        raise _refusal(
             f"the sandbox sends to this machine only; start it with --allow-host {host} to widen it"
         )
     return url
@@ -82,5 +82,5 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _refused(why: str) -> SandboxError:
+def _refusal(why: str) -> SandboxError:
     return SandboxError(400, "invalid_url", why, "url")

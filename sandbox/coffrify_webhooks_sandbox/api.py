@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from coffrify_webhooks.extras import needs
 
 from .errors import SandboxError
-from .json_http import body_of, error_response, json_response, parsed
+from .json_http import error_response, json_response, parse_object, read_body
 from .openapi import openapi
 from .views import delivery_view, endpoint_view
 
@@ -73,14 +73,14 @@ class Api:
             try:
                 if path != "/openapi.json":
                     self._authorize(request)
-                response = await _chosen(request.method, methods)(request)
+                response = await _choose_handler(request.method, methods)(request)
             except SandboxError as error:
                 response = error_response(error)
                 if error.status == HTTPStatus.METHOD_NOT_ALLOWED:
                     response.headers["Allow"] = ", ".join(methods)
                 if error.status == HTTPStatus.UNAUTHORIZED:
                     response.headers["WWW-Authenticate"] = "Bearer"
-            self._mark(response)
+            self._add_headers(response)
             return response
 
         return Route(path, endpoint, methods=_METHODS)
@@ -95,7 +95,7 @@ class Api:
                 "send the key that the sandbox printed at its start: Authorization: Bearer cfy_...",
             )
 
-    def _mark(self, response: Response) -> None:
+    def _add_headers(self, response: Response) -> None:
         window = int(time.time()) // _RATE_WINDOW
         if window != self._window:
             self._window, self._requests = window, 0
@@ -137,20 +137,22 @@ class Api:
 
     async def _list(self, _request: Request) -> Response:
         endpoints = self._service.database.endpoints()
-        return json_response(_OK, _listed([endpoint_view(endpoint) for endpoint in endpoints]))
+        return json_response(
+            _OK, _list_content([endpoint_view(endpoint) for endpoint in endpoints])
+        )
 
     async def _get(self, request: Request) -> Response:
-        endpoint = self._service.endpoint(request.path_params["id"])
+        endpoint = self._service.endpoints.get(request.path_params["id"])
         return json_response(_OK, {"webhook": endpoint_view(endpoint)})
 
     async def _deliveries(self, request: Request) -> Response:
-        endpoint = self._service.endpoint(request.path_params["id"])
-        limit = _limit(request.query_params.get("limit", "50"))
+        endpoint = self._service.endpoints.get(request.path_params["id"])
+        limit = _parse_limit(request.query_params.get("limit", "50"))
         found = self._service.database.deliveries(limit + 1, endpoint_id=endpoint.id)
-        shown = [self._shown(delivery) for delivery in found[:limit]]
-        return json_response(_OK, _listed(shown, more=len(found) > limit))
+        shown = [self._show_delivery(delivery) for delivery in found[:limit]]
+        return json_response(_OK, _list_content(shown, more=len(found) > limit))
 
-    def _shown(self, delivery: Delivery) -> dict[str, Any]:
+    def _show_delivery(self, delivery: Delivery) -> dict[str, Any]:
         database = self._service.database
         event = database.event(delivery.event_id)
         return delivery_view(delivery, event, database.attempts(delivery.id))
@@ -160,7 +162,7 @@ class Api:
     async def _post(self, request: Request) -> Response:
         action = request.query_params.get("action")
         actions: dict[str | None, Action] = {
-            None: self._create,
+            None: self._create_endpoint,
             "test": self._test,
             "rotate_secret": self._rotate,
             "replay": self._replay,
@@ -171,20 +173,20 @@ class Api:
             raise SandboxError(
                 400, "unknown_action", f"there is no such action; there are {known}", "action"
             )
-        return await self._once(request, actions[action])
+        return await self._run_once(request, actions[action])
 
     async def _update(self, request: Request) -> Response:
-        return await self._once(request, self._changed)
+        return await self._run_once(request, self._change_endpoint)
 
     async def _delete(self, request: Request) -> Response:
-        return await self._once(request, self._deleted)
+        return await self._run_once(request, self._delete_endpoint)
 
-    def _create(self, asked: Mapping[str, Any]) -> Answer:
-        _only(asked, "name", "url", "events", "description")
+    def _create_endpoint(self, asked: Mapping[str, Any]) -> Answer:
+        _allow_only(asked, "name", "url", "events", "description")
         for field in ("name", "url", "events"):
             if field not in asked:
                 raise SandboxError(400, "missing_parameter", f"{field} is missing", field)
-        endpoint = self._service.create_endpoint(
+        endpoint = self._service.endpoints.create(
             asked["url"],
             asked["events"],
             name=asked["name"],
@@ -192,38 +194,42 @@ class Api:
         )
         return _CREATED, {"webhook": endpoint_view(endpoint), "secret": endpoint.secret}
 
-    def _changed(self, asked: Mapping[str, Any]) -> Answer:
+    def _change_endpoint(self, asked: Mapping[str, Any]) -> Answer:
         changes = {field: value for field, value in asked.items() if field != "id"}
-        endpoint = self._service.update_endpoint(asked.get("id"), changes)
+        endpoint = self._service.endpoints.update(asked.get("id"), changes)
         return _OK, {"webhook": endpoint_view(endpoint)}
 
-    def _deleted(self, asked: Mapping[str, Any]) -> Answer:
-        _only(asked, "id")
-        self._service.delete_endpoint(asked.get("id"))
+    def _delete_endpoint(self, asked: Mapping[str, Any]) -> Answer:
+        _allow_only(asked, "id")
+        self._service.endpoints.delete(asked.get("id"))
         return _OK, {"id": asked["id"], "deleted": True}
 
     def _test(self, asked: Mapping[str, Any]) -> Answer:
-        _only(asked, "id", "event_type", "data")
+        _allow_only(asked, "id", "event_type", "data")
         delivery = self._service.test(asked.get("id"), asked.get("event_type"), asked.get("data"))
-        return _OK, {"delivery": self._shown(delivery)}
+        return _OK, {"delivery": self._show_delivery(delivery)}
 
     def _rotate(self, asked: Mapping[str, Any]) -> Answer:
-        _only(asked, "id", "grace_hours")
-        endpoint = self._service.rotate_secret(asked.get("id"), asked.get("grace_hours", 24))
+        _allow_only(asked, "id", "grace_hours")
+        endpoint = self._service.endpoints.rotate_secret(
+            asked.get("id"), asked.get("grace_hours", 24)
+        )
         return _OK, {"webhook": endpoint_view(endpoint), "secret": endpoint.secret}
 
     def _replay(self, asked: Mapping[str, Any]) -> Answer:
-        _only(asked, "delivery_id")
-        return _OK, {"delivery": self._shown(self._service.replay(asked.get("delivery_id")))}
+        _allow_only(asked, "delivery_id")
+        return _OK, {
+            "delivery": self._show_delivery(self._service.replay(asked.get("delivery_id")))
+        }
 
     def _retry(self, asked: Mapping[str, Any]) -> Answer:
-        _only(asked, "delivery_id")
-        return _OK, {"delivery": self._shown(self._service.retry(asked.get("delivery_id")))}
+        _allow_only(asked, "delivery_id")
+        return _OK, {"delivery": self._show_delivery(self._service.retry(asked.get("delivery_id")))}
 
-    async def _once(self, request: Request, action: Action) -> Response:
+    async def _run_once(self, request: Request, action: Action) -> Response:
         """Do what is asked, once only if it comes again under its Idempotency-Key."""
-        body = await body_of(request)
-        asked = parsed(body)
+        body = await read_body(request)
+        asked = parse_object(body)
         key = request.headers.get("idempotency-key", "")[:255]
         if not key:
             status, content = action(asked)
@@ -243,7 +249,7 @@ class Api:
         return json_response(status, content)
 
 
-def _chosen(
+def _choose_handler(
     method: str, methods: Mapping[str, Callable[[Request], Awaitable[Response]]]
 ) -> Callable[[Request], Awaitable[Response]]:
     found = methods.get("GET" if method == "HEAD" else method)
@@ -253,7 +259,7 @@ def _chosen(
     return found
 
 
-def _only(asked: Mapping[str, Any], *fields: str) -> None:
+def _allow_only(asked: Mapping[str, Any], *fields: str) -> None:
     for field in asked:
         if field not in fields:
             raise SandboxError(
@@ -264,12 +270,12 @@ def _only(asked: Mapping[str, Any], *fields: str) -> None:
             )
 
 
-def _limit(text: str) -> int:
+def _parse_limit(text: str) -> int:
     is_number = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
     if not is_number or not 1 <= int(text) <= _MOST_LISTED:
         raise SandboxError(400, "invalid_parameter", "limit: give a number from 1 to 200", "limit")
     return int(text)
 
 
-def _listed(data: list[Any], *, more: bool = False) -> dict[str, Any]:
+def _list_content(data: list[Any], *, more: bool = False) -> dict[str, Any]:
     return {"data": data, "has_more": more, "next_cursor": None}

@@ -7,12 +7,12 @@ from typing import Any
 
 from coffrify_webhooks.errors import ConfigurationError
 
-__all__ = ["checked_api_key"]
+__all__ = ["check_api_key"]
 
 _KEY = re.compile(r"[!-~]*", re.ASCII)
 
 
-def checked_api_key(key: Any) -> str:
+def check_api_key(key: Any) -> str:
     """Return a key without white space around it, "" for none.
 
     Raises ConfigurationError for one that no header could carry, without telling it.

@@ -66,7 +66,7 @@ def application(service: Service, *, host: str = "127.0.0.1") -> Starlette:
             response.headers.update(error.headers or {})
         return response
 
-    async def failed(_request: Request, _error: Exception) -> Response:
+    async def internal_error(_request: Request, _error: Exception) -> Response:
         return json_response(
             500, {"error": {"code": "internal", "message": "this is a fault of the sandbox"}}
         )
@@ -78,6 +78,6 @@ def application(service: Service, *, host: str = "127.0.0.1") -> Starlette:
             *dashboard.routes,
         ],
         middleware=[Middleware(Guard, host=host, api_key=service.api_key)],
-        exception_handlers={404: not_found, 405: not_allowed, 500: failed},
+        exception_handlers={404: not_found, 405: not_allowed, 500: internal_error},
         lifespan=lifespan,
     )

@@ -22,13 +22,13 @@ with needs("sandbox"):
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-__all__ = ["Background", "Server", "bound", "serving"]
+__all__ = ["Background", "Server", "listen", "serve_in_thread"]
 
 _PATIENCE = 15.0
 _GRACE = 1
 
 
-def bound(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; raise ConfigurationError, naming host or port, without one."""
     if not host.strip():  # all addresses, to `create_server`
         raise ConfigurationError("there is no host; give an address, as 127.0.0.1: --host")
@@ -125,10 +125,10 @@ class _Unlogged(H11Protocol):
 
 
 @contextmanager
-def serving(app: Any) -> Generator[int]:
+def serve_in_thread(app: Any) -> Generator[int]:
     """Serve a WSGI or an ASGI application on loopback while in the block; yields the port."""
     if _is_asgi(app):
-        with bound("127.0.0.1", 0) as listener:
+        with listen("127.0.0.1", 0) as listener:
             server = Background(app, listener)
             try:
                 yield int(listener.getsockname()[1])
@@ -155,14 +155,14 @@ def _is_asgi(app: Any) -> bool:
         signature = inspect.signature(app)
     except (TypeError, ValueError):
         return False
-    fits = [count for count in (2, 3) if _takes(signature, count)]
+    fits = [count for count in (2, 3) if _accepts(signature, count)]
     if len(fits) == 1:
         return fits == [3]
     called: Any = app if inspect.isroutine(app) else type(app).__call__
     return inspect.iscoroutinefunction(called)
 
 
-def _takes(signature: inspect.Signature, count: int) -> bool:
+def _accepts(signature: inspect.Signature, count: int) -> bool:
     try:
         signature.bind(*[None] * count)
     except TypeError:

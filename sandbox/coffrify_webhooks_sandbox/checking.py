@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from jsonschema.protocols import Validator
 
-__all__ = ["Steps", "TooMuchError", "bounded", "first_error"]
+__all__ = ["Steps", "TooMuchError", "bounded_validator", "first_error"]
 
 _MOST_ERRORS = 50
 _REFERENCE = 20
@@ -66,10 +66,10 @@ class Steps:
 _steps: ContextVar[Steps] = ContextVar("steps")
 
 
-def bounded(kind: type[Validator], schema: Any) -> Validator:
+def bounded_validator(kind: type[Validator], schema: Any) -> Validator:
     """Return a validator for a schema whose cost `first_error` can bound."""
     # A registry of its own: a reference to the network must stay unresolved.
-    return _counting(kind)(_without_costly_patterns(schema), registry=Registry[Any]())
+    return _counting_validator(kind)(_without_costly_patterns(schema), registry=Registry[Any]())
 
 
 def first_error(validator: Validator, data: Any, steps: Steps) -> ValidationError | None:
@@ -83,24 +83,30 @@ def first_error(validator: Validator, data: Any, steps: Steps) -> ValidationErro
 
 
 @lru_cache(maxsize=16)
-def _counting(kind: type[Validator]) -> type[Validator]:
-    keywords = {name: _counted(name, check) for name, check in kind.VALIDATORS.items()}
+def _counting_validator(kind: type[Validator]) -> type[Validator]:
+    keywords = {name: _count_steps(name, check) for name, check in kind.VALIDATORS.items()}
     return cast("type[Validator]", extend(kind, keywords))  # type: ignore[no-untyped-call]
 
 
-def _counted(name: str, check: Callable[..., Any]) -> Callable[..., Any]:
-    def checked(validator: Any, value: Any, data: Any, schema: Any) -> Iterator[ValidationError]:
+def _count_steps(name: str, check: Callable[..., Any]) -> Callable[..., Any]:
+    def check_and_count(
+        validator: Any, value: Any, data: Any, schema: Any
+    ) -> Iterator[ValidationError]:
         steps = _steps.get()
         steps.spend((_REFERENCE if name == "$ref" else 1) + _size(value) + _size(data))
         if name == "uniqueItems" and is_list(data) and any(map(_size, data)):
             steps.spend(len(data) ** 2)  # they are compared by twos
-        if name == "pattern" and isinstance(data, str) and _looks(value, len(data)) > _MOST_LOOKS:
+        if (
+            name == "pattern"
+            and isinstance(data, str)
+            and _estimate_looks(value, len(data)) > _MOST_LOOKS
+        ):
             return
         for error in check(validator, value, data, schema) or ():
             steps.spend(1 + len(error.message) // 100)  # which may quote all of the data
             yield error
 
-    return checked
+    return check_and_count
 
 
 def _size(value: Any) -> int:
@@ -114,7 +120,9 @@ def _without_costly_patterns(schema: Any) -> Any:
     if not is_mapping(schema):
         return schema
     patterns = schema.get("patternProperties")
-    costly = is_mapping(patterns) and any(_looks(each, 100) > _MOST_LOOKS for each in patterns)
+    costly = is_mapping(patterns) and any(
+        _estimate_looks(each, 100) > _MOST_LOOKS for each in patterns
+    )
     return {
         key: value if key in _PLAIN else _without_costly_patterns(value)
         for key, value in schema.items()
@@ -123,7 +131,7 @@ def _without_costly_patterns(schema: Any) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _shape(pattern: str) -> int:
+def _count_variable_parts(pattern: str) -> int:
     """Return how many parts of a pattern vary in length; many if it may take exponential time."""
     bare = _CLASS.sub("x", pattern)
     repeats_group = re.search(r"\)[*+{]", bare)
@@ -133,8 +141,10 @@ def _shape(pattern: str) -> int:
     return 1000 if re.search(r"\\[0-9]|\(\?P=|\(\?\(", bare) else len(_VARIABLE.findall(bare))
 
 
-def _looks(pattern: Any, length: int) -> float:
+def _estimate_looks(pattern: Any, length: int) -> float:
     """Estimate how many characters a pattern looks at in a text: it may begin at each of them."""
     if not isinstance(pattern, str):
         return 0
-    return float(max(2, length)) ** min(100, _shape(pattern) + (not pattern.startswith("^")))
+    return float(max(2, length)) ** min(
+        100, _count_variable_parts(pattern) + (not pattern.startswith("^"))
+    )

@@ -15,7 +15,7 @@ from .errors import SandboxError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["END", "Anchor", "Clock", "anchor_of", "checked_skip", "checked_speed"]
+__all__ = ["END", "Anchor", "Clock", "anchor_of", "check_skip", "check_speed"]
 
 END = 253_000_000_000.0
 """In the year 9987: later times cannot be written."""
@@ -31,7 +31,7 @@ class Anchor(NamedTuple):
     speed: float
 
 
-def checked_speed(speed: Any) -> float:
+def check_speed(speed: Any) -> float:
     """Return a speed; raise ConfigurationError for what is none."""
     if not _is_within(speed, _FASTEST):
         raise ConfigurationError(
@@ -40,10 +40,10 @@ def checked_speed(speed: Any) -> float:
     return speed
 
 
-def checked_skip(seconds: Any) -> float:
+def check_skip(seconds: Any) -> float:
     """Return how far to jump; raise SandboxError for what is no such time."""
     if not _is_within(seconds, _LONGEST_SKIP):
-        raise _wrong("give a number from 0 to 10 years")
+        raise _invalid_seconds("give a number from 0 to 10 years")
     return seconds
 
 
@@ -77,7 +77,7 @@ class Clock:
         since: float = 0.0,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._speed = checked_speed(speed)
+        self._speed = check_speed(speed)
         self._wall = wall
         moment = wall()
         # Where the last sandbox left off. A night in which it was off is a night, or all that
@@ -109,9 +109,9 @@ class Clock:
 
     def skip(self, seconds: float) -> None:
         """Jump ahead; raise SandboxError for less than 0, or more than 10 years."""
-        then = self.now() + checked_skip(seconds)
+        then = self.now() + check_skip(seconds)
         if then > END:
-            raise _wrong("that is after the year 9986, where this calendar ends")
+            raise _invalid_seconds("that is after the year 9986, where this calendar ends")
         self._latest = then
         self._anchor = Anchor(then, self._seen, self._speed)
 
@@ -132,5 +132,5 @@ def _is_within(value: Any, most: float) -> TypeGuard[float]:
     return number and 0 <= value <= most  # never true of NaN
 
 
-def _wrong(remedy: str) -> SandboxError:
+def _invalid_seconds(remedy: str) -> SandboxError:
     return SandboxError(400, "invalid_parameter", f"seconds: {remedy}", "seconds")

@@ -9,9 +9,10 @@ from coffrify_webhooks.extras import needs
 from coffrify_webhooks_codegen.json_types import is_mapping
 
 from .errors import SandboxError
-from .json_http import body_of, error_response, json_response, parsed
+from .json_http import error_response, json_response, parse_object, read_body
+from .parameters import invalid
 from .schedule import TIMEOUT
-from .views import delivery_view, event_view, moment
+from .views import delivery_view, event_view, format_time
 
 with needs("sandbox"):
     from starlette.routing import Route
@@ -45,7 +46,7 @@ class Control:
     async def _trigger(self, request: Request) -> Response:
         """Let something happen, and answer once each delivery has been tried for the first time."""
         try:
-            asked = parsed(await body_of(request))
+            asked = parse_object(await read_body(request))
             events = await self._service.trigger(
                 asked.get("event_type"),
                 asked.get("data"),
@@ -57,22 +58,22 @@ class Control:
         except SandboxError as error:
             return error_response(error)
         try:
-            await self._unless_stopped(self._tried(events))
+            await self._run_unless_stopped(self._wait_until_tried(events))
         except SandboxError as error:
             return error_response(error)
         shown = events[:_MOST_SHOWN]
-        return json_response(200, {"events": [self._shown(event) for event in shown]})
+        return json_response(200, {"events": [self._show_event(event) for event in shown]})
 
     async def _skip(self, request: Request) -> Response:
         """Let `seconds` pass, and answer once what became due has been sent; tells the time."""
         try:
-            asked = parsed(await body_of(request))
-            await self._unless_stopped(self._service.pass_time(asked.get("seconds")))
+            asked = parse_object(await read_body(request))
+            await self._run_unless_stopped(self._service.time.advance(asked.get("seconds")))
         except SandboxError as error:
             return error_response(error)
-        return json_response(200, {"now": moment(self._service.clock.now())})
+        return json_response(200, {"now": format_time(self._service.clock.now())})
 
-    async def _unless_stopped(self, steps: Coroutine[Any, Any, None]) -> None:
+    async def _run_unless_stopped(self, steps: Coroutine[Any, Any, None]) -> None:
         """Do what may take long; raise SandboxError if the server is to stop meanwhile."""
         work = asyncio.ensure_future(steps)
         stopping = asyncio.ensure_future(self._service.stopping.wait())
@@ -86,19 +87,19 @@ class Control:
             raise SandboxError(503, "stopped", "the sandbox was stopped meanwhile")
         work.result()
 
-    async def _tried(self, events: list[Event]) -> None:
+    async def _wait_until_tried(self, events: list[Event]) -> None:
         """Wait until each delivery was tried, also those that followed, as a duplicate."""
         news = asyncio.Event()
         changed: set[str] = set()
 
-        def heard(delivery_id: str) -> None:
+        def note_change(delivery_id: str) -> None:
             changed.add(delivery_id)
             news.set()
 
-        forget = self._service.watch(heard)
+        forget = self._service.watch(note_change)
         try:
             async with asyncio.timeout(_PATIENCE):
-                while left := self._untried(events):
+                while left := self._untried_deliveries(events):
                     while left:
                         await news.wait()
                         news.clear()
@@ -110,7 +111,7 @@ class Control:
         finally:
             forget()
 
-    def _untried(self, events: list[Event]) -> set[str]:
+    def _untried_deliveries(self, events: list[Event]) -> set[str]:
         found = (delivery.id for event in events for delivery in self._deliveries(event))
         return {delivery_id for delivery_id in found if self._is_untried(delivery_id)}
 
@@ -124,7 +125,7 @@ class Control:
     def _deliveries(self, event: Event) -> list[Delivery]:
         return self._service.database.deliveries(10_000, event_id=event.id)[::-1]
 
-    def _shown(self, event: Event) -> dict[str, Any]:
+    def _show_event(self, event: Event) -> dict[str, Any]:
         database = self._service.database
         deliveries: list[dict[str, Any]] = []
         for delivery in self._deliveries(event):
@@ -141,19 +142,15 @@ class Control:
         return {**event_view(event), "deliveries": deliveries}
 
 
-def _wrong(field: str, remedy: str) -> SandboxError:
-    return SandboxError(400, "invalid_parameter", f"{field}: {remedy}", field)
-
-
 def _object(value: Any, field: str) -> Mapping[str, Any] | None:
     if value is None or is_mapping(value):
         return value
-    raise _wrong(field, "give an object")
+    raise invalid("give an object", field)
 
 
 def _text(value: Any, field: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise _wrong(field, "give a text")
+        raise invalid("give a text", field)
     return value

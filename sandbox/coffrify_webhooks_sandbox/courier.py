@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from coffrify_webhooks.errors import WebhookError
 
-from .address import checked_url
-from .misbehaviors import manner_of
+from .address import check_url
+from .delivery_states import apply_result, expire, mark_sending
+from .misbehaviors import misbehavior_of
 from .records import Attempt, Delivery, Event
 from .sender import Answer, Request
-from .settling import begun, expired, settled
-from .signing import Encoding, new_secret, signed
-from .views import body_of, endpoint_view, written
+from .signing import Encoding, new_secret, sign_delivery
+from .views import encode_json, endpoint_view, event_body
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -59,7 +59,7 @@ def new_delivery(event_id: str, endpoint_id: str, at: float, manner: str = "") -
     )
 
 
-def _unheard(_delivery_id: str) -> None:
+def _ignore_change(_delivery_id: str) -> None:
     """Stand for nobody who wants to know."""
 
 
@@ -95,10 +95,10 @@ class Courier:
         self._allowed = allowed
         self._pause = pause
         self._wall = wall
-        self._changed = changed or _unheard
+        self._changed = changed or _ignore_change
         self._news = asyncio.Event()
         self._quiet = asyncio.Event()
-        self._complained = ""
+        self._logged_reason = ""
         self._sending: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
@@ -108,24 +108,24 @@ class Courier:
 
     async def run(self) -> None:
         """Send what is due, until cancelled."""
-        taken_up = False
+        interrupted_failed = False
         try:
             while True:
                 self._news.clear()
                 try:
-                    if not taken_up:
-                        self._take_up()
-                        taken_up = True
+                    if not interrupted_failed:
+                        self._fail_interrupted()
+                        interrupted_failed = True
                     fine = self._start_due()
-                    seconds = self._left()
+                    seconds = self._seconds_left()
                 except sqlite3.Error as error:
-                    self._complain(error)
+                    self._log_file_error(error)
                     fine, seconds = False, 0.0
                 except Exception:  # logged; nothing ends the courier
                     _log.exception("the sandbox cannot look for what is due; it will try again")
                     fine, seconds = False, 0.0
                 if fine:
-                    self._complained = ""
+                    self._logged_reason = ""
                     await self._wait(seconds)
                 else:
                     await asyncio.sleep(self._pause)
@@ -134,22 +134,22 @@ class Courier:
                 task.cancel()
             await asyncio.gather(*self._sending, return_exceptions=True)
 
-    async def quiet(self) -> None:
+    async def wait_until_quiet(self) -> None:
         """Return once nothing is being sent, and nothing is due."""
         await self._quiet.wait()
 
-    def _complain(self, error: sqlite3.Error) -> None:
+    def _log_file_error(self, error: sqlite3.Error) -> None:
         """Say what is the matter with the file, once; it is tried again every second or so."""
-        why = self._database.why(error)
-        if why != self._complained:
-            self._complained = why
+        why = self._database.describe_error(error)
+        if why != self._logged_reason:
+            self._logged_reason = why
             _log.error("%s; it will be tried again", why)
 
-    def _take_up(self) -> None:
+    def _fail_interrupted(self) -> None:
         """Count what a killed sandbox was sending as failed: it may have arrived, or not."""
         for delivery in self._database.unfinished():
             attempt = self._database.attempts(delivery.id)[-1]
-            self._settle(attempt, Answer(None, _KILLED, 0.0))
+            self._record_result(attempt, Answer(None, _KILLED, 0.0))
 
     def _start_due(self) -> bool:
         """Begin with what is due; False if some of it could not be begun."""
@@ -162,7 +162,7 @@ class Courier:
             try:
                 self._start(delivery, now)
             except sqlite3.Error as error:
-                self._complain(error)
+                self._log_file_error(error)
                 fine = False
                 break  # the others would fare no better
             except Exception:  # logged; nothing ends the courier
@@ -175,8 +175,8 @@ class Courier:
         return fine
 
     def _start(self, delivery: Delivery, now: float) -> None:
-        if (dead := expired(delivery, now)) is not None:
-            self._bury(dead)
+        if (dead := expire(delivery, now)) is not None:
+            self._record_dead_letter(dead)
             return
         endpoint = self._database.endpoint(delivery.endpoint_id)
         event = self._database.event(delivery.event_id)
@@ -189,11 +189,11 @@ class Courier:
         attempt = self._begin(delivery, request)
         task = asyncio.create_task(self._send(attempt, request))
         self._sending.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(self._forget_task)
         self._quiet.clear()
         self._changed(delivery.id)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _forget_task(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)
         self._news.set()
         if not task.cancelled():
@@ -203,7 +203,7 @@ class Courier:
         due = self._database.next_due()
         return math.inf if due is None else due
 
-    def _left(self) -> float:
+    def _seconds_left(self) -> float:
         """Return how many of the wall's seconds are left until there is something to do."""
         if len(self._sending) >= _CONCURRENCY:
             return _LONGEST_SLEEP
@@ -224,14 +224,14 @@ class Courier:
         headers = () if isinstance(request, str) else tuple(request.headers.items())
         now, wall = self._clock.now(), self._wall()
         attempt = Attempt(0, delivery.id, number, now, wall, headers)
-        return self._database.begin(begun(delivery), attempt)
+        return self._database.begin(mark_sending(delivery), attempt)
 
     async def _send(self, attempt: Attempt, request: Request | str) -> None:
         answer = await self._answer(request)
         failed = False
         while True:  # the result is kept here until it is recorded
             try:
-                self._settle(attempt, answer)
+                self._record_result(attempt, answer)
             except Exception:  # logged; nothing ends the courier
                 if not failed:
                     _log.exception(
@@ -256,28 +256,28 @@ class Courier:
     def _request(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request | str:
         """Return what to send, or why it must or can not be sent; that is then a failed attempt."""
         try:
-            checked_url(endpoint.url, self._allowed)  # others may have been allowed when it was set
-            return self._signed(delivery, endpoint, event)
+            check_url(endpoint.url, self._allowed)  # others may have been allowed when it was set
+            return self._sign_request(delivery, endpoint, event)
         except WebhookError as error:
             return str(error)
         except Exception as error:  # logged; nothing ends the courier
             _log.exception("delivery %s could not be written", delivery.id)
             return f"the sandbox could not write it ({type(error).__name__})"
 
-    def _signed(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request:
-        manner = manner_of(delivery.manner)
+    def _sign_request(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request:
+        manner = misbehavior_of(delivery.manner)
         keys = (new_secret(),) if manner.forged else endpoint.secrets_at(self._clock.now())
         moment = self._wall() + manner.skew
         headers = {
             "Content-Type": manner.content_type,
             "User-Agent": _AGENT,
-            **signed(event.body, keys, event.id, moment, self._encoding),
+            **sign_delivery(event.body, keys, event.id, moment, self._encoding),
         }
         if event.test:
             headers["X-Coffrify-Test-Delivery"] = "true"
         return Request(endpoint.url, headers, event.body, manner.drip, manner.cut)
 
-    def _settle(self, attempt: Attempt, answer: Answer) -> None:
+    def _record_result(self, attempt: Attempt, answer: Answer) -> None:
         attempt = replace(
             attempt,
             status=answer.status,
@@ -296,22 +296,22 @@ class Courier:
             return
         now = self._clock.now()
         success = attempt.is_success
-        settled_delivery, settled_endpoint = settled(
+        next_delivery, next_endpoint = apply_result(
             delivery, endpoint, now, self._random, success=success
         )
-        followed = self._following(settled_delivery, endpoint, settled_endpoint, now)
-        self._database.finish(attempt, settled_delivery, settled_endpoint, followed)
+        follow_up = self._follow_up(next_delivery, endpoint, next_endpoint, now)
+        self._database.finish(attempt, next_delivery, next_endpoint, follow_up)
         self._changed(delivery.id)
 
-    def _bury(self, dead: Delivery) -> None:
+    def _record_dead_letter(self, dead: Delivery) -> None:
         endpoint = self._database.endpoint(dead.endpoint_id)
         if endpoint is not None:
-            follow = self._following(dead, endpoint, endpoint, self._clock.now())
-            self._database.replace(dead, add=follow)
+            follow_up = self._follow_up(dead, endpoint, endpoint, self._clock.now())
+            self._database.replace(dead, add=follow_up)
         self._changed(dead.id)
         self._news.set()
 
-    def _following(
+    def _follow_up(
         self, delivery: Delivery, before: Endpoint, after: Endpoint, now: float
     ) -> list[Event | Delivery]:
         """Return what the end of a delivery leads to."""
@@ -319,17 +319,19 @@ class Courier:
         event = self._database.event(delivery.event_id)
         if event is None:
             return made
-        if delivery.status == "success" and manner_of(delivery.manner).again:
+        if delivery.status == "success" and misbehavior_of(delivery.manner).again:
             again = new_delivery(event.id, delivery.endpoint_id, now)
             made.append(replace(again, replay_of=delivery.id))
         # What is told of a failure is not told of again: two dead endpoints would never end.
         if delivery.status == "dead_letter" and not event.type.startswith("webhook."):
-            made += self._told(_FAILED_FINAL, after, now)
+            made += self._notify_others(_FAILED_FINAL, after, now)
         if before.is_active and not after.is_active:
-            made += self._told(_DISABLED, after, now)
+            made += self._notify_others(_DISABLED, after, now)
         return made
 
-    def _told(self, event_type: str, about: Endpoint, now: float) -> list[Event | Delivery]:
+    def _notify_others(
+        self, event_type: str, about: Endpoint, now: float
+    ) -> list[Event | Delivery]:
         """Return an event about an endpoint, on its way to the others that want to hear it."""
         others = [
             endpoint
@@ -339,6 +341,6 @@ class Courier:
         if not others or event_type not in self._event_types.names:
             return []
         event_id = str(uuid.uuid4())
-        body = written(body_of(event_id, event_type, endpoint_view(about)))
+        body = encode_json(event_body(event_id, event_type, endpoint_view(about)))
         event = Event(event_id, event_type, body, now)
         return [event, *(new_delivery(event.id, other.id, now) for other in others)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from coffrify_webhooks.errors import ConfigurationError
 
 from .clock import END, Anchor, anchor_of
-from .database_file import DAMAGED, open_file, reason_of
+from .database_file import DAMAGED, file_error_reason, open_file
 from .database_rows import TABLES, find, insert, marks, update
 from .records import Attempt, Delivery, Endpoint, Event
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
     from pathlib import Path
 
-__all__ = ["Database", "Glance"]
+__all__ = ["Database", "DeliverySummary"]
 
 _MOST_EVENTS = 10_000
 """Kept; of the older ones those that are over, and are no dead letters, are forgotten."""
@@ -31,7 +31,7 @@ _PRUNE_EVERY = 1000
 T = TypeVar("T", Endpoint, Event, Delivery, Attempt)
 
 
-class Glance(NamedTuple):
+class DeliverySummary(NamedTuple):
     """What a list shows of a delivery beside itself: its event, and its last attempt."""
 
     event_type: str
@@ -63,7 +63,7 @@ class Database:
                 undo.pop_all()
         except sqlite3.Error as error:
             raise ConfigurationError(
-                f"{name} cannot be used as the sandbox's file: {reason_of(name, error)}; "
+                f"{name} cannot be used as the sandbox's file: {file_error_reason(name, error)}; "
                 "name another: --db FILE"
             ) from error
 
@@ -79,9 +79,11 @@ class Database:
         except (ValueError, TypeError) as error:
             raise sqlite3.DatabaseError(DAMAGED) from error
 
-    def why(self, error: sqlite3.Error) -> str:
+    def describe_error(self, error: sqlite3.Error) -> str:
         """Say in a sentence what is the matter with the file, and what helps."""
-        return f"the sandbox's file {self.name} cannot be used: {reason_of(self.name, error)}"
+        return (
+            f"the sandbox's file {self.name} cannot be used: {file_error_reason(self.name, error)}"
+        )
 
     def close(self) -> None:
         """Let go of the file."""
@@ -143,7 +145,7 @@ class Database:
 
     def endpoint(self, endpoint_id: str) -> Endpoint | None:
         """Return an endpoint."""
-        return self._one(Endpoint, endpoint_id)
+        return self._find_one(Endpoint, endpoint_id)
 
     def endpoints(self) -> list[Endpoint]:
         """Return all endpoints, the oldest first."""
@@ -151,7 +153,7 @@ class Database:
 
     def event(self, event_id: str) -> Event | None:
         """Return an event."""
-        return self._one(Event, event_id)
+        return self._find_one(Event, event_id)
 
     def events(self, limit: int, *, before: str | None = None) -> list[Event]:
         """Return the latest events, the newest first; before: an event's id."""
@@ -167,7 +169,7 @@ class Database:
 
     def delivery(self, delivery_id: str) -> Delivery | None:
         """Return a delivery."""
-        return self._one(Delivery, delivery_id)
+        return self._find_one(Delivery, delivery_id)
 
     def deliveries(
         self,
@@ -198,7 +200,7 @@ class Database:
         query = "SELECT status, count(*) FROM deliveries GROUP BY status"
         return {str(status): int(count) for status, count in self._file.execute(query)}
 
-    def glances(self, deliveries: Sequence[Delivery]) -> dict[str, Glance]:
+    def summaries(self, deliveries: Sequence[Delivery]) -> dict[str, DeliverySummary]:
         """Return what a list shows of deliveries, by their ids; bodies are not read for it."""
         query = (
             "SELECT d.id, coalesce(e.type, ''), coalesce(e.test, 0), coalesce(a.number, 0), "
@@ -208,7 +210,7 @@ class Database:
             f"WHERE d.id IN ({marks(deliveries)})"
         )
         rows = self._file.execute(query, [delivery.id for delivery in deliveries])
-        return {row[0]: Glance(row[1], bool(row[2]), *row[3:]) for row in rows}
+        return {row[0]: DeliverySummary(row[1], bool(row[2]), *row[3:]) for row in rows}
 
     def delivery_counts(self, events: Sequence[Event]) -> dict[str, int]:
         """Return how many deliveries events have, by the events' ids."""
@@ -328,7 +330,7 @@ class Database:
 
     # --- to and fro ---------------------------------------------------------------------------
 
-    def _one(self, kind: type[T], record_id: str) -> T | None:
+    def _find_one(self, kind: type[T], record_id: str) -> T | None:
         return next(iter(find(self._file, kind, "id = ?", record_id)), None)
 
     def _insert(self, record: Endpoint | Event | Delivery | Attempt) -> int:

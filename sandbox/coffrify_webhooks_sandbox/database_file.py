@@ -9,7 +9,7 @@ from pathlib import Path
 
 from coffrify_webhooks.stores.sqlite_file import create_private
 
-__all__ = ["DAMAGED", "open_file", "reason_of"]
+__all__ = ["DAMAGED", "file_error_reason", "open_file"]
 
 DAMAGED = "it is damaged, as by a full disk; move it away, or delete it, and begin anew"
 _VERSION = 1
@@ -44,7 +44,8 @@ CREATE TABLE replies (key TEXT PRIMARY KEY, digest TEXT, status INTEGER, body TE
 def open_file(name: str) -> sqlite3.Connection:
     """Open the file of a sandbox, or make it; it holds secrets, so only its owner may read it.
 
-    Raises sqlite3.Error for a file that is not one of ours, or cannot be used; see `reason_of`.
+    Raises sqlite3.Error for a file that is not one of ours, or cannot be used; the reason is in
+    `file_error_reason`.
     """
     if name != ":memory:":
         create_private(name)
@@ -83,7 +84,7 @@ _REASONS = {
 }
 
 
-def reason_of(name: str, error: sqlite3.Error) -> str:
+def file_error_reason(name: str, error: sqlite3.Error) -> str:
     """Return what is the matter with a file that cannot be opened, or is none of ours."""
     is_folder = os.path.isdir  # raises nothing, as Path.is_dir does where one may not look
     folder = Path(os.path.realpath(name)).parent

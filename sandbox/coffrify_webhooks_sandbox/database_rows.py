@@ -35,14 +35,17 @@ def find(file: sqlite3.Connection, kind: type[T], where: str, *values: Any) -> l
     query = f"SELECT {', '.join(names)} FROM {TABLES[kind]} WHERE {where}"
     with closing(file.execute(query, values)) as rows:
         try:
-            return [kind(**{name: _read(kind, name, row[name]) for name in names}) for row in rows]
+            return [
+                kind(**{name: _from_column(kind, name, row[name]) for name in names})
+                for row in rows
+            ]
         except (ValueError, TypeError) as error:
             raise sqlite3.DatabaseError(DAMAGED) from error
 
 
 def insert(file: sqlite3.Connection, record: Endpoint | Event | Delivery | Attempt) -> int:
     """Add a record; return its number."""
-    values = {name: _written(value) for name, value in asdict(record).items()}
+    values = {name: _to_column(value) for name, value in asdict(record).items()}
     if isinstance(record, Attempt):
         del values["id"]
     marks = ", ".join("?" * len(values))
@@ -52,7 +55,7 @@ def insert(file: sqlite3.Connection, record: Endpoint | Event | Delivery | Attem
 
 def update(file: sqlite3.Connection, record: Endpoint | Delivery | Attempt) -> None:
     """Replace a record by what has become of it."""
-    values = {name: _written(value) for name, value in asdict(record).items()}
+    values = {name: _to_column(value) for name, value in asdict(record).items()}
     marks = ", ".join(f"{name} = ?" for name in values)
     query = f"UPDATE {TABLES[type(record)]} SET {marks} WHERE id = ?"
     file.execute(query, [*values.values(), record.id])
@@ -63,11 +66,11 @@ def marks(records: Sequence[Any]) -> str:
     return ", ".join("?" * len(records))
 
 
-def _written(value: Any) -> Any:
+def _to_column(value: Any) -> Any:
     return json.dumps(value) if isinstance(value, tuple) else value
 
 
-def _read(kind: type[Any], name: str, value: Any) -> Any:
+def _from_column(kind: type[Any], name: str, value: Any) -> Any:
     if name in _JSON:
         return tuple(tuple(item) if is_list(item) else item for item in json.loads(value))
     if (kind, name) in ((Endpoint, "is_active"), (Event, "test")):

@@ -13,7 +13,7 @@ from coffrify_webhooks.extras import needs
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogError, CatalogEvent, load
 from coffrify_webhooks_codegen.json_types import is_mapping
 
-from .checking import Steps, TooMuchError, bounded, first_error
+from .checking import Steps, TooMuchError, bounded_validator, first_error
 from .errors import SandboxError
 from .limits import TOO_DEEP, is_deep
 from .payload import random_data
@@ -139,7 +139,7 @@ class EventTypes:
 
     def _make_validator(self, name: str) -> Validator:
         schema: Any = self._by_name[name].schema
-        return bounded(_kind_of(schema), schema)
+        return bounded_validator(_kind_of(schema), schema)
 
 
 def _kind_of(schema: Any) -> type[Validator]:

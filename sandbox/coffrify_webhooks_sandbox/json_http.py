@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-__all__ = ["body_of", "error_response", "json_response", "parsed"]
+__all__ = ["error_response", "json_response", "parse_object", "read_body"]
 
 _MOST_BODY = 1_048_576
 
@@ -38,7 +38,7 @@ def error_response(error: SandboxError) -> Response:
     return json_response(error.status, {"error": content})
 
 
-async def body_of(request: Request) -> bytes:
+async def read_body(request: Request) -> bytes:
     """Return a request's body; raise SandboxError for one that is too large."""
     body = bytearray()
     try:
@@ -51,10 +51,10 @@ async def body_of(request: Request) -> bytes:
     return bytes(body)
 
 
-def parsed(body: bytes) -> Mapping[str, Any]:
+def parse_object(body: bytes) -> Mapping[str, Any]:
     """Return the JSON object that a body is; raise SandboxError for anything else."""
     try:
-        found = json.loads(body, parse_constant=_refused)
+        found = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
         raise SandboxError(400, "invalid_json", "the body is not readable as JSON") from None
     if not is_mapping(found):
@@ -62,5 +62,5 @@ def parsed(body: bytes) -> Mapping[str, Any]:
     return found
 
 
-def _refused(constant: str) -> None:
+def _refuse_constant(constant: str) -> None:
     raise ValueError(constant)

@@ -9,7 +9,7 @@ import json
 
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
-__all__ = ["DEEPEST", "TOO_DEEP", "indented", "is_deep"]
+__all__ = ["DEEPEST", "TOO_DEEP", "indent_json", "is_deep"]
 
 DEEPEST = 50
 TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
@@ -29,7 +29,7 @@ def is_deep(value: object) -> bool:
     return False
 
 
-def indented(value: object, most: int, *, to_ascii: bool = False) -> str | None:
+def indent_json(value: object, most: int, *, to_ascii: bool = False) -> str | None:
     """Return JSON, indented; None if that is longer than so many characters, or too deep."""
     chunks: list[str] = []
     try:

@@ -12,13 +12,13 @@ from .errors import SandboxError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["MANNERS", "PLAIN", "Manner", "manner_of"]
+__all__ = ["MISBEHAVIORS", "PLAIN", "Misbehavior", "misbehavior_of"]
 
 _HOUR = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Manner:
+class Misbehavior:
     """What is different about a delivery."""
 
     about: str
@@ -43,7 +43,7 @@ class Manner:
     """Seconds over which the body arrives."""
 
 
-def _with_new_fields(body: dict[str, Any]) -> Mapping[str, Any]:
+def _add_fields(body: dict[str, Any]) -> Mapping[str, Any]:
     data = body["data"]
     fresh = {"added_later": {"by": "the sandbox", "list": [1, None, "two"]}}
     if is_mapping(data):
@@ -51,40 +51,40 @@ def _with_new_fields(body: dict[str, Any]) -> Mapping[str, Any]:
     return {**body, "data": data, "api_version": "2099-01-01"}
 
 
-def _without_fields(body: dict[str, Any]) -> Mapping[str, Any]:
+def _drop_fields(body: dict[str, Any]) -> Mapping[str, Any]:
     return {**body, "data": {}}
 
 
-def _of_unknown_type(body: dict[str, Any]) -> Mapping[str, Any]:
+def _change_type(body: dict[str, Any]) -> Mapping[str, Any]:
     family = str(body["type"]).partition(".")[0]
     return {**body, "type": f"{family}.invented_later"}
 
 
-PLAIN = Manner("as promised")
+PLAIN = Misbehavior("as promised")
 
-MANNERS: dict[str, Manner] = {
-    "duplicate": Manner("sent once more after it was taken", again=True),
-    "concurrent": Manner("sent twice at the same moment", copies=2),
-    "out-of-order": Manner("the last of several events is sent first", backwards=True),
-    "forged": Manner("signed with a wrong secret", once=True, forged=True),
-    "stale": Manner("signed an hour ago", once=True, skew=-_HOUR),
-    "future": Manner("signed for an hour from now", once=True, skew=_HOUR),
-    "truncated": Manner("the connection ends in the middle of the body", once=True, cut=True),
-    "wrong-content-type": Manner("sent as text/plain", content_type="text/plain"),
-    "slow-body": Manner("the body takes five seconds to arrive", drip=5.0),
-    "new-fields": Manner("with fields that the catalog does not have", change=_with_new_fields),
-    "missing-fields": Manner("without the fields of its data", change=_without_fields),
-    "unknown-type": Manner("of a type that the catalog does not have", change=_of_unknown_type),
+MISBEHAVIORS: dict[str, Misbehavior] = {
+    "duplicate": Misbehavior("sent once more after it was taken", again=True),
+    "concurrent": Misbehavior("sent twice at the same moment", copies=2),
+    "out-of-order": Misbehavior("the last of several events is sent first", backwards=True),
+    "forged": Misbehavior("signed with a wrong secret", once=True, forged=True),
+    "stale": Misbehavior("signed an hour ago", once=True, skew=-_HOUR),
+    "future": Misbehavior("signed for an hour from now", once=True, skew=_HOUR),
+    "truncated": Misbehavior("the connection ends in the middle of the body", once=True, cut=True),
+    "wrong-content-type": Misbehavior("sent as text/plain", content_type="text/plain"),
+    "slow-body": Misbehavior("the body takes five seconds to arrive", drip=5.0),
+    "new-fields": Misbehavior("with fields that the catalog does not have", change=_add_fields),
+    "missing-fields": Misbehavior("without the fields of its data", change=_drop_fields),
+    "unknown-type": Misbehavior("of a type that the catalog does not have", change=_change_type),
 }
 
 
-def manner_of(name: str) -> Manner:
+def misbehavior_of(name: str) -> Misbehavior:
     """Return a manner by its name, PLAIN for none; raise SandboxError for an unknown one."""
     if not name:
         return PLAIN
-    found = MANNERS.get(name)
+    found = MISBEHAVIORS.get(name)
     if found is None:
-        known = ", ".join(MANNERS)
+        known = ", ".join(MISBEHAVIORS)
         raise SandboxError(
             400,
             "unknown_manner",

@@ -16,7 +16,7 @@ from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
 from .errors import SandboxError
 from .limits import DEEPEST
-from .resolving import resolved
+from .resolve import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,7 +75,7 @@ class _Maker:
         self._left -= 1
         if self._left < 0 or depth < _DEEPEST - DEEPEST:
             raise ValueError("the schema asks for too much")
-        schema = resolved(schema, self._root)
+        schema = resolve(schema, self._root)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
@@ -127,7 +127,7 @@ class _Maker:
 
     def _array(self, schema: Mapping[str, Any], example: Any, depth: int) -> list[Any]:
         shown: list[Any] = example if is_list(example) else []
-        least = _within_reason(schema.get("minItems", 0))
+        least = _check_size(schema.get("minItems", 0))
         first, items = _items_of(schema)
         most = max(least, min(schema.get("maxItems", _MOST_ITEMS), len(shown) or _MOST_ITEMS))
         count = least if depth <= 0 else self._random.randint(max(least, min(1, most)), most)
@@ -164,14 +164,14 @@ class _Maker:
             case "email":
                 return f"{self._word()}@example.com"
             case "uri" | "url":
-                return self._like(shown) or f"https://example.com/{self._word()}"
+                return self._vary(shown) or f"https://example.com/{self._word()}"
             case _:
-                text = self._like(shown) or self._word()
-        least = _within_reason(schema.get("minLength", 0))
+                text = self._vary(shown) or self._word()
+        least = _check_size(schema.get("minLength", 0))
         most = schema.get("maxLength", len(text) + 1)
         return text[:most].ljust(least, "x")
 
-    def _like(self, shown: str) -> str:
+    def _vary(self, shown: str) -> str:
         """Return another text of the kind of the one shown; plain words stay as they are."""
         if _STAMP.match(shown):
             return self._time(shown)
@@ -192,7 +192,7 @@ class _Maker:
         return "".join(self._random.choices(alphabet, k=len(run[0])))
 
     def _time(self, shown: str) -> str:
-        moment = _moment(shown)
+        moment = _parse_moment(shown)
         moment = self._now if moment is None else moment + self._shift
         return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -212,7 +212,7 @@ def _is_code(text: str) -> bool:
     return any(each.islower() for each in text) and (has_digit or capitals > 1)
 
 
-def _within_reason(size: Any) -> int:
+def _check_size(size: Any) -> int:
     if size > _LONGEST:
         raise ValueError("the schema asks for too much")
     return int(size)
@@ -235,12 +235,12 @@ def _earliest(example: Any) -> datetime | None:
             left += item.values()
         elif is_list(item):
             left += item
-        elif isinstance(item, str) and (moment := _moment(item)) is not None:
+        elif isinstance(item, str) and (moment := _parse_moment(item)) is not None:
             found.append(moment)
     return min(found, default=None)
 
 
-def _moment(text: str) -> datetime | None:
+def _parse_moment(text: str) -> datetime | None:
     if not _STAMP.match(text):
         return None
     try:

@@ -90,7 +90,7 @@ class Delivery:
     first_failed_at: float | None = None
     replay_of: str | None = None
     manner: str = ""
-    """How it misbehaves, by name; see `manners`."""
+    """How it misbehaves, by name; see `misbehaviors.py`."""
     reason: str = ""
     """Why it was given up."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from coffrify_webhooks.errors import ConfigurationError
 
 from .app import application
-from .background import Background, bound, serving
+from .background import Background, listen, serve_in_thread
 from .errors import SandboxError
 from .service import Service
 
@@ -58,7 +58,7 @@ class Sandbox:
     ) -> None:
         self._apps = ExitStack()
         with ExitStack() as undo:
-            listener = undo.enter_context(bound(host, port))
+            listener = undo.enter_context(listen(host, port))
             self._service = Service(
                 db=db,
                 catalog=catalog,
@@ -103,7 +103,7 @@ class Sandbox:
         """Create an endpoint, and return it with its secret; events: types, or "*" for all."""
         wanted = (events,) if isinstance(events, str) else tuple(events)
         return self._call(
-            lambda: self._service.create_endpoint(url, wanted, name=name, secret=secret)
+            lambda: self._service.endpoints.create(url, wanted, name=name, secret=secret)
         )
 
     def serve(
@@ -118,23 +118,23 @@ class Sandbox:
         if not callable(app):
             raise ConfigurationError("give a WSGI or an ASGI application")
         with ExitStack() as undo:
-            port = undo.enter_context(serving(app))
+            port = undo.enter_context(serve_in_thread(app))
             made = self.create_endpoint(f"http://127.0.0.1:{port}{path}", events, secret=secret)
             self._apps.push(undo.pop_all())
         return made
 
     def rotate_secret(self, endpoint: Endpoint, grace_hours: float = 24) -> Endpoint:
         """Give an endpoint a new secret; the old one signs too for some hours."""
-        return self._call(lambda: self._service.rotate_secret(endpoint.id, grace_hours))
+        return self._call(lambda: self._service.endpoints.rotate_secret(endpoint.id, grace_hours))
 
     def delete_endpoint(self, endpoint: Endpoint) -> None:
         """Delete an endpoint; what was on its way to it is cancelled."""
-        self._call(lambda: self._service.delete_endpoint(endpoint.id))
+        self._call(lambda: self._service.endpoints.delete(endpoint.id))
 
     def endpoint(self, endpoint: Endpoint | str) -> Endpoint:
         """Return what has become of an endpoint."""
         found = endpoint if isinstance(endpoint, str) else endpoint.id
-        return self._call(lambda: self._service.endpoint(found))
+        return self._call(lambda: self._service.endpoints.get(found))
 
     # --- events -------------------------------------------------------------------------------
 
@@ -188,28 +188,28 @@ class Sandbox:
 
     def skip(self, seconds: float, timeout: float = _PATIENCE) -> None:
         """Let time pass; what becomes due in it is sent when it is due, one after another."""
-        self._wait(self._service.pass_time(seconds), timeout)
+        self._wait(self._service.time.advance(seconds), timeout)
 
     def skip_to_next(self, timeout: float = _PATIENCE) -> bool:
         """Let time pass until something is due, and return once it has been sent.
 
         False if nothing is left to be sent.
         """
-        return self._wait(self._service.skip_to_next(), timeout)
+        return self._wait(self._service.time.advance_to_next(), timeout)
 
     def settle(self, timeout: float = _PATIENCE) -> None:
         """Return once what is due has been sent; what failed waits for its time.
 
         Call it, as all that waits here, from another thread than the receiver's event loop.
         """
-        self._wait(self._service.courier.quiet(), timeout)
+        self._wait(self._service.courier.wait_until_quiet(), timeout)
 
     def run_out(self, timeout: float = _PATIENCE) -> None:
         """Let all time pass that it takes, until every delivery has succeeded or is a dead letter.
 
         What waits for a disabled endpoint goes on waiting.
         """
-        self._wait(self._service.run_out(), timeout)
+        self._wait(self._service.time.run_out(), timeout)
 
     def _call(self, function: Callable[[], T]) -> T:
         """Call a function in the thread to which everything belongs."""
@@ -224,15 +224,15 @@ class Sandbox:
             waiting = asyncio.run_coroutine_threadsafe(steps, self._server.loop)
         except RuntimeError:  # the loop has ended
             steps.close()
-            raise _closed() from None
+            raise _closed_error() from None
         try:
             return waiting.result(timeout)
         except concurrent.futures.CancelledError:
-            raise _closed() from None
+            raise _closed_error() from None
         except concurrent.futures.TimeoutError:
             waiting.cancel()
             raise TimeoutError(f"the sandbox was not done within {timeout:g} s") from None
 
 
-def _closed() -> SandboxError:
+def _closed_error() -> SandboxError:
     return SandboxError(409, "closed", "the sandbox was closed")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from coffrify_webhooks.extras import needs
 
 from .schedule import TIMEOUT
-from .unreachable import reason_of
+from .unreachable import connection_error_reason
 
 with needs("sandbox"):
     import httpx2
@@ -67,13 +67,13 @@ class Sender:
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout):
-                status, headers, body = await self._exchange(request)
+                status, headers, body = await self._post(request)
         except TimeoutError:
             error = f"no answer within {self._timeout:g} s"
         except _CutOffError:
             error = "cut off in the middle, as asked"
         except httpx2.ConnectError as failure:
-            error = reason_of(failure)
+            error = connection_error_reason(failure)
         except httpx2.TimeoutException:
             error = f"no answer within {self._timeout:g} s"
         except (httpx2.ReadError, httpx2.WriteError):
@@ -86,8 +86,8 @@ class Sender:
             return Answer(status, "", time.perf_counter() - began, headers, body)
         return Answer(None, error, time.perf_counter() - began)
 
-    async def _exchange(self, request: Request) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
-        content: Any = _body_of(request) if request.drip or request.cut else request.body
+    async def _post(self, request: Request) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
+        content: Any = _body_chunks(request) if request.drip or request.cut else request.body
         headers = {**request.headers, "Content-Length": str(len(request.body))}
         async with self._client.stream(
             "POST", request.url, content=content, headers=headers
@@ -109,7 +109,7 @@ class _CutOffError(Exception):
     """Ends a request in the middle of its body."""
 
 
-async def _body_of(request: Request) -> AsyncIterator[bytes]:
+async def _body_chunks(request: Request) -> AsyncIterator[bytes]:
     body = request.body
     if request.cut:
         yield body[: len(body) // 2]

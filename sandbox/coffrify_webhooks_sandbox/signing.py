@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Reading: TypeAlias = Literal["hex", "base64", "text"]
 
-__all__ = ["ENCODINGS", "Encoding", "checked_encoding", "new_secret", "readings", "signed"]
+__all__ = ["ENCODINGS", "Encoding", "check_encoding", "new_secret", "readings", "sign_delivery"]
 
 Encoding: TypeAlias = Literal["every", "hex", "base64", "text"]
 """How a secret becomes a key. The vendor's sources disagree, so "every" signs with each reading,
@@ -29,7 +29,7 @@ def new_secret() -> str:
     return f"whsec_{secrets.token_hex(32)}"
 
 
-def checked_encoding(name: str) -> Encoding:
+def check_encoding(name: str) -> Encoding:
     """Return an encoding by its name; raise ConfigurationError for an unknown one."""
     for known in ENCODINGS:
         if name == known:
@@ -52,7 +52,7 @@ def readings(key: str, encoding: Encoding = "every") -> list[Secret]:
     return [*found, text]
 
 
-def signed(
+def sign_delivery(
     body: bytes, keys: Iterable[str], event_id: str, timestamp: float, encoding: Encoding = "every"
 ) -> dict[str, str]:
     """Return the headers of both schemes, with a signature for each secret and reading of it."""

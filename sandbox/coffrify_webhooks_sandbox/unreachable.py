@@ -6,10 +6,10 @@ import socket
 import ssl
 from typing import Any
 
-__all__ = ["reason_of"]
+__all__ = ["connection_error_reason"]
 
 
-def reason_of(error: BaseException) -> str:
+def connection_error_reason(error: BaseException) -> str:
     """Return the reason, from the error that says it or from one of its causes."""
     cause: BaseException | None = error
     while cause is not None:

@@ -19,26 +19,26 @@ if TYPE_CHECKING:
 
 __all__ = [
     "attempt_view",
-    "body_of",
     "delivery_view",
+    "encode_json",
     "endpoint_view",
+    "event_body",
     "event_view",
-    "moment",
-    "written",
+    "format_time",
 ]
 
 
-def moment(seconds: float | None) -> str | None:
+def format_time(seconds: float | None) -> str | None:
     """Write a time as the API does."""
     if seconds is None:
         return None
-    written = datetime.fromtimestamp(min(max(seconds, 0.0), END), UTC).isoformat(
+    encode_json = datetime.fromtimestamp(min(max(seconds, 0.0), END), UTC).isoformat(
         timespec="milliseconds"
     )
-    return written.replace("+00:00", "Z")
+    return encode_json.replace("+00:00", "Z")
 
 
-def body_of(event_id: str, event_type: str, data: Any) -> dict[str, Any]:
+def event_body(event_id: str, event_type: str, data: Any) -> dict[str, Any]:
     """Return the body of an event: what the vendor's samples show of it, and nothing guessed."""
     return {"id": event_id, "type": event_type, "data": data}
 
@@ -56,7 +56,7 @@ def endpoint_view(endpoint: Endpoint) -> dict[str, Any]:
         "retry_policy": {"max_attempts": ATTEMPTS, "backoff_base_seconds": round(BASE)},
         "success_count": endpoint.success_count,
         "failure_count": endpoint.failure_count,
-        "created_at": moment(endpoint.created_at),
+        "created_at": format_time(endpoint.created_at),
     }
 
 
@@ -67,7 +67,7 @@ def event_view(event: Event) -> dict[str, Any]:
         "type": event.type,
         "data": event.data,
         "test": event.test,
-        "created_at": moment(event.created_at),
+        "created_at": format_time(event.created_at),
     }
 
 
@@ -86,11 +86,11 @@ def delivery_view(
         "attempt_count": len(attempts),
         "response_status": last.status if last else None,
         "error": (last.error or None) if last else None,
-        "next_attempt_at": moment(delivery.next_at),
+        "next_attempt_at": format_time(delivery.next_at),
         "replay_of": delivery.replay_of,
         "manner": delivery.manner or None,
         "test": event.test if event else False,
-        "created_at": moment(delivery.created_at),
+        "created_at": format_time(delivery.created_at),
         "attempts": [attempt_view(attempt) for attempt in attempts],
     }
 
@@ -99,15 +99,15 @@ def attempt_view(attempt: Attempt) -> dict[str, Any]:
     """Show one attempt."""
     return {
         "number": attempt.number,
-        "at": moment(attempt.at),
-        "sent_at": moment(attempt.wall_at),
+        "at": format_time(attempt.at),
+        "sent_at": format_time(attempt.wall_at),
         "duration_ms": None if attempt.seconds is None else round(attempt.seconds * 1000),
         "response_status": attempt.status,
         "error": attempt.error or None,
     }
 
 
-def written(body: Any) -> bytes:
+def encode_json(body: Any) -> bytes:
     """Write JSON as the sender does: compact, and not escaped where it need not be.
 
     Raises SandboxError for what JSON cannot say, as NaN.
@@ -127,9 +127,9 @@ def written(body: Any) -> bytes:
         return json.dumps(body, separators=(",", ":")).encode()
 
 
-def with_fields(data: Any, fields: Mapping[str, Any]) -> Any:
+def set_fields(data: Any, fields: Mapping[str, Any]) -> Any:
     """Return data with single fields set, by dotted names: `files.0.name`."""
-    made: Any = json.loads(written(data))
+    made: Any = json.loads(encode_json(data))
     for path, value in fields.items():
         *parents, last = path.split(".")
         inner: Any = made

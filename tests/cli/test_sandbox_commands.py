@@ -21,7 +21,7 @@ from coffrify_webhooks import Receiver, Router
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks_sandbox import Sandbox
-from coffrify_webhooks_sandbox.background import serving
+from coffrify_webhooks_sandbox.background import serve_in_thread
 
 SECRET = "whsec_" + "ef" * 32
 
@@ -106,11 +106,11 @@ def test_trigger_misbehaviour(site: Site) -> None:
 
 def test_help_lists_every_manner() -> None:
     """The help names every manner, with the words of the sandbox."""
-    from coffrify_webhooks_sandbox.misbehaviors import MANNERS
+    from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 
     told = " ".join(run("trigger", "--help").stdout.split())
     assert told.index("HOW the sender") < told.index("See the list above.")
-    assert all(f"{name} {manner.about}" in told for name, manner in MANNERS.items())
+    assert all(f"{name} {manner.about}" in told for name, manner in MISBEHAVIORS.items())
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_send_says_when_something_else_answered() -> None:
         start("200 OK", [])
         return [b"welcome \x1b[31m"]
 
-    with serving(app) as port:
+    with serve_in_thread(app) as port:
         ran = run("send", "ping", "--to", f"http://127.0.0.1:{port}/", "--secret", SECRET)
     answered, text = ran.stdout.splitlines()[1:]
     assert answered.startswith("200, not in the form of this package's receivers, in ")
@@ -325,7 +325,7 @@ def test_send_follows_no_redirect_and_uses_no_proxy(monkeypatch: pytest.MonkeyPa
         start("302 Found", [("Location", "/elsewhere")])
         return []
 
-    with serving(app) as port:
+    with serve_in_thread(app) as port:
         ran = run("send", "ping", "--to", f"http://127.0.0.1:{port}/here", "--secret", SECRET)
     assert (ran.exit_code, came) == (1, ["/here"])
     assert "302" in ran.stdout
@@ -374,7 +374,7 @@ def test_send_as_curl_to_this_address_alone(monkeypatch: pytest.MonkeyPatch) -> 
         return []
 
     path = "/{a,b}[1-3]?x='y'"
-    with serving(app) as port:
+    with serve_in_thread(app) as port:
         words = ("--to", f"http://127.0.0.1:{port}{path}", "--secret", SECRET, "--curl")
         ran = run("send", "ping", *words)
         subprocess.run(["sh", "-c", ran.stdout], capture_output=True, check=True)

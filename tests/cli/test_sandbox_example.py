@@ -99,10 +99,10 @@ def test_endpoint_is_kept(tmp_path: Path) -> None:
     """Its endpoint is made active again, and made anew after it was deleted."""
     service = Service(db=tmp_path / "sandbox.db")
     with sandbox_example.example(service) as first:
-        service.update_endpoint(first.id, {"is_active": False, "name": "Mine"})
+        service.endpoints.update(first.id, {"is_active": False, "name": "Mine"})
     with sandbox_example.example(service) as second:
         assert (second.id, second.name, second.is_active) == (first.id, "Mine", True)
-        service.delete_endpoint(second.id)
+        service.endpoints.delete(second.id)
     with sandbox_example.example(service) as third:
         assert service.database.endpoints() == [third]
     service.close()

@@ -15,7 +15,7 @@ from coffrify_webhooks.observe import Kind, Notice, log
 from coffrify_webhooks.options import SECRET_VARIABLE
 from coffrify_webhooks.stores import STORE_VARIABLE
 from coffrify_webhooks.stores.record import Status
-from coffrify_webhooks_sandbox.misbehaviors import MANNERS
+from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,4 +138,4 @@ def test_the_ways_to_misbehave_are_all_listed() -> None:
     table = rows(
         "sandbox-reference.md", "| HOW | and what a receiver of this package makes of it |"
     )
-    assert sorted(column(table)[: len(MANNERS)]) == sorted(MANNERS)
+    assert sorted(column(table)[: len(MISBEHAVIORS)]) == sorted(MISBEHAVIORS)

@@ -67,7 +67,7 @@ def still(sandbox: Sandbox, moment: float) -> None:
 
 def rename(sandbox: Sandbox, endpoint: Endpoint, name: str) -> None:
     """Give an endpoint a name that does not change with its port."""
-    sandbox._call(lambda: sandbox._service.update_endpoint(endpoint.id, {"name": name}))
+    sandbox._call(lambda: sandbox._service.endpoints.update(endpoint.id, {"name": name}))
 
 
 def fill(sandbox: Sandbox) -> dict[str, str]:

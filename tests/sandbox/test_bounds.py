@@ -19,9 +19,9 @@ from tests.sandbox.hook import Hook
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_sandbox import Sandbox
-from coffrify_webhooks_sandbox.checking import Steps, TooMuchError, bounded, first_error
+from coffrify_webhooks_sandbox.checking import Steps, TooMuchError, bounded_validator, first_error
 from coffrify_webhooks_sandbox.courier import Courier
-from coffrify_webhooks_sandbox.dashboard.sheet import Sheet, flat
+from coffrify_webhooks_sandbox.dashboard.payload_form import PayloadForm, flatten
 from coffrify_webhooks_sandbox.database import Database
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.event_types import EventTypes
@@ -96,7 +96,7 @@ def test_doubled_schemas_take_too_long(tmp_path: Path) -> None:
 def test_steps_of_checking_are_counted() -> None:
     """Errors that quote much data, and comparisons of all with all, use up the steps."""
     schema = {"allOf": [{"type": "object"}] * 10_000}
-    validator = bounded(Draft202012Validator, schema)
+    validator = bounded_validator(Draft202012Validator, schema)
     tracemalloc.start()
     try:
         with pytest.raises(TooMuchError):
@@ -104,7 +104,7 @@ def test_steps_of_checking_are_counted() -> None:
         assert tracemalloc.get_traced_memory()[1] < 60_000_000
     finally:
         tracemalloc.stop()
-    unique = bounded(Draft202012Validator, {"uniqueItems": True})
+    unique = bounded_validator(Draft202012Validator, {"uniqueItems": True})
     with pytest.raises(TooMuchError):
         first_error(unique, [{"a": n} for n in range(1000)], Steps(200_000))
     assert first_error(unique, list(range(1000)), Steps(200_000)) is None
@@ -114,12 +114,12 @@ def test_steps_of_checking_are_counted() -> None:
 def test_large_forms_are_json() -> None:
     """Forty thousand places are no form; two hundred are, and each text is looked at once."""
     with pytest.raises(SandboxError, match="too large for a form"):
-        flat({f"a{n}": {f"b{m}": 1 for m in range(200)} for n in range(200)})
+        flatten({f"a{n}": {f"b{m}": 1 for m in range(200)} for n in range(200)})
     inner = {"type": "object", "properties": {f"b{m}": {"type": "integer"} for m in range(200)}}
     wide = {"type": "object", "properties": {f"a{n}": inner for n in range(200)}}
     texts = {f"state:data/a{n}": "value" for n in range(200)}
     with pytest.raises(SandboxError, match="too large for a form"):
-        Sheet(wide).field(texts)
+        PayloadForm(wide).field(texts)
 
 
 @pytest.mark.parametrize("damage", ["bytes", "rows", "tables"])
@@ -175,11 +175,11 @@ def test_a_damaged_file_is_told_once_while_it_runs(
     database = Database(tmp_path / "s.db")
     database._file.execute("DROP TABLE deliveries")
     courier = Courier.__new__(Courier)
-    courier._database, courier._complained = database, ""
+    courier._database, courier._logged_reason = database, ""
     for _ in range(3):
         with pytest.raises(sqlite3.Error) as raised:
             database.next_due()
-        courier._complain(raised.value)
+        courier._log_file_error(raised.value)
     [line] = caplog.records
     assert "s.db cannot be used: no such table" in line.getMessage()
     assert line.exc_info is None

@@ -16,7 +16,7 @@ from tests.sandbox.palette import shrink
 
 from coffrify_webhooks import Event, Receiver, Router, Secret
 from coffrify_webhooks_sandbox import Sandbox
-from coffrify_webhooks_sandbox.background import serving
+from coffrify_webhooks_sandbox.background import serve_in_thread
 
 
 class Shop:
@@ -60,7 +60,7 @@ def shop() -> Shop:
 
 @pytest.fixture
 def url(shop: Shop) -> Iterator[str]:
-    with serving(shop) as port:
+    with serve_in_thread(shop) as port:
         yield f"http://127.0.0.1:{port}/webhooks/coffrify"
 
 
@@ -484,7 +484,7 @@ def test_strangers_text(window: BrowserContext, coffrify_sandbox: Sandbox) -> No
     page.goto("/")
     endpoint = coffrify_sandbox.serve(answers)
     service = coffrify_sandbox._service
-    coffrify_sandbox._call(lambda: service.update_endpoint(endpoint.id, {"name": hostile}))
+    coffrify_sandbox._call(lambda: service.endpoints.update(endpoint.id, {"name": hostile}))
     coffrify_sandbox.trigger("transfer.created", fields={"notes": hostile})
     expect(page.get_by_role("link", name=hostile).first).to_be_visible()
     page.get_by_role("link", name="transfer.created").first.click()

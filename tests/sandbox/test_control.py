@@ -53,7 +53,7 @@ def test_endpoints_of_the_same_url(coffrify_sandbox: Sandbox, hook: Hook) -> Non
     """Of several endpoints with a URL, the one that is active is sent to."""
     old = coffrify_sandbox.create_endpoint(hook.url)
     coffrify_sandbox._call(
-        lambda: coffrify_sandbox._service.update_endpoint(old.id, {"is_active": False})
+        lambda: coffrify_sandbox._service.endpoints.update(old.id, {"is_active": False})
     )
     new = coffrify_sandbox.create_endpoint(hook.url)
     _, found = trigger(coffrify_sandbox, endpoint=hook.url)

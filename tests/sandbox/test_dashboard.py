@@ -25,7 +25,7 @@ from coffrify_webhooks_sandbox.clock import END, Clock
 from coffrify_webhooks_sandbox.courier import new_delivery
 from coffrify_webhooks_sandbox.dashboard.chart import chart
 from coffrify_webhooks_sandbox.dashboard.clock_shown import ClockShown
-from coffrify_webhooks_sandbox.dashboard.sheet import Sheet, flat
+from coffrify_webhooks_sandbox.dashboard.payload_form import PayloadForm, flatten
 from coffrify_webhooks_sandbox.dashboard.wording import json_text, length, pretty, visible
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.event_types import EventTypes
@@ -212,7 +212,7 @@ def test_every_event_type_has_a_form(
     coffrify_sandbox.settle()
     [delivery] = coffrify_sandbox.deliveries()
     assert delivery.status == "success"
-    shown = Sheet(coffrify_sandbox._service.event_types.get(name).schema).field(dict(pairs))
+    shown = PayloadForm(coffrify_sandbox._service.event_types.get(name).schema).field(dict(pairs))
     event = coffrify_sandbox._service.database.event(delivery.event_id)
     assert event is not None
     assert event.data == shown.value()
@@ -551,7 +551,7 @@ def test_skip_time_on_a_page_that_stays(
     assert re.findall(r'<hx-partial hx-target="#([\w-]+)"', answer.text) == [
         "clock",
         "dead-count",
-        "told",
+        "message",
     ]
     assert "Time has passed." in answer.text
     assert ">1</span>" in answer.text
@@ -806,13 +806,13 @@ def test_hostile_forms(
 def test_deep_forms() -> None:
     """The form of a tree ends where data may not be deeper, whatever was sent for it."""
     pointers = ["data/tree" + "/next" * depth for depth in range(900)]
-    form = Sheet(SCHEMA).field({f"state:{pointer}": "value" for pointer in pointers})
+    form = PayloadForm(SCHEMA).field({f"state:{pointer}": "value" for pointer in pointers})
     assert max(each.pointer.count("/") for each in form.fields()) == 50
     deep: list[Any] = []
     for _ in range(900):
         deep = [deep]
     with pytest.raises(SandboxError, match="50 levels deep"):
-        flat(deep)
+        flatten(deep)
 
 
 @pytest.mark.parametrize("name", ["%E4%B8%80", "%00", "%0A", "x%3Fy"])
@@ -856,28 +856,28 @@ DATA = {
 
 def test_form_of_any_schema() -> None:
     """What a form shows of data is that data: recursion, choices, lists of lists and all."""
-    assert Sheet(SCHEMA).field(flat(DATA)).value() == DATA
+    assert PayloadForm(SCHEMA).field(flatten(DATA)).value() == DATA
     for schema in (True, False, {}, {"$ref": "#"}, {"$ref": "#/no/where"}, {"$ref": "http://x/"}):
-        assert Sheet(schema).field(flat(DATA)).value() == DATA
+        assert PayloadForm(schema).field(flatten(DATA)).value() == DATA
 
 
 def test_edits_of_any_schema() -> None:
     """Each button of such a form makes a form that can be read."""
-    sheet, random = Sheet(SCHEMA), Random(1)
-    texts = flat({"tree": {}, "kind": "a"})
-    texts = sheet.edited(texts, "add:data/grid", 0, random)
-    texts = sheet.edited(texts, "add:data/grid", 0, random)
-    texts = sheet.edited(texts, "add:data/grid/1", 0, random)
-    texts = sheet.edited(texts, "drop:data/grid/0", 0, random)
-    texts = sheet.edited(texts, "add:data/tree/next", 0, random)
-    texts = sheet.edited(texts, "add:data/tree/next/next", 0, random)
-    texts = sheet.edited(texts, "add:data/all", 0, random)
+    sheet, random = PayloadForm(SCHEMA), Random(1)
+    texts = flatten({"tree": {}, "kind": "a"})
+    texts = sheet.edit(texts, "add:data/grid", 0, random)
+    texts = sheet.edit(texts, "add:data/grid", 0, random)
+    texts = sheet.edit(texts, "add:data/grid/1", 0, random)
+    texts = sheet.edit(texts, "drop:data/grid/0", 0, random)
+    texts = sheet.edit(texts, "add:data/tree/next", 0, random)
+    texts = sheet.edit(texts, "add:data/tree/next/next", 0, random)
+    texts = sheet.edit(texts, "add:data/all", 0, random)
     data = sheet.field(texts).value()
     assert len(data["grid"]) == 1
     assert data["grid"][0]
     assert data["tree"] == {"next": {"next": {}}}
     assert "all" in data
-    texts = sheet.edited(texts, "drop:data/tree/next", 0, random)
+    texts = sheet.edit(texts, "drop:data/tree/next", 0, random)
     assert sheet.field(texts).value()["tree"] == {}
 
 
@@ -1152,7 +1152,7 @@ def test_stopping_while_time_passes(hook: Hook, caplog: pytest.LogCaptureFixture
             target=lambda: answers.append(client.post("/time", ("hours", "1"), ("back", "/")))
         )
         waiting.start()
-        while not sandbox._service._passing.locked():
+        while not sandbox._service.time._lock.locked():
             time.sleep(0.01)
     waiting.join()
     hook.free.set()

@@ -33,7 +33,7 @@ def test_old_events_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
         [dead] = sandbox.deliveries(status="dead_letter")
         assert sandbox.event(dead) == waits
 
-        sandbox._call(lambda: sandbox._service.delete_endpoint(dead.endpoint_id))
+        sandbox._call(lambda: sandbox._service.endpoints.delete(dead.endpoint_id))
         sandbox.trigger("transfer.created", count=40, endpoint=there)
         sandbox.settle()
         assert sandbox.deliveries(status="dead_letter") == []  # nobody could replay it

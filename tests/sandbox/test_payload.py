@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from coffrify_webhooks import parse
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_sandbox.dashboard.sheet import Sheet, flat
+from coffrify_webhooks_sandbox.dashboard.payload_form import PayloadForm, flatten
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.event_types import EventTypes
 from coffrify_webhooks_sandbox.payload import random_data
@@ -257,10 +257,10 @@ def test_unusual_schemas(schema: object, *, fits: bool, tmp_path: Path) -> None:
     assert said == ("" if fits else "no_data")
     for data in ({}, [], [1, "x"], {"left": {"left": 1}}, "text", None):
         assert _refusal(partial(types.check, "a.b", data)) in ("", "invalid_data")
-        sheet, texts = Sheet(types.get("a.b").schema), flat(data)
+        sheet, texts = PayloadForm(types.get("a.b").schema), flatten(data)
         sheet.field(texts).value()
         for action in ("add:data", "add:data/left", "drop:data/0", "null:data"):
-            said = _refusal(partial(sheet.edited, texts, action, NOW, Random(1)))
+            said = _refusal(partial(sheet.edit, texts, action, NOW, Random(1)))
             assert said in ("", "no_data")
 
 

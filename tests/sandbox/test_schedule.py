@@ -81,7 +81,7 @@ class World:
         """Let the courier run; begins when all that was due is sent."""
         running = asyncio.create_task(self.courier.run())
         self.courier.wake()
-        await self.courier.quiet()
+        await self.courier.wait_until_quiet()
         yield
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -91,7 +91,7 @@ class World:
         """Jump ahead, as if it were off meanwhile, and wait until all that is due is sent."""
         self.clock.skip(max(0.0, seconds))
         self.courier.wake()
-        await self.courier.quiet()
+        await self.courier.wait_until_quiet()
 
     async def run_out(self) -> None:
         async with self.running():

@@ -14,7 +14,7 @@ from contextlib import suppress
 import pytest
 
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks_sandbox.address import allowed_hosts, checked_url
+from coffrify_webhooks_sandbox.address import allowed_hosts, check_url
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.sender import Answer, Request, Sender
 
@@ -279,7 +279,7 @@ def test_no_proxy(
 )
 def test_own_machine(url: str) -> None:
     """Addresses of this machine may be sent to."""
-    assert checked_url(url, ()) == url
+    assert check_url(url, ()) == url
 
 
 @pytest.mark.parametrize(
@@ -299,7 +299,7 @@ def test_own_machine(url: str) -> None:
 def test_other_addresses(url: object) -> None:
     """Whatever is no address of this machine, or none at all, is refused with the reason."""
     with pytest.raises(SandboxError) as raised:
-        checked_url(url, ())
+        check_url(url, ())
     assert (raised.value.status, raised.value.code, raised.value.param) == (
         400,
         "invalid_url",
@@ -309,10 +309,10 @@ def test_other_addresses(url: object) -> None:
 
 def test_widened() -> None:
     """A host that was allowed may be sent to, and with * any."""
-    assert checked_url("http://web:8000/", ("web",))
-    assert checked_url("https://example.com/", ("*",))
+    assert check_url("http://web:8000/", ("web",))
+    assert check_url("https://example.com/", ("*",))
     with pytest.raises(SandboxError, match=r"--allow-host example\.com"):
-        checked_url("https://example.com/", ("web",))
+        check_url("https://example.com/", ("web",))
 
 
 @pytest.mark.parametrize(
@@ -329,7 +329,7 @@ def test_widened() -> None:
 )
 def test_allowed_host(host: str, url: str) -> None:
     """A name or an address may be allowed, however it is written, or all with *."""
-    assert checked_url(url, allowed_hosts(host)) == url
+    assert check_url(url, allowed_hosts(host)) == url
 
 
 @pytest.mark.parametrize(

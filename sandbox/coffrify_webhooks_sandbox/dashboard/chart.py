@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from coffrify_webhooks_sandbox.misbehaviors import manner_of
+from coffrify_webhooks_sandbox.misbehaviors import misbehavior_of
 from coffrify_webhooks_sandbox.schedule import ATTEMPTS, WINDOW, bounds
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def chart(delivery: Delivery, attempts: Sequence[Attempt], now: float) -> Chart 
 
     now: the sandbox's time.
     """
-    if manner_of(delivery.manner).once:
+    if misbehavior_of(delivery.manner).once:
         return None
     made = attempts[len(attempts) - delivery.attempts :]
     due = delivery.next_at

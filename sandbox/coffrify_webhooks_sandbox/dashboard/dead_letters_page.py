@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
 
-from .form import Form
 from .listing import PAGE, lines
+from .submitted_form import SubmittedForm
 
 with needs("sandbox"):
     from starlette.routing import Route
@@ -44,7 +44,7 @@ class DeadLettersPage:
 
     async def _act(self, request: Request) -> Response:
         try:
-            form = await Form.of(request)
+            form = await SubmittedForm.of(request)
             if form.action("replay", "replay_all") == "replay_all":
                 made = self._service.replay_dead()
             else:

@@ -43,7 +43,7 @@ class DeliveriesPage:
         try:
             context = self._context(request)
         except SandboxError as error:
-            return self._pages.failed(request, error)
+            return self._pages.error_page(request, error)
         return self._pages.page(request, "deliveries.html", **context)
 
     async def _live(self, request: Request) -> Live:
@@ -53,7 +53,7 @@ class DeliveriesPage:
         """Return what is asked for; raise SandboxError for what is not there."""
         database = self._service.database
         asked = {name: request.query_params.get(name) or None for name in _FILTERS}
-        endpoint = self._service.endpoint(asked["endpoint"]) if asked["endpoint"] else None
+        endpoint = self._service.endpoints.get(asked["endpoint"]) if asked["endpoint"] else None
         if asked["before"]:
             self._service.delivery(asked["before"])
         if asked["status"] not in (None, *_STATUSES):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.misbehaviors import manner_of
+from coffrify_webhooks_sandbox.misbehaviors import misbehavior_of
 
 from .chart import chart
-from .form import Form
+from .submitted_form import SubmittedForm
 from .wording import of_bytes, pretty
 
 with needs("sandbox"):
@@ -47,7 +47,7 @@ class DeliveryPage:
     async def _act(self, request: Request) -> Response:
         delivery_id = request.path_params["id"]
         try:
-            if (await Form.of(request)).action("replay", "retry") == "retry":
+            if (await SubmittedForm.of(request)).action("replay", "retry") == "retry":
                 self._service.retry(delivery_id)
                 return self._pages.redirect(f"/deliveries/{delivery_id}", "retried")
             replay = self._service.replay(delivery_id)
@@ -61,7 +61,7 @@ class DeliveryPage:
         try:
             delivery = self._service.delivery(request.path_params["id"])
         except SandboxError as missing:
-            return self._pages.failed(request, missing)
+            return self._pages.error_page(request, missing)
         for attempt in self._service.database.attempts(delivery.id):
             if str(attempt.id) == wanted:
                 return PlainTextResponse(pretty(attempt.reply) or of_bytes(attempt.reply))
@@ -72,7 +72,7 @@ class DeliveryPage:
         try:
             context = self._context(request.path_params["id"])
         except SandboxError as missing:
-            return self._pages.failed(request, missing)
+            return self._pages.error_page(request, missing)
         return self._pages.page(request, "delivery.html", status=status, error=error, **context)
 
     async def _live(self, request: Request) -> Live:
@@ -90,7 +90,7 @@ class DeliveryPage:
             "event": database.event(delivery.event_id),
             "endpoint": database.endpoint(delivery.endpoint_id),
             "attempts": attempts,
-            "manner": manner_of(delivery.manner),
+            "manner": misbehavior_of(delivery.manner),
             "replay": database.replays([delivery]).get(delivery.id),
             "chart": chart(delivery, attempts, self._service.clock.now()),
         }

@@ -8,8 +8,8 @@ from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.schedule import DISABLED_AFTER
 
-from .form import Form
 from .listing import PAGE, lines
+from .submitted_form import SubmittedForm
 from .subscription import subscription
 
 with needs("sandbox"):
@@ -45,17 +45,17 @@ class EndpointPage:
         return self._page(request)
 
     async def _act(self, request: Request) -> Response:
-        form = Form([])
+        form = SubmittedForm([])
         try:
-            form = await Form.of(request)
-            return self._done(request.path_params["id"], form)
+            form = await SubmittedForm.of(request)
+            return self._perform(request.path_params["id"], form)
         except SandboxError as error:
             return self._page(request, form, error)
 
-    def _done(self, endpoint_id: str, form: Form) -> Response:
+    def _perform(self, endpoint_id: str, form: SubmittedForm) -> Response:
         """Do what a button says, and lead to where it can be seen."""
         service, path = self._service, f"/endpoints/{endpoint_id}"
-        done = form.action(*_TOLD)
+        done = form.action(*_NOTICES)
         match done:
             case "save":
                 changes: dict[str, Any] = {
@@ -64,29 +64,29 @@ class EndpointPage:
                     "description": form.text("description").strip(),
                     "events": subscription(form),
                 }
-                service.update_endpoint(endpoint_id, changes)
+                service.endpoints.update(endpoint_id, changes)
             case "enable" | "disable":
-                service.update_endpoint(endpoint_id, {"is_active": done == "enable"})
+                service.endpoints.update(endpoint_id, {"is_active": done == "enable"})
             case "rotate":
-                service.rotate_secret(endpoint_id, form.whole("grace_hours"))
+                service.endpoints.rotate_secret(endpoint_id, form.whole_number("grace_hours"))
                 self._shown.show(endpoint_id)
             case "test":
                 service.test(endpoint_id)
             case "show":
-                self._shown.show(service.endpoint(endpoint_id).id)
+                self._shown.show(service.endpoints.get(endpoint_id).id)
             case _:
-                service.delete_endpoint(endpoint_id)
+                service.endpoints.delete(endpoint_id)
                 self._shown.take(endpoint_id)
                 path = "/"
-        return self._pages.redirect(path, _TOLD[done])
+        return self._pages.redirect(path, _NOTICES[done])
 
     def _page(
-        self, request: Request, form: Form | None = None, error: SandboxError | None = None
+        self, request: Request, form: SubmittedForm | None = None, error: SandboxError | None = None
     ) -> Response:
         try:
-            endpoint = self._service.endpoint(request.path_params["id"])
+            endpoint = self._service.endpoints.get(request.path_params["id"])
         except SandboxError as missing:
-            return self._pages.failed(request, missing)
+            return self._pages.error_page(request, missing)
         values = {
             "name": endpoint.name,
             "url": endpoint.url,
@@ -117,7 +117,7 @@ class EndpointPage:
         return self._pages.live("live/endpoint_with_head.html", lambda: self._context(endpoint_id))
 
     def _context(self, endpoint_id: str) -> dict[str, Any]:
-        endpoint = self._service.endpoint(endpoint_id)
+        endpoint = self._service.endpoints.get(endpoint_id)
         database = self._service.database
         deliveries = database.deliveries(PAGE + 1, endpoint_id=endpoint.id)
         return {
@@ -128,7 +128,7 @@ class EndpointPage:
         }
 
 
-_TOLD = {
+_NOTICES = {
     "save": "saved",
     "enable": "enabled",
     "disable": "disabled",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from coffrify_webhooks_sandbox.database import Database, Glance
+    from coffrify_webhooks_sandbox.database import Database, DeliverySummary
     from coffrify_webhooks_sandbox.records import Delivery, Endpoint
 
 __all__ = ["PAGE", "Line", "lines"]
@@ -22,7 +22,7 @@ class Line:
     """One delivery, and what is shown beside it."""
 
     delivery: Delivery
-    glance: Glance
+    summary: DeliverySummary
     endpoint: Endpoint | None
     """None once it is deleted."""
     replay: Delivery | None
@@ -36,10 +36,10 @@ class Line:
 
 def lines(database: Database, deliveries: Sequence[Delivery]) -> list[Line]:
     """Return deliveries with what is shown beside them."""
-    glances = database.glances(deliveries)
+    summaries = database.summaries(deliveries)
     replays = database.replays(deliveries)
     endpoints = {endpoint.id: endpoint for endpoint in database.endpoints()}
     return [
-        Line(each, glances[each.id], endpoints.get(each.endpoint_id), replays.get(each.id))
+        Line(each, summaries[each.id], endpoints.get(each.endpoint_id), replays.get(each.id))
         for each in deliveries
     ]

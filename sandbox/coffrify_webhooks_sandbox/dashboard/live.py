@@ -56,8 +56,8 @@ class Live:
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         if scope["method"] != "HEAD":
             ends: list[asyncio.Task[Any]] = [
-                asyncio.create_task(self._tell(send)),
-                asyncio.create_task(_left(receive)),
+                asyncio.create_task(self._send_updates(send)),
+                asyncio.create_task(_wait_for_disconnect(receive)),
                 asyncio.create_task(self._service.stopping.wait()),
             ]
             # Cancelled by a server that is in a hurry: an end like any other, and no error.
@@ -70,19 +70,19 @@ class Live:
                     raise ended
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _tell(self, send: Send) -> None:
+    async def _send_updates(self, send: Send) -> None:
         news = asyncio.Event()
         news.set()
         is_old = True
 
-        def heard(about: str) -> None:
+        def note_change(about: str) -> None:
             nonlocal is_old
             is_old = is_old or not self._about or about in ("", self._about)
             news.set()
 
-        forget = self._service.watch(heard)
+        forget = self._service.watch(note_change)
         shown = ClockShown(self._service.clock)
-        part = told = ""
+        part = sent = ""
         try:
             while True:
                 try:
@@ -96,8 +96,8 @@ class Live:
                     is_old = False
                     part = self._draw()
                 state = self._head() + part
-                if state != told or not shown.is_right():
-                    told = state
+                if state != sent or not shown.is_right():
+                    sent = state
                     shown.set()
                     await send(_chunk(_message(self._clock() + state)))
                 await asyncio.sleep(_PAUSE)
@@ -105,7 +105,7 @@ class Live:
             forget()
 
 
-async def _left(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
 
-from .form import Form
+from .submitted_form import SubmittedForm
 from .subscription import subscription
 
 with needs("sandbox"):
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["NewEndpointPage"]
 
 _PATH = "/endpoints/new"
-_EMPTY = Form([("which", "all"), ("url", "http://127.0.0.1:8000/webhooks/coffrify")])
+_EMPTY = SubmittedForm([("which", "all"), ("url", "http://127.0.0.1:8000/webhooks/coffrify")])
 
 
 class NewEndpointPage:
@@ -46,8 +46,8 @@ class NewEndpointPage:
     async def _create(self, request: Request) -> Response:
         form = _EMPTY
         try:
-            form = await Form.of(request)
-            endpoint = self._service.create_endpoint(
+            form = await SubmittedForm.of(request)
+            endpoint = self._service.endpoints.create(
                 form.text("url").strip(),
                 subscription(form),
                 name=form.text("name").strip() or None,
@@ -58,7 +58,7 @@ class NewEndpointPage:
         self._shown.show(endpoint.id)
         return self._pages.redirect(f"/endpoints/{endpoint.id}", "created")
 
-    def _page(self, request: Request, form: Form, error: SandboxError | None) -> Response:
+    def _page(self, request: Request, form: SubmittedForm, error: SandboxError | None) -> Response:
         return self._pages.page(
             request,
             "new_endpoint.html",

@@ -51,7 +51,7 @@ class Pages:
             ms=wording.ms,
             of_bytes=wording.of_bytes,
             pretty=wording.pretty,
-            quoted=wording.quoted,
+            quoted=wording.quote_part,
             visible=wording.visible,
         )
 
@@ -73,7 +73,7 @@ class Pages:
         body = text.encode("utf-8", "backslashreplace")
         headers: dict[str, str] = {}
         if "hx-boosted" in request.headers and "done" in request.query_params:
-            headers["HX-Push-Url"] = quote(request.scope["path"])  # the notice is told once
+            headers["HX-Push-Url"] = quote(request.scope["path"])  # the notice is shown once
         return HTMLResponse(body, status, headers)
 
     def part(self, template: str, **context: Any) -> str:
@@ -98,10 +98,10 @@ class Pages:
         """Return what changes on every page: the time, and how many dead letters there are."""
         return Live(self._service, str, self._count, self._clock)
 
-    def told(self, notice: str = "", error: SandboxError | None = None) -> Response:
+    def message(self, notice: str = "", error: SandboxError | None = None) -> Response:
         """Tell something on a page that stays as it is."""
-        told = self.part("live/told.html", notice=notice, error=error)
-        return HTMLResponse(self._clock() + self._count() + told, error.status if error else 200)
+        part = self.part("live/message.html", notice=notice, error=error)
+        return HTMLResponse(self._clock() + self._count() + part, error.status if error else 200)
 
     def _clock(self) -> str:
         return self.part("live/clock.html")
@@ -112,14 +112,14 @@ class Pages:
     def _dead_letters(self) -> int:
         return self._service.database.counts().get("dead_letter", 0)
 
-    def failed(self, request: Request, error: SandboxError) -> Response:
+    def error_page(self, request: Request, error: SandboxError) -> Response:
         """Return a page that says what cannot be done."""
         return self.page(request, "error.html", status=error.status, error=error)
 
     def not_found(self, request: Request) -> Response:
         """Return a page that says that there is none."""
         message = f"there is nothing at {request.url.path[:200]!a}"
-        return self.failed(request, SandboxError(404, "not_found", message))
+        return self.error_page(request, SandboxError(404, "not_found", message))
 
     @staticmethod
     def redirect(path: str, done: str = "", count: int | None = None) -> Response:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .form import Form
+    from .submitted_form import SubmittedForm
 
 __all__ = ["subscription"]
 
 
-def subscription(form: Form) -> list[str]:
+def subscription(form: SubmittedForm) -> list[str]:
     """Return the event types that were chosen, or "*" for all."""
     return ["*"] if form.text("which") == "all" else form.all("events")

@@ -10,8 +10,8 @@ from urllib.parse import parse_qsl, urlencode
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
 
-from .form import Form
 from .notices import notice
+from .submitted_form import SubmittedForm
 
 with needs("sandbox"):
     from starlette.routing import Route
@@ -30,7 +30,7 @@ _MOST_HOURS = 24 * 365
 _PATIENCE = 2.0
 _PAGE = re.compile(r"/(?!/)[\w./-]*")
 """A path of ours: a form must not lead to another site."""
-_TOLD = ("done", "count")
+_NOTICE_FIELDS = ("done", "count")
 """What an address carries only to tell it once."""
 
 
@@ -47,26 +47,30 @@ class TimeForm:
         self._passing: set[asyncio.Task[None]] = set()
         self.routes = [
             Route("/time", self._show, methods=["GET"]),
-            Route("/time", self._skip, methods=["POST"]),
+            Route("/time", self._act, methods=["POST"]),
         ]
 
     async def _show(self, _request: Request) -> Response:
         return self._pages.redirect("/")
 
-    async def _skip(self, request: Request) -> Response:
+    async def _act(self, request: Request) -> Response:
         stays = "hx-request" in request.headers
         try:
-            form = await Form.of(request)
-            done = "skipped" if await self._passed(_hours_of(form)) else "passing"
+            form = await SubmittedForm.of(request)
+            done = "skipped" if await self._advance(_hours_of(form)) else "passing"
         except SandboxError as error:
-            return self._pages.told(error=error) if stays else self._pages.failed(request, error)
+            return (
+                self._pages.message(error=error)
+                if stays
+                else self._pages.error_page(request, error)
+            )
         if stays:
-            return self._pages.told(notice({"done": done}))
-        return self._pages.redirect(_own(form.text("back")), done)
+            return self._pages.message(notice({"done": done}))
+        return self._pages.redirect(_own_page(form.text("back")), done)
 
-    async def _passed(self, hours: int) -> bool:
+    async def _advance(self, hours: int) -> bool:
         """Let time pass; False if it is still passing, since a receiver hangs."""
-        passing = asyncio.create_task(self._service.pass_time(hours * 3600))
+        passing = asyncio.create_task(self._service.time.advance(hours * 3600))
         self._passing.add(passing)
         passing.add_done_callback(self._passing.discard)
         stopping = asyncio.create_task(self._service.stopping.wait())
@@ -79,17 +83,17 @@ class TimeForm:
         return passing.done()
 
 
-def _hours_of(form: Form) -> int:
-    hours = form.whole("hours")
+def _hours_of(form: SubmittedForm) -> int:
+    hours = form.whole_number("hours")
     if not 1 <= hours <= _MOST_HOURS:
         raise SandboxError(400, "invalid_parameter", f"hours: give 1 to {_MOST_HOURS}", "hours")
     return hours
 
 
-def _own(back: str) -> str:
+def _own_page(back: str) -> str:
     """Return the page of ours that the form is on, with its query; the first one if it is none."""
     path, _, query = back.partition("?")
     if not _PAGE.fullmatch(path):
         return "/"
-    asked = [pair for pair in parse_qsl(query) if pair[0] not in _TOLD]
+    asked = [pair for pair in parse_qsl(query) if pair[0] not in _NOTICE_FIELDS]
     return f"{path}?{urlencode(asked)}" if asked else path

@@ -11,11 +11,11 @@ from urllib.parse import urlencode
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.limits import TOO_DEEP, is_deep
-from coffrify_webhooks_sandbox.misbehaviors import MANNERS
+from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 
-from .field import ABSENT
-from .form import Form
-from .sheet import Sheet, flat
+from .form_field import ABSENT
+from .payload_form import PayloadForm, flatten
+from .submitted_form import SubmittedForm
 from .wording import json_text
 
 with needs("sandbox"):
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks_sandbox.service import Service
 
-    from .field import Field
+    from .form_field import FormField
     from .pages import Pages
 
 __all__ = ["TriggerPage"]
 
-_FRESH = Form([("count", "1")])
+_FRESH = SubmittedForm([("count", "1")])
 _HERE = ("count", "endpoint", "manner")
 """Fields of the form beside the data; an error about one of them is shown beside it."""
 
@@ -61,78 +61,78 @@ class TriggerPage:
 
     async def _show(self, request: Request) -> Response:
         wanted = request.query_params.get("endpoint", "")
-        form = Form([("count", "1"), ("endpoint", wanted)])
-        return self._draft(request, form, await self._fresh(request))
+        form = SubmittedForm([("count", "1"), ("endpoint", wanted)])
+        return self._show_draft(request, form, await self._random_texts(request))
 
     async def _act(self, request: Request) -> Response:
         try:
-            form = await Form.of(request)
+            form = await SubmittedForm.of(request)
         except SandboxError as error:
-            return self._draft(request, _FRESH, await self._fresh(request), error)
+            return self._show_draft(request, _FRESH, await self._random_texts(request), error)
         do = form.text("do")
         if do == "random":
-            return self._draft(request, form, await self._fresh(request))
+            return self._show_draft(request, form, await self._random_texts(request))
         if do in ("as_json", "as_form"):
-            return self._switched(request, form, to_json=do == "as_json")
+            return self._switch(request, form, to_json=do == "as_json")
         if ":" in do:
-            return self._edited(request, form, do)
+            return self._edit(request, form, do)
         return await self._trigger(request, form)
 
-    def _edited(self, request: Request, form: Form, do: str) -> Response:
+    def _edit(self, request: Request, form: SubmittedForm, do: str) -> Response:
         """Show the form with an item or an object more, or one less."""
         try:
-            sheet = self._sheet(request)
+            payload_form = self._payload_form(request)
         except SandboxError as missing:
-            return self._pages.failed(request, missing)
+            return self._pages.error_page(request, missing)
         try:
-            texts = sheet.edited(form.last, do, self._service.clock.now(), self._random)
+            texts = payload_form.edit(form.last, do, self._service.clock.now(), self._random)
         except SandboxError as error:
-            return self._draft(request, form, form.last, error)
-        return self._draft(request, form, texts)
+            return self._show_draft(request, form, form.last, error)
+        return self._show_draft(request, form, texts)
 
-    async def _trigger(self, request: Request, form: Form) -> Response:
+    async def _trigger(self, request: Request, form: SubmittedForm) -> Response:
         """Let it happen, or show what is wrong."""
         name = request.path_params["type"]
         try:
             self._service.event_types.get(name)
             data = None if form.text("random") else self._data(request, form)
             if data is ABSENT:
-                return self._draft(request, form, form.last, _unreadable())
+                return self._show_draft(request, form, form.last, _unreadable_error())
             events = await self._service.trigger(
                 name,
                 data,
                 endpoint=form.text("endpoint") or None,
-                count=form.whole("count"),
+                count=form.whole_number("count"),
                 manner=form.text("manner"),
             )
         except SandboxError as error:
-            return self._draft(request, form, form.last, error)
+            return self._show_draft(request, form, form.last, error)
         heard = self._service.database.delivery_counts(events[:1])
         return self._pages.redirect("/", "triggered" if heard else "unheard", len(events))
 
-    def _data(self, request: Request, form: Form) -> Any:
+    def _data(self, request: Request, form: SubmittedForm) -> Any:
         """Return what was typed; ABSENT if some of it cannot be read."""
         if "raw" in form.last:
-            return _parsed(form.text("raw"))
-        field = self._sheet(request).field(form.last)
+            return _parse(form.text("raw"))
+        field = self._payload_form(request).field(form.last)
         data = field.value()
         return ABSENT if any(each.error for each in field.fields()) else data
 
-    def _switched(self, request: Request, form: Form, *, to_json: bool) -> Response:
+    def _switch(self, request: Request, form: SubmittedForm, *, to_json: bool) -> Response:
         """Show the same data in the other of the two ways."""
         try:
             data = self._data(request, form)
             if data is ABSENT:
-                raise _unreadable()
-            texts = {"raw": json_text(data)} if to_json else flat(data)
+                raise _unreadable_error()
+            texts = {"raw": json_text(data)} if to_json else flatten(data)
         except SandboxError as error:
-            return self._draft(request, form, form.last, error)
-        return self._draft(request, form, texts)
+            return self._show_draft(request, form, form.last, error)
+        return self._show_draft(request, form, texts)
 
-    def _draft(
+    def _show_draft(
         self,
         request: Request,
-        form: Form,
+        form: SubmittedForm,
         texts: dict[str, str],
         error: SandboxError | None = None,
     ) -> Response:
@@ -140,12 +140,12 @@ class TriggerPage:
             event_type = self._service.event_types.get(request.path_params["type"])
         except SandboxError as missing:
             missing.status = 404
-            return self._pages.failed(request, missing)
+            return self._pages.error_page(request, missing)
         raw = texts.get("raw")
-        field: Field | None = None
+        field: FormField | None = None
         if raw is None:
             try:
-                field = Sheet(event_type.schema).field(texts)
+                field = PayloadForm(event_type.schema).field(texts)
             except SandboxError as too_large:
                 raw, error = "{}", error or too_large
         errors = _errors(field, error)
@@ -160,23 +160,23 @@ class TriggerPage:
             raw=raw,
             values={name: form.text(name) for name in (*_HERE, "random")},
             endpoints=self._service.database.endpoints(),
-            manners=MANNERS,
+            manners=MISBEHAVIORS,
         )
 
-    async def _fresh(self, request: Request) -> dict[str, str]:
+    async def _random_texts(self, request: Request) -> dict[str, str]:
         """Return random data; nothing if none can be made up."""
         name, now = request.path_params["type"], self._service.clock.now()
         make = self._service.event_types.make
         try:
-            return flat(await asyncio.to_thread(make, name, now, self._random))
+            return flatten(await asyncio.to_thread(make, name, now, self._random))
         except SandboxError:
             return {"raw": "{}"}
 
-    def _sheet(self, request: Request) -> Sheet:
-        return Sheet(self._service.event_types.get(request.path_params["type"]).schema)
+    def _payload_form(self, request: Request) -> PayloadForm:
+        return PayloadForm(self._service.event_types.get(request.path_params["type"]).schema)
 
 
-def _errors(field: Field | None, error: SandboxError | None) -> dict[str, str]:
+def _errors(field: FormField | None, error: SandboxError | None) -> dict[str, str]:
     """Return what is shown beside which part of the form; marks the fields of the data."""
     if error is None:
         return {}
@@ -194,13 +194,13 @@ def _errors(field: Field | None, error: SandboxError | None) -> dict[str, str]:
     return {"data": "Some of the fields need another look; they are marked."}
 
 
-def _unreadable() -> SandboxError:
+def _unreadable_error() -> SandboxError:
     return SandboxError(400, "invalid_data", "data: some of it cannot be read", "data")
 
 
-def _parsed(text: str) -> Any:
+def _parse(text: str) -> Any:
     try:
-        data = json.loads(text, parse_constant=_refused)
+        data = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", "NaN, Infinity, or too deep")
         place = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
@@ -212,5 +212,5 @@ def _parsed(text: str) -> Any:
     return data
 
 
-def _refused(constant: str) -> None:
+def _refuse_constant(constant: str) -> None:
     raise ValueError(constant)

@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from coffrify_webhooks_sandbox.limits import indented
+from coffrify_webhooks_sandbox.limits import indent_json
 
 __all__ = [
     "clock",
@@ -20,7 +20,7 @@ __all__ = [
     "ms",
     "of_bytes",
     "pretty",
-    "quoted",
+    "quote_part",
     "visible",
 ]
 
@@ -42,7 +42,7 @@ def visible(text: str) -> str:
     )
 
 
-def quoted(text: str) -> str:
+def quote_part(text: str) -> str:
     """Return a text as a part of an address, half a surrogate pair included."""
     return quote(text, errors="surrogatepass")
 
@@ -59,18 +59,18 @@ def pretty(body: bytes, most: int = _MOST_SHOWN) -> str:
     if len(body) > most:
         return ""
     try:
-        return _escaped(indented(json.loads(body), most) or "")
+        return _escape(indent_json(json.loads(body), most) or "")
     except (ValueError, RecursionError):
         return ""
 
 
 def json_text(value: object) -> str:
     """Return JSON with every character to be seen, indented if that is not too long."""
-    text = indented(value, _MOST_INDENTED)
-    return _escaped(json.dumps(value, ensure_ascii=False) if text is None else text)
+    text = indent_json(value, _MOST_INDENTED)
+    return _escape(json.dumps(value, ensure_ascii=False) if text is None else text)
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     """Return JSON in which every character can be seen, and which is the same JSON."""
     if text.isprintable():
         return text

@@ -8,7 +8,7 @@ from threading import Thread
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from coffrify_webhooks_sandbox.unreachable import reason_of
+from coffrify_webhooks_sandbox.unreachable import connection_error_reason
 
 __all__ = ["Response", "post"]
 
@@ -54,7 +54,7 @@ def _exchange(url: str, headers: Mapping[str, str], body: bytes, timeout: float)
         except TimeoutError:
             return Response(None, b"", late)
         except OSError as error:
-            return Response(None, b"", reason_of(error))
+            return Response(None, b"", connection_error_reason(error))
         try:
             connection.request("POST", target, body, {**headers})
             with connection.getresponse() as response:

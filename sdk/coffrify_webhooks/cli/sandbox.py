@@ -76,12 +76,12 @@ def sandbox(
     from typing import Any, cast
 
     from coffrify_webhooks_sandbox.app import application
-    from coffrify_webhooks_sandbox.background import Server, bound
+    from coffrify_webhooks_sandbox.background import Server, listen
     from coffrify_webhooks_sandbox.guard import is_loopback
     from coffrify_webhooks_sandbox.service import Service
 
     host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    with bound(host, port) as listener:
+    with listen(host, port) as listener:
         service = Service(
             db=None if db == ":memory:" else db,
             catalog=catalog,

@@ -30,7 +30,7 @@ def example(service: "Service") -> Generator["Endpoint"]:
     with needs("flask"):
         from flask import Flask
     from coffrify_webhooks.flask import CoffrifyWebhooks
-    from coffrify_webhooks_sandbox.background import serving
+    from coffrify_webhooks_sandbox.background import serve_in_thread
     from coffrify_webhooks_sandbox.signing import new_secret
 
     database = service.database
@@ -39,12 +39,12 @@ def example(service: "Service") -> Generator["Endpoint"]:
     app = Flask("example")
     handlers = "coffrify_webhooks_examples.webhooks"
     CoffrifyWebhooks(app, Receiver(secret, store="memory:", handlers=handlers))
-    with serving(app) as port:
+    with serve_in_thread(app) as port:
         url = f"http://127.0.0.1:{port}{DEFAULT_PATH}"
         if old:
             # Active again, too: while nobody listened there, it may have been disabled.
-            yield service.update_endpoint(old.id, {"url": url, "is_active": True})
+            yield service.endpoints.update(old.id, {"url": url, "is_active": True})
         else:
-            made = service.create_endpoint(url, name="Example", secret=secret)
+            made = service.endpoints.create(url, name="Example", secret=secret)
             database.set(_SETTING, made.id)
             yield made

@@ -12,10 +12,10 @@ import click
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.options import SECRET_VARIABLE
-from coffrify_webhooks_sandbox.address import checked_url
+from coffrify_webhooks_sandbox.address import check_url
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.signing import readings, signed
-from coffrify_webhooks_sandbox.views import body_of, with_fields, written
+from coffrify_webhooks_sandbox.signing import readings, sign_delivery
+from coffrify_webhooks_sandbox.views import encode_json, event_body, set_fields
 
 from .answer import printable, read_answer
 from .failure import Unusable
@@ -85,13 +85,13 @@ def send(
     given = payload(data)
     event_id = event_id or _new_id()
     try:
-        checked_url(url, ("*",))
+        check_url(url, ("*",))
         body = _body(event_type, event_id, catalog, given.data, given.fields)
     except SandboxError as error:
         raise Unusable(str(error)) from None
     headers = {
         "Content-Type": "application/json",
-        **signed(body, [first], event_id, time.time(), encoding),
+        **sign_delivery(body, [first], event_id, time.time(), encoding),
     }
     if curl:
         click.echo(_curl(url, headers, body))
@@ -125,9 +125,9 @@ def _body(
     if data is None:
         random = Random(f"{event_type} {event_id}")  # noqa: S311 - not a secret
         data = types.make(event_type, _time_of(event_id), random)
-    data = with_fields(data, fields)
+    data = set_fields(data, fields)
     types.check(event_type, data)
-    return written(body_of(event_id, event_type, data))
+    return encode_json(event_body(event_id, event_type, data))
 
 
 def _send(url: str, headers: Mapping[str, str], body: bytes) -> None:

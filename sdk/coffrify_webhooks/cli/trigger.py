@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from coffrify_webhooks_sandbox.api_key import checked_api_key
+from coffrify_webhooks_sandbox.api_key import check_api_key
 
 from .answer import read_answer
 from .failure import Failed, Unusable
@@ -72,7 +72,7 @@ def trigger(
       missing-fields      without the fields of its data
       unknown-type        of a type that the catalog does not have
     """
-    given, address, key = payload(data), _checked(address), checked_api_key(api_key)
+    given, address, key = payload(data), _checked(address), check_api_key(api_key)
     asked = {
         "event_type": event_type,
         "data": given.data,

@@ -5,13 +5,13 @@ document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const field = document.querySelector(button.dataset.copy);
-  const told = document.getElementById("copied");
+  const message = document.getElementById("copied");
   field.select();
   try {
     await navigator.clipboard.writeText(field.value);
-    told.textContent = "Copied.";
+    message.textContent = "Copied.";
   } catch {
-    told.textContent = "Selected: copy it with the keyboard.";
+    message.textContent = "Selected: copy it with the keyboard.";
   }
 });
 

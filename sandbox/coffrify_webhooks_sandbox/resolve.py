@@ -9,12 +9,12 @@ from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["resolved"]
+__all__ = ["resolve"]
 
 _MOST_REFERENCES = 100
 
 
-def resolved(schema: Any, root: Any) -> Mapping[str, Any]:
+def resolve(schema: Any, root: Any) -> Mapping[str, Any]:
     """Return a schema without `$ref` and `allOf`; root: the document that references point into."""
     merged: dict[str, Any] = {}
     left: list[Any] = [schema]

@@ -9,7 +9,7 @@ from coffrify_webhooks import Receiver, Router
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks.observe import Notice
 from coffrify_webhooks_sandbox import Sandbox, SandboxError
-from coffrify_webhooks_sandbox.misbehaviors import MANNERS
+from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 
 SECRET = "whsec_" + "cd" * 32
 
@@ -93,7 +93,7 @@ def test_out_of_order(site: Site) -> None:
 
 def test_every_manner_is_shown_above() -> None:
     """No way of misbehaving is left untried."""
-    assert {*CASES, "truncated", "concurrent", "out-of-order"} == {"", *MANNERS}
+    assert {*CASES, "truncated", "concurrent", "out-of-order"} == {"", *MISBEHAVIORS}
 
 
 def test_unknown_manner(site: Site) -> None:

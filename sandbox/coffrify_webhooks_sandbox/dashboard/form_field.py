@@ -13,7 +13,7 @@ from coffrify_webhooks_sandbox.limits import TOO_DEEP, is_deep
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ABSENT", "Field", "Kind", "State", "is_typeable"]
+__all__ = ["ABSENT", "FormField", "Kind", "State", "is_typeable"]
 
 Kind: TypeAlias = Literal["object", "array", "text", "integer", "number", "choice", "json"]
 State: TypeAlias = Literal["value", "null", "absent"]
@@ -32,7 +32,7 @@ def is_typeable(text: str) -> bool:
 
 
 @dataclass(slots=True)
-class Field:
+class FormField:
     """A place, what stands there, and what is wrong with it.
 
     pointer: names it in the form, as `data/files/0/name`. param: names it in errors, as
@@ -53,7 +53,7 @@ class Field:
     text: str = ""
     """What was typed; JSON for a choice."""
     choices: tuple[str, ...] = ()
-    children: list[Field] = field(default_factory=list["Field"])
+    children: list[FormField] = field(default_factory=list["FormField"])
     error: str = ""
 
     @property
@@ -83,7 +83,7 @@ class Field:
             case "choice" | "json":
                 return self._json()
 
-    def fields(self) -> Iterator[Field]:
+    def fields(self) -> Iterator[FormField]:
         """Yield this field and all within it."""
         yield self
         for child in self.children:
@@ -107,24 +107,24 @@ class Field:
         except ValueError:
             number = math.nan
         if not text.isascii() or not math.isfinite(number) or "_" in text:
-            return self._wrong("this is not a number")
+            return self._reject("this is not a number")
         if self.kind == "integer" and not number.is_integer():
-            return self._wrong("this is not a whole number")
+            return self._reject("this is not a whole number")
         return number
 
     def _json(self) -> Any:
         if self.kind == "choice" and self.text not in self.choices:
-            return self._wrong("choose one of the list")
+            return self._reject("choose one of the list")
         try:
-            found = json.loads(self.text, parse_constant=_refused)
+            found = json.loads(self.text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
-            return self._wrong("this is not readable as JSON")
-        return self._wrong(TOO_DEEP) if is_deep(found) else found
+            return self._reject("this is not readable as JSON")
+        return self._reject(TOO_DEEP) if is_deep(found) else found
 
-    def _wrong(self, message: str) -> Any:
+    def _reject(self, message: str) -> Any:
         self.error = message
         return None
 
 
-def _refused(constant: str) -> None:
+def _refuse_constant(constant: str) -> None:
     raise ValueError(constant)

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.limits import DEEPEST, TOO_DEEP, indented, is_deep
+from coffrify_webhooks_sandbox.limits import DEEPEST, TOO_DEEP, indent_json, is_deep
 from coffrify_webhooks_sandbox.payload import random_data
-from coffrify_webhooks_sandbox.resolving import resolved
+from coffrify_webhooks_sandbox.resolve import resolve
 
-from .field import Field, Kind, State, is_typeable
+from .form_field import FormField, Kind, State, is_typeable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from random import Random
 
-__all__ = ["Sheet", "flat"]
+__all__ = ["PayloadForm", "flatten"]
 
 _ROOT = "data"
 _MOST_ITEMS = 200
@@ -41,7 +41,7 @@ _MARKS = ("", "state:", "count:", "json:", "choice:")
 _STATES: dict[str, State] = {"value": "value", "null": "null", "absent": "absent"}
 
 
-class Sheet:
+class PayloadForm:
     """The form of one schema."""
 
     def __init__(self, schema: Any) -> None:
@@ -49,8 +49,8 @@ class Sheet:
         self._left = _MOST_PLACES
         self._names: dict[str, dict[str, None]] = {}
 
-    def field(self, texts: Mapping[str, str]) -> Field:
-        """Return the form with what was typed, or what `flat` makes of data.
+    def field(self, texts: Mapping[str, str]) -> FormField:
+        """Return the form with what was typed, or what `flatten` makes of data.
 
         Raises SandboxError for what is too large for a form.
         """
@@ -58,7 +58,7 @@ class Sheet:
         self._names = _names(texts)
         return self._field(_ROOT, "data", "", self._root, texts, required=True)
 
-    def edited(
+    def edit(
         self, texts: Mapping[str, str], action: str, now: float, random: Random
     ) -> dict[str, str]:
         """Return the texts after an item or an object was added, `add:data/files`, or dropped."""
@@ -69,42 +69,42 @@ class Sheet:
         if found is None:
             return changed
         if what == "add":
-            self._add(changed, found, lambda schema: self._made(schema, now, random))
+            self._add(changed, found, lambda schema: self._make(schema, now, random))
         elif found.is_item:
             _drop_item(changed, pointer)
         else:
             changed[f"state:{pointer}"] = "null" if what == "null" else "absent"
         return changed
 
-    def _made(self, schema: Any, now: float, random: Random) -> Any:
+    def _make(self, schema: Any, now: float, random: Random) -> Any:
         """Make data for a place in the middle of a schema."""
-        inner = resolved(schema, self._root)
+        inner = resolve(schema, self._root)
         whole: dict[str, Any] = dict(self._root) if is_mapping(self._root) else {}
         shared = {key: whole[key] for key in ("$defs", "definitions") if key in whole}
         return random_data({**shared, **inner}, None, now, random)
 
-    def _add(self, texts: dict[str, str], found: Field, make: Callable[[Any], Any]) -> None:
+    def _add(self, texts: dict[str, str], found: FormField, make: Callable[[Any], Any]) -> None:
         schema = self._schema_at(found.pointer)
         texts[f"state:{found.pointer}"] = "value"
         if found.kind == "array":
             count = len(found.children)
             if count < _MOST_ITEMS:
-                items = resolved(schema, self._root).get("items", True)
-                texts.update(flat(make(items), f"{found.pointer}/{count}"))
+                items = resolve(schema, self._root).get("items", True)
+                texts.update(flatten(make(items), f"{found.pointer}/{count}"))
                 texts[f"count:{found.pointer}"] = str(count + 1)
         else:
-            texts.update(flat(make(schema), found.pointer))
+            texts.update(flatten(make(schema), found.pointer))
 
     def _schema_at(self, pointer: str) -> Any:
         schema = self._root
         for part in pointer.split("/")[1:]:
-            inner = self._without_null(resolved(schema, self._root))
+            inner = self._without_null(resolve(schema, self._root))
             if "items" in inner and part.isdecimal():
                 schema = inner["items"]
             else:
                 properties = _properties_of(inner)
-                schema = properties.get(_unescaped(part), inner.get("additionalProperties", True))
-        return self._without_null(resolved(schema, self._root))
+                schema = properties.get(_unescape(part), inner.get("additionalProperties", True))
+        return self._without_null(resolve(schema, self._root))
 
     # --- one place ----------------------------------------------------------------------------
 
@@ -118,17 +118,17 @@ class Sheet:
         *,
         required: bool,
         is_item: bool = False,
-    ) -> Field:
+    ) -> FormField:
         self._left -= 1
         if self._left < 0:
             raise _too_large()
-        whole = resolved(schema, self._root)
+        whole = resolve(schema, self._root)
         inner = self._without_null(whole)
         kinds = _kinds(inner)
         kind, choices = _kind_of(inner, kinds)
         if kind in ("object", "array") and pointer.count("/") >= DEEPEST:
             kind = "json"
-        found = Field(
+        found = FormField(
             pointer,
             param,
             name,
@@ -140,7 +140,7 @@ class Sheet:
             is_item=is_item,
             choices=tuple(choice for choice in choices if choice != "null"),
         )
-        found.state = _state(texts, found)
+        found.state = _state_of(texts, found)
         found.text = texts.get(pointer, "")
         if kind == "text" and not _is_plain(texts, pointer):
             found.kind, found.hint = "json", "JSON"
@@ -167,14 +167,14 @@ class Sheet:
         return found
 
     def _properties(
-        self, parent: Field, schema: Mapping[str, Any], texts: Mapping[str, str]
-    ) -> Iterator[Field]:
+        self, parent: FormField, schema: Mapping[str, Any], texts: Mapping[str, str]
+    ) -> Iterator[FormField]:
         known = _properties_of(schema)
         wanted = schema.get("required")
         asked = [name for name in wanted if isinstance(name, str)] if is_list(wanted) else []
         for name in dict.fromkeys([*known, *asked, *self._names.get(parent.pointer, ())]):
             yield self._field(
-                f"{parent.pointer}/{_escaped(name)}",
+                f"{parent.pointer}/{_escape(name)}",
                 f"{parent.param}.{name}",
                 name,
                 known.get(name, schema.get("additionalProperties", True)),
@@ -187,7 +187,7 @@ class Sheet:
         for key in ("anyOf", "oneOf"):
             match schema.get(key):
                 case [one, other]:
-                    branches = [resolved(each, self._root) for each in (one, other)]
+                    branches = [resolve(each, self._root) for each in (one, other)]
                     others = [branch for branch in branches if branch.get("type") != "null"]
                     if len(others) == 1:
                         return others[0]
@@ -196,7 +196,7 @@ class Sheet:
         return schema
 
 
-def flat(data: Any, pointer: str = _ROOT) -> dict[str, str]:
+def flatten(data: Any, pointer: str = _ROOT) -> dict[str, str]:
     """Return data as a form has it; raise SandboxError for what is too deep or large for one."""
     if is_deep(data):
         raise SandboxError(400, "invalid_data", f"data: {TOO_DEEP}", "data")
@@ -205,7 +205,7 @@ def flat(data: Any, pointer: str = _ROOT) -> dict[str, str]:
     left: list[tuple[str, Any]] = [(pointer, data)]
     while left:
         pointer, item = left.pop()
-        text = indented(item, room, to_ascii=True)
+        text = indent_json(item, room, to_ascii=True)
         if text is None or len(found) > _MOST_TEXTS:
             raise _too_large()
         room -= len(text) + len(pointer)
@@ -213,7 +213,7 @@ def flat(data: Any, pointer: str = _ROOT) -> dict[str, str]:
         found[f"json:{pointer}"] = text
         inner: list[tuple[str, Any]] = []
         if is_mapping(item):
-            inner = [(f"{pointer}/{_escaped(name)}", value) for name, value in item.items()]
+            inner = [(f"{pointer}/{_escape(name)}", value) for name, value in item.items()]
         elif is_list(item):
             found[f"count:{pointer}"] = str(len(item))
             inner = [(f"{pointer}/{index}", value) for index, value in enumerate(item)]
@@ -255,7 +255,7 @@ def _kind_of(schema: Mapping[str, Any], kinds: list[str]) -> tuple[Kind, list[st
     return _LEAVES.get(kind, "json"), []
 
 
-def _state(texts: Mapping[str, str], field: Field) -> State:
+def _state_of(texts: Mapping[str, str], field: FormField) -> State:
     """Return whether a value stands at a place; what is not in the form at all is absent.
 
     An item is never absent: a list has no gaps.
@@ -273,7 +273,7 @@ def _state(texts: Mapping[str, str], field: Field) -> State:
 def _is_plain(texts: Mapping[str, str], pointer: str) -> bool:
     """Tell whether a text stands in the form as it is; if not, it does as JSON.
 
-    What was typed has one of both; what `flat` makes has both, and may be of any characters.
+    What was typed has one of both; what `flatten` makes has both, and may be of any characters.
     """
     return f"json:{pointer}" not in texts or (pointer in texts and is_typeable(texts[pointer]))
 
@@ -297,9 +297,9 @@ def _names(texts: Mapping[str, str]) -> dict[str, dict[str, None]]:
         while pointer != key and "/" in pointer:
             pointer, _, name = pointer.rpartition("/")
             names = found.setdefault(pointer, {})
-            if _unescaped(name) in names:
+            if _unescape(name) in names:
                 break  # and so are those above it
-            names[_unescaped(name)] = None
+            names[_unescape(name)] = None
     return found
 
 
@@ -325,12 +325,12 @@ def _drop_item(texts: dict[str, str], pointer: str) -> None:
     texts[f"count:{parent}"] = str(max(0, count - 1))
 
 
-def _escaped(name: str) -> str:
+def _escape(name: str) -> str:
     plain = name.replace("~", "~0").replace("/", "~1")
     return _CHANGED.sub(lambda found: f"~u{ord(found[0]):04x}", plain)
 
 
-def _unescaped(part: str) -> str:
+def _unescape(part: str) -> str:
     return _ESCAPE.sub(lambda found: _character(found[1]), part)
 
 

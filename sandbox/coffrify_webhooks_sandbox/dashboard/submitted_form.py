@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.json_http import body_of
+from coffrify_webhooks_sandbox.json_http import read_body
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["Form"]
+__all__ = ["SubmittedForm"]
 
 _MOST_FIELDS = 10_000
 _MOST_DIGITS = 9
 
 
-class Form:
+class SubmittedForm:
     """The fields of a form, as text."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
@@ -26,9 +26,9 @@ class Form:
         """Each field by its name; of several of one name the last."""
 
     @classmethod
-    async def of(cls, request: Request) -> Form:
+    async def of(cls, request: Request) -> SubmittedForm:
         """Read a form; raise SandboxError for one that is too large or cannot be read."""
-        text = (await body_of(request)).decode("utf-8", "replace")
+        text = (await read_body(request)).decode("utf-8", "replace")
         try:
             return cls(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
         except ValueError:
@@ -49,7 +49,7 @@ class Form:
             raise SandboxError(400, "unknown_action", "press one of the page's buttons", "do")
         return pressed
 
-    def whole(self, name: str) -> int:
+    def whole_number(self, name: str) -> int:
         """Return a whole number; raise SandboxError for anything else."""
         text = self.text(name).strip()
         if not text.isascii() or not text.isdecimal() or len(text) > _MOST_DIGITS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .misbehaviors import manner_of
+from .misbehaviors import misbehavior_of
 from .schedule import ATTEMPTS, DISABLED_AFTER, is_over, next_attempt
 
 if TYPE_CHECKING:
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
     from .records import Delivery, Endpoint
 
-__all__ = ["begun", "expired", "settled", "tried_again"]
+__all__ = ["apply_result", "expire", "mark_sending", "requeue"]
 
 
 _TOO_LATE = "72 h have passed since the first failure"
 
 
-def begun(delivery: Delivery) -> Delivery:
+def mark_sending(delivery: Delivery) -> Delivery:
     """Return the delivery while an attempt is under way."""
     return replace(delivery, status="sending", next_at=None, attempts=delivery.attempts + 1)
 
 
-def expired(delivery: Delivery, now: float) -> Delivery | None:
+def expire(delivery: Delivery, now: float) -> Delivery | None:
     """Return the delivery as a dead letter if the time for attempts is over, else None.
 
     As when the sandbox was off, or the endpoint inactive, for longer than that: not the
@@ -35,7 +35,7 @@ def expired(delivery: Delivery, now: float) -> Delivery | None:
     return replace(delivery, status="dead_letter", next_at=None, reason=_TOO_LATE)
 
 
-def settled(
+def apply_result(
     delivery: Delivery,
     endpoint: Endpoint,
     now: float,
@@ -48,7 +48,7 @@ def settled(
         endpoint = replace(endpoint, success_count=endpoint.success_count + 1, dead_in_a_row=0)
         return replace(delivery, status="success"), endpoint
     endpoint = replace(endpoint, failure_count=endpoint.failure_count + 1)
-    if manner_of(delivery.manner).once:
+    if misbehavior_of(delivery.manner).once:
         return replace(delivery, status="failed", reason="it is sent once only"), endpoint
     first = now if delivery.first_failed_at is None else delivery.first_failed_at
     due = next_attempt(delivery.attempts, first, now, random)
@@ -57,10 +57,10 @@ def settled(
     exhausted = delivery.attempts >= ATTEMPTS
     reason = f"all {ATTEMPTS} attempts failed" if exhausted else _TOO_LATE
     delivery = replace(delivery, status="dead_letter", first_failed_at=first, reason=reason)
-    return delivery, _failing(endpoint)
+    return delivery, _count_dead_letter(endpoint)
 
 
-def _failing(endpoint: Endpoint) -> Endpoint:
+def _count_dead_letter(endpoint: Endpoint) -> Endpoint:
     """Return the endpoint after one more dead letter: too many in a row disable it."""
     dead = endpoint.dead_in_a_row + 1
     return replace(
@@ -70,7 +70,7 @@ def _failing(endpoint: Endpoint) -> Endpoint:
     )
 
 
-def tried_again(delivery: Delivery, now: float) -> Delivery:
+def requeue(delivery: Delivery, now: float) -> Delivery:
     """Return the delivery put back into the queue by hand, with all its attempts before it."""
     return replace(
         delivery, status="pending", next_at=now, attempts=0, first_failed_at=None, reason=""
