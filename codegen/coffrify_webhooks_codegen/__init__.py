@@ -1,1 +1,1 @@
-"""The catalog of event types, and the generator that makes typed event classes of it."""
+"""Reads the catalog of event types, and generates typed event classes from it."""

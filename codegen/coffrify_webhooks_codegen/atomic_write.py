@@ -1,4 +1,4 @@
-"""Writing aside: a file is whole or not there, also when the process dies half-way."""
+"""Writes a file atomically: it is complete or absent, even if the process dies meanwhile."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ __all__ = ["replace_file"]
 
 
 def replace_file(path: Path, content: bytes, *, private: bool = False) -> None:
-    """Write the content beside the file, then move it there; private: readable by us alone."""
+    """Write to a temporary file, then rename it; private: only its owner may read it."""
     temporary = path.with_name(f".{path.name[:40]}-{secrets.token_hex(4)}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if private else 0o666)
     try:

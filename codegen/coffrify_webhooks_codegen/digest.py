@@ -1,4 +1,4 @@
-"""The digest of a catalog: tells whether classes were made of it. Needs no generator."""
+"""The digest of a catalog, which identifies the one that classes were generated from."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ class _Catalog(Protocol):
 
 
 def digest(catalog: _Catalog) -> str:
-    """Digest a catalog; the order of its events and of its keys makes no difference."""
+    """Return the digest of a catalog, regardless of the order of its events and keys."""
     events = sorted((vars(event) for event in catalog.events), key=lambda item: item["type"])
     text = json.dumps(events, sort_keys=True, default=dict)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What can go wrong with a catalog, each in one clear sentence."""
+"""The errors of reading and pulling a catalog."""
 
 __all__ = ["CatalogError", "PullError", "RateLimitedError", "RefusedError", "UnavailableError"]
 
@@ -13,13 +13,13 @@ class PullError(CatalogError):
     def __init__(self, message: str, *, status: int | None = None, code: str | None = None) -> None:
         super().__init__(message)
         self.status = status
-        """The HTTP status; None if there was no answer."""
+        """The HTTP status; None if there was no response."""
         self.code = code
         """The API's own name for the error, if it gave one."""
 
 
 class RefusedError(PullError):
-    """The API does not take the key (401), or does not allow it this (403)."""
+    """The API refused the key (401), or its permissions (403)."""
 
 
 class RateLimitedError(PullError):
@@ -28,8 +28,8 @@ class RateLimitedError(PullError):
     def __init__(self, message: str, wait: float | None, *, code: str | None = None) -> None:
         super().__init__(message, status=429, code=code)
         self.wait = wait
-        """For how many seconds to hold back; None if the API did not say."""
+        """The seconds to wait before the next request; None if the API did not say."""
 
 
 class UnavailableError(PullError):
-    """No answer, half an answer, or a 5xx, also when tried again; it may pass by itself."""
+    """No complete response or a 5xx, even after retries; it may be temporary."""

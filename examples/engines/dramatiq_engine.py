@@ -69,10 +69,10 @@ class DramatiqDispatcher:
             max_age=None,
             time_limit=float("inf"),
         )(execute)
-        self.broker.add_middleware(Care(receiver))
+        self.broker.add_middleware(SafetyChecks(receiver))
 
 
-class Care(dramatiq.Middleware):
+class SafetyChecks(dramatiq.Middleware):
     """In each worker process: dispatches again what was lost, and ends a worker that is deaf."""
 
     def __init__(self, receiver: Receiver) -> None:

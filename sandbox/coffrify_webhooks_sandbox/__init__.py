@@ -1,4 +1,4 @@
-"""Coffrify's sending side on your desk: signed deliveries, retries, dead letters, replay.
+"""Coffrify's sending side on your own machine: signed deliveries, retries, dead letters, replay.
 
 with Sandbox() as sandbox:
     endpoint = sandbox.create_endpoint("http://127.0.0.1:8000/webhooks/coffrify")
@@ -19,7 +19,7 @@ _HOMES = {"Sandbox": "sandbox", "SandboxError": "errors"}
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for: pytest imports this package for its fixture, used or not."""
+    """Import names on first use: pytest imports this package even if its fixture is not used."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

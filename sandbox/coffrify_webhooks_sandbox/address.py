@@ -1,4 +1,4 @@
-"""Which addresses may be sent to. Needs no extra, as the command `send` does not."""
+"""Checks the addresses of endpoints. Needs no extra, because the command `send` needs none."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _HOST_NAME = re.compile(r"[a-z0-9._-]+", re.ASCII)
 
 
 def allowed_hosts(hosts: Iterable[str]) -> frozenset[str]:
-    """Return hosts as they are compared; a text is one host.
+    """Return hosts in the form in which they are compared; a string is one host.
 
-    Raises ConfigurationError for one that no URL can have as its host.
+    Raises ConfigurationError for what cannot be the host of a URL.
     """
     given = (hosts,) if isinstance(hosts, str) else hosts
     return frozenset(map(_allowed_host, given))
@@ -37,13 +37,13 @@ def _allowed_host(host: str) -> str:
     if found == "*" or _HOST_NAME.fullmatch(found) or _is_address(found):
         return found
     raise ConfigurationError(
-        f"{host[:100]!a} is no host to allow; give its name or address without scheme and port, as "
+        f"{host[:100]!a} is not a host; give a name or an address without scheme and port, such as "
         "example.com, or * for all: --allow-host HOST"
     )
 
 
 def check_url(url: Any, allowed: Collection[str]) -> str:
-    """Return a URL that may be sent to; raise SandboxError for any other, saying why.
+    """Return a URL that deliveries may be sent to; raise SandboxError for any other.
 
     allowed: hosts beside this machine's own; "*" allows all.
     """
@@ -53,17 +53,19 @@ def check_url(url: Any, allowed: Collection[str]) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise _refusal("it cannot be read; give it as http://host:port/path") from None
+        raise _refusal("the URL cannot be read; give it as http://host:port/path") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or len(url) > _LONGEST_URL:
         raise _refusal("give the address as http://host:port/path")
     if parts.username is not None or parts.password is not None or port == 0:
-        raise _refusal("leave user and password out, and name a port from 1 to 65535")
+        raise _refusal("omit user and password, and give a port from 1 to 65535")
     host = parts.hostname
     if ("[" in parts.netloc or "]" in parts.netloc) and not _IN_BRACKETS.fullmatch(parts.netloc):
-        raise _refusal("after an address in brackets comes :port alone, as http://[::1]:port/path")
+        raise _refusal(
+            "after an address in brackets only :port may follow, as in http://[::1]:port/path"
+        )
     if "*" not in allowed and host not in allowed and not _is_loopback(host):
         raise _refusal(
-            f"the sandbox sends to this machine only; start it with --allow-host {host} to widen it"
+            f"the sandbox sends to this machine only; allow others with --allow-host {host}"
         )
     return url
 

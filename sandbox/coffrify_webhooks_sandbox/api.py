@@ -1,6 +1,6 @@
 """The vendor's webhook API, as far as it is publicly known; `openapi.py` describes it.
 
-What the vendor has not published (some shapes of answers) is our reading of it.
+Where the vendor has published nothing (the form of some responses), it is our assumption.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ __all__ = ["Api"]
 
 API_VERSION = "2026-05-14"
 _RATE, _RATE_WINDOW = 600, 60
-"""Told in headers, and not enforced: the vendor's own limits are not known."""
+"""Sent in headers but not enforced: the vendor's own limits are not known."""
 _MOST_LISTED = 200
 _MOST_DIGITS = 5
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -92,7 +92,7 @@ class Api:
             raise SandboxError(
                 401,
                 "unauthorized",
-                "send the key that the sandbox printed at its start: Authorization: Bearer cfy_...",
+                "send the API key that the sandbox printed: Authorization: Bearer cfy_...",
             )
 
     def _add_headers(self, response: Response) -> None:
@@ -171,7 +171,7 @@ class Api:
         if action not in actions:
             known = ", ".join(str(name) for name in actions if name)
             raise SandboxError(
-                400, "unknown_action", f"there is no such action; there are {known}", "action"
+                400, "unknown_action", f"there is no such action; the actions are {known}", "action"
             )
         return await self._run_once(request, actions[action])
 
@@ -227,7 +227,7 @@ class Api:
         return _OK, {"delivery": self._show_delivery(self._service.retry(asked.get("delivery_id")))}
 
     async def _run_once(self, request: Request, action: Action) -> Response:
-        """Do what is asked, once only if it comes again under its Idempotency-Key."""
+        """Perform an action; repeated under its Idempotency-Key, it returns the first response."""
         body = await read_body(request)
         asked = parse_object(body)
         key = request.headers.get("idempotency-key", "")[:255]
@@ -240,7 +240,7 @@ class Api:
         before = database.reply(key)
         if before is not None and before[0] != digest:
             raise SandboxError(
-                409, "idempotency_key_reused", "this Idempotency-Key came with another request"
+                409, "idempotency_key_reused", "this Idempotency-Key was used for another request"
             )
         if before is not None:
             return json_response(before[1], json.loads(before[2]), {"Idempotent-Replayed": "true"})
@@ -254,7 +254,7 @@ def _choose_handler(
 ) -> Callable[[Request], Awaitable[Response]]:
     found = methods.get("GET" if method == "HEAD" else method)
     if found is None:
-        message = f"only {', '.join(methods)} is possible here"
+        message = f"only {', '.join(methods)} is allowed here"
         raise SandboxError(405, "method_not_allowed", message)
     return found
 
@@ -265,7 +265,7 @@ def _allow_only(asked: Mapping[str, Any], *fields: str) -> None:
             raise SandboxError(
                 400,
                 "unknown_parameter",
-                f"there is no {field[:100]!a} here, only {', '.join(fields)}",
+                f"there is no parameter {field[:100]!a} here, only {', '.join(fields)}",
                 field[:100],
             )
 

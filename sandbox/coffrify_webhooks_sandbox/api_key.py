@@ -1,4 +1,4 @@
-"""What an API key may be; without any package, since `trigger` needs none."""
+"""Checks API keys. Needs no extra, because the command `trigger` needs none."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ _KEY = re.compile(r"[!-~]*", re.ASCII)
 
 
 def check_api_key(key: Any) -> str:
-    """Return a key without white space around it, "" for none.
+    """Return a key without surrounding white space; "" for None.
 
-    Raises ConfigurationError for one that no header could carry, without telling it.
+    Raises ConfigurationError for a key that no header can carry; the message does not repeat it.
     """
     text = "" if key is None else key
     if not isinstance(text, str) or not _KEY.fullmatch(text.strip()):
         raise ConfigurationError(
-            "an API key has ASCII letters, digits and signs only, and no white space; "
+            "an API key consists of printable ASCII characters without white space; "
             "give another: --api-key KEY"
         )
     return text.strip()

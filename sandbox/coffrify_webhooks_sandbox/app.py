@@ -1,4 +1,4 @@
-"""The sandbox as one ASGI application: the API, the dashboard, and who may ask for them."""
+"""The sandbox as one ASGI application: the API, the dashboard and access control."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ __all__ = ["application"]
 
 
 def application(service: Service, *, host: str = "127.0.0.1") -> Starlette:
-    """Return the application; while it runs, it sends what is due.
+    """Return the application; while it runs, it sends due deliveries.
 
-    host: the address that it is served on.
+    host: the address that it listens on.
     """
 
     @asynccontextmanager
@@ -60,7 +60,7 @@ def application(service: Service, *, host: str = "127.0.0.1") -> Starlette:
         return error_response(SandboxError(404, "not_found", message))
 
     async def not_allowed(request: Request, error: Exception) -> Response:
-        message = f"{request.method} is not possible here"
+        message = f"{request.method} is not allowed here"
         response = error_response(SandboxError(405, "method_not_allowed", message))
         if isinstance(error, HTTPException):
             response.headers.update(error.headers or {})
@@ -68,7 +68,7 @@ def application(service: Service, *, host: str = "127.0.0.1") -> Starlette:
 
     async def internal_error(_request: Request, _error: Exception) -> Response:
         return json_response(
-            500, {"error": {"code": "internal", "message": "this is a fault of the sandbox"}}
+            500, {"error": {"code": "internal", "message": "this is an error in the sandbox"}}
         )
 
     return Starlette(

@@ -1,4 +1,4 @@
-"""Servers in a thread of their own: the sandbox's, and that of an application under test."""
+"""Runs servers in threads: the sandbox's own, and one for an application under test."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _GRACE = 1
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; raise ConfigurationError, naming host or port, without one."""
+    """Return a listening socket; raise ConfigurationError if host or port cannot be used."""
     if not host.strip():  # all addresses, to `create_server`
-        raise ConfigurationError("there is no host; give an address, as 127.0.0.1: --host")
+        raise ConfigurationError("the host is empty; give an address such as 127.0.0.1: --host")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
@@ -40,14 +40,14 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, UnicodeError) as error:
         number = getattr(error, "errno", None)
         if number == errno.EADDRINUSE:
-            what = f"port {port} of {host} is taken; choose another: --port"
+            what = f"port {port} of {host} is in use; choose another: --port"
         elif number == errno.EACCES:
             what = f"port {port} of {host} may not be used; choose one from 1024 on: --port"
         else:
             why = (getattr(error, "strerror", None) or str(error)).partition(" (while ")[0]
             what = (
                 f"host {host[:100]!a} cannot be used: {why}; give an address of this machine, "
-                "as 127.0.0.1 or ::1: --host"
+                "such as 127.0.0.1 or ::1: --host"
             )
         raise ConfigurationError(what) from error
 
@@ -55,7 +55,7 @@ def listen(host: str, port: int) -> socket.socket:
 class Background:
     """An ASGI application, served by uvicorn in a thread until `stop`.
 
-    stopping: called in that thread when it is to stop.
+    stopping: called in that thread when the server stops.
     """
 
     def __init__(
@@ -87,9 +87,9 @@ class Background:
 
 
 class Server(uvicorn.Server):
-    """A server that leaves the program's logging alone, and tells when it begins and stops.
+    """A server that leaves the program's logging alone, and signals its start and stop.
 
-    stopping: called before it waits for what is still being answered.
+    stopping: called before it waits for requests that are still being answered.
     """
 
     def __init__(self, app: Any, stopping: Callable[[], object]) -> None:
@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
 
 
 class _Unlogged(H11Protocol):
-    """Without a line in the log for each request."""
+    """Does not log each request."""
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
@@ -126,7 +126,7 @@ class _Unlogged(H11Protocol):
 
 @contextmanager
 def serve_in_thread(app: Any) -> Generator[int]:
-    """Serve a WSGI or an ASGI application on loopback while in the block; yields the port."""
+    """Serve a WSGI or ASGI application on loopback inside a `with` block; yields the port."""
     if _is_asgi(app):
         with listen("127.0.0.1", 0) as listener:
             server = Background(app, listener)
@@ -150,7 +150,7 @@ def serve_in_thread(app: Any) -> Generator[int]:
 
 
 def _is_asgi(app: Any) -> bool:
-    """Tell by the number of its parameters: three of ASGI, two of WSGI."""
+    """Tell by the number of parameters: ASGI has three, WSGI two."""
     try:
         signature = inspect.signature(app)
     except (TypeError, ValueError):
@@ -177,4 +177,4 @@ class _Threaded(ThreadingMixIn, WSGIServer):
 
 class _Quiet(WSGIRequestHandler):
     def log_message(self, *_: Any, **__: Any) -> None:
-        """Say nothing of each request."""
+        """Do not log requests."""

@@ -1,7 +1,7 @@
-"""Checks data against a schema, in bounded time: a catalog is a stranger's.
+"""Checks data against a schema in bounded time, because a catalog comes from the network.
 
-Each keyword that is tried counts, with the size of what it looks at; so does each error. A pattern
-that could take long on a text is not tried on it.
+Each keyword costs steps in proportion to the data it looks at, and so does each error. A pattern
+that could take long on a text is skipped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["Steps", "TooMuchError", "bounded_validator", "first_error"]
 
 _MOST_ERRORS = 50
 _REFERENCE = 20
-"""Steps that following one costs."""
+"""The steps that following a reference costs."""
 _LONGEST_PATTERN = 1000
 _MOST_OPTIONAL = 8
 _MOST_LOOKS = 100_000
@@ -47,17 +47,17 @@ _VARIABLE = re.compile(r"[*+]|\{\d*,\d*\}")
 
 
 class TooMuchError(Exception):
-    """Checking some data takes too long."""
+    """Checking the data takes too long."""
 
 
 class Steps:
-    """What checking may cost from here on."""
+    """The steps that checking may still take."""
 
     def __init__(self, left: int) -> None:
         self.left = left
 
     def spend(self, steps: int) -> None:
-        """Count steps; raise TooMuchError if there are not as many."""
+        """Spend steps; raise TooMuchError if too few are left."""
         self.left -= steps
         if self.left < 0:
             raise TooMuchError
@@ -73,7 +73,7 @@ def bounded_validator(kind: type[Validator], schema: Any) -> Validator:
 
 
 def first_error(validator: Validator, data: Any, steps: Steps) -> ValidationError | None:
-    """Return the error that says most; raise TooMuchError, or what an odd schema causes."""
+    """Return the most relevant error; raise TooMuchError, or whatever an odd schema causes."""
     token = _steps.set(steps)
     try:
         found = cast("object", best_match(islice(validator.iter_errors(data), _MOST_ERRORS)))
@@ -114,7 +114,7 @@ def _size(value: Any) -> int:
 
 
 def _without_costly_patterns(schema: Any) -> Any:
-    """Leave out what tells fields apart by a pattern that could take long."""
+    """Remove the keywords that match field names with a pattern that could take long."""
     if is_list(schema):
         return [_without_costly_patterns(each) for each in schema]
     if not is_mapping(schema):
@@ -132,7 +132,7 @@ def _without_costly_patterns(schema: Any) -> Any:
 
 @lru_cache(maxsize=1024)
 def _count_variable_parts(pattern: str) -> int:
-    """Return how many parts of a pattern vary in length; many if it may take exponential time."""
+    """Count the parts of a pattern that vary in length; 1000 if it may take exponential time."""
     bare = _CLASS.sub("x", pattern)
     repeats_group = re.search(r"\)[*+{]", bare)
     optional = len(re.findall(r"(?<![*+?}(])\?", bare))
@@ -142,7 +142,7 @@ def _count_variable_parts(pattern: str) -> int:
 
 
 def _estimate_looks(pattern: Any, length: int) -> float:
-    """Estimate how many characters a pattern looks at in a text: it may begin at each of them."""
+    """Estimate how many characters of a text a pattern looks at: it may start at each of them."""
     if not isinstance(pattern, str):
         return 0
     return float(max(2, length)) ** min(

@@ -1,4 +1,4 @@
-"""The sandbox's time: as fast as asked, able to jump; while the sandbox is off, as fast as ours."""
+"""The sandbox's clock: it runs at a given speed, can jump, and goes on while the sandbox is off."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["END", "Anchor", "Clock", "anchor_of", "check_skip", "check_speed"]
 
 END = 253_000_000_000.0
-"""In the year 9987: later times cannot be written."""
+"""In the year 9987: later times cannot be formatted."""
 _FASTEST = 1_000_000
 _LONGEST_SKIP = 10 * 365 * 86_400
 
 
 class Anchor(NamedTuple):
-    """A moment by both clocks, in seconds since 1970."""
+    """One moment on both clocks, in seconds since 1970."""
 
     sandbox: float
     wall: float
@@ -32,23 +32,23 @@ class Anchor(NamedTuple):
 
 
 def check_speed(speed: Any) -> float:
-    """Return a speed; raise ConfigurationError for what is none."""
+    """Return a valid speed; raise ConfigurationError for anything else."""
     if not _is_within(speed, _FASTEST):
         raise ConfigurationError(
-            f"speed {speed!r}: give a number from 0 to {_FASTEST}; with 0 time stands still"
+            f"speed {speed!r}: give a number from 0 to {_FASTEST}; with 0 the clock is stopped"
         )
     return speed
 
 
 def check_skip(seconds: Any) -> float:
-    """Return how far to jump; raise SandboxError for what is no such time."""
+    """Return a valid number of seconds to jump; raise SandboxError for anything else."""
     if not _is_within(seconds, _LONGEST_SKIP):
         raise _invalid_seconds("give a number from 0 to 10 years")
     return seconds
 
 
 def anchor_of(text: str) -> Anchor | None:
-    """Read an anchor; None if there is none, or none that time could go on from."""
+    """Read a saved anchor; None if there is none, or it cannot be used."""
     try:
         found = json.loads(text)
     except ValueError:
@@ -62,11 +62,11 @@ def anchor_of(text: str) -> Anchor | None:
 
 
 class Clock:
-    """Tells the sandbox's time, which passes `speed` times as fast as ours.
+    """The sandbox's time, which passes `speed` times as fast as real time.
 
-    With `speed=0` it stands still, and moves by `skip` alone: for tests of what takes days.
-    Signatures carry the time of the wall, since a receiver compares them with its own clock.
-    It never goes back, whatever the wall's clock does. since: a moment that has been already.
+    With `speed=0` it is stopped and advances only by `skip`, for tests of what takes days.
+    Signatures carry the real time, since a receiver compares them with its own clock. The clock
+    never goes back, whatever the system clock does. since: a time that has already passed.
     """
 
     def __init__(
@@ -89,26 +89,26 @@ class Clock:
 
     @property
     def anchor(self) -> Anchor:
-        """From what to go on after a restart."""
+        """The anchor to continue from after a restart."""
         now = self.now()
         return Anchor(now, self._seen, self._speed)
 
     @property
     def speed(self) -> float:
-        """How many seconds pass here in one of the wall's."""
+        """The sandbox's seconds in one real second."""
         return self._speed
 
     def now(self) -> float:
         """Return the sandbox's time, in seconds since 1970."""
         moment = self._wall()
-        if moment < self._seen:  # it was set back: time goes on from where it was
+        if moment < self._seen:  # the system clock was set back
             self._anchor = Anchor(self._latest, moment, self._speed)
         self._seen = moment
         self._latest = max(self._latest, min(END, _at(self._anchor, moment)))
         return self._latest
 
     def skip(self, seconds: float) -> None:
-        """Jump ahead; raise SandboxError for less than 0, or more than 10 years."""
+        """Jump ahead; raise SandboxError for less than 0 seconds or more than 10 years."""
         then = self.now() + check_skip(seconds)
         if then > END:
             raise _invalid_seconds("that is after the year 9986, where this calendar ends")
@@ -116,7 +116,7 @@ class Clock:
         self._anchor = Anchor(then, self._seen, self._speed)
 
     def seconds_until(self, moment: float) -> float:
-        """Return how many of the wall's seconds are left; infinitely many if it never comes."""
+        """Return the real seconds until a moment; infinity if it never comes."""
         left = max(0.0, moment - self.now())
         if left and (not self._speed or moment > END):
             return math.inf

@@ -1,4 +1,4 @@
-"""What commands and scripts ask a running sandbox; no part of the vendor's API."""
+"""The routes for commands and scripts, which are not part of the vendor's API."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Control:
         ]
 
     async def _trigger(self, request: Request) -> Response:
-        """Let something happen, and answer once each delivery has been tried for the first time."""
+        """Trigger events, and answer once each delivery has been attempted."""
         try:
             asked = parse_object(await read_body(request))
             events = await self._service.trigger(
@@ -65,7 +65,7 @@ class Control:
         return json_response(200, {"events": [self._show_event(event) for event in shown]})
 
     async def _skip(self, request: Request) -> Response:
-        """Let `seconds` pass, and answer once what became due has been sent; tells the time."""
+        """Advance time by `seconds`, and answer with the time once due deliveries were sent."""
         try:
             asked = parse_object(await read_body(request))
             await self._run_unless_stopped(self._service.time.advance(asked.get("seconds")))
@@ -74,7 +74,7 @@ class Control:
         return json_response(200, {"now": format_time(self._service.clock.now())})
 
     async def _run_unless_stopped(self, steps: Coroutine[Any, Any, None]) -> None:
-        """Do what may take long; raise SandboxError if the server is to stop meanwhile."""
+        """Await a coroutine; raise SandboxError if the server stops meanwhile."""
         work = asyncio.ensure_future(steps)
         stopping = asyncio.ensure_future(self._service.stopping.wait())
         try:
@@ -88,7 +88,7 @@ class Control:
         work.result()
 
     async def _wait_until_tried(self, events: list[Event]) -> None:
-        """Wait until each delivery was tried, also those that followed, as a duplicate."""
+        """Wait until each delivery was attempted, including duplicates that follow."""
         news = asyncio.Event()
         changed: set[str] = set()
 
@@ -152,5 +152,5 @@ def _text(value: Any, field: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise invalid("give a text", field)
+        raise invalid("give a string", field)
     return value

@@ -1,4 +1,4 @@
-"""Takes what is due, sends it, and records the result."""
+"""Sends due deliveries, and records the results."""
 
 from __future__ import annotations
 
@@ -38,38 +38,38 @@ _log = logging.getLogger(__name__)
 _CONCURRENCY = 50
 _LONGEST_SLEEP = 3600.0
 _AGENT = "coffrify-webhooks-sandbox"
-"""The vendor's own is not known."""
+"""The vendor's own User-Agent is not known."""
 _PAUSE = 1.0
-"""Seconds, before what could not be recorded (the disk is full?) is tried again."""
+"""Seconds before a failed write, for example to a full disk, is tried again."""
 _FAILED_FINAL = "webhook.delivery_failed_final"
 _DISABLED = "webhook.endpoint_disabled"
 _KILLED = "the sandbox was stopped while it was sending"
 
 
 class Transport(Protocol):
-    """What sends one request."""
+    """Sends one request."""
 
     async def send(self, request: Request) -> Answer: ...
 
 
 def new_delivery(event_id: str, endpoint_id: str, at: float, manner: str = "") -> Delivery:
-    """Return a delivery that is due at a moment."""
+    """Return a new delivery that is due at `at`."""
     return Delivery(
         f"dlv_{secrets.token_hex(12)}", event_id, endpoint_id, "pending", at, at, manner=manner
     )
 
 
 def _ignore_change(_delivery_id: str) -> None:
-    """Stand for nobody who wants to know."""
+    """Do nothing, where nobody watches."""
 
 
 class Courier:
     """Sends each delivery when it is due, up to 50 at a time.
 
     allowed: hosts to send to beside this machine. changed: called with a delivery's id whenever
-    something has become of it. pause: seconds, until what could not be recorded is tried again.
+    the delivery has changed. pause: seconds before a failed write is tried again.
 
-    Nothing ends it but being cancelled: what goes wrong is logged, and tried again.
+    It runs until it is cancelled: errors are logged, and what failed is tried again.
     """
 
     def __init__(
@@ -102,12 +102,12 @@ class Courier:
         self._sending: set[asyncio.Task[None]] = set()
 
     def wake(self) -> None:
-        """Look again for what is due: something was added, or the clock has jumped."""
+        """Look for due deliveries again, because one was added or the clock has jumped."""
         self._quiet.clear()
         self._news.set()
 
     async def run(self) -> None:
-        """Send what is due, until cancelled."""
+        """Send due deliveries until cancelled."""
         interrupted_failed = False
         try:
             while True:
@@ -122,7 +122,7 @@ class Courier:
                     self._log_file_error(error)
                     fine, seconds = False, 0.0
                 except Exception:  # logged; nothing ends the courier
-                    _log.exception("the sandbox cannot look for what is due; it will try again")
+                    _log.exception("the sandbox cannot look for due deliveries; it will try again")
                     fine, seconds = False, 0.0
                 if fine:
                     self._logged_reason = ""
@@ -135,24 +135,24 @@ class Courier:
             await asyncio.gather(*self._sending, return_exceptions=True)
 
     async def wait_until_quiet(self) -> None:
-        """Return once nothing is being sent, and nothing is due."""
+        """Return once nothing is being sent and nothing is due."""
         await self._quiet.wait()
 
     def _log_file_error(self, error: sqlite3.Error) -> None:
-        """Say what is the matter with the file, once; it is tried again every second or so."""
+        """Log a problem with the file once; the operation is tried again about every second."""
         why = self._database.describe_error(error)
         if why != self._logged_reason:
             self._logged_reason = why
             _log.error("%s; it will be tried again", why)
 
     def _fail_interrupted(self) -> None:
-        """Count what a killed sandbox was sending as failed: it may have arrived, or not."""
+        """Record attempts that a killed sandbox had under way as failed."""
         for delivery in self._database.unfinished():
             attempt = self._database.attempts(delivery.id)[-1]
             self._record_result(attempt, Answer(None, _KILLED, 0.0))
 
     def _start_due(self) -> bool:
-        """Begin with what is due; False if some of it could not be begun."""
+        """Start sending due deliveries; False if some could not be started."""
         room = _CONCURRENCY - len(self._sending)
         if room <= 0:
             return True
@@ -167,7 +167,7 @@ class Courier:
                 break  # the others would fare no better
             except Exception:  # logged; nothing ends the courier
                 _log.exception(
-                    "delivery %s could not be begun; it will be tried again", delivery.id
+                    "delivery %s could not be started; it will be tried again", delivery.id
                 )
                 fine = False
         if not self._sending and self._clock.seconds_until(self._next_due()) > 0:
@@ -197,20 +197,20 @@ class Courier:
         self._sending.discard(task)
         self._news.set()
         if not task.cancelled():
-            task.result()  # what it raised is a fault of ours, and told by the loop
+            task.result()  # an error in our own code is reported by the loop
 
     def _next_due(self) -> float:
         due = self._database.next_due()
         return math.inf if due is None else due
 
     def _seconds_left(self) -> float:
-        """Return how many of the wall's seconds are left until there is something to do."""
+        """Return the real seconds until there is something to do."""
         if len(self._sending) >= _CONCURRENCY:
             return _LONGEST_SLEEP
         return min(_LONGEST_SLEEP, self._clock.seconds_until(self._next_due()))
 
     async def _wait(self, seconds: float) -> None:
-        """Wait for some time, or until an attempt has ended, or something is new."""
+        """Wait some seconds, or until an attempt has ended or something has changed."""
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
@@ -254,7 +254,7 @@ class Courier:
             return Answer(None, f"the sandbox could not send it ({type(error).__name__})", 0.0)
 
     def _request(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request | str:
-        """Return what to send, or why it must or can not be sent; that is then a failed attempt."""
+        """Return the request, or the reason why none can be sent, which is a failed attempt."""
         try:
             check_url(endpoint.url, self._allowed)  # others may have been allowed when it was set
             return self._sign_request(delivery, endpoint, event)
@@ -314,7 +314,7 @@ class Courier:
     def _follow_up(
         self, delivery: Delivery, before: Endpoint, after: Endpoint, now: float
     ) -> list[Event | Delivery]:
-        """Return what the end of a delivery leads to."""
+        """Return the records that follow the end of a delivery."""
         made: list[Event | Delivery] = []
         event = self._database.event(delivery.event_id)
         if event is None:
@@ -322,7 +322,7 @@ class Courier:
         if delivery.status == "success" and misbehavior_of(delivery.manner).again:
             again = new_delivery(event.id, delivery.endpoint_id, now)
             made.append(replace(again, replay_of=delivery.id))
-        # What is told of a failure is not told of again: two dead endpoints would never end.
+        # A notification that fails causes no other, or two dead endpoints would go on forever.
         if delivery.status == "dead_letter" and not event.type.startswith("webhook."):
             made += self._notify_others(_FAILED_FINAL, after, now)
         if before.is_active and not after.is_active:
@@ -332,7 +332,7 @@ class Courier:
     def _notify_others(
         self, event_type: str, about: Endpoint, now: float
     ) -> list[Event | Delivery]:
-        """Return an event about an endpoint, on its way to the others that want to hear it."""
+        """Return an event about an endpoint, with deliveries to the others that subscribe to it."""
         others = [
             endpoint
             for endpoint in self._database.endpoints()

@@ -1,4 +1,4 @@
-"""The sandbox's memory: one SQLite file, which outlives a kill -9, or none at all.
+"""The sandbox's database: an SQLite file, which survives a kill -9, or memory.
 
 Every method is one transaction. All are called from one thread.
 """
@@ -24,35 +24,35 @@ if TYPE_CHECKING:
 __all__ = ["Database", "DeliverySummary"]
 
 _MOST_EVENTS = 10_000
-"""Kept; of the older ones those that are over, and are no dead letters, are forgotten."""
+"""Older events are deleted, unless a delivery is unfinished or a dead letter."""
 _PRUNE_EVERY = 1000
-"""New records."""
+"""New records between two prunings."""
 
 T = TypeVar("T", Endpoint, Event, Delivery, Attempt)
 
 
 class DeliverySummary(NamedTuple):
-    """What a list shows of a delivery beside itself: its event, and its last attempt."""
+    """What a list shows of a delivery's event and last attempt."""
 
     event_type: str
     test: bool
     attempts: int
-    """All of them, also those before it was retried by hand."""
+    """All of them, including those before it was retried by hand."""
     status: int | None
     error: str
     seconds: float | None
 
 
 class Database:
-    """What is kept in a file, or in memory without one.
+    """Stores the records in a file, or in memory without one.
 
-    Raises ConfigurationError for a file that is not one of ours, or cannot be used.
+    Raises ConfigurationError for a file that is not a sandbox's or cannot be used.
     """
 
     def __init__(self, path: Path | str | None = None) -> None:
         name = ":memory:" if path is None else str(path)
         if not name:  # SQLite would keep nothing
-            raise ConfigurationError("--db: name a file, or :memory: to keep nothing")
+            raise ConfigurationError("--db: give a file, or :memory: to store nothing")
         self._inserted = 0
         self.name = name
         try:
@@ -64,11 +64,11 @@ class Database:
         except sqlite3.Error as error:
             raise ConfigurationError(
                 f"{name} cannot be used as the sandbox's file: {file_error_reason(name, error)}; "
-                "name another: --db FILE"
+                "give another: --db FILE"
             ) from error
 
     def _read_once(self) -> None:
-        """Read what a sandbox begins with: what is wrong with it is told now."""
+        """Read what a sandbox needs at its start, so that a damaged file fails now."""
         for kind in TABLES:
             find(self._file, kind, "0")
         self.endpoints()
@@ -80,19 +80,19 @@ class Database:
             raise sqlite3.DatabaseError(DAMAGED) from error
 
     def describe_error(self, error: sqlite3.Error) -> str:
-        """Say in a sentence what is the matter with the file, and what helps."""
+        """Return a sentence on what is wrong with the file, and what to do."""
         return (
             f"the sandbox's file {self.name} cannot be used: {file_error_reason(self.name, error)}"
         )
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
     # --- settings -----------------------------------------------------------------------------
 
     def setting(self, name: str, default: str) -> str:
-        """Return a setting; what was not set is set to the default."""
+        """Return a setting; a missing one is set to the default."""
         self._file.execute("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, default))
         row = self._file.execute("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
         return str(row[0])
@@ -102,11 +102,11 @@ class Database:
         self._file.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, value))
 
     def anchor(self) -> Anchor | None:
-        """Return where the clock of the last sandbox stood."""
+        """Return the saved clock of the last sandbox."""
         return anchor_of(self.setting("anchor", ""))
 
     def latest(self) -> float:
-        """Return the latest moment at which something was sent or made."""
+        """Return the latest time at which anything was sent or created."""
         query = (
             "SELECT max(at) FROM (SELECT max(at) AS at FROM attempts WHERE at <= ? UNION ALL "
             "SELECT max(created_at) FROM events WHERE created_at <= ? UNION ALL "
@@ -125,7 +125,7 @@ class Database:
                 self._insert(record)
 
     def replace(self, *records: Endpoint | Delivery, add: Sequence[Event | Delivery] = ()) -> None:
-        """Replace records by what has become of them, and add others, all or none."""
+        """Update records and add others, all or none."""
         with self._transaction():
             for record in records:
                 update(self._file, record)
@@ -133,12 +133,12 @@ class Database:
                 self._insert(fresh)
 
     def delete(self, endpoint_id: str) -> None:
-        """Delete an endpoint; what was on its way to it is cancelled."""
+        """Delete an endpoint and cancel its pending deliveries."""
         with self._transaction():
             self._file.execute("DELETE FROM endpoints WHERE id = ?", (endpoint_id,))
             self._file.execute(
                 "UPDATE deliveries SET status = 'cancelled', next_at = NULL, "
-                "reason = 'its endpoint was deleted' WHERE endpoint_id = ? AND status IN "
+                "reason = 'the endpoint was deleted' WHERE endpoint_id = ? AND status IN "
                 "('pending', 'retrying', 'sending')",
                 (endpoint_id,),
             )
@@ -201,7 +201,7 @@ class Database:
         return {str(status): int(count) for status, count in self._file.execute(query)}
 
     def summaries(self, deliveries: Sequence[Delivery]) -> dict[str, DeliverySummary]:
-        """Return what a list shows of deliveries, by their ids; bodies are not read for it."""
+        """Return what a list shows of deliveries, by their ids, without reading bodies."""
         query = (
             "SELECT d.id, coalesce(e.type, ''), coalesce(e.test, 0), coalesce(a.number, 0), "
             "a.status, coalesce(a.error, ''), a.seconds FROM deliveries d "
@@ -242,7 +242,7 @@ class Database:
     # --- the schedule -------------------------------------------------------------------------
 
     def due(self, now: float, limit: int) -> list[Delivery]:
-        """Return what is to be sent now, in the order in which it became due."""
+        """Return the due deliveries, in the order in which they became due."""
         return find(
             self._file,
             Delivery,
@@ -261,11 +261,11 @@ class Database:
         return cast("float | None", row[0])
 
     def unfinished(self) -> list[Delivery]:
-        """Return what was being sent when the last sandbox was killed."""
+        """Return the deliveries that were being sent when the last sandbox was killed."""
         return find(self._file, Delivery, "status = 'sending' ORDER BY number")
 
     def begin(self, delivery: Delivery, attempt: Attempt) -> Attempt:
-        """Record an attempt before it is made: whatever happens now, it counts."""
+        """Record an attempt before it is made, so that it counts whatever happens."""
         with self._transaction():
             update(self._file, delivery)
             number = self._insert(attempt)
@@ -278,7 +278,7 @@ class Database:
         endpoint: Endpoint | None,
         add: Iterable[Event | Delivery] = (),
     ) -> None:
-        """Record the result of an attempt, and all that follows from it, in one."""
+        """Record the result of an attempt and everything that follows, in one transaction."""
         with self._transaction():
             update(self._file, attempt)
             update(self._file, delivery)
@@ -297,7 +297,7 @@ class Database:
                 self._inserted = 0
 
     def _prune(self) -> None:
-        """Forget the oldest events that are over."""
+        """Delete the oldest events that are over."""
         self._file.execute(
             "DELETE FROM events WHERE number <= (SELECT max(number) FROM events) - ? AND NOT "
             "EXISTS (SELECT 1 FROM deliveries WHERE event_id = events.id AND "
@@ -313,14 +313,14 @@ class Database:
     # --- replies to requests that may come twice ----------------------------------------------
 
     def reply(self, key: str) -> tuple[str, int, str] | None:
-        """Return (digest of the request, status, body) of what was answered under a key."""
+        """Return (digest of the request, status, body) of the response under a key."""
         row = self._file.execute(
             "SELECT digest, status, body FROM replies WHERE key = ?", (key,)
         ).fetchone()
         return (row[0], row[1], row[2]) if row else None
 
     def keep_reply(self, key: str, digest: str, status: int, body: str, at: float) -> None:
-        """Keep what was answered; answers older than a day are dropped."""
+        """Store a response, and delete those older than a day."""
         with self._transaction():
             self._file.execute("DELETE FROM replies WHERE at < ?", (at - 86_400,))
             self._file.execute(

@@ -1,4 +1,4 @@
-"""The sandbox's SQLite file: its tables, opening it, and what can be the matter with it."""
+"""Opens the sandbox's SQLite file, and explains why it cannot be used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from coffrify_webhooks.stores.sqlite_file import create_private
 
 __all__ = ["DAMAGED", "file_error_reason", "open_file"]
 
-DAMAGED = "it is damaged, as by a full disk; move it away, or delete it, and begin anew"
+DAMAGED = "it is damaged, for example by a full disk; move or delete it and start again"
 _VERSION = 1
 _SCHEMA = """
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -42,9 +42,9 @@ CREATE TABLE replies (key TEXT PRIMARY KEY, digest TEXT, status INTEGER, body TE
 
 
 def open_file(name: str) -> sqlite3.Connection:
-    """Open the file of a sandbox, or make it; it holds secrets, so only its owner may read it.
+    """Open or create the file of a sandbox; it holds secrets, so only its owner may read it.
 
-    Raises sqlite3.Error for a file that is not one of ours, or cannot be used; the reason is in
+    Raises sqlite3.Error for a file that is not a sandbox's or cannot be used; the reason is in
     `file_error_reason`.
     """
     if name != ":memory:":
@@ -74,8 +74,8 @@ def _prepare(file: sqlite3.Connection) -> None:
 
 
 _REASONS = {
-    sqlite3.SQLITE_BUSY: "another sandbox is running on it",
-    sqlite3.SQLITE_LOCKED: "another sandbox is running on it",
+    sqlite3.SQLITE_BUSY: "another sandbox is using it",
+    sqlite3.SQLITE_LOCKED: "another sandbox is using it",
     sqlite3.SQLITE_NOTADB: "it was made by something else",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_CANTOPEN: "it cannot be written",
@@ -85,7 +85,7 @@ _REASONS = {
 
 
 def file_error_reason(name: str, error: sqlite3.Error) -> str:
-    """Return what is the matter with a file that cannot be opened, or is none of ours."""
+    """Return the reason why a file cannot be used."""
     is_folder = os.path.isdir  # raises nothing, as Path.is_dir does where one may not look
     folder = Path(os.path.realpath(name)).parent
     if is_folder(name):

@@ -1,4 +1,4 @@
-"""Records of the sandbox as rows of its tables, to and fro."""
+"""Converts records to rows of the database and back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _JSON = ("events", "headers", "reply_headers")
 
 
 def find(file: sqlite3.Connection, kind: type[T], where: str, *values: Any) -> list[T]:
-    """Return the records that a condition selects."""
+    """Return the records that match a condition."""
     names = [field.name for field in fields(kind)]
     query = f"SELECT {', '.join(names)} FROM {TABLES[kind]} WHERE {where}"
     with closing(file.execute(query, values)) as rows:
@@ -54,7 +54,7 @@ def insert(file: sqlite3.Connection, record: Endpoint | Event | Delivery | Attem
 
 
 def update(file: sqlite3.Connection, record: Endpoint | Delivery | Attempt) -> None:
-    """Replace a record by what has become of it."""
+    """Update a record."""
     values = {name: _to_column(value) for name, value in asdict(record).items()}
     marks = ", ".join(f"{name} = ?" for name in values)
     query = f"UPDATE {TABLES[type(record)]} SET {marks} WHERE id = ?"

@@ -1,4 +1,4 @@
-"""What becomes of a delivery when an attempt has ended: pure, and the same in any time."""
+"""The states of a delivery, as pure functions of its attempts and the time."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _TOO_LATE = "72 h have passed since the first failure"
 
 
 def mark_sending(delivery: Delivery) -> Delivery:
-    """Return the delivery while an attempt is under way."""
+    """Return the delivery as it is during an attempt."""
     return replace(delivery, status="sending", next_at=None, attempts=delivery.attempts + 1)
 
 
 def expire(delivery: Delivery, now: float) -> Delivery | None:
     """Return the delivery as a dead letter if the time for attempts is over, else None.
 
-    As when the sandbox was off, or the endpoint inactive, for longer than that: not the
+    This happens if the sandbox was off or the endpoint inactive for longer than that. It is not the
     endpoint's fault, so it does not count towards disabling it.
     """
     if not is_over(delivery.first_failed_at, now):
@@ -43,13 +43,13 @@ def apply_result(
     *,
     success: bool,
 ) -> tuple[Delivery, Endpoint]:
-    """Return what has become of both after an attempt."""
+    """Return delivery and endpoint after an attempt."""
     if success:
         endpoint = replace(endpoint, success_count=endpoint.success_count + 1, dead_in_a_row=0)
         return replace(delivery, status="success"), endpoint
     endpoint = replace(endpoint, failure_count=endpoint.failure_count + 1)
     if misbehavior_of(delivery.manner).once:
-        return replace(delivery, status="failed", reason="it is sent once only"), endpoint
+        return replace(delivery, status="failed", reason="it is sent only once"), endpoint
     first = now if delivery.first_failed_at is None else delivery.first_failed_at
     due = next_attempt(delivery.attempts, first, now, random)
     if due is not None:
@@ -61,7 +61,7 @@ def apply_result(
 
 
 def _count_dead_letter(endpoint: Endpoint) -> Endpoint:
-    """Return the endpoint after one more dead letter: too many in a row disable it."""
+    """Return the endpoint after a dead letter; too many in a row disable it."""
     dead = endpoint.dead_in_a_row + 1
     return replace(
         endpoint,
@@ -71,7 +71,7 @@ def _count_dead_letter(endpoint: Endpoint) -> Endpoint:
 
 
 def requeue(delivery: Delivery, now: float) -> Delivery:
-    """Return the delivery put back into the queue by hand, with all its attempts before it."""
+    """Return the delivery queued again by hand, with all its attempts left."""
     return replace(
         delivery, status="pending", next_at=now, attempts=0, first_failed_at=None, reason=""
     )

@@ -1,4 +1,4 @@
-"""The endpoints of the sandbox: created, changed, deleted, and given new secrets."""
+"""Creates, changes and deletes endpoints, and rotates their secrets."""
 
 from __future__ import annotations
 
@@ -65,14 +65,17 @@ class Endpoints:
         return found
 
     def find(self, text: str) -> Endpoint:
-        """Return an endpoint by its id, URL or name; of several alike the first active one."""
+        """Return an endpoint by its id, URL or name; of several matches the first active one."""
         endpoints = self._database.endpoints()
         found = [e for e in endpoints if text in (e.id, e.url, e.name)]
         if found:
             return max(found, key=lambda endpoint: (endpoint.id == text, endpoint.is_active))
         known = ", ".join(endpoint.url for endpoint in endpoints) or "none yet"
         raise SandboxError(
-            404, "not_found", f"there is no endpoint {text[:200]!a}; there are: {known}", "endpoint"
+            404,
+            "not_found",
+            f"there is no endpoint {text[:200]!a}; the endpoints are: {known}",
+            "endpoint",
         )
 
     def create(
@@ -84,9 +87,11 @@ class Endpoints:
         description: Any = "",
         secret: str | None = None,
     ) -> Endpoint:
-        """Create an endpoint; its secret is in what comes back."""
+        """Create an endpoint, and return it with its secret."""
         if len(self._database.endpoints()) >= _MOST_ENDPOINTS:
-            raise SandboxError(400, "too_many_endpoints", "there are 100 endpoints; delete some")
+            raise SandboxError(
+                400, "too_many_endpoints", "there are 100 endpoints already; delete some"
+            )
         address = check_url(url, self._allowed)
         endpoint = Endpoint(
             str(uuid.uuid4()),
@@ -133,12 +138,12 @@ class Endpoints:
         return endpoint
 
     def delete(self, endpoint_id: Any) -> None:
-        """Delete an endpoint; what was on its way to it is cancelled."""
+        """Delete an endpoint and cancel its pending deliveries."""
         self._database.delete(self.get(endpoint_id).id)
         self._changed("")
 
     def rotate_secret(self, endpoint_id: Any, grace_hours: Any = 24) -> Endpoint:
-        """Give an endpoint a new secret; the old one signs too for some hours, 0 to 168."""
+        """Give an endpoint a new secret; the old one stays valid for 0 to 168 hours."""
         endpoint = self.get(endpoint_id)
         if (
             not isinstance(grace_hours, (int, float))
@@ -152,7 +157,7 @@ class Endpoints:
             raise SandboxError(
                 409,
                 "rotation_in_grace",
-                f"the secret before still signs too, until {end:%Y-%m-%d %H:%M:%S} UTC; rotate "
+                f"the previous secret is still valid until {end:%Y-%m-%d %H:%M:%S} UTC; rotate "
                 "again after that",
             )
         until = now + grace_hours * 3600

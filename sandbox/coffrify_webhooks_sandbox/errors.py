@@ -1,4 +1,4 @@
-"""What the sandbox refuses, in the shape in which the API says it."""
+"""The error that the sandbox raises and its API returns."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ __all__ = ["SandboxError"]
 
 
 class SandboxError(WebhookError):
-    """Something that cannot be done as asked; the text says why, and what would work.
+    """Something that cannot be done as requested; the message says why, and what would work.
 
-    status: the HTTP status. code: a word for programs. param: which field is meant, if one is.
+    status: the HTTP status. code: a name for programs. param: the field that is wrong, if any.
     """
 
     def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The event types that the sandbox can send: those of the catalog, checked and made up."""
+"""The event types of the catalog: checks their data, and makes random data."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ __all__ = ["EventTypes"]
 
 _TRIES = 20
 _MOST_STEPS = 200_000
-"""Of checking data for one event: some tenths of a second."""
+"""For checking the data of one event: some tenths of a second."""
 
 
 class EventTypes:
     """The catalog as the sandbox uses it.
 
     source: a file; without one, the catalog that comes with the package. Raises
-    ConfigurationError for a catalog that cannot be read, or has a schema that is none.
+    ConfigurationError for a catalog that cannot be read or has an invalid schema.
     """
 
     def __init__(self, source: Path | str | None = None) -> None:
@@ -70,7 +70,7 @@ class EventTypes:
 
     @cached_property
     def etag(self) -> str:
-        """Identifies the catalog's content."""
+        """The entity tag of the catalog."""
         text = repr(self.catalog.document).encode("utf-8", "backslashreplace")
         return f'"{sha256(text).hexdigest()[:32]}"'
 
@@ -80,13 +80,13 @@ class EventTypes:
         if found is not None:
             return found
         near = get_close_matches(name, self._by_name, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "the catalog lists what there is"
+        hint = f"did you mean {' or '.join(near)}?" if near else "the catalog lists all event types"
         raise SandboxError(
             400, "unknown_event_type", f"there is no event type {name[:100]!a}; {hint}", param
         )
 
     def check(self, name: str, data: Any) -> None:
-        """Raise SandboxError, naming the field, for data that breaks the event type's schema."""
+        """Raise SandboxError, naming the field, for data that does not fit the schema."""
         event = self.get(name)
         error = ("data", TOO_DEEP) if is_deep(data) else self._error(event, data)
         if error is not None:
@@ -95,7 +95,7 @@ class EventTypes:
     def make(self, name: str, now: float, random: Random) -> Any:
         """Make random data that fits an event type's schema.
 
-        Raises SandboxError if neither random data nor the catalog's own example does.
+        Raises SandboxError if neither random data nor the catalog's example fits.
         """
         event = self.get(name)
         example = event.example.get("data") if event.example else None
@@ -114,7 +114,7 @@ class EventTypes:
         raise SandboxError(
             400,
             "no_data",
-            f"data for {name!a} could not be made up from its schema; give it yourself",
+            f"no data could be made from the schema of {name!a}; provide the data",
             "data",
         )
 
@@ -124,7 +124,7 @@ class EventTypes:
         try:
             found = first_error(self._validator(event.type), data, steps or Steps(_MOST_STEPS))
         except TooMuchError:
-            return "data", "checking it by its schema in the catalog takes too long"
+            return "data", "checking it against its schema in the catalog takes too long"
         except (Unresolvable, RecursionError):
             return "data", "its schema in the catalog cannot be resolved"
         except Exception as error:  # of a stranger's schema anything may come
@@ -143,7 +143,7 @@ class EventTypes:
 
 
 def _kind_of(schema: Any) -> type[Validator]:
-    """Return what checks data against a schema; one that does not name its draft may be of two."""
+    """Return the validator class of a schema; without `$schema`, the first draft that it fits."""
     kind = validator_for(schema, Draft202012Validator)
     if is_mapping(schema) and "$schema" not in schema:
         for other in (Draft202012Validator, Draft7Validator):
@@ -154,7 +154,7 @@ def _kind_of(schema: Any) -> type[Validator]:
 
 
 def _check_schema(event: CatalogEvent) -> None:
-    """Raise ConfigurationError for a schema that is none."""
+    """Raise ConfigurationError for an invalid schema."""
     schema: Any = event.schema
     try:
         _kind_of(schema).check_schema(schema)
@@ -164,5 +164,5 @@ def _check_schema(event: CatalogEvent) -> None:
             reason = f"{error.message[:200]}, at {place[:200]}" if place else error.message[:200]
         else:
             reason = f"{type(error).__name__}: {error}"[:200]
-        message = f"the catalog cannot be used: {event.type}: its schema is none: {reason}"
+        message = f"the catalog cannot be used: {event.type}: its schema is invalid: {reason}"
         raise ConfigurationError(message) from error

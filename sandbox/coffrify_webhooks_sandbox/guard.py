@@ -1,8 +1,8 @@
-"""Who may ask the sandbox: this machine, and no page of another site in its browser.
+"""Access control: only this machine may use the sandbox, and no page of another site.
 
-A page anywhere can make a browser send requests to this machine. What changes something is
-therefore taken from our own pages and from programs only, and every request must name this
-machine as its host: else a name that an attacker lets point here would count as his own site.
+Any web page can make a browser send requests to this machine. Requests that change something are
+therefore accepted only from our own pages and from programs, and every request must name this
+machine as its host, which stops DNS rebinding.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HEADERS = {
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine, by its name or address alone."""
+    """Tell whether a host name or address is this machine, without a DNS lookup."""
     if host == "localhost":
         return True
     try:
@@ -50,10 +50,10 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """A middleware that refuses other sites, and strangers where there can be any.
+    """A middleware that refuses other sites, and requests without the key on public addresses.
 
-    host: the address that the sandbox listens on. On another than a loopback address whatever is
-    not the API, which has its own check but for its description, asks for the API key.
+    host: the address that the sandbox listens on. Unless it is a loopback address, the dashboard
+    and the API's description require the API key; the API itself checks it anyway.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, api_key: str) -> None:
@@ -62,7 +62,7 @@ class Guard:
         self._api_key = api_key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -93,7 +93,7 @@ class Guard:
         if path.startswith("/v1/") and not (self._open_to_all and path == _DESCRIPTION):
             return  # a key in a header, which no page of another site can set
         if method not in _SAFE and not _is_ours(headers, host):
-            raise SandboxError(403, "cross_site", "another site may not ask for this")
+            raise SandboxError(403, "cross_site", "requests from other sites are not allowed")
         if self._open_to_all and not self._knows_key(headers):
             raise SandboxError(
                 401,
@@ -120,7 +120,7 @@ def _name_of(host: str) -> str:
 
 
 def _is_ours(headers: Headers, host: str) -> bool:
-    """Tell whether a request comes from our own page, or from a program, which sends neither."""
+    """Tell whether a request comes from our own page, or from a program, which sends no origin."""
     site = headers.get("sec-fetch-site")
     if site is not None:
         return site in ("same-origin", "none")

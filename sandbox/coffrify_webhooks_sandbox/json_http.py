@@ -1,4 +1,4 @@
-"""JSON in and out: bodies of a bounded size, answers that can always be written."""
+"""Reads JSON requests of a bounded size, and writes JSON responses."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _MOST_BODY = 1_048_576
 
 
 def json_response(status: int, content: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """Return JSON, in ASCII: half a surrogate pair is no text that could be encoded."""
+    """Return a JSON response in ASCII, because a lone surrogate could not be encoded."""
     body = json.dumps(content).encode()
     return Response(body, status, headers, "application/json")
 
 
 def error_response(error: SandboxError) -> Response:
-    """Return an error in the API's shape."""
+    """Return an error response in the API's format."""
     content = {"code": error.code, "message": error.message}
     if error.param is not None:
         content["param"] = error.param
@@ -45,18 +45,18 @@ async def read_body(request: Request) -> bytes:
         async for chunk in request.stream():
             body += chunk
             if len(body) > _MOST_BODY:
-                raise SandboxError(413, "body_too_large", "a body may have 1 MiB")
+                raise SandboxError(413, "body_too_large", "the body is larger than 1 MiB")
     except ClientDisconnect:
-        raise SandboxError(400, "body_incomplete", "the body broke off") from None
+        raise SandboxError(400, "body_incomplete", "the body is incomplete") from None
     return bytes(body)
 
 
 def parse_object(body: bytes) -> Mapping[str, Any]:
-    """Return the JSON object that a body is; raise SandboxError for anything else."""
+    """Parse a JSON object; raise SandboxError for anything else."""
     try:
         found = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise SandboxError(400, "invalid_json", "the body is not readable as JSON") from None
+        raise SandboxError(400, "invalid_json", "the body is not valid JSON") from None
     if not is_mapping(found):
         raise SandboxError(400, "invalid_json", "the body should be a JSON object")
     return found

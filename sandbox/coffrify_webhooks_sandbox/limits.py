@@ -1,6 +1,6 @@
-"""How deep data may be nested, and how long what is made of it may become.
+"""Limits the nesting of data, and the length of its indented JSON.
 
-Indented, or taken apart into a form, a little deep data becomes very much text.
+A small amount of deeply nested data becomes very long when it is indented or shown as a form.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ TOO_DEEP = f"it is nested more than {DEEPEST} levels deep"
 
 
 def is_deep(value: object) -> bool:
-    """Tell whether data is nested more deeply than we take it."""
+    """Tell whether data is nested more deeply than allowed."""
     left: list[tuple[object, int]] = [(value, 0)]
     while left:
         item, depth = left.pop()
@@ -30,7 +30,7 @@ def is_deep(value: object) -> bool:
 
 
 def indent_json(value: object, most: int, *, to_ascii: bool = False) -> str | None:
-    """Return JSON, indented; None if that is longer than so many characters, or too deep."""
+    """Return indented JSON; None if it is longer than `most` characters or too deep."""
     chunks: list[str] = []
     try:
         for chunk in json.JSONEncoder(indent=2, ensure_ascii=to_ascii).iterencode(value):

@@ -1,4 +1,4 @@
-"""The ways in which a sender can misbehave, by name, to see what the receiver makes of them."""
+"""The ways in which the sandbox can misbehave, by name, to test receivers."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ _HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Misbehavior:
-    """What is different about a delivery."""
+    """How a delivery breaks the sender's promises."""
 
     about: str
     once: bool = False
-    """It is sent once and not tried again: a receiver that refuses it is right."""
+    """It is sent only once, because a receiver is right to refuse it."""
     copies: int = 1
-    """How many of it are on their way at the same moment."""
+    """How many copies are sent at the same moment."""
     again: bool = False
-    """It is sent once more after it was taken."""
+    """It is sent once more after it was accepted."""
     backwards: bool = False
-    """Of several events the last one is sent first."""
+    """Several events are sent in reverse order."""
     change: Callable[[dict[str, Any]], Mapping[str, Any]] | None = None
-    """What becomes of the event's body."""
+    """Changes the event's body."""
     skew: float = 0.0
     """Seconds by which the signed time is off."""
     forged: bool = False
-    """It is signed with a secret that nobody knows."""
+    """It is signed with an unknown secret."""
     content_type: str = "application/json"
     cut: bool = False
     """The connection ends in the middle of the body."""
@@ -79,7 +79,7 @@ MISBEHAVIORS: dict[str, Misbehavior] = {
 
 
 def misbehavior_of(name: str) -> Misbehavior:
-    """Return a manner by its name, PLAIN for none; raise SandboxError for an unknown one."""
+    """Return a misbehavior by its name, PLAIN for ""; raise SandboxError for an unknown one."""
     if not name:
         return PLAIN
     found = MISBEHAVIORS.get(name)
@@ -88,7 +88,7 @@ def misbehavior_of(name: str) -> Misbehavior:
         raise SandboxError(
             400,
             "unknown_manner",
-            f"nobody misbehaves like {name[:60]!a}; there are {known}",
+            f"there is no misbehavior {name[:60]!a}; there are {known}",
             "manner",
         )
     return found

@@ -8,7 +8,7 @@ __all__ = ["openapi"]
 
 _NOTE = (
     "The webhook part of Coffrify's API, as far as it is publicly known. What the vendor has not "
-    "published is the sandbox's own reading: the shapes of deliveries and of lists, "
+    "published is the sandbox's own assumption: the form of deliveries and of lists, "
     "the names of statuses, and the answers to PATCH, DELETE and the actions."
 )
 _TEXT: dict[str, Any] = {"type": "string"}
@@ -22,14 +22,14 @@ _NAMES: dict[str, Any] = {"type": "array", "items": _TEXT, "minItems": 1}
 
 
 def openapi(version: str) -> dict[str, Any]:
-    """Return the description; version: that of the vendor's API."""
+    """Return the description; version: the version of the vendor's API."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "Coffrify webhooks, sandbox", "version": version, "description": _NOTE},
         "servers": [{"url": "/v1"}],
         "security": [{"key": []}],
         "paths": {
-            "/me": {"get": _operation("Whose key this is.", _object("workspace", "api_key"))},
+            "/me": {"get": _operation("The owner of the key.", _object("workspace", "api_key"))},
             "/webhooks/events": {
                 "get": {
                     **_operation("The catalog of event types.", _object("data")),
@@ -84,7 +84,7 @@ def openapi(version: str) -> dict[str, Any]:
 
 
 def _post() -> dict[str, Any]:
-    """Describe the one address at which several things can be asked, by `action`."""
+    """Describe the one path that performs several actions, by the parameter `action`."""
     asked = {
         "oneOf": [
             _schema(
@@ -111,9 +111,9 @@ def _post() -> dict[str, Any]:
     }
     return {
         "summary": (
-            "Create an endpoint (its secret is in the answer, and nowhere else). With an action: "
-            "send a test event, rotate the secret, replay a delivery, or put one that failed back "
-            "into the queue."
+            "Create an endpoint (only this response contains its secret). With an action: "
+            "send a test event, rotate the secret, replay a delivery, or queue a failed delivery "
+            "again."
         ),
         "parameters": [
             {
@@ -141,7 +141,7 @@ def _answers(answered: dict[str, Any]) -> dict[str, Any]:
     error = _content("An error.", _ref("Error"))
     return {
         "200": _content("Done.", answered),
-        "304": {"description": "Not changed since."},
+        "304": {"description": "The catalog has not changed."},
         **{str(status): error for status in (400, 401, 404, 405, 409, 413)},
     }
 

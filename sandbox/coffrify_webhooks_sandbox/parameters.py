@@ -1,4 +1,4 @@
-"""Checks of what the API and the dashboard were given, and the errors for what does not pass."""
+"""Checks the parameters of requests, and makes the errors for invalid ones."""
 
 from __future__ import annotations
 

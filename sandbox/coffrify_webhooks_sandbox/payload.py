@@ -1,8 +1,8 @@
-"""Random payloads: the catalog's example, varied where its schema allows it.
+"""Makes random payloads by varying the catalog's example within its schema.
 
-A value of the example shows what the field is like: an id stays an id of its kind, a file name a
-file name. What is the same in the example stays the same, and times keep their distances. What the
-schema asks for and the example does not show is made up.
+A value of the example shows what the field looks like: an id stays an id of its kind, a file name
+a file name. Equal values stay equal, and times keep their distances. Values that the schema
+requires and the example does not show are generated.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MISSING = object()
 _DEEPEST = 12
 _MOST_ITEMS = 3
 _LONGEST = 1000
-"""Characters of a text, and items of a list, that a schema may ask for."""
+"""The most characters of a string, and items of a list, that a schema may require."""
 _MOST_VALUES = 20_000
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d")
@@ -49,16 +49,16 @@ _WORDS = (
 
 
 def random_data(schema: Any, example: Any, now: float, random: Random) -> Any:
-    """Make data that fits a schema as far as we understand it; see `schemas` for whether it does.
+    """Make data for a schema, as far as it is understood; `EventTypes.make` checks that it fits.
 
     example: data of the event type, or None. now: seconds since 1970; times lie around it. Raises
-    SandboxError for a schema that asks for too much, or that we cannot follow.
+    SandboxError for a schema that requires too much, or that is not understood.
     """
     shown = _MISSING if example is None else example
     try:
         return _Maker(schema, _earliest(example), now, random).value(schema, shown, _DEEPEST)
     except Exception as error:
-        message = "data could not be made up from the schema; give it yourself"
+        message = "no data could be made from the schema; provide the data"
         raise SandboxError(400, "no_data", message, "data") from error
 
 
@@ -172,7 +172,7 @@ class _Maker:
         return text[:most].ljust(least, "x")
 
     def _vary(self, shown: str) -> str:
-        """Return another text of the kind of the one shown; plain words stay as they are."""
+        """Return another string of the same kind; plain words stay as they are."""
         if _STAMP.match(shown):
             return self._time(shown)
         if _UUID.fullmatch(shown):
@@ -204,7 +204,7 @@ class _Maker:
 
 
 def _is_code(text: str) -> bool:
-    """Tell whether a text looks made up: small letters mixed with digits, or with capitals."""
+    """Tell whether a string looks like an id: lower-case letters mixed with digits or capitals."""
     if not _CODE.fullmatch(text):
         return False
     capitals = sum(each.isupper() for each in text)
@@ -219,7 +219,7 @@ def _check_size(size: Any) -> int:
 
 
 def _items_of(schema: Mapping[str, Any]) -> tuple[list[Any], Any]:
-    """Return the schemas of a list's first items, by either way to say it, and of all others."""
+    """Return the schemas of a list's first items, in either notation, and of all others."""
     items = schema.get("items", True)
     if is_list(items):
         return items, schema.get("additionalItems", True)

@@ -1,4 +1,4 @@
-"""The fixture `coffrify_sandbox`, in every project that has the extra installed."""
+"""The pytest fixture `coffrify_sandbox`, in every project that has the extra installed."""
 
 from __future__ import annotations
 

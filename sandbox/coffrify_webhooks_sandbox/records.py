@@ -1,7 +1,7 @@
-"""What the sandbox keeps: endpoints, events, deliveries and their attempts.
+"""The records of the sandbox: endpoints, events, deliveries and their attempts.
 
-A delivery is what the vendor's API calls so: one event on its way to one endpoint, with all its
-attempts. Times are the sandbox's, in seconds since 1970, unless they say otherwise.
+A delivery is what the vendor's API calls one: an event for one endpoint, with all its attempts.
+Times are the sandbox's, in seconds since 1970, unless stated otherwise.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ __all__ = ["OVER", "Attempt", "Delivery", "Endpoint", "Event", "Status"]
 Status: TypeAlias = Literal[
     "pending", "sending", "retrying", "success", "dead_letter", "failed", "cancelled"
 ]
-"""pending: not tried yet. sending: an attempt is under way. retrying: failed, and tried again
-later. success: answered 2xx. dead_letter: given up. failed: was to be sent once only, and was not
-answered 2xx. cancelled: its endpoint was deleted."""
+"""pending: not attempted yet. sending: an attempt is under way. retrying: the last attempt failed,
+and another will follow. success: answered 2xx. dead_letter: all attempts failed. failed: it was
+to be sent only once, and was not answered 2xx. cancelled: its endpoint was deleted."""
 
 _SUCCESSES = range(200, 300)
 
 OVER: frozenset[Status] = frozenset({"success", "dead_letter", "failed", "cancelled"})
-"""Nothing more will be sent of these, unless by hand."""
+"""Deliveries of these statuses are not sent again, unless by hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Who is sent which events, and how they are signed."""
+    """A URL, the events it is sent, and the secrets that sign them."""
 
     id: str
     name: str
@@ -38,7 +38,7 @@ class Endpoint:
     is_active: bool
     secret: str
     old_secret: str | None
-    """Signs too, until `old_until`: a rotation's grace."""
+    """Also signs until `old_until`, the end of a rotation's grace period."""
     old_until: float | None
     created_at: float
     success_count: int = 0
@@ -51,7 +51,7 @@ class Endpoint:
         return "*" in self.events or event_type in self.events
 
     def secrets_at(self, moment: float) -> tuple[str, ...]:
-        """Return what signs at a moment: the secret, and in a rotation's grace the one before."""
+        """Return the secrets that sign at a moment: two during a rotation's grace period."""
         if self.old_secret and self.old_until is not None and moment < self.old_until:
             return (self.secret, self.old_secret)
         return (self.secret,)
@@ -59,7 +59,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happened; the same for every endpoint."""
+    """An event, which is the same for every endpoint."""
 
     id: str
     type: str
@@ -76,7 +76,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One event on its way to one endpoint."""
+    """The delivery of one event to one endpoint."""
 
     id: str
     event_id: str
@@ -84,19 +84,19 @@ class Delivery:
     status: Status
     created_at: float
     next_at: float | None
-    """When it is due; None if nothing more is to be sent."""
+    """When it is due; None if it is not to be sent again."""
     attempts: int = 0
     """Since it was created, or last retried by hand."""
     first_failed_at: float | None = None
     replay_of: str | None = None
     manner: str = ""
-    """How it misbehaves, by name; see `misbehaviors.py`."""
+    """The name of its misbehavior; see `misbehaviors.py`."""
     reason: str = ""
-    """Why it was given up."""
+    """Why it failed for good."""
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing more will be sent of it, unless by hand."""
+        """Whether it will not be sent again, unless by hand."""
         return self.status in OVER
 
 
@@ -109,21 +109,21 @@ class Attempt:
     number: int
     at: float
     wall_at: float
-    """By the wall's clock."""
+    """By the system clock."""
     headers: tuple[tuple[str, str], ...]
     body: bytes = b""
-    """Nothing in new ones: it is the event's."""
+    """Empty in new records: the event has the body."""
     status: int | None = None
-    """The HTTP status, if an answer came."""
+    """The HTTP status, if there was a response."""
     error: str = ""
-    """What went wrong, if no answer came."""
+    """What went wrong, if there was no response."""
     seconds: float | None = None
-    """How long it took, by the wall's clock; None while it is under way."""
+    """How long it took in real time; None while it is under way."""
     reply_headers: tuple[tuple[str, str], ...] = ()
     reply: bytes = b""
-    """The beginning of the answer's body."""
+    """The beginning of the response body."""
 
     @property
     def is_success(self) -> bool:
-        """Whether it was answered 2xx: our reading, the vendor does not say what counts."""
+        """Whether it was answered 2xx: our assumption, as the vendor does not define success."""
         return self.status is not None and self.status in _SUCCESSES

@@ -1,4 +1,4 @@
-"""A part of a schema with everything in it: references followed, the parts of an allOf in one."""
+"""Resolves a part of a schema: follows references, and merges `allOf`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_REFERENCES = 100
 
 
 def resolve(schema: Any, root: Any) -> Mapping[str, Any]:
-    """Return a schema without `$ref` and `allOf`; root: the document that references point into."""
+    """Return a schema without `$ref` and `allOf`; root: the document for its references."""
     merged: dict[str, Any] = {}
     left: list[Any] = [schema]
     for _ in range(_MOST_REFERENCES):  # a reference may lead to itself

@@ -1,8 +1,8 @@
-"""When a failed delivery is tried again, and when no more.
+"""The retry schedule: when a failed delivery is attempted again, and when no more.
 
-The page promises 12 attempts at most, within 72 h of the first failure, exponential with jitter,
-15 s for each; the vendor's fixtures name a base of 30 s. Factor and jitter are not published: ours
-are chosen so that all 12 attempts fall within the 72 h, whatever the jitter.
+The vendor's page promises at most 12 attempts, within 72 h of the first failure, exponential with
+jitter, 15 s for each; the vendor's fixtures have a base of 30 s. Factor and jitter are not
+published: ours are chosen so that all 12 attempts fall within the 72 h, whatever the jitter.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def bounds(attempt: int) -> tuple[float, float]:
 
 
 def next_attempt(attempt: int, first_failure: float, now: float, random: Random) -> float | None:
-    """Return when to try again after a failed attempt; None if it was the last.
+    """Return the time of the next attempt after a failed one; None if it was the last.
 
     first_failure, now: seconds since 1970.
     """
@@ -58,5 +58,5 @@ def next_attempt(attempt: int, first_failure: float, now: float, random: Random)
 
 
 def is_over(first_failure: float | None, moment: float) -> bool:
-    """Tell whether the time for attempts has ended at a moment."""
+    """Tell whether the window for attempts has ended at a moment."""
     return first_failure is not None and moment > first_failure + WINDOW

@@ -1,4 +1,4 @@
-"""One attempt: an HTTP POST that costs bounded time and memory, whatever the receiver does."""
+"""Sends one HTTP POST in bounded time and memory, whatever the receiver does."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Request", "Sender"]
 
 _MOST_KEPT = 65_536
-"""Bytes of an answer's body that are read."""
+"""The most bytes of a response body that are read."""
 _DRIPS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent."""
+    """One request."""
 
     url: str
     headers: Mapping[str, str]
@@ -35,7 +35,7 @@ class Request:
     drip: float = 0.0
     """Seconds over which the body is sent."""
     cut: bool = False
-    """Whether half of the body is kept back, and the connection closed instead."""
+    """Whether the connection is closed after half of the body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Answer:
 
 
 class Sender:
-    """Sends requests, many at a time, each to its own end within `timeout` seconds."""
+    """Sends requests concurrently, each within `timeout` seconds."""
 
     def __init__(self, *, connections: int = 50, timeout: float = TIMEOUT) -> None:
         self._timeout = timeout
@@ -63,7 +63,7 @@ class Sender:
         )
 
     async def send(self, request: Request) -> Answer:
-        """Send a request; never raises for anything that a receiver can do."""
+        """Send a request; never raises because of anything the receiver does."""
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout):

@@ -1,6 +1,6 @@
-"""What one can do with the sandbox; the API, the dashboard and the commands all come through here.
+"""The operations of the sandbox, for the API, the dashboard and the commands.
 
-Raises SandboxError for whatever cannot be done as asked.
+They raise SandboxError for what cannot be done as requested.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ __all__ = ["Service"]
 _MOST_EVENTS_AT_ONCE = 10_000
 _MOST_BYTES_AT_ONCE = 100_000_000
 _STEP = 0.25
-"""Of the wall's seconds, between events that are sent one after another on purpose."""
+"""Real seconds between events that are sent in reverse order."""
 _LONGEST_ROW = 10.0
-"""Of the wall's seconds, for all of them."""
+"""Real seconds for all of them."""
 
 
 class Service:
     """The sandbox without its servers. All methods are called on one event loop's thread.
 
-    db: a file; without one, everything is forgotten at the end. catalog: a file instead of the
-    bundled catalog. allow_hosts: whom to send to beside this machine; "*" for all.
+    db: a file; without one, nothing is stored. catalog: a file instead of the bundled catalog.
+    allow_hosts: hosts to send to beside this machine; "*" for all.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Service:
         self._random = random or Random()
         self._watchers: set[Callable[[str], None]] = set()
         self.stopping = asyncio.Event()
-        """Set when the server is to stop: what waits should end then."""
+        """Set when the server stops: whatever waits must end then."""
         self._sender = Sender()
         self.courier = Courier(
             self.database,
@@ -102,21 +102,21 @@ class Service:
         self.time.save()
 
     async def run(self) -> None:
-        """Send what is due, until cancelled."""
+        """Send due deliveries until cancelled."""
         try:
             await self.courier.run()
         finally:
             await self._sender.close()
 
     def stop(self) -> None:
-        """Let what waits end, since the server is to stop; `close` may not be reached."""
+        """End whatever waits, because the server stops; `close` may not be reached."""
         with suppress(sqlite3.Error):
             self.time.save()
         self.stopping.set()
         self._changed("")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with suppress(sqlite3.Error):  # the disk is full, or it was closed before
             self.time.save()
         self.database.close()
@@ -133,10 +133,10 @@ class Service:
         count: Any = 1,
         manner: str = "",
     ) -> list[Event]:
-        """Let something happen: make events, and send them to all who subscribe to them.
+        """Make events, and send them to every subscribed endpoint.
 
-        data: the payload; random without one. fields: single fields of it, by dotted names.
-        endpoint: send to this one alone, whatever it subscribes to. manner: how to misbehave.
+        data: the payload; by default random. fields: single fields of it, by dotted names.
+        endpoint: send to this one only, whatever it subscribes to. manner: the misbehavior.
         """
         if not isinstance(event_type, str):
             raise invalid("name an event type", "event_type")
@@ -175,7 +175,7 @@ class Service:
         return [self._active_endpoint(endpoint)] if endpoint else self._subscribers(event_type)
 
     def _make_events(self, count: int, *given: Any) -> list[Event]:
-        """Make events, in a thread, which ends when the sandbox is to stop."""
+        """Make events in a thread, which ends when the sandbox stops."""
         made: list[Event] = []
         for _ in range(count):
             if self.stopping.is_set():
@@ -186,7 +186,7 @@ class Service:
         return made
 
     def test(self, endpoint_id: Any, event_type: Any = None, data: Any = None) -> Delivery:
-        """Send a test event to an endpoint, whatever it subscribes to; a ping by default."""
+        """Send a test event, by default a ping, to an endpoint, whatever it subscribes to."""
         endpoint = self.endpoints.get(endpoint_id)
         self._refuse_inactive(endpoint)
         name = "ping" if event_type is None else event_type
@@ -242,13 +242,15 @@ class Service:
         return found
 
     def replay(self, delivery_id: Any) -> Delivery:
-        """Send an event again, by a new delivery; the event keeps its id."""
+        """Send the event again in a new delivery; it keeps its id."""
         old = self.delivery(delivery_id)
         event = self.database.event(old.event_id)
         endpoint = self.database.endpoint(old.endpoint_id)
         if event is None or endpoint is None:
             raise SandboxError(
-                409, "endpoint_deleted", "its endpoint was deleted, so it cannot be replayed"
+                409,
+                "endpoint_deleted",
+                "the endpoint was deleted, so the delivery cannot be replayed",
             )
         self._refuse_inactive(endpoint)
         delivery = replace(new_delivery(event.id, endpoint.id, self.clock.now()), replay_of=old.id)
@@ -258,18 +260,18 @@ class Service:
         return delivery
 
     def retry(self, delivery_id: Any) -> Delivery:
-        """Put a delivery that was not successful back into the queue, with all its attempts."""
+        """Queue an unsuccessful delivery again, with all its attempts left."""
         delivery = self.delivery(delivery_id)
         if delivery.status == "success":
             raise SandboxError(
-                409, "already_delivered", "it was delivered; replay it to send it again"
+                409, "already_delivered", "the delivery was successful; replay it to send it again"
             )
         if delivery.status == "sending":
-            raise SandboxError(409, "being_sent", "it is being sent right now")
+            raise SandboxError(409, "being_sent", "the delivery is being sent right now")
         endpoint = self.database.endpoint(delivery.endpoint_id)
         if endpoint is None:
             raise SandboxError(
-                409, "endpoint_deleted", "its endpoint was deleted, so it cannot be sent"
+                409, "endpoint_deleted", "the endpoint was deleted, so the delivery cannot be sent"
             )
         self._refuse_inactive(endpoint)
         again = requeue(delivery, self.clock.now())
@@ -279,7 +281,7 @@ class Service:
         return again
 
     def replay_dead(self) -> list[Delivery]:
-        """Replay every dead letter whose endpoint is active and that was not replayed since."""
+        """Replay every dead letter that was not replayed since, if its endpoint is active."""
         now = self.clock.now()
         made = [
             replace(new_delivery(dead.event_id, dead.endpoint_id, now), replay_of=dead.id)
@@ -293,15 +295,15 @@ class Service:
     def _refuse_inactive(self, endpoint: Endpoint) -> None:
         if not endpoint.is_active:
             raise SandboxError(
-                409, "endpoint_inactive", f"its endpoint {endpoint.name!a} is disabled; enable it"
+                409, "endpoint_inactive", f"the endpoint {endpoint.name!a} is disabled; enable it"
             )
 
     # --- watching -----------------------------------------------------------------------------
 
     def watch(self, watcher: Callable[[str], None]) -> Callable[[], None]:
-        """Call a function with a delivery's id, or "" for anything else, when something changes.
+        """Call a function on each change, with a delivery's id or "" for anything else.
 
-        Returns what ends the watching.
+        Returns a function that ends the watching.
         """
         self._watchers.add(watcher)
         return lambda: self._watchers.discard(watcher)

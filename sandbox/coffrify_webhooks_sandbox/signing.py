@@ -1,4 +1,4 @@
-"""The headers of a delivery: both schemes, and both secrets while a rotation's grace lasts."""
+"""Signs a delivery in both schemes, and with both secrets during a rotation's grace period."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 __all__ = ["ENCODINGS", "Encoding", "check_encoding", "new_secret", "readings", "sign_delivery"]
 
 Encoding: TypeAlias = Literal["every", "hex", "base64", "text"]
-"""How a secret becomes a key. The vendor's sources disagree, so "every" signs with each reading,
-the official Python library's first: any verifier accepts one of the signatures."""
+"""How a secret becomes a key. The vendor's sources disagree, so "every" signs with each possible
+key, that of the official Python library first: every verifier accepts one of the signatures."""
 
 ENCODINGS: tuple[Encoding, ...] = get_args(Encoding)
 _DECODED: tuple[Reading, ...] = ("hex", "base64")
 
 
 def new_secret() -> str:
-    """Return a secret in the form that the vendor's libraries know: `whsec_` and hex digits."""
+    """Return a secret in the form that the vendor's libraries expect: `whsec_` and hex digits."""
     return f"whsec_{secrets.token_hex(32)}"
 
 
@@ -38,9 +38,9 @@ def check_encoding(name: str) -> Encoding:
 
 
 def readings(key: str, encoding: Encoding = "every") -> list[Secret]:
-    """Return the readings of a secret; with "every", those that it has, and text always.
+    """Return a secret in each encoding that it has; with "every", text is always one of them.
 
-    Raises ConfigurationError for an empty secret, or one that does not decode as told.
+    Raises ConfigurationError for an empty secret, or one that does not decode.
     """
     if encoding != "every":
         return [Secret(key, encoding=encoding)]
@@ -55,7 +55,7 @@ def readings(key: str, encoding: Encoding = "every") -> list[Secret]:
 def sign_delivery(
     body: bytes, keys: Iterable[str], event_id: str, timestamp: float, encoding: Encoding = "every"
 ) -> dict[str, str]:
-    """Return the headers of both schemes, with a signature for each secret and reading of it."""
+    """Return the headers of both schemes, with a signature for each secret and encoding."""
     found = [
         sign(body, secret, id=event_id, timestamp=timestamp)
         for key in keys

@@ -1,4 +1,4 @@
-"""Advances the sandbox's time, and waits until what became due has been sent."""
+"""Advances the sandbox's time, and waits until due deliveries have been sent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class TimeControl:
         self._lock = asyncio.Lock()
 
     async def advance(self, seconds: Any) -> None:
-        """Let time pass; what becomes due in it is sent when it is due, one after another."""
+        """Advance time by some seconds; deliveries that become due are sent in order."""
         check_skip(seconds)
         async with self._lock:  # one after another: an hour and an hour are two
             target = self._clock.now() + seconds
@@ -49,7 +49,7 @@ class TimeControl:
         self._courier.wake()
 
     async def advance_to_next(self) -> bool:
-        """Jump to when something is due, and wait until it was sent; False if nothing is left."""
+        """Advance to the next due delivery, and wait until it was sent; False without one."""
         async with self._lock:
             await self._courier.wait_until_quiet()
             due = self._database.next_due()
@@ -60,10 +60,10 @@ class TimeControl:
             return True
 
     async def run_out(self) -> None:
-        """Let everything come to its end, jumping over all waiting."""
+        """Advance time until no delivery is left to be sent."""
         while await self.advance_to_next():
             pass
 
     def save(self) -> None:
-        """Save where the clock stands, so that the next sandbox goes on from there."""
+        """Save the clock, so that the next sandbox continues from there."""
         self._database.set("anchor", json.dumps(list(self._clock.anchor)))

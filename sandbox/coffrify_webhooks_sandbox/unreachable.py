@@ -1,4 +1,4 @@
-"""Why no connection could be made, in words."""
+"""Explains why a connection could not be made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["connection_error_reason"]
 
 
 def connection_error_reason(error: BaseException) -> str:
-    """Return the reason, from the error that says it or from one of its causes."""
+    """Return the reason, from the error or one of its causes."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):

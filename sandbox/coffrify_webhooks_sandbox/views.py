@@ -1,4 +1,4 @@
-"""What is shown of the records: as the vendor's API writes them, as far as that is known."""
+"""Shows records as the vendor's API does, as far as that is known."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = [
 
 
 def format_time(seconds: float | None) -> str | None:
-    """Write a time as the API does."""
+    """Format a time as the API does."""
     if seconds is None:
         return None
     encode_json = datetime.fromtimestamp(min(max(seconds, 0.0), END), UTC).isoformat(
@@ -39,7 +39,7 @@ def format_time(seconds: float | None) -> str | None:
 
 
 def event_body(event_id: str, event_type: str, data: Any) -> dict[str, Any]:
-    """Return the body of an event: what the vendor's samples show of it, and nothing guessed."""
+    """Return the body of an event with exactly the fields of the vendor's samples."""
     return {"id": event_id, "type": event_type, "data": data}
 
 
@@ -74,7 +74,7 @@ def event_view(event: Event) -> dict[str, Any]:
 def delivery_view(
     delivery: Delivery, event: Event | None, attempts: list[Attempt]
 ) -> dict[str, Any]:
-    """Show a delivery with its attempts; how the vendor writes one is not known."""
+    """Show a delivery with its attempts; the vendor's form is not known."""
     last = attempts[-1] if attempts else None
     return {
         "id": delivery.id,
@@ -108,9 +108,9 @@ def attempt_view(attempt: Attempt) -> dict[str, Any]:
 
 
 def encode_json(body: Any) -> bytes:
-    """Write JSON as the sender does: compact, and not escaped where it need not be.
+    """Encode JSON as the sender does: compact, with as few escapes as possible.
 
-    Raises SandboxError for what JSON cannot say, as NaN.
+    Raises SandboxError for what JSON cannot express, such as NaN.
     """
     try:
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -118,7 +118,7 @@ def encode_json(body: Any) -> bytes:
         raise SandboxError(
             400,
             "invalid_parameter",
-            "data: there is something in it that JSON cannot say, as NaN or Infinity; leave it out",
+            "data: a value in it cannot be written as JSON, such as NaN or Infinity; remove it",
             "data",
         ) from None
     try:

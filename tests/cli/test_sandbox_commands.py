@@ -418,10 +418,10 @@ def test_sandbox_port_is_taken() -> None:
         ("nosuchhost.invalid", "'nosuchhost.invalid' cannot be used"),
         ("192.0.2.1", "'192.0.2.1' cannot be used"),
         ("[::1", "cannot be used"),
-        ("[]", "there is no host"),
+        ("[]", "the host is empty"),
         ("x" * 300, "cannot be used"),
-        ("", "there is no host"),
-        (" ", "there is no host"),
+        ("", "the host is empty"),
+        (" ", "the host is empty"),
     ],
 )
 def test_sandbox_host_that_is_none(host: str, says: str) -> None:
@@ -456,7 +456,7 @@ def test_sandbox_file_that_is_none(
     ran = run("sandbox", "--port", "0", "--db", name)
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert f"{name} cannot be used as the sandbox's file: {says}" in ran.stderr
-    assert "name another: --db FILE" in ran.stderr
+    assert "give another: --db FILE" in ran.stderr
     assert "another sandbox" not in ran.stderr
 
 
@@ -466,14 +466,14 @@ def test_sandbox_file_of_another(tmp_path: Path) -> None:
     with Sandbox(db=file):
         ran = run("sandbox", "--port", "0", "--db", str(file))
     assert ran.exit_code == 2
-    assert "another sandbox is running on it; name another: --db FILE" in ran.stderr
+    assert "another sandbox is using it; give another: --db FILE" in ran.stderr
 
 
 def test_sandbox_without_a_file() -> None:
     """No name keeps nothing only if that is said."""
     ran = run("sandbox", "--port", "0", "--db", "")
     assert ran.exit_code == 2
-    assert "--db: name a file, or :memory: to keep nothing" in ran.stderr
+    assert "--db: give a file, or :memory: to store nothing" in ran.stderr
 
 
 def test_sandbox_with_a_host_that_is_none() -> None:
@@ -481,7 +481,7 @@ def test_sandbox_with_a_host_that_is_none() -> None:
     words = ("--port", "0", "--db", ":memory:", "--allow-host", "http://example.com")
     ran = run("sandbox", *words)
     assert ran.exit_code == 2
-    assert "'http://example.com' is no host to allow" in ran.stderr
+    assert "'http://example.com' is not a host" in ran.stderr
 
 
 @pytest.mark.parametrize(("module", "extra"), [("httpx2", "sandbox"), ("jsonschema", "sandbox")])

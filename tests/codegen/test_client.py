@@ -447,11 +447,11 @@ def test_last_page(api, more, headers):
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (document("a.b", next="/v1/webhooks/events"), "in a circle"),
+        (document("a.b", next="/v1/webhooks/events"), "form a loop"),
         (document("a.b", next_cursor="x"), "same page again"),
         (document("a.b", next_cursor="x" * 10**5), "the next page should be like"),
-        (document("a.b", next=7), "in a way not known here"),
-        (document("a.b", next={"a": 1}), "in a way not known here"),
+        (document("a.b", next=7), "in an unsupported form"),
+        (document("a.b", next={"a": 1}), "in an unsupported form"),
         (document(has_more=True), "nothing says where"),
         (document("a.b", next="https://evil.example/v1"), "another place, https://evil.example"),
         (document("a.b", next="http://evil.example/v1"), "begin with https"),

@@ -89,7 +89,7 @@ def test_doubled_schemas_take_too_long(tmp_path: Path) -> None:
     found = types(tmp_path, DOUBLED)
     with pytest.raises(SandboxError, match="takes too long"):
         found.check("a.b", {})
-    with pytest.raises(SandboxError, match="give it yourself"):
+    with pytest.raises(SandboxError, match="provide the data"):
         found.make("a.b", 0.0, Random(1))
 
 
@@ -138,7 +138,7 @@ def test_damaged_files_are_told_in_a_sentence(tmp_path: Path, damage: str) -> No
             else:
                 file.execute("DROP TABLE attempts")
         file.close()
-    with pytest.raises(ConfigurationError, match=r"s\.db cannot be used .* name another: --db"):
+    with pytest.raises(ConfigurationError, match=r"s\.db cannot be used .* give another: --db"):
         Database(path)
 
 

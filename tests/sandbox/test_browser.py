@@ -120,7 +120,7 @@ def test_the_page_s_promises(
     other.get_by_role("link", name="Trigger transfer.created").click()
     other.get_by_label("transfer_title", exact=True).fill("From the form")
     other.get_by_role("button", name="Trigger", exact=True).click()
-    expect(other.get_by_role("status").first).to_contain_text("Events triggered: 1.")
+    expect(other.get_by_role("status").first).to_contain_text("Triggered events: 1.")
     row = page.get_by_role("row").filter(has_text="transfer.created")
     expect(row).to_contain_text("success")
     expect(row).to_contain_text("200")
@@ -134,11 +134,11 @@ def test_the_page_s_promises(
     failed.get_by_role("link", name="transfer.deleted").click()
     expect(page.locator("svg[role=img] circle.failed")).to_have_count(1)
     expect(page.locator("svg[role=img] rect.span")).to_have_count(10)
-    expect(page.get_by_text("our choice, the vendor's schedule is not known")).to_be_visible()
+    expect(page.get_by_text("because the vendor's schedule is not published")).to_be_visible()
     expect(page.get_by_text("handler_failed")).to_be_visible()
-    page.get_by_role("button", name="Let 1 h pass").click()
+    page.get_by_role("button", name="Advance time by 1 h").click()
     expect(page.locator(".timeline > li").nth(4)).to_be_visible()
-    page.get_by_role("button", name="Let 72 h pass").click()
+    page.get_by_role("button", name="Advance time by 72 h").click()
     expect(page.locator("h1 .status")).to_have_text("dead letter")
     expect(page.locator(".timeline > li")).to_have_count(12)
     expect(page.get_by_text("all 12 attempts failed")).to_be_visible()
@@ -205,7 +205,7 @@ def test_an_endpoint_s_buttons(
     page.get_by_text("Delete this endpoint").click()
     page.get_by_role("button", name="Delete Renamed").click()
     expect(page.get_by_text("The endpoint was deleted.")).to_be_visible()
-    expect(page.get_by_text("No endpoint yet.")).to_be_visible()
+    expect(page.get_by_text("There are no endpoints yet.")).to_be_visible()
 
 
 def test_time_keeps_what_is_typed(window: BrowserContext, coffrify_sandbox: Sandbox) -> None:
@@ -214,16 +214,16 @@ def test_time_keeps_what_is_typed(window: BrowserContext, coffrify_sandbox: Sand
     page.goto("/trigger/transfer.created")
     page.get_by_label("transfer_title", exact=True).fill("Typed by hand")
     before = page.locator("#clock time").inner_text()
-    page.get_by_role("button", name="Let 24 h pass").click()
-    expect(page.get_by_text("Time has passed.")).to_be_focused()
+    page.get_by_role("button", name="Advance time by 24 h").click()
+    expect(page.get_by_text("Time was advanced.")).to_be_focused()
     expect(page.locator("#clock time")).not_to_have_text(before)
     expect(page.get_by_label("transfer_title", exact=True)).to_have_value("Typed by hand")
-    page.get_by_role("button", name="Let 1 h pass").click()
+    page.get_by_role("button", name="Advance time by 1 h").click()
     page.get_by_role("button", name="Trigger", exact=True).click()
-    expect(page.get_by_text("Events triggered: 1.")).to_be_visible()
+    expect(page.get_by_text("Triggered events: 1.")).to_be_visible()
     page.goto("/deliveries?status=success")
-    page.get_by_role("button", name="Let 1 h pass").click()
-    expect(page.get_by_text("Time has passed.")).to_be_visible()
+    page.get_by_role("button", name="Advance time by 1 h").click()
+    expect(page.get_by_text("Time was advanced.")).to_be_visible()
     expect(page).to_have_url(re.compile(r"/deliveries\?status=success$"))
     expect(page.get_by_label("Status")).to_have_value("success")
 
@@ -278,13 +278,13 @@ def test_lines_survive(window: BrowserContext, coffrify_sandbox: Sandbox, text: 
     raw = page.get_by_label("Data as JSON")
     data = {**json.loads(raw.input_value()), "transfer_title": text}
     raw.fill(json.dumps(data))
-    page.get_by_role("button", name="Edit as a form").click()
+    page.get_by_role("button", name="Edit as form").click()
     page.get_by_role("button", name="Edit as JSON").click()
     assert json.loads(raw.input_value()) == data
-    page.get_by_role("button", name="Edit as a form").click()
+    page.get_by_role("button", name="Edit as form").click()
     expect(page.get_by_role("button", name="Edit as JSON")).to_be_visible()
     page.get_by_role("button", name="Trigger", exact=True).click()
-    expect(page.get_by_text("Events triggered: 1.")).to_be_visible()
+    expect(page.get_by_text("Triggered events: 1.")).to_be_visible()
     database = coffrify_sandbox._service.database
     [event] = coffrify_sandbox._call(lambda: database.events(1))
     assert event.data == data
@@ -301,7 +301,7 @@ def test_back_and_forth(window: BrowserContext) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("ping")
     page.go_forward()
     expect(page.get_by_role("heading", level=1)).to_have_text("Overview")
-    expect(page.get_by_text("Events triggered")).to_have_count(0)
+    expect(page.get_by_text("Triggered events")).to_have_count(0)
 
 
 def test_wrong_data(browser: Browser, coffrify_sandbox: Sandbox, shop: Shop, url: str) -> None:
@@ -319,12 +319,12 @@ def test_wrong_data(browser: Browser, coffrify_sandbox: Sandbox, shop: Shop, url
     page.get_by_role("button", name="Remove item 0").click()
     expect(items).to_have_count(count)
     page.get_by_role("button", name="Trigger", exact=True).click()
-    expect(page.get_by_text("this is not a number")).to_be_visible()
+    expect(page.get_by_text("This is not a number")).to_be_visible()
     expect(field).to_have_value("many")
     expect(field).to_have_attribute("aria-invalid", "true")
     field.fill("7")
     field.press("Enter")  # the first button is the one that is meant
-    expect(page.get_by_text("Events triggered: 1.")).to_be_visible()
+    expect(page.get_by_text("Triggered events: 1.")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="transfer.created")).to_contain_text("success")
     context.close()
 
@@ -432,24 +432,24 @@ def test_without_javascript(
         expect(page.get_by_role("button", name="Copy")).to_be_hidden()
         shop.failing = True
         page.goto("/trigger/transfer.created")
-        page.get_by_label("How many").fill("2")
+        page.get_by_label("Number of events").fill("2")
         page.get_by_role("button", name="Trigger", exact=True).click()
-        expect(page.get_by_text("Events triggered: 2.")).to_be_visible()
+        expect(page.get_by_text("Triggered events: 2.")).to_be_visible()
         coffrify_sandbox.settle()
-        page.get_by_role("button", name="Let 72 h pass").click()
-        expect(page.get_by_text("Time has passed.")).to_be_visible()
+        page.get_by_role("button", name="Advance time by 72 h").click()
+        expect(page.get_by_text("Time was advanced.")).to_be_visible()
         coffrify_sandbox.settle()
-        page.get_by_role("button", name="Let 24 h pass").click()
+        page.get_by_role("button", name="Advance time by 24 h").click()
         coffrify_sandbox.settle()
         shop.failing = False
         page.goto("/dead-letters")
         page.get_by_role("button", name="Replay all").click()
-        expect(page.get_by_text("Dead letters replayed: 2.")).to_be_visible()
+        expect(page.get_by_text("Replayed dead letters: 2.")).to_be_visible()
         coffrify_sandbox.settle()
         assert shop.seen == ["transfer.created"] * 2
         page.goto(f"/deliveries/{coffrify_sandbox.deliveries()[0].id}")
         page.get_by_role("button", name="Replay").click()
-        expect(page.get_by_text("the same event is on its way again")).to_be_visible()
+        expect(page.get_by_text("sends the same event again")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [360, 768])

@@ -188,7 +188,7 @@ def test_empty_sandbox(client: Client) -> None:
     here = f"http://127.0.0.1:{client.port}"
     assert f"coffrify-webhooks trigger transfer.created --sandbox {here}<" in text
     assert f"{here}/v1" in text
-    assert "stands still" in text
+    assert "stopped" in text
 
 
 def test_command_of_an_open_sandbox() -> None:
@@ -286,7 +286,7 @@ def test_answers_that_grow(
         text = client.get(path).text
     assert len(text) < 250_000
     assert body in text
-    links = re.findall(rf'href="({path}/answers/\w+)">The whole answer', text)
+    links = re.findall(rf'href="({path}/answers/\w+)">The whole response', text)
     assert len(links) == 11
     whole = client.get(links[0])
     assert (whole.headers["Content-Type"], whole.text) == ("text/plain; charset=utf-8", body)
@@ -390,7 +390,7 @@ def test_endpoint_settings(coffrify_sandbox: Sandbox, client: Client, endpoint: 
     settings = [("name", "New"), ("url", endpoint.url), ("description", ""), ("which", "some")]
     saved = client.post(path, *settings, ("events", "ping"), ("do", "save"))
     assert saved.location == f"{path}?done=saved"
-    assert "Saved." in client.get(saved.location).text
+    assert "The changes were saved." in client.get(saved.location).text
     wrong = client.post(path, *settings, ("events", "pong"), ("do", "save"))
     assert wrong.status == 400
     found = coffrify_sandbox.endpoint(endpoint)
@@ -446,7 +446,7 @@ def test_delete(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -
     [delivery] = coffrify_sandbox.deliveries()
     assert client.post(f"/endpoints/{endpoint.id}", ("do", "delete")).location == "/?done=deleted"
     assert client.get(f"/endpoints/{endpoint.id}").status == 404
-    assert "Its endpoint was deleted" in client.get(f"/deliveries/{delivery.id}").text
+    assert "The endpoint was deleted" in client.get(f"/deliveries/{delivery.id}").text
     refused = client.post(f"/deliveries/{delivery.id}", ("do", "replay"))
     assert refused.status == 409
     assert "cannot be replayed" in refused.text
@@ -485,7 +485,7 @@ def test_dead_letters(
     dead = coffrify_sandbox.deliveries(status="dead_letter")
     assert len(dead) == 3
     text = client.get("/dead-letters").text
-    assert text.count(dead[0].reason) == 3
+    assert text.count(dead[0].reason.capitalize()) == 3
     receiver.status = "200 OK"
     one = client.post("/dead-letters", ("do", "replay"), ("delivery", dead[0].id))
     assert one.location == "/dead-letters?done=replayed_all&count=1"
@@ -493,7 +493,7 @@ def test_dead_letters(
     rest = client.post("/dead-letters", ("do", "replay_all"))
     assert rest.location == "/dead-letters?done=replayed_all&count=2"
     coffrify_sandbox.settle()
-    assert "Dead letters replayed: 2." in client.get(rest.location).text
+    assert "Replayed dead letters: 2." in client.get(rest.location).text
     assert len(coffrify_sandbox.deliveries(status="success")) == 3
     assert client.post("/dead-letters", ("do", "replay"), ("delivery", "x")).status == 404
     assert client.post("/dead-letters").status == 400
@@ -553,7 +553,7 @@ def test_skip_time_on_a_page_that_stays(
         "dead-count",
         "message",
     ]
-    assert "Time has passed." in answer.text
+    assert "Time was advanced." in answer.text
     assert ">1</span>" in answer.text
     assert "<form" not in answer.text
     wrong = client.post("/time", ("hours", "0"), HX_Request="true")
@@ -562,7 +562,7 @@ def test_skip_time_on_a_page_that_stays(
 
 
 def test_time_that_cannot_pass(coffrify_sandbox: Sandbox, client: Client) -> None:
-    """What cannot be skipped, as the end of the calendar, is told, not "Time has passed"."""
+    """What cannot be skipped, as the end of the calendar, is told, not "Time was advanced"."""
     clock = coffrify_sandbox._service.clock
     while clock.now() < END - 86_400:
         clock.skip(min(10 * 365 * 86_400, END - 3600 - clock.now()))
@@ -581,8 +581,8 @@ def test_time_that_is_still_passing(coffrify_sandbox: Sandbox, client: Client, h
     assert answer.location == "/?done=passing"
     assert coffrify_sandbox._service.clock.now() == before
     text = client.get(answer.location).text
-    assert "Time is still passing" in text
-    assert "Time has passed" not in text
+    assert "Time is still advancing" in text
+    assert "Time was advanced" not in text
     hook.free.set()
     coffrify_sandbox.skip(0)
     assert coffrify_sandbox._service.clock.now() == pytest.approx(before + 86_400)
@@ -645,15 +645,15 @@ def test_trigger_unheard(client: Client) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("data/total_downloads", "many", "this is not a number"),
-        ("data/total_downloads", "1.5", "this is not a whole number"),
-        ("data/is_password_protected", "perhaps", "choose one of the list"),
-        ("data/files/0/size", "1_000", "this is not a number"),
+        ("data/total_downloads", "many", "This is not a number"),
+        ("data/total_downloads", "1.5", "This is not an integer"),
+        ("data/is_password_protected", "perhaps", "Choose a value from the list"),
+        ("data/files/0/size", "1_000", "This is not a number"),
         ("state:data/id", "absent", "is a required property"),
         ("count", "0", "give a number from 1"),
         ("count", "", "give a whole number"),
         ("endpoint", "nobody", "there is no endpoint"),
-        ("manner", "badly", "nobody misbehaves like"),
+        ("manner", "badly", "there is no misbehavior"),
     ],
 )
 def test_wrong_fields(
@@ -932,7 +932,7 @@ def test_live_overview(
     """A client is told how things are, and then of each change."""
     stream = Stream(client, "/live/overview")
     first = stream.message()
-    assert "Nothing was sent yet" in first
+    assert "Nothing has been sent yet" in first
     assert '<hx-partial hx-target="#clock"' in first
     coffrify_sandbox.trigger("transfer.created")
     stream.until("transfer.created")
@@ -968,12 +968,12 @@ def test_live_delivery(
     for stream in streams:
         stream.until("dead letter" if stream is streams[0] else "12")
     client.post(f"/endpoints/{endpoint.id}", ("do", "delete"))
-    streams[0].until("Its endpoint was deleted")
-    streams[1].until("not here any more")
+    streams[0].until("The endpoint was deleted")
+    streams[1].until("no longer exists")
     for stream in streams:
         stream.close()
     gone = Stream(client, "/live/deliveries/nothing")
-    assert "not here any more" in gone.message()
+    assert "no longer exists" in gone.message()
     gone.close()
 
 
@@ -990,16 +990,16 @@ def test_live_deliveries(
     retrying, all_of_it = [
         Stream(client, f"/live/deliveries{query}") for query in ("?status=retrying", "")
     ]
-    assert "There are none" in retrying.message() + all_of_it.message()
+    assert "There are no deliveries" in retrying.message() + all_of_it.message()
     receiver.status = "500 Oops"
     coffrify_sandbox.trigger("ping")
     retrying.until("row-dlv_")
     coffrify_sandbox.run_out()
-    retrying.until("There are none")
+    retrying.until("There are no deliveries")
     all_of_it.until("dead letter")
     client.post(f"/endpoints/{endpoint.id}", ("do", "delete"))
     gone = Stream(client, f"/live/deliveries?endpoint={endpoint.id}")
-    gone.until("not here any more")
+    gone.until("no longer exists")
     for stream in (retrying, all_of_it, gone):
         stream.close()
 
@@ -1084,7 +1084,7 @@ def test_no_news() -> None:
             sandbox._call(lambda: sandbox._service._changed(""))
             time.sleep(0.35)
         sandbox.trigger("ping")
-        assert stream.until("nobody subscribes to it") == 1
+        assert stream.until("no endpoint subscribes to it") == 1
         sandbox.skip(3600)
         assert stream.until("data-now") == 1
         stream.close()
@@ -1245,3 +1245,16 @@ def test_foreign_files_are_named() -> None:
     ]
     assert sorted(rows) == sorted(found)
     assert "Zero-Clause BSD" in (static / "htmx-LICENSE.txt").read_text("utf-8")
+
+
+def test_the_dashboard_uses_the_usual_words(coffrify_sandbox: Sandbox, client: Client) -> None:
+    """A refused connection, a field's states and the clock's buttons have their usual names."""
+    coffrify_sandbox.create_endpoint("http://127.0.0.1:9/nobody-listens")
+    coffrify_sandbox.trigger("transfer.created")
+    coffrify_sandbox.settle()
+    overview = client.get("/").text
+    assert "Connection refused" in overview
+    assert "Advance time" in overview
+    form = client.get("/trigger/transfer.created").text
+    assert form.count(">Value</option>") > 0
+    assert ">null</option>" in form or ">omit</option>" in form

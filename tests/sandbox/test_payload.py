@@ -163,7 +163,7 @@ def test_reference_to_the_network() -> None:
 
 def test_schema_that_nothing_fits() -> None:
     """Where nothing could be made up, the error says to give the data."""
-    with pytest.raises(SandboxError, match="give it yourself"):
+    with pytest.raises(SandboxError, match="provide the data"):
         _catalog({"not": {}}).make("a.b", NOW, Random(1))
 
 
@@ -202,7 +202,7 @@ def _loaded(schema: object, folder: Path) -> EventTypes:
 )
 def test_schema_that_is_none(schema: object, tmp_path: Path) -> None:
     """A catalog with what is no schema is refused when it is read, and the type is named."""
-    with pytest.raises(ConfigurationError, match=r"a\.b: its schema is none"):
+    with pytest.raises(ConfigurationError, match=r"a\.b: its schema is invalid"):
         _loaded(schema, tmp_path)
 
 

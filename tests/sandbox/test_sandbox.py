@@ -224,7 +224,7 @@ def test_wrong_type_and_data(coffrify_sandbox: Sandbox) -> None:
 def test_port_is_taken(coffrify_sandbox: Sandbox) -> None:
     """A port that is taken is a mistake with a remedy, and nothing is left behind."""
     port = int(coffrify_sandbox.url.rpartition(":")[2])
-    with pytest.raises(ConfigurationError, match=f"port {port} .* is taken; choose another"):
+    with pytest.raises(ConfigurationError, match=f"port {port} .* is in use; choose another"):
         Sandbox(port=port)
 
 

@@ -1,4 +1,4 @@
-"""The catalog of event types: load one, pull one from the API, hear of a new one."""
+"""The catalog of event types: load it, pull it from the API, or poll for changes."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ _HOMES = {"poll": "polling", "pull": "client"}
 
 
 def __getattr__(name: str) -> object:
-    """Import `pull` and `poll` when first asked for: few need them, and what they import."""
+    """Import `pull` and `poll` on first use: few programs need them and what they import."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,4 +1,4 @@
-"""Addresses: where the catalog is, and where the API key may go."""
+"""Checks of addresses: where the catalog is, and where the API key may be sent."""
 
 import re
 from ipaddress import ip_address
@@ -15,9 +15,9 @@ _CLEAN = re.compile(r"[!-~]{1,2000}")
 
 
 def events_url(api_url: str) -> str:
-    """Complete an API's base address to that of its catalog.
+    """Return the catalog's address for an API's base address.
 
-    A host alone gets `/v1`. An address that ends in `/webhooks/events` or `.json` is complete.
+    A host alone gets `/v1`. An address that ends in `/webhooks/events` or `.json` stays as it is.
     """
     parts = _split(api_url.strip(), "the API's address")
     if is_file(api_url.strip()):
@@ -30,14 +30,14 @@ def events_url(api_url: str) -> str:
 
 
 def is_file(url: str) -> bool:
-    """Tell whether it names a file rather than the API."""
+    """Tell whether an address names a file rather than the API."""
     return urlsplit(url).path.endswith(".json")
 
 
 def next_url(url: str, target: str, what: str) -> str:
-    """Resolve where a redirect or a next page leads; the key goes to no other place.
+    """Resolve the target of a redirect or of a next-page link.
 
-    Raises PullError if it is another host, port or protocol.
+    Raises PullError if it leads to another host, port or protocol, since the key would go there.
     """
     try:
         joined = urljoin(url, target)
@@ -47,19 +47,19 @@ def next_url(url: str, target: str, what: str) -> str:
     if place(urlunsplit(parts)) != place(url):
         raise PullError(
             f"{url}: {what} leads to another place, {place(urlunsplit(parts))}; it is not "
-            "followed, since the API key would go there"
+            "followed, since the API key would be sent there"
         )
     return urlunsplit(parts)
 
 
 def place(url: str) -> str:
-    """Name the protocol, the host and the port."""
+    """Return the protocol, host and port of an address."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.hostname}:{parts.port or _PORTS[parts.scheme]}"
 
 
 def is_loopback(url: str) -> bool:
-    """Tell whether it stays on this machine."""
+    """Tell whether an address leads to this machine."""
     host = urlsplit(url).hostname or ""
     try:
         return host == "localhost" or ip_address(host).is_loopback
@@ -68,7 +68,7 @@ def is_loopback(url: str) -> bool:
 
 
 def _split(url: str, what: str) -> SplitResult:
-    """Take an address apart; an error does not repeat it, since it may hold a password."""
+    """Split an address; an error does not repeat it, since it may hold a password."""
     try:
         parts = urlsplit(url)
         usable = bool(_CLEAN.fullmatch(url) and parts.hostname and parts.port != 0)
@@ -77,10 +77,10 @@ def _split(url: str, what: str) -> SplitResult:
     if not usable or parts.scheme not in _PORTS:
         raise PullError(f"{what} should be like {DEFAULT_URL}")
     if "@" in parts.netloc:
-        raise PullError(f"{what} should hold no user name and no password")
+        raise PullError(f"{what} should contain no user name and no password")
     if parts.scheme == "http" and not is_loopback(url):
         raise PullError(
             f"{what} should begin with https://, not http://, which would show the API key to "
-            "everyone on the way (on this machine itself, http:// is allowed)"
+            "everyone on the network (for this machine itself, http:// is allowed)"
         )
     return parts._replace(fragment="")

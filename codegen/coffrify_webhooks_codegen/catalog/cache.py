@@ -1,7 +1,7 @@
-"""The cached copy: the pages of the last pull, with what the API needs to say "unchanged".
+"""The cached copy of the catalog: the pages of the last pull, with their validators (ETag).
 
-The file never holds the API key; whose copy it is, a digest tells. A damaged file, or one of
-another workspace or address, counts as none.
+The file never holds the API key; a digest identifies the workspace it belongs to. A damaged file,
+or one of another workspace or address, is treated as missing.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Page:
-    """One page as the API gave it."""
+    """One page of the catalog as the API sent it."""
 
     document: Mapping[str, Any]
     etag: str | None = None
@@ -31,13 +31,13 @@ class Page:
 
     @property
     def conditions(self) -> dict[str, str]:
-        """The headers that ask for this page only if it has changed."""
+        """The headers of a conditional request for this page."""
         sent = {"If-None-Match": self.etag, "If-Modified-Since": self.modified}
         return {name: value for name, value in sent.items() if value}
 
 
 def owner(url: str, key: str | None) -> str:
-    """Tell apart the copies of several workspaces and addresses."""
+    """Return a digest that identifies a workspace and an address."""
     return hashlib.sha256(f"coffrify-webhooks\0{url}\0{key or ''}".encode()).hexdigest()
 
 
@@ -47,13 +47,13 @@ def default_place(mark: str) -> Path | None:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:
         return None
-    # The variable's own rule: a relative path is to be ignored.
+    # The XDG specification says that a relative path must be ignored.
     folder = base if base.is_absolute() else Path.home() / ".cache"
     return folder / "coffrify-webhooks" / f"catalog-{mark[:16]}.json"
 
 
 def read(path: Path, mark: str) -> dict[str, Page]:
-    """Return the pages by their address; none if the file is missing, damaged or another's."""
+    """Return the pages by address; empty if the file is missing, damaged or not this owner's."""
     try:
         if not path.is_file():
             return {}
@@ -66,9 +66,9 @@ def read(path: Path, mark: str) -> dict[str, Page]:
 
 
 def write(path: Path, mark: str, pages: Mapping[str, Page], *, never: str | None) -> None:
-    """Keep the pages, unless they repeat what may `never` be kept.
+    """Write the pages, unless they contain `never`, the text that must not be stored.
 
-    A place that cannot be written to is no error, only no cache.
+    A file that cannot be written is not an error; there is then no cache.
     """
     kept = {url: asdict(page) for url, page in pages.items()}
     text = json.dumps({"format": _FORMAT, "owner": mark, "pages": kept})
@@ -90,5 +90,5 @@ def _page(found: Any) -> Page:
 
 
 def is_header(text: object) -> bool:
-    """Tell whether it may go into a request: no line ends, nothing beyond ASCII."""
+    """Tell whether a text may be sent as a header: printable ASCII without line breaks."""
     return text is None or (isinstance(text, str) and text.isascii() and text.isprintable())

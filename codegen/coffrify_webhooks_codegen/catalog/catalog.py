@@ -1,4 +1,4 @@
-"""The catalog: which event types exist, and what each of them carries."""
+"""The catalog of event types, read and checked."""
 
 import json
 from collections.abc import Mapping
@@ -27,8 +27,8 @@ _ALL = "the document"
 class CatalogEvent:
     """One event type of the catalog.
 
-    Classes are made of `type` and `schema`, so these must be well formed. All else is for people
-    to read: what is malformed of it counts as absent, and stops nobody.
+    Classes are generated from `type` and `schema`, so these must be well formed. Everything else is
+    for people to read; malformed parts of it are treated as absent.
     """
 
     type: str
@@ -40,7 +40,7 @@ class CatalogEvent:
     schema: Mapping[str, Any] | bool = True
     """The JSON schema of the event's `data`, as the catalog has it; True allows anything."""
     example: Mapping[str, Any] | None = None
-    """A whole body; None if the catalog gives none."""
+    """A complete event body; None if the catalog has no example."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Catalog:
     events: tuple[CatalogEvent, ...]
     note: str = ""
     document: Mapping[str, Any] = field(default_factory=dict[str, Any], repr=False)
-    """What it was read from."""
+    """The document it was read from."""
 
     def place(self, event_type: str) -> str:
-        """Point to an event's schema in the document."""
+        """Return the JSON pointer to an event's schema."""
         for index, entry in enumerate(self.document.get("data", ())):
             if entry.get("type") == event_type:
                 return f"/data/{index}/{_key(entry, _SCHEMA_KEYS)}"
@@ -61,7 +61,7 @@ class Catalog:
 
 
 def load(source: Path | str | Mapping[str, Any] | None = None) -> Catalog:
-    """Read a catalog from a file or from a parsed document; without either, the bundled one."""
+    """Read a catalog from a file or a parsed document; by default, the bundled one."""
     if isinstance(source, Mapping):
         return _catalog(source)
     path = Path(source) if source is not None else _BUNDLED
@@ -93,7 +93,7 @@ def _catalog(document: object) -> Catalog:
 
 
 def _owner(data: object, pointer: str) -> str:
-    """Name whose fault it is: an event's, as far as it has a name, or the catalog's."""
+    """Return the event type that a pointer belongs to, or else "the catalog"."""
     _, *parts = pointer.split("/")
     match parts:
         case ["data", index, *_] if is_list(data):
@@ -111,7 +111,7 @@ def _event(item: object, pointer: str) -> CatalogEvent:
     if not isinstance(name, str) or not _is_name(name):
         wanted = f"printable text of 1 to {_LONGEST_TYPE} characters"
         _fail(f"{pointer}/type", "an event", wanted, name)
-    # A word of tomorrow must not stop the generator: whatever is not stable may change.
+    # An unknown value must not stop the generator: whatever is not stable may change.
     stability = _text(item, "stability") or "stable"
     example = item.get(_key(item, _EXAMPLE_KEYS))
     if is_mapping(example) and "type" not in example:
@@ -163,7 +163,7 @@ def _fail(pointer: str, name: str, wanted: str, found: object) -> NoReturn:
 
 
 def _describe(found: object) -> str:
-    """Say what it is: never the whole of it, and never the inside of a list or an object."""
+    """Describe a value briefly; the contents of lists and objects are never shown."""
     if found is _MISSING:
         return "nothing"
     if is_mapping(found) or is_list(found):

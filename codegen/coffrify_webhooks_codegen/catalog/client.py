@@ -1,6 +1,6 @@
-"""The client: pulls the catalog from the API, with as few bytes and surprises as it can.
+"""Pulls the catalog from the API, with conditional requests, retries and bounded cost.
 
-What is known of the API is in docs/pulling.md; the ways of paging are in paging.py.
+docs/pulling.md states what is known of the API; paging.py handles pagination.
 """
 
 import json
@@ -65,19 +65,19 @@ def pull(
     sleep: Callable[[float], object] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Catalog:
-    """Get the workspace's catalog from the API; one that has not changed costs no body.
+    """Pull the workspace's catalog from the API; an unchanged one is not downloaded again.
 
-    api_key: else COFFRIFY_API_KEY. It is sent to `api_url` and nowhere else.
-    api_url: else COFFRIFY_API_URL, else the vendor's; with or without `/webhooks/events`. An
-        address of a `.json` file is asked without a key, unless one is passed here.
-    cache: the file that keeps a copy; None: one in the user's cache folder; False: no copy.
-    timeout: seconds for the connection, and for each silence.
+    api_key: by default COFFRIFY_API_KEY. It is sent to `api_url` and nowhere else.
+    api_url: by default COFFRIFY_API_URL, or else the vendor's; with or without
+        `/webhooks/events`. A `.json` file is requested without a key, unless one is passed here.
+    cache: the file for the cached copy; None: a file in the user's cache folder; False: no copy.
+    timeout: seconds for connecting, and for each wait for data.
     deadline: seconds for the whole call.
-    attempts: how often a request is sent that finds no answer or a 5xx.
-    on_wait: told why and for how long, before each pause between attempts.
+    attempts: how often a request is sent while there is no response or a 5xx.
+    on_wait: called with the reason and the seconds before each pause between attempts.
 
     Raises CatalogError; its subclasses PullError, RefusedError, RateLimitedError and
-    UnavailableError (in `coffrify_webhooks_codegen.errors`) tell what a caller may do.
+    UnavailableError (in `coffrify_webhooks_codegen.errors`) say what a caller can do.
     """
     url = events_url(api_url or os.environ.get("COFFRIFY_API_URL", "").strip() or DEFAULT_URL)
     client = _Client(
@@ -104,7 +104,7 @@ def pull(
         raise
     if place and pages != kept:
         copies.write(place, mark, pages, never=client.key)
-    # Files are made of it, and committed. What could not be read has been told before.
+    # The catalog ends up in generated files, which are committed.
     document = redact(catalog.document, client.key or "")
     return catalog if document is catalog.document else load(document)
 
@@ -134,7 +134,7 @@ def _read(url: str, pages: Mapping[str, Page]) -> Catalog:
 
 @dataclass
 class _Client:
-    """One pull: what it may still spend, and who pays."""
+    """One pull, with its key and what is left of its limits."""
 
     key: str | None
     timeout: float
@@ -153,15 +153,15 @@ class _Client:
                 raise PullError(f"{url}: more than {most} pages")
             page = self._page(next_url_or_none, kept.get(next_url_or_none))
             if any(page.document == other.document for other in pages.values()):
-                raise PullError(f"{url}: the API gives the same page again and again")
+                raise PullError(f"{url}: the API sends the same page again and again")
             pages[next_url_or_none] = page
             next_url_or_none = next_page_url(next_url_or_none, page.document, page.link)
             if next_url_or_none in pages:
-                raise PullError(f"{url}: the pages of the catalog lead round in a circle")
+                raise PullError(f"{url}: the pages of the catalog form a loop")
         return pages
 
     def clean(self, text: object) -> str:
-        """Make one safe, short line of a stranger's text; the key is not in it."""
+        """Return untrusted text as one short, printable line without the API key."""
         line = "".join(char for char in " ".join(str(text).split()) if char.isprintable())
         if self.key:
             line = re.sub(re.escape(self.key), REDACTED, line, flags=re.IGNORECASE)
@@ -177,7 +177,7 @@ class _Client:
             raise self._error_for(url, answer)
         self.left -= len(answer.body)
         if encoding := answer.headers.get("Content-Encoding", "").lower().replace("identity", ""):
-            raise PullError(f"{url}: is encoded as {self.clean(encoding)}, which was not asked for")
+            raise PullError(f"{url}: is encoded as {self.clean(encoding)}, which was not requested")
         try:
             document = read_json(answer.body)
         except UnreadableError:
@@ -189,7 +189,7 @@ class _Client:
         return Page(document, *(text if copies.is_header(text) else None for text in given))
 
     def _answer(self, url: str, conditions: Mapping[str, str]) -> Answer:
-        """Send until there is an answer worth having, or no attempt is left."""
+        """Send a request until it is answered or no attempt is left."""
         attempt = 0
         while True:
             attempt += 1
@@ -251,7 +251,7 @@ class _Client:
 
 
 def _error_details(body: bytes) -> tuple[str, str]:
-    """Take the code and the message from the API's error shape, as far as it is there."""
+    """Return the code and the message of an error response; "" for what is missing."""
     try:
         document = json.loads(body[:65_536])
     except (ValueError, RecursionError):
@@ -267,7 +267,7 @@ def _error_details(body: bytes) -> tuple[str, str]:
 
 
 def _retry_after(headers: Message) -> float | None:
-    """Say for how many seconds the API wants to be left alone; None if it does not say."""
+    """Return the seconds of a Retry-After header; None without a usable one."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:9])

@@ -1,7 +1,7 @@
-"""Paging: where the next page of a catalog is, if there is one.
+"""Finds the next page of a paginated catalog.
 
-Whether the vendor pages its catalog, and how, is NOT KNOWN. The usual ways are understood; what
-looks like paging and is none of them is an error, so that no event goes missing unnoticed.
+Whether and how the vendor paginates its catalog is NOT KNOWN. The usual ways are supported; any
+other sign of pagination is an error, so that no event goes missing unnoticed.
 """
 
 import re
@@ -18,7 +18,7 @@ __all__ = ["KEYS", "next_page_url"]
 
 _PLACES = ("pagination", "paging", "meta", "links")
 KEYS = (*_PLACES, "next", "next_url", "next_page", "next_cursor", "has_more")
-"""What of a page says nothing about the catalog as a whole."""
+"""Keys that describe one page rather than the catalog."""
 _LINK = re.compile(r"<([^<>]*)>((?:\s*;[^,<]*)*)")
 _REL_NEXT = re.compile(r';\s*rel\s*=\s*(?:"[^"]*\bnext\b[^"]*"|next\b)', re.IGNORECASE)
 
@@ -49,7 +49,7 @@ def _url_from_mark(url: str, key: str, mark: object) -> str:
     if isinstance(mark, int) and not isinstance(mark, bool) and key == "next_page":
         return _with_parameter(url, "page", str(mark))
     if not isinstance(mark, str):
-        raise PullError(f"{url}: there are more pages, in a way not known here: see {key!r}")
+        raise PullError(f"{url}: there are more pages, in an unsupported form: see {key!r}")
     if key != "next_cursor" and mark.startswith(("http://", "https://", "/", "?")):
         return next_url(url, mark, "the next page")
     return _with_parameter(url, "cursor", mark)
@@ -67,7 +67,7 @@ def _url_after_last(url: str, document: Mapping[str, Any]) -> str:
     last = data[-1] if is_list(data) and data else None
     mark = (last.get("id") or last.get("type")) if is_mapping(last) else None
     if not isinstance(mark, str):
-        raise PullError(f"{url}: there are more pages, and nothing says where")
+        raise PullError(f"{url}: there are more pages, but nothing says where they are")
     return _with_parameter(url, "starting_after", mark)
 
 

@@ -1,4 +1,4 @@
-"""Polling: hear of a catalog that has changed, for as long as a service runs."""
+"""Polls the catalog, and reports each change for as long as a service runs."""
 
 import logging
 import threading
@@ -22,7 +22,7 @@ _DAY = 86_400.0
 
 
 class Stop(Protocol):
-    """What ends the polling: a `threading.Event`, or something that behaves like one."""
+    """Ends the polling: a `threading.Event`, or an object that behaves like one."""
 
     def is_set(self) -> bool: ...
     def wait(self, timeout: float, /) -> bool: ...
@@ -40,17 +40,17 @@ def poll(
     on_error: Callable[[Exception], object] | None = None,
     least: float = _LEAST,
 ) -> None:
-    """Pull every `interval` seconds, and call back with the old and the new catalog on a change.
+    """Pull every `interval` seconds, and call `callback(old, new)` when the catalog has changed.
 
-    It returns when `stop` is set, and runs in the thread that calls it: give it one of its own,
+    It runs in the calling thread until `stop` is set, so give it a thread of its own:
     `Thread(target=poll, args=(3600, callback), daemon=True).start()`.
 
-    known: the catalog to compare the first one with; without it the first is only remembered.
-    on_error: told of each kind of error once, until a pull succeeds again; else it is logged.
-        No error ends the polling, neither the callback's own: it is called again next time.
-    least: the shortest interval that is allowed, for tests.
+    known: the catalog that the first one is compared with; by default nothing.
+    on_error: called once with each kind of error until a pull succeeds again; by default the
+        error is logged. No error ends the polling, not even one that the callback raises.
+    least: the shortest interval allowed; tests lower it.
 
-    Raises ValueError if the interval is shorter. Order makes no difference between catalogs.
+    Raises ValueError if the interval is shorter. The order of events is not a change.
     """
     if not interval >= least:
         raise ValueError(f"interval should be {least:g} seconds or more")
@@ -64,14 +64,14 @@ def poll(
                 callback(known, new)
             known = new
             reported.clear()
-        except Exception as error:  # a poll that dies unnoticed helps no one
+        except Exception as error:  # polling must not end unnoticed
             if isinstance(error, RateLimitedError):
                 wait = max(wait, min(error.wait or 0, _DAY))
             kind = (type(error), error.status if isinstance(error, PullError) else None)
             if kind not in reported:
                 reported.add(kind)
                 _report_error(error, on_error)
-        # Many processes that started together need not ask together.
+        # Spreads the requests of processes that started together.
         stop.wait(wait * uniform(1, 1.1))
 
 

@@ -1,7 +1,6 @@
-"""Reading: bytes become JSON, and what is wrong with a part of it stays where it was found.
+"""Reads JSON, and marks unusable parts where they stand in the document.
 
-So that whoever knows what that part belongs to can say so: one event's fault is told with the
-name of that event.
+So an error can name the event type that the part belongs to.
 """
 
 import json
@@ -26,30 +25,30 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
 
 
 class UnreadableError(ValueError):
-    """Bytes that are not JSON; the message says where they stop being it."""
+    """Bytes that are not JSON; the message says where reading failed."""
 
 
 class Fault(NamedTuple):
-    """What is wrong with a part of a document, and its JSON pointer."""
+    """An unusable part of a document: its JSON pointer, and what is wrong with it."""
 
     pointer: str
     words: str
 
 
 class _Unusable(str):
-    """Stands in the place of such a part, and is the words for it."""
+    """Takes the place of an unusable part; its text says what is wrong."""
 
     __slots__ = ()
 
 
 class _RepeatedKey(dict[str, Any]):
-    """An object that has one key twice."""
+    """An object with a duplicate key."""
 
     key = ""
 
 
 def read_json(content: bytes) -> Any:
-    """Read JSON; see `fault_in` for what is wrong with a part of it."""
+    """Read JSON; `fault_in` finds its unusable parts."""
     try:
         text = content.decode(json.detect_encoding(content), "surrogatepass")
     except UnicodeDecodeError as error:
@@ -68,7 +67,7 @@ def read_json(content: bytes) -> Any:
 
 
 def fault_in(document: object) -> Fault | None:
-    """Find a part that cannot be used; None if there is none."""
+    """Return the first unusable part found; None without one."""
     left: list[tuple[_Place | None, int, object]] = [(None, 0, document)]
     while left:
         place, depth, item = left.pop()
@@ -113,7 +112,7 @@ def _make_object(pairs: list[tuple[str, Any]]) -> Mapping[str, Any]:
 
 
 def _cut_deep_parts(text: str, mark: str) -> str:
-    """Put the mark in the place of whatever lies too deep for Python to read."""
+    """Replace whatever is nested too deeply for Python's reader by the mark."""
     kept: list[str] = []
     depth = start = 0
     for token in _TOKEN.finditer(text):
@@ -139,5 +138,5 @@ def _pointer(place: _Place | None) -> str:
 
 
 def _escape(text: str) -> str:
-    """Spell what a terminal might act upon as an escape sequence of Python's."""
+    """Return a text with its control characters escaped as Python does."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)

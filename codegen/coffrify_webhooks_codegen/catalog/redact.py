@@ -1,4 +1,4 @@
-"""Redacting: a document that repeats a secret becomes one that does not."""
+"""Removes a secret from a document."""
 
 import re
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 __all__ = ["REDACTED", "redact"]
 
 REDACTED = "(the API key)"
-# Nobody issues a shorter one, and a short text stands in many words.
+# No real key is shorter, and a short text occurs in many words.
 _SHORTEST = 8
 
 
 def redact(document: Mapping[str, Any], secret: str) -> Mapping[str, Any]:
-    """Replace the secret in every text, keys included; the same document if it has none."""
+    """Replace the secret in every text, keys included; return the same document without one."""
     if len(secret) < _SHORTEST:
         return document
     pattern = re.compile(re.escape(secret), re.IGNORECASE)
@@ -30,7 +30,7 @@ def redact(document: Mapping[str, Any], secret: str) -> Mapping[str, Any]:
 
     root: dict[str, Any] = {}
     left: list[tuple[Any, Any]] = [(document, root)]
-    while left:  # a schema may be nested deeper than calls may be
+    while left:  # no recursion: a schema may be nested deeply
         part, copy = left.pop()
         for key, value in part.items() if is_mapping(part) else enumerate(part):
             inner: Any = {} if is_mapping(value) else [] if is_list(value) else redact_text(value)

@@ -1,6 +1,6 @@
-"""Transport: one GET over the standard library, bounded in size and in time.
+"""Sends one GET with the standard library, bounded in size and in time.
 
-It follows no redirect, decodes nothing, and returns whatever the status is.
+It follows no redirects, decodes nothing, and returns responses of any status.
 """
 
 import io
@@ -22,7 +22,7 @@ _CHUNK = 65_536
 
 
 class BrokenError(Exception):
-    """There was no whole answer; the text says what happened."""
+    """There was no complete response; the text says what happened."""
 
 
 class LargeError(Exception):
@@ -40,18 +40,18 @@ class Answer:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long and how large an answer may be."""
+    """The limits of one request in time and size."""
 
     timeout: float
-    """Seconds for the connection, and for each silence."""
+    """Seconds for connecting, and for each wait for data."""
     end: float
-    """When it has to be over, by the clock."""
+    """The latest time by `clock` at which the response must be complete."""
     size: int
-    """Bytes of a body."""
+    """The most bytes of a body."""
     clock: Callable[[], float] = time.monotonic
 
     def patience(self) -> float:
-        """Say how long to wait now; raises BrokenError when the time is up."""
+        """Return how many seconds to wait now; raise BrokenError when the time is up."""
         left = self.end - self.clock()
         if left <= 0:
             raise BrokenError("it took too long")
@@ -59,7 +59,7 @@ class Limits:
 
 
 def get(url: str, headers: Mapping[str, str], limits: Limits) -> Answer:
-    """Send the request and read the whole answer; raises BrokenError or LargeError."""
+    """Send a request and read the whole response; raises BrokenError or LargeError."""
     request = Request(url, headers=dict(headers))  # noqa: S310 - the opener knows http(s) alone
     try:
         with _opener(url, limits).open(request, timeout=limits.patience()) as response:
@@ -85,7 +85,7 @@ def _body(response: HTTPResponse, limits: Limits) -> bytes:
 def _opener(url: str, limits: Limits) -> OpenerDirector:
     opener = OpenerDirector()
     opener.addheaders = []
-    # A proxy from the environment has no business with what stays on this machine.
+    # A proxy from the environment is not used for requests to this machine.
     opener.add_handler(ProxyHandler({} if is_loopback(url) else None))
     opener.add_handler(_PlainHandler(limits))
     opener.add_handler(_SecureHandler(limits))
@@ -123,7 +123,7 @@ def _connection(
 
 
 def _connect(limits: Limits, place: tuple[str, int], *_: object) -> socket:
-    """Try one address after the other, and heed the end: a host may have many that are silent."""
+    """Try one address after another until the deadline: a host may have many that do not answer."""
     failure = OSError("the host has no address")
     for family, kind, protocol, _name, address in getaddrinfo(*place, type=SOCK_STREAM):
         patience = limits.patience()
@@ -140,7 +140,7 @@ def _connect(limits: Limits, place: tuple[str, int], *_: object) -> socket:
 
 
 class _TimedResponse(HTTPResponse):
-    """Heeds the end of all patience before each read: a timeout alone lets a drip go on."""
+    """Checks the deadline before each read: a timeout alone lets a slow drip go on forever."""
 
     def __init__(self, limits: Limits, sock: socket, *arguments: Any, **options: Any) -> None:
         super().__init__(sock, *arguments, **options)
@@ -166,7 +166,7 @@ class _TimedReader(io.RawIOBase):
 
 
 def _describe_error(error: OSError | HTTPException) -> str:
-    """Say what happened in words of ours: an exception's text may repeat what was sent."""
+    """Describe an error in our own words: an exception's text may repeat what was sent."""
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
         return "it took too long"

@@ -1,1 +1,1 @@
-"""Lowered schemas become the source of a package of typed event classes."""
+"""Generates a package of typed event classes from lowered schemas."""

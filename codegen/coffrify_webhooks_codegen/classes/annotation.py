@@ -1,4 +1,4 @@
-"""Annotations: a type as the generator writes it becomes one text of known forms."""
+"""Rewrites the type annotations that the generator produced in a few known forms."""
 
 import ast
 from collections.abc import Collection
@@ -9,18 +9,18 @@ __all__ = ["Annotation", "annotation_of", "quote"]
 
 @dataclass(frozen=True)
 class Annotation:
-    """A type as it is written behind the name of a field."""
+    """The annotation of one field."""
 
     text: str
-    """The whole of it; quoted, if it mentions a class that comes later."""
+    """The whole annotation; quoted if it mentions a class that is defined later."""
     arms: tuple[str, ...]
-    """The alternatives one by one; a type that is quoted is one."""
+    """The alternatives of the union; a quoted annotation counts as one."""
 
 
 def annotation_of(node: ast.expr, hidden: Collection[str]) -> Annotation:
-    """Spell an annotation; a name that a field of the module hides gets an underscore.
+    """Rewrite an annotation; a name that a field of the module hides gets an underscore.
 
-    Raises TypeError for any form but a name, a union, a list, a dict and a Literal.
+    Raises TypeError for anything but names, unions, lists, dicts and Literals.
     """
     spelling = _Spelling(hidden)
     arms = spelling.arms(node)
@@ -31,7 +31,7 @@ def annotation_of(node: ast.expr, hidden: Collection[str]) -> Annotation:
 
 
 def quote(text: str) -> str:
-    """Spell a text as Python source does, within printable characters."""
+    """Return a text as a Python string literal of printable characters."""
     if '"' in text and "'" not in text and "\\" not in text and text.isprintable():
         return f"'{text}'"
     inner = text.replace("\\", "\\\\").replace('"', '\\"')
@@ -39,14 +39,14 @@ def quote(text: str) -> str:
 
 
 class _Spelling:
-    """Spells one annotation, and notes whether it mentions what is not there yet."""
+    """Rewrites one annotation, and notes whether it contains a forward reference."""
 
     def __init__(self, hidden: Collection[str]) -> None:
         self.forward = False
         self._hidden = hidden
 
     def arms(self, node: ast.expr) -> tuple[str, ...]:
-        """Spell the alternatives, each once and None last; anything makes the others needless."""
+        """Return the alternatives, each once and None last; Any replaces all others."""
         texts = dict.fromkeys(self._spell_arms(node))
         if any(text in ("Any", "_Any") for text in texts):
             return ("_Any" if "Any" in self._hidden else "Any",)

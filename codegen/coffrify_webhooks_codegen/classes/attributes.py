@@ -1,4 +1,4 @@
-"""Attributes: what the properties of JSON objects are called in Python, throughout a package.
+"""Names the attributes of JSON properties, consistently throughout a package.
 
 One property has one attribute in every class of a package, so an attribute keeps its meaning when
 a class is split, shared or renamed. A property that Python can name keeps its name; for any other
@@ -27,16 +27,16 @@ _TAKEN = {
 
 
 def keys_of(*groups: Objects) -> set[str]:
-    """List every property of the objects."""
+    """Return the names of all properties of the objects."""
     return {
         key for objects in groups for schema in objects.values() for key in schema["properties"]
     }
 
 
 def attribute_names(keys: Iterable[str], locked: Mapping[str, str]) -> dict[str, str]:
-    """Name the attribute of each property; no two get the same.
+    """Return the attribute of each property; no two share one.
 
-    locked: the attributes given before. They stay, also those of properties that are gone.
+    locked: the attributes given before. They are kept, even for properties that are gone.
     """
     taken = {*locked.values()}
     new = sorted({*keys} - locked.keys())
@@ -58,9 +58,9 @@ def attribute_names(keys: Iterable[str], locked: Mapping[str, str]) -> dict[str,
 
 
 def is_attribute(name: str) -> bool:
-    """Tell whether a field may be called so: Python reads it as it is written.
+    """Tell whether a text can be the name of a field, unchanged by Python.
 
-    It normalises names (NFKC), so that `duration_µs` with a micro sign would be another one.
+    Python normalises names (NFKC): `duration_µs` with a micro sign would become another name.
     """
     return (
         name.isidentifier()

@@ -1,8 +1,8 @@
-"""Hoisting: every object of the lowered schemas gets a class name of its own.
+"""Gives every object of the lowered schemas a class name of its own.
 
-A definition that two or more events have, under one name and with one content, becomes one
-shared class. Every other object is named after the event it stands in, so that its name never
-depends on another event.
+A definition that two or more events have, with the same name and the same content, becomes one
+shared class. Every other object is named after its event, so that its name never depends on
+another event.
 """
 
 import hashlib
@@ -32,15 +32,15 @@ Objects = dict[str, Schema]
 
 @dataclass(frozen=True)
 class NamedClasses:
-    """What the modules of a package hold."""
+    """The objects of a package by their class names."""
 
     shared: Objects = field(default_factory=Objects)
     public: tuple[str, ...] = ()
     """The shared classes that have a name of their own in the catalog."""
     data: dict[str, Schema] = field(default_factory=dict[str, Schema])
-    """By event type: what its `data` is."""
+    """By event type: the schema of its `data`."""
     own: dict[str, Objects] = field(default_factory=dict[str, Objects])
-    """By event type: the classes that stand in its module."""
+    """By event type: the classes in its module."""
 
 
 def name_classes(lowered: Mapping[str, Lowered], names: Mapping[str, EventName]) -> NamedClasses:
@@ -64,7 +64,7 @@ def name_classes(lowered: Mapping[str, Lowered], names: Mapping[str, EventName])
 
 
 class _Walk:
-    """Goes through one lowered schema and puts the objects it meets in `objects`."""
+    """Walks one lowered schema and collects its objects in `objects`."""
 
     def __init__(
         self,
@@ -85,7 +85,7 @@ class _Walk:
         self._left: list[str] = []
 
     def root(self, schema: Schema, name: str) -> Schema:
-        """Flatten a whole schema, and every object that is met on the way."""
+        """Flatten a whole schema and every object in it."""
         flat = self.flat(schema, name)
         self._finish()
         return flat
@@ -100,7 +100,7 @@ class _Walk:
         self._left.append(name)
 
     def _finish(self) -> None:
-        # One after the other, not one inside the other: a chain of objects may be long.
+        # A loop rather than recursion: a chain of objects may be long.
         while self._left:
             name = self._left.pop()
             schema = self._objects[name]
@@ -151,7 +151,7 @@ class _Walk:
 
 
 def _choose_shared(found: Iterable[Mapping[str, int]], reserved: set[str]) -> dict[int, str]:
-    """Choose what is shared: for each name, the content that most events agree on."""
+    """Choose the shared definitions: for each name, the content that most events have."""
     counts: dict[str, Counter[int]] = {}
     for digests in found:
         for key, digest in digests.items():
@@ -168,13 +168,13 @@ def _choose_shared(found: Iterable[Mapping[str, int]], reserved: set[str]) -> di
 
 
 def _hint(key: str) -> str | None:
-    """Get the class name that a definition asks for; None if it has no usable name."""
+    """Return the class name that a definition's key suggests; None without a usable one."""
     match = _NAMED.fullmatch(key)
     return camel(match[1]) if match else None
 
 
 def _shorten(name: str) -> str:
-    """Shorten the name of an object that lies deep inside."""
+    """Shorten the name of a deeply nested object."""
     if len(name) <= _LONGEST:
         return name
     mark = hashlib.sha256(name.encode()).hexdigest()[:8]
@@ -182,7 +182,7 @@ def _shorten(name: str) -> str:
 
 
 def _places(digests: Mapping[str, Mapping[str, int]]) -> dict[int, tuple[str, str]]:
-    """Find the first definition of each content."""
+    """Return the place of the first definition with each content."""
     places: dict[int, tuple[str, str]] = {}
     for event in sorted(digests):
         for key, digest in sorted(digests[event].items()):
@@ -191,7 +191,7 @@ def _places(digests: Mapping[str, Mapping[str, int]]) -> dict[int, tuple[str, st
 
 
 def _digests(lowered: Mapping[str, Lowered]) -> dict[str, dict[str, int]]:
-    """Number each definition with all it refers to; equal numbers mean equal classes.
+    """Number each definition by its content and references; equal numbers mean equal classes.
 
     All definitions of all events at once, round by round: each takes up the digests of those it
     refers to, until no further two can be told apart. A graph of any shape takes as many rounds
@@ -218,7 +218,7 @@ def _digests(lowered: Mapping[str, Lowered]) -> dict[str, dict[str, int]]:
 
 
 def _skeleton(key: str, schema: Schema) -> tuple[str, tuple[str, ...]]:
-    """Spell a definition without what it refers to, and list that apart."""
+    """Return a definition without its references, and the references."""
     refs: list[str] = []
 
     def without_refs(node: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Emitting: the classes that the generator made are written anew, under names of ours.
+"""Writes the classes that the generator made again, under our own names.
 
 The generator says what type each field is of, in which order the classes stand, and what is a
 forward reference. What fields are called, their aliases and their words come from the schemas.
@@ -22,7 +22,7 @@ _WIDEST = 100
 
 @dataclass(frozen=True)
 class FieldSource:
-    """What a field is called, which property it stands for, and what is said of it."""
+    """The attribute, the property and the description of a field."""
 
     attribute: str
     key: str
@@ -31,7 +31,7 @@ class FieldSource:
 
 @dataclass(frozen=True)
 class ClassSource:
-    """What a class is to be beside the types of its fields."""
+    """The base, the description and the fields of a class, without types."""
 
     base: str
     description: str
@@ -39,12 +39,12 @@ class ClassSource:
 
 
 def placeholder(number: int) -> str:
-    """Name a field for the generator, in a way that it leaves alone."""
+    """Return a field name that the generator leaves unchanged."""
     return f"f{number}"
 
 
 def emit_module(source: str, wanted: Mapping[str, ClassSource]) -> str:
-    """Write a module that consists of the wanted classes, with the types that the source gives."""
+    """Return a module of the wanted classes, with the types in the generator's source."""
     tree = ast.parse(source)
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name in wanted]
     shared = {
@@ -61,7 +61,7 @@ def emit_module(source: str, wanted: Mapping[str, ClassSource]) -> str:
 
 
 def _imports(shared: Collection[str], hidden: Collection[str]) -> str:
-    """Import whatever the classes could need; what they do not use is left out later."""
+    """Import everything that the classes could need; unused imports are removed later."""
     lines = [f"from .{SHARED} import {_import(name, hidden)}" for name in sorted(shared)]
     for module, names in SOURCES.items():
         for name in sorted(names):

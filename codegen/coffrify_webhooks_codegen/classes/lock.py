@@ -1,8 +1,8 @@
-"""The names lock: what was called how, kept beside the generated classes.
+"""The names lock: the names given so far, stored beside the generated classes.
 
-It has the class of each event type and the attribute of each property. A name that programs use
-never changes, and never gets another meaning, because of what the catalog gains or loses later.
-The file is written by the generator and may be edited, to name an event whose class would clash.
+It records the class of each event type and the attribute of each property, so a name that programs
+use never changes or gets another meaning when the catalog changes. The generator writes the file;
+it may be edited, for example to name an event whose class would clash.
 """
 
 import json
@@ -34,10 +34,10 @@ class Lock:
     events: Mapping[str, EventName] = field(default_factory=dict[str, EventName])
     shared: frozenset[str] = frozenset()
     fields: Mapping[str, str] = field(default_factory=dict[str, str])
-    """By property: its attribute, in every class."""
+    """By property: its attribute in every class."""
 
     def text(self) -> str:
-        """Spell the lock as the text of its file."""
+        """Return the text of the file."""
         document = {
             "about": _ABOUT,
             "events": {
@@ -51,9 +51,9 @@ class Lock:
 
 
 def read(folder: Path) -> Lock:
-    """Read the lock of a generated package; an empty one if there is none yet.
+    """Read the lock of a generated package; without a file it is empty.
 
-    Raises CatalogError for a file that is not such a lock.
+    Raises CatalogError for a file that is not a names lock.
     """
     path = folder / FILE
     try:

@@ -1,4 +1,4 @@
-"""Names: what the class and the module of an event type are called."""
+"""Names the class and the module of each event type."""
 
 import hashlib
 import keyword
@@ -38,7 +38,7 @@ _TAKEN = {
     "Uuid",
 }
 _TYPE_VARIABLE = re.compile(r"E\d?|P|R|EVENTS|TYPE_CHECKING")
-# Files of these names cannot be made on Windows.
+# Windows cannot create files of these names.
 _DEVICES = {
     "aux",
     "con",
@@ -63,7 +63,7 @@ class EventName:
 
 
 class NameClashError(CatalogError):
-    """Two event types whose classes would have one name."""
+    """Two event types whose classes would have the same name."""
 
 
 def event_names(
@@ -71,10 +71,10 @@ def event_names(
     locked: Mapping[str, EventName] | None = None,
     shared: Collection[str] = (),
 ) -> dict[str, EventName]:
-    """Name every event type; `locked` holds names that were given before, and stay.
+    """Name every event type; names in `locked` were given before and are kept.
 
-    shared: the names of classes that are no event's. Raises NameClashError if two types would
-    share a name; a line in the lock settles who is called what.
+    shared: the names of classes that belong to no event. Raises NameClashError if two types would
+    share a name; a line in the lock can give one of them another.
     """
     given = locked or {}
     classes = {name.class_name: name.type for name in given.values()}
@@ -106,7 +106,7 @@ def _new_name(event_type: str, shared: Collection[str]) -> EventName:
 
 
 def is_usable(name: EventName) -> bool:
-    """Tell whether a class and a module may be called so."""
+    """Tell whether a class and a module can have these names."""
     return (
         bool(_CLASS.fullmatch(name.class_name) and _MODULE.fullmatch(name.module))
         and not is_reserved(name.class_name)
@@ -115,7 +115,7 @@ def is_usable(name: EventName) -> bool:
 
 
 def camel(text: str) -> str:
-    """Spell a text as a part of a class name: `scan_status` becomes `ScanStatus`."""
+    """Turn a text into a part of a class name: `scan_status` becomes `ScanStatus`."""
     return "".join(word[0].upper() + word[1:] for word in _words(text))[:_LONGEST]
 
 
@@ -126,7 +126,7 @@ def is_reserved(name: str) -> bool:
 
 def _words(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    # A text that has nothing to spell gets a name all the same, and always the same one.
+    # A text without any letter or digit gets a name too, always the same one.
     return re.findall(r"[A-Za-z0-9]+", plain) or [_mark(text)]
 
 

@@ -1,4 +1,4 @@
-"""The overloads: what type checkers know of `on`, event type by event type."""
+"""Generates the overloads by which type checkers know the event of each handler."""
 
 from collections.abc import Iterable
 

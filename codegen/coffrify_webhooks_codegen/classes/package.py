@@ -1,4 +1,4 @@
-"""The generated package: one module per event type behind a lazy registry."""
+"""Generates the package: one module per event type behind a lazy registry."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,10 +21,10 @@ from .render import event_module, shared_module
 __all__ = ["Progress", "Warn", "check", "digest", "files", "write"]
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how many events are done, of how many."""
+"""Called with the number of events done, and of all events."""
 
 Warn: TypeAlias = Callable[[str], None]
-"""Called once for each event whose classes leave something out, with its type and place."""
+"""Called once for each event whose classes omit something, with its type and place."""
 
 _FEW = 3
 
@@ -35,13 +35,13 @@ def files(
     progress: Progress | None = None,
     warn: Warn | None = None,
 ) -> dict[str, str]:
-    """Render the whole package: the text of each file by its name.
+    """Return the text of each file of the package by its name.
 
-    lock: the names that were given before. Raises CatalogError if two events would share a name,
-    or if there is no event.
+    lock: the names given before. Raises CatalogError if two events would share a name, or if there
+    are no events.
     """
     if not catalog.events:
-        raise CatalogError("the catalog lists no event: /data is empty")
+        raise CatalogError("the catalog lists no events: /data is empty")
     lock = lock or Lock()
     events = {event.type: event for event in catalog.events}
     names = event_names(events, lock.events, lock.shared)
@@ -68,9 +68,9 @@ def files(
                 attributes,
             )
         except Exception as error:
-            # Whatever the renderer makes of a stranger's schema, the event is named.
+            # Whatever a stranger's schema does to the renderer, the error names the event.
             place = catalog.place(event)
-            raise CatalogError(f"{event}: {place}: no classes can be made of it") from error
+            raise CatalogError(f"{event}: {place}: no classes can be generated from it") from error
         if progress is not None:
             progress(done, len(names))
     sources = {
@@ -83,9 +83,9 @@ def files(
 def write(
     catalog: Catalog, output: Path, progress: Progress | None = None, warn: Warn | None = None
 ) -> list[str]:
-    """Write the package; every file is made before the first one is replaced.
+    """Write the package; every file is generated before the first one is replaced.
 
-    Returns the names of the files that changed; with none to change, nothing is touched.
+    Returns the names of the files that changed; without changes, nothing is written.
     """
     made = files(catalog, read(output), progress, warn)
     changed = find_differences(made, output)
@@ -98,7 +98,7 @@ def write(
 def check(
     catalog: Catalog, output: Path, progress: Progress | None = None, warn: Warn | None = None
 ) -> list[str]:
-    """Compare with what is on disk; returns the names of the files that differ."""
+    """Compare with the files on disk; return the names of those that differ."""
     return find_differences(files(catalog, read(output), progress, warn), output)
 
 

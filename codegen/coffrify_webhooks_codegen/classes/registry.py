@@ -1,4 +1,4 @@
-"""The registry: the `__init__.py` of a generated package, which imports each class when needed."""
+"""Generates the registry: the `__init__.py` that imports each class on first use."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,7 @@ def __dir__() -> "list[str]":
 
 
 def registry_module(names: Iterable[EventName], shared: Iterable[str], digest: str) -> str:
-    """Write the registry of these events and shared classes."""
+    """Return the registry of these events and shared classes."""
     common = "".join(f'    "{name}": "_shared",\n' for name in sorted(shared))
     parts = [
         '"""Every event type of the catalog; importing this imports none of them."""\n\n',
@@ -56,7 +56,7 @@ def registry_module(names: Iterable[EventName], shared: Iterable[str], digest: s
 
 
 def stub_module(names: Iterable[EventName], shared: Iterable[str]) -> str:
-    """Write the registry's types, apart: a program that only runs need not read them."""
+    """Return the registry's types as a stub, which programs need not read at run time."""
     events = _by_type(names)
     places = [("_shared", name) for name in sorted(shared)]
     places += [(name.module, name.class_name) for name in events]
@@ -102,7 +102,7 @@ def _entry(name: EventName) -> str:
 
 
 def _text(value: str) -> str:
-    """Spell an event type inside a text; it is printable, and may hold quotes."""
+    """Escape an event type for a string literal; it is printable and may contain quotes."""
     return value.replace("\\", "\\\\").replace('"', '\\"')
 
 

@@ -1,8 +1,8 @@
-"""Rendering: hoisted schemas become the source of one module.
+"""Renders the named objects of one module as Python source.
 
-datamodel-code-generator makes the classes of schemas whose properties have plain stand-ins for
-names, so that it has nothing to rename. What it writes is written anew with the names, aliases and
-words of ours (see emit.py), and refused unless it consists of the classes that were asked for.
+datamodel-code-generator generates classes from schemas whose properties have placeholders for
+names, so it has nothing to rename. emit.py then writes its output again with our names, aliases and
+descriptions, and refuses it unless it consists of exactly the requested classes.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from .source_guard import SHARED
 __all__ = ["event_module", "shared_module"]
 
 _BASE = "coffrify_webhooks.event"
-# Stand-ins for files; both are mapped to imports and never opened.
+# Placeholders for files; both are mapped to imports and never opened.
 _EVENT_FILE, _SHARED_FILE = "event.json", "shared.json"
 # The shared module has no class of its own; the generator wants one, which is left out then.
 _NO_ROOT = "EventModelUnused"
@@ -37,7 +37,7 @@ _NULL: Schema = {"type": "null"}
 def event_module(
     name: EventName, description: str, data: Schema, own: Objects, attributes: Mapping[str, str]
 ) -> str:
-    """Write the module of one event type; `attributes` has the name of each property's field."""
+    """Return the module of one event type; `attributes` maps each property to its attribute."""
     needed = ["type"] if _admits_null(data) else ["type", "data"]
     properties = {"type": {"const": name.type}, "data": data}
     root: Schema = {"type": "object", "properties": properties, "required": needed}
@@ -49,7 +49,7 @@ def event_module(
 
 
 def shared_module(shared: Objects, attributes: Mapping[str, str]) -> str:
-    """Write the module of the classes that several events have in common."""
+    """Return the module of the classes that several events share."""
     about = '"""What several events carry."""\n'
     if not shared:
         return about
@@ -101,17 +101,17 @@ def _generate(document: Schema) -> str:
             formatters=[Formatter.BUILTIN],
             allow_remote_refs=False,
             external_ref_mapping={_EVENT_FILE: _BASE, _SHARED_FILE: SHARED},
-            # Otherwise the pyproject.toml of the working directory would have a say.
+            # Otherwise the pyproject.toml of the working directory would be read.
             settings_path=Path(empty),
         )
         output = generate_code(document, config=config)
     if not isinstance(output, str):
-        raise TypeError("one module was asked for, and another number of them came")
+        raise TypeError("the generator did not return exactly one module")
     return output
 
 
 def _object(schema: Schema, own: Objects) -> Schema:
-    """Spell an object for the generator, with stand-ins for the names of its properties."""
+    """Return an object for the generator, with placeholders for the names of its properties."""
     required: list[str] = schema["required"]
     properties: Mapping[str, Schema] = schema["properties"]
     names = {key: placeholder(number) for number, key in enumerate(properties)}
@@ -126,7 +126,7 @@ def _object(schema: Schema, own: Objects) -> Schema:
 
 
 def _input(schema: Schema, own: Objects, *, optional: bool) -> Schema:
-    """Spell a lowered schema in the words that the generator renders best."""
+    """Return a lowered schema in the form that the generator renders best."""
     branches = [item for branch in schema.get("anyOf", [schema]) for item in _branches(branch, own)]
     # A field alone is optional by itself, and costs half.
     if optional and len(branches) > 1 and {} not in branches and _NULL not in branches:

@@ -1,8 +1,8 @@
-"""Inertness: generated source may declare classes and fields, and do nothing else.
+"""Refuses generated source that does more than declare classes and fields.
 
-A catalog comes over the network and its text ends up in Python modules. Whatever slipped past
-the lowering and the renderer is caught here: the source is read as a syntax tree, and anything
-but the few known forms is refused.
+A catalog comes from the network, and its text ends up in Python modules. This is the last check,
+after lowering and rendering: the source is parsed, and any syntax but the few known forms is
+refused.
 """
 
 import ast
@@ -29,7 +29,7 @@ _WIDEST = 100
 
 
 class UnsafeSourceError(Exception):
-    """Generated source that does something, or that lacks what was asked for."""
+    """Generated source that does more than declare fields, or lacks a requested class."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Import:
 
 
 class GuardedSource:
-    """Generated source that holds the wanted classes; making one raises if it holds more."""
+    """Checked source of the wanted classes; raises UnsafeSourceError for anything else."""
 
     def __init__(self, source: str, wanted: Collection[str]) -> None:
         self._imports: dict[str, _Import] = {}
@@ -71,7 +71,7 @@ class GuardedSource:
         }
 
     def imports(self) -> str:
-        """Write the imports that the classes need, in the usual order."""
+        """Return the imports that the classes need, in the usual order."""
         used = [item for local, item in self._imports.items() if local in self._used]
         groups: list[str] = []
         for group in _GROUPS:
@@ -147,7 +147,7 @@ class GuardedSource:
             self._check_annotation(node, quoted=quoted)
 
     def _original(self, local: str) -> str:
-        """Get what a name was imported as; a field's name may have pushed an import aside."""
+        """Return the original name of an import, which may have another local name."""
         found = self._imports.get(local)
         return found.name if found and found.module != SHARED else ""
 
@@ -161,7 +161,7 @@ def _line(module: str, names: list[str]) -> str:
 
 
 def _is_alias(node: ast.stmt, classes: Iterable[ast.ClassDef]) -> bool:
-    """Tell whether it gives a class a second name, for where a field hides the first."""
+    """Tell whether a statement gives a class its second name, for where a field hides the first."""
     match node:
         case ast.Assign(targets=[ast.Name(id=alias)], value=ast.Name(id=name)):
             return alias == f"_{name}" and any(each.name == name for each in classes)
@@ -179,4 +179,4 @@ def _is_text(node: ast.expr) -> bool:
 
 
 def _refuse(node: ast.AST) -> None:
-    raise UnsafeSourceError(f"generated source holds more than fields: {ast.unparse(node)[:80]}")
+    raise UnsafeSourceError(f"generated source contains more than fields: {ast.unparse(node)[:80]}")

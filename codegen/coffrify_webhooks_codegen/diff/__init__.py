@@ -1,4 +1,4 @@
-"""The difference of two catalogs, as a receiver built against the old one meets it."""
+"""Compares two catalogs from the view of a receiver that was built with the old one."""
 
 from .change import Change, Kind, Severity
 from .compare_catalogs import diff

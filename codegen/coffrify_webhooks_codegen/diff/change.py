@@ -1,4 +1,4 @@
-"""A change between two catalogs, and how bad each kind of change is."""
+"""A change between two catalogs, and the severity of each kind of change."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -23,13 +23,13 @@ _BY_KIND: dict[Kind, Severity] = {
 
 
 def severity_of(kind: Kind) -> Severity:
-    """Tell how bad a change is for a receiver, unless the event is in beta."""
+    """Return the severity of a kind of change, for an event that is not in beta."""
     return _BY_KIND.get(kind, "additive")
 
 
 @dataclass(frozen=True)
 class Change:
-    """One change that a receiver of an event type meets."""
+    """One change of an event type, as its receiver is affected."""
 
     event: str
     path: str
@@ -37,8 +37,8 @@ class Change:
     kind: Kind
     severity: Severity
     text: str
-    """The change in words."""
+    """A description of the change."""
 
     def rank(self) -> tuple[int, str, str, str, str]:
-        """Sort the worst first, then by event and place."""
+        """Return a sort key: the most severe first, then by event and path."""
         return SEVERITIES.index(self.severity), self.event, self.path, self.kind, self.text

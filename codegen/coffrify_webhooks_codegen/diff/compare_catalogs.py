@@ -1,9 +1,9 @@
-"""The diff of two catalogs: what a receiver built against OLD meets in NEW.
+"""Compares two catalogs: how a receiver that was built with OLD is affected by NEW.
 
-Two catalogs are compared by what their classes are made of, the lowered schemas and the names,
-never by the text of the schemas. "Breaking" is what makes a program fail a type checker, an
-import, or at run time, or what makes its annotations untrue, be it with the classes of OLD or
-with those of NEW. The severity follows from the kind alone:
+The comparison is of what the classes are generated from, the lowered schemas and the names, never
+of the text of the schemas. A change is "breaking" if it makes a program fail a type check, an
+import or at run time, or makes its annotations wrong, with the classes of OLD or with those of
+NEW. The severity depends on the kind alone:
 
     kind       severity  what happened
     removed    breaking  an event, a field or an alternative with a class of its own is gone
@@ -47,7 +47,7 @@ __all__ = ["Change", "Kind", "Severity", "diff"]
 
 
 def diff(old: Catalog, new: Catalog) -> tuple[Change, ...]:
-    """Compare two catalogs; the worst changes come first, and equal ones yield nothing."""
+    """Compare two catalogs; return the changes, the most severe first."""
     before = _NamedCatalog.of(old, {})
     after = _NamedCatalog.of(new, before.names, before.classes.public)
     changes: set[Change] = set()
@@ -70,7 +70,7 @@ class _NamedCatalog:
     events: Mapping[str, CatalogEvent]
     names: Mapping[str, EventName]
     clashes: Mapping[str, str]
-    """By event type: which event has the name that it would get."""
+    """By event type: the event that already has the name it would get."""
     classes: NamedClasses
 
     @classmethod
@@ -94,7 +94,7 @@ class _NamedCatalog:
 def _names(
     types: Collection[str], locked: Mapping[str, EventName], shared: Collection[str]
 ) -> tuple[dict[str, EventName], dict[str, str]]:
-    """Name the events one by one: where the generator refuses a clash, a diff goes on."""
+    """Name the events one by one: a clash, which the generator refuses, must not stop a diff."""
     owners = {name.class_name: name.type for name in locked.values()}
     owners |= {name.module: name.type for name in locked.values()}
     names: dict[str, EventName] = {}
@@ -115,7 +115,7 @@ def _names(
 
 @dataclass(frozen=True)
 class _Pair:
-    """One event type in both catalogs, or in one of them."""
+    """One event type, which is in both catalogs or in one of them."""
 
     event: str
     before: _NamedCatalog
@@ -129,12 +129,14 @@ class _Pair:
             found.append(("", "added", "the event is new"))
         owner = self.after.clashes.get(self.event)
         if owner is not None and self.event not in self.before.clashes:
-            text = f"would be called like {owner}; `codegen` wants a name for it in names.json"
+            text = (
+                f"would have the same name as {owner}; `codegen` needs a name for it in names.json"
+            )
             found.append(("", "clash", text))
         return found
 
     def metadata(self) -> list[tuple[str, Kind, str]]:
-        """Compare what the catalog says about the event, beside its schema."""
+        """Compare everything about the event except its schema."""
         if not self._is_in_both():
             return []
         old, new = self.before.events[self.event], self.after.events[self.event]
@@ -143,7 +145,7 @@ class _Pair:
             kind: Kind = "stable" if new.stability == "stable" else "beta"
             found.append(("", kind, f"{old.stability} before, {new.stability} now"))
         if _plain_description(old.description) != _plain_description(new.description):
-            found.append(("", "described", "the description is another"))
+            found.append(("", "described", "the description has changed"))
         said: tuple[tuple[Kind, object, object], ...] = (
             ("badges", sorted(old.badges), sorted(new.badges)),
             ("plan", old.required_plan, new.required_plan),
@@ -153,11 +155,11 @@ class _Pair:
             if was != now:
                 found.append(("", kind_of_change, f"{canonical(was)} before, {canonical(now)} now"))
         if canonical(old.example) != canonical(new.example):
-            found.append(("", "example", "the example is another"))
+            found.append(("", "example", "the example has changed"))
         return found
 
     def data(self) -> list[tuple[str, Kind, str]]:
-        """Compare what the event carries."""
+        """Compare the schemas of the event's data."""
         if not self._is_in_both():
             return []
         comparison = Comparison(self.before.version(self.event), self.after.version(self.event))
@@ -175,12 +177,12 @@ class _Pair:
 
 
 def _plain_description(description: str) -> str:
-    """Get the description as a docstring shows it."""
+    """Return the description as a docstring shows it."""
     return str(lower({"description": description}).schema.get("description", ""))
 
 
 def _digest_unordered(schema: object) -> str:
-    """Digest a schema regardless of all order: what depends on order does not survive lowering."""
+    """Return a digest of a schema that ignores all order, as lowering does."""
     parts: list[object] = [schema]
     for part in parts:  # which grows: a schema may be nested deeper than calls may be
         parts += part.values() if is_mapping(part) else part if is_list(part) else ()

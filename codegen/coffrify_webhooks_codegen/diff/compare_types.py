@@ -1,9 +1,9 @@
-"""Comparing what one event carries in two catalogs, type by type.
+"""Compares the data of one event in two catalogs, type by type.
 
 A type is a set of alternatives. Those of OLD and NEW are paired, pairs are compared inside, and
-what is left over says whether the type became wider, narrower, or another. Two classes are
-compared once per event, where the walk first meets them, so recursion ends and large schemas take
-time in proportion to their size.
+the rest shows whether the type became wider, narrower or different. Two classes are compared once
+per event, where they are first met, so recursion ends and large schemas take time in proportion
+to their size.
 """
 
 from collections import deque
@@ -73,7 +73,7 @@ class Comparison:
 
     def _types(self, path: str, old: Schema, new: Schema, *, optional: bool = False) -> None:
         if old.get("description") != new.get("description"):
-            self._report(path, "described", "the description is another")
+            self._report(path, "described", "the description has changed")
         said = f"{in_python(old, optional=optional)} became {in_python(new, optional=optional)}"
         olds, news = (alternatives(side, optional=optional) for side in (old, new))
         if olds is None or news is None:
@@ -152,7 +152,7 @@ class Comparison:
         olds, news = self._old.objects(old), self._new.objects(new)
         was, now = olds[old], news[new]
         if was.get("description") != now.get("description"):
-            self._report(path, "described", f"the description of {new} is another")
+            self._report(path, "described", f"the description of {new} has changed")
         loose = ("untyped" in was, "untyped" in now)
         if loose == (False, True):
             self._report(path, "widened", f"{new} need not be an object any more")

@@ -1,4 +1,4 @@
-"""Matching the alternatives of a type with those that it has in another version."""
+"""Pairs the alternatives of a type in two versions."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +13,7 @@ __all__ = ["NULL", "Alternative", "Matching", "alternatives", "is_plain", "match
 
 @dataclass(frozen=True)
 class Alternative:
-    """One of the types that a value may be of."""
+    """One alternative of a type."""
 
     kind: str
     """`class`, `array`, `map`, `const`, a format, or a scalar's JSON type."""
@@ -24,7 +24,7 @@ class Alternative:
     """The known values of a string."""
 
     def classes(self) -> list[str]:
-        """Get the classes that stand in it, outside other classes."""
+        """Return the classes that it mentions outside other classes."""
         return [str(each["$ref"]) for each in _leaves(self.schema) if "$ref" in each]
 
 
@@ -35,7 +35,7 @@ _MARKS = 3
 
 @dataclass
 class Matching:
-    """What became of the alternatives."""
+    """The result: pairs, and alternatives without a partner."""
 
     pairs: list[tuple[Alternative, Alternative]] = field(
         default_factory=list[tuple[Alternative, Alternative]]
@@ -43,15 +43,15 @@ class Matching:
     lost: list[Alternative] = field(default_factory=list[Alternative])
     gained: list[Alternative] = field(default_factory=list[Alternative])
     reformatted: bool = False
-    """Text is read as another Python type."""
+    """Whether text has another Python type now."""
 
 
 Fields = Callable[[str], Mapping[str, Schema]]
-"""Gets the fields of a class."""
+"""Returns the fields of a class by its name."""
 
 
 def alternatives(schema: Schema, *, optional: bool) -> list[Alternative] | None:
-    """Split a type; None if it is anything. What is optional may be None."""
+    """Return the alternatives of a type; None if it allows anything. Optional types allow null."""
     found: list[Alternative] = []
     values: set[str] = set()
     for branch in schema.get("anyOf", [schema]):
@@ -74,14 +74,14 @@ def alternatives(schema: Schema, *, optional: bool) -> list[Alternative] | None:
 
 
 def is_plain(schema: Schema) -> bool:
-    """Tell whether values of this type are left as JSON has them."""
+    """Tell whether values of this type stay plain JSON."""
     return not any("$ref" in leaf or "format" in leaf for leaf in _leaves(schema))
 
 
 def match(
     olds: list[Alternative], news: list[Alternative], old_fields: Fields, new_fields: Fields
 ) -> Matching:
-    """Pair the alternatives of two versions of a type; what finds no partner came or went."""
+    """Pair the alternatives of two versions; those without a partner were lost or gained."""
     matched = Matching()
     for kind in sorted({each.kind for each in [*olds, *news]}):
         left = [each for each in olds if each.kind == kind]
@@ -104,7 +104,7 @@ class _Marked(NamedTuple):
 
 
 def _marks(each: Alternative, fields: Fields) -> tuple[str, ...]:
-    """Get what an alternative is known by, the surest first; an empty mark says nothing."""
+    """Return the marks that identify an alternative, the surest first; "" identifies nothing."""
     if each.kind == "const":
         return repr(each.name), "", ""
     if each.kind != "class":
@@ -118,7 +118,7 @@ def _marks(each: Alternative, fields: Fields) -> tuple[str, ...]:
 def _take_pairs(
     olds: dict[int, _Marked], news: dict[int, _Marked]
 ) -> list[tuple[Alternative, Alternative]]:
-    """Take the pairs of one kind out of both."""
+    """Remove and return the pairs of one kind."""
     pairs: list[tuple[Alternative, Alternative]] = []
     for n in range(_MARKS):
         waiting: dict[str, deque[int]] = {}
@@ -132,7 +132,7 @@ def _take_pairs(
 
 
 def _absorb(matched: Matching, olds: list[Alternative], news: list[Alternative]) -> None:
-    """Leave out what another alternative covers anyway, and pair texts of different formats."""
+    """Drop alternatives that another one covers, and pair texts of different formats."""
     # Whole numbers are numbers, and a fixed text is a text.
     for part, whole in (("integer", "number"), ("const", "string")):
         for side, others in ((matched.lost, news), (matched.gained, olds)):

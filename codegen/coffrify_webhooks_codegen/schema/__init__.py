@@ -1,1 +1,1 @@
-"""A JSON schema of a stranger's becomes a small one that is safe to render."""
+"""Reduces JSON schemas from the network to a few forms that are safe to render."""

@@ -1,8 +1,8 @@
-"""Shallowness: what pydantic could not build for its depth stays plain JSON.
+"""Limits the depth of schemas: what is too deep for pydantic stays plain JSON.
 
-It builds the classes that a class refers to one inside the other, and each level takes a part of
-the thousand calls that Python allows. A chain of ninety definitions made classes that every
-delivery failed with. So the levels are counted, along the way that pydantic goes.
+Pydantic builds nested classes recursively, and each level takes a part of the thousand calls that
+Python allows. A chain of ninety definitions once produced classes that every delivery failed with.
+So the levels are counted in the order in which pydantic builds them.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _MOST = 400
 
 
 def limit_depth(lowered: Lowered) -> Lowered:
-    """Cut a lowered schema off where it is too deep to be built, with a warning."""
+    """Cut off the parts of a lowered schema that are too deep to build, with a warning."""
     limiter = _DepthLimiter(lowered.definitions)
     root = limiter.copy(lowered.schema, _MOST - _CLASS)
     if not limiter.cut:
@@ -29,7 +29,7 @@ def limit_depth(lowered: Lowered) -> Lowered:
 
 
 class _DepthLimiter:
-    """Copies what can be built; an object counts where it is first met, as pydantic does it."""
+    """Copies what can be built; an object counts where it is first met, as in pydantic."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self.kept: dict[str, Schema] = {}

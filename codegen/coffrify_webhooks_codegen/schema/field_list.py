@@ -1,4 +1,4 @@
-"""Fields: a schema as a flat list, for people to read."""
+"""Lists the fields of a schema, for people to read."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ _FEW = 8
 
 
 class ListedField(NamedTuple):
-    """One place in the `data` of an event."""
+    """One field in the `data` of an event."""
 
     path: str
     """From the top of the body: `data.files[].size`."""
@@ -21,9 +21,9 @@ class ListedField(NamedTuple):
 
 
 def list_fields(schema: object) -> list[ListedField]:
-    """List what an event's `data` holds, as the generated classes have it.
+    """List the fields of an event's `data`, as the generated classes have them.
 
-    An object that occurs again, or within itself, is listed where it occurs first.
+    An object that occurs again, or within itself, is listed at its first occurrence.
     """
     lowered = lower(schema)
     walk = _Walk(lowered.definitions)

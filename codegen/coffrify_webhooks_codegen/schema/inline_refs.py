@@ -1,4 +1,4 @@
-"""Settling: lowered schemas refer to objects only, and to nothing that nobody refers to."""
+"""Replaces references to anything but objects by their targets."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["inline_refs"]
 def inline_refs(
     schema: Schema, definitions: Mapping[str, Schema]
 ) -> tuple[Schema, dict[str, Schema]]:
-    """Put what turned out to be no object, since the limits cut it off, in its place."""
+    """Inline references to what is no object, as limits may cause; keep what is referred to."""
     schema = _inline(schema, definitions)
     definitions = {key: _inline(item, definitions) for key, item in definitions.items()}
     return schema, _reachable_definitions(schema, definitions)

@@ -1,7 +1,7 @@
-"""Trimming: a schema that is too large keeps its outermost part, and the rest is anything.
+"""Limits the size of a schema: the outermost part is kept, and the rest allows anything.
 
-Each field of each class costs a millisecond to write, and memory in every program that imports
-it. Level by level objects are kept until that is enough; those further inside stay plain JSON.
+Each field of each class takes a millisecond to generate, and memory in every program that imports
+it. Objects are kept level by level until the limit; those further inside stay plain JSON.
 """
 
 from collections import deque
@@ -17,13 +17,13 @@ _MOST = 5_000
 _CLASS = 4
 _MOST_BRANCHES = 256
 _WORDS, _VALUES = 1_000, 500
-"""So many characters, of a description or of known values, weigh as much as a field."""
+"""This many characters of a description, or of known values, count as much as a field."""
 
 
 def apply_limits(
     schema: Schema, definitions: Mapping[str, Schema]
 ) -> tuple[Schema, dict[str, Schema]] | None:
-    """Keep what is not too much of a settled schema; None if that is all of it."""
+    """Return the part of a schema within the limits; None if all of it is."""
     copying = _LimitedCopy(definitions)
     root = copying.run(schema)
     if not copying.cut:
@@ -32,11 +32,11 @@ def apply_limits(
 
 
 class _TooMuchError(Exception):
-    """What is being copied does not fit."""
+    """The part being copied does not fit."""
 
 
 class _LimitedCopy:
-    """Copies objects, each into a place that was left for it, until it has copied enough."""
+    """Copies objects, each into the place reserved for it, up to the limit."""
 
     def __init__(self, definitions: Mapping[str, Schema]) -> None:
         self.kept: dict[str, Schema] = {}
@@ -74,9 +74,7 @@ class _LimitedCopy:
                 self.kept[key] = self._later(Schema(), self._definitions[key])
         elif "anyOf" in schema:
             branches: list[Schema] = schema["anyOf"]
-            if (
-                len(branches) > _MOST_BRANCHES
-            ):  # nobody tells so many apart, nor does Python's parser
+            if len(branches) > _MOST_BRANCHES:  # Python's parser fails on so long a union
                 self.cut = True
                 return {}
             return {**schema, "anyOf": [self._type(branch) for branch in branches]}

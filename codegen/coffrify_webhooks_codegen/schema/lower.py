@@ -1,8 +1,8 @@
-"""Lowering: a stranger's JSON schema becomes a small canonical one that is safe to render.
+"""Lowers a JSON schema to a small canonical one that is safe to render.
 
-The catalog comes over the network, and its schemas describe what the sender means to send. So
-only known keywords get through, nothing a receiver should not enforce is left, and a reference
-that leaves the document becomes "anything". The outcome is JSON schema again, in these forms:
+The catalog comes from the network, and its schemas describe what the sender intends to send. So
+only known keywords are kept, nothing that a receiver should not enforce is left, and a reference
+that leaves the document becomes "anything". The result is a JSON schema in these forms:
 
     {}                                              anything
     {"type": "string" | "integer" | "number" | "boolean" | "null"}
@@ -46,12 +46,12 @@ TOO_DEEP = "too deep: the rest is taken as anything"
 _TOO_LARGE = "too large: the rest is taken as anything"
 
 _Mark = tuple[int, str | None]
-"""A schema of the document, by identity, and the tag of the union that it stands in."""
+"""A schema of the document, by identity, and the tag of the union that contains it."""
 
 
 @dataclass(frozen=True)
 class Lowered:
-    """A lowered schema, the named or recursive objects it refers to, and what was left out."""
+    """A lowered schema, the objects it refers to, and warnings about what was omitted."""
 
     schema: Schema
     definitions: Mapping[str, Schema]
@@ -59,7 +59,7 @@ class Lowered:
 
 
 def lower(schema: object) -> Lowered:
-    """Reduce a JSON schema to the canonical forms; whatever cannot be understood is anything."""
+    """Reduce a JSON schema to the canonical forms; unsupported parts allow anything."""
     document, warnings = Document(schema), dict[str, None]()
     merger = Merger(document, warnings)
     lowering = _Lowering(document, merger, warnings, _DEPTHS[0])
@@ -76,7 +76,7 @@ def lower(schema: object) -> Lowered:
 
 
 class _InlinedSchema(NamedTuple):
-    """What was put in the place of a reference, how much it is and how deep."""
+    """The schema that replaced a reference, with its size and depth."""
 
     schema: Schema
     nodes: int
@@ -84,9 +84,9 @@ class _InlinedSchema(NamedTuple):
 
 
 class _Lowering:
-    """Objects are where a schema may come back to itself: each is lowered once, under a key.
+    """Lowers one document. Only objects may be recursive: each is lowered once, under a key.
 
-    What is referred to and is no object is put in its place, each time.
+    A reference to anything else is replaced by its target.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class _Lowering:
         return {**lowered, "description": description} if description else lowered
 
     def _afford(self, nodes: int, depth: int) -> bool:
-        """Count what is about to be made; False if it would be too much, or too deep inside."""
+        """Count nodes before they are made; False if they are too many or too deep."""
         if depth > self._deepest:
             self._warnings[TOO_DEEP] = None
             return False
@@ -211,7 +211,7 @@ class _Lowering:
         )
 
     def _tag(self, branches: list[Any]) -> str | None:
-        """Find the property that tells the objects of a union apart."""
+        """Return the property that distinguishes the objects of a union; None without one."""
         each_one = map(self._merger.constants, branches[:_MOST_NODES])
         found = [constants for constants in each_one if constants is not None]
         first, *others = found or [dict[str, str]()]
@@ -264,7 +264,9 @@ class _Lowering:
         properties: Schema = {}
         for name, value in sorted(found.items()):
             if len(name) > _LONGEST_NAME or not is_text(name):
-                self._warnings["a property was left out: its name is too long, or no text"] = None
+                self._warnings["a property was omitted: its name is too long, or is not text"] = (
+                    None
+                )
                 continue
             constant = constants({name: value}).get(name) if name == tag else None
             properties[name] = (
@@ -290,7 +292,7 @@ class _Lowering:
 
 
 def _kinds(schema: Mapping[str, Any]) -> list[str]:
-    """List the types of a schema; properties alone speak of an object, nothing else does."""
+    """Return the types of a schema; without any, properties imply an object."""
     kinds = schema.get("type")
     if is_list(kinds) and kinds:
         return kinds

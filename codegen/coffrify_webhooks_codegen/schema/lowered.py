@@ -1,4 +1,4 @@
-"""Forms: the small schemas that lowering arrives at, and how they are joined."""
+"""Builds the few forms of lowered schemas, and joins them in unions."""
 
 import json
 from collections.abc import Mapping
@@ -23,12 +23,12 @@ _KINDS: dict[type, str] = {
 
 
 def canonical(schema: object) -> str:
-    """Spell a lowered schema as text that does not depend on the order of its keys."""
+    """Return a lowered schema as text that does not depend on the order of its keys."""
     return json.dumps(schema, sort_keys=True)
 
 
 def values(listed: list[Any]) -> Schema:
-    """Make a type of the values of an `enum`."""
+    """Return the type of the values of an `enum`."""
     texts = {value for value in listed if isinstance(value, str)}
     rest: list[object] = [value for value in listed if not isinstance(value, str)]
     others = sorted({_KINDS.get(type(value), "") for value in rest})
@@ -42,7 +42,7 @@ def _known_values(texts: set[str]) -> Schema:
 
 
 def constants(properties: Mapping[str, Any]) -> dict[str, str]:
-    """Get the properties that can have one text only."""
+    """Return the properties that have a single possible text."""
     found: dict[str, str] = {}
     for name, schema in properties.items():
         if is_mapping(schema):
@@ -56,7 +56,7 @@ def constants(properties: Mapping[str, Any]) -> dict[str, str]:
 
 
 def union(branches: list[Schema]) -> Schema:
-    """Join the branches of a union, each once, in an order that is always the same."""
+    """Join the branches of a union, each once, in a fixed order."""
     flat: dict[str, Schema] = {}
     for branch in branches:
         for item in branch.get("anyOf", [branch]):
@@ -85,7 +85,7 @@ def _rank(schema: Schema) -> int:
 
 
 def one_line(text: object) -> str:
-    """Make one line of plain text of a description: nothing in it can end a docstring."""
+    """Return a description as one line of text that cannot end a docstring."""
     if not isinstance(text, str):
         return ""
     line = " ".join(text[: 2 * _LONGEST_LINE].split()).replace("\\", "/").replace('"', "'")
@@ -94,7 +94,7 @@ def one_line(text: object) -> str:
 
 
 def is_text(text: str) -> bool:
-    """Tell whether it can be encoded: a lone surrogate cannot."""
+    """Tell whether a text can be encoded: a lone surrogate cannot."""
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 

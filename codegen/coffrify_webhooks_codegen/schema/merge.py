@@ -1,4 +1,4 @@
-"""Merging: `allOf`, and keywords beside a `$ref`, become one schema without either."""
+"""Merges `allOf`, and keywords beside a `$ref`, into one schema without either."""
 
 from collections.abc import Iterator, Mapping, Sized
 from typing import Any
@@ -37,7 +37,7 @@ _Mapping = Mapping[str, Any]
 class Merger:
     """Merges the schemas of one document.
 
-    What comes of one schema is always the same object, so that recursion can be noticed.
+    The result for one schema is always the same object, so that recursion can be detected.
     """
 
     def __init__(self, document: Document, warnings: dict[str, None]) -> None:
@@ -51,13 +51,13 @@ class Merger:
         self._constants: dict[int, dict[str, str]] = {}
 
     def pointer(self, schema: _Mapping, ref: str) -> str | None:
-        """Find what a reference in this schema stands for."""
+        """Return the pointer that a reference in this schema stands for."""
         while "$ref" not in schema and is_list(parts := schema.get("allOf")) and len(parts) == 1:
             schema = parts[0]
         return self._document.pointer(ref, schema)
 
     def alias(self, schema: _Mapping) -> str | None:
-        """Get the reference of a schema that says nothing of its own besides it."""
+        """Return the reference of a schema that has no keywords besides it."""
         ref, parts = schema.get("$ref"), schema.get("allOf")
         if isinstance(ref, str) and self._document.ref_stands_alone:
             return ref
@@ -73,7 +73,7 @@ class Merger:
         return None
 
     def merge(self, schema: _Mapping) -> dict[str, Any]:
-        """Merge a schema with what it refers to: types intersected, properties joined."""
+        """Merge a schema with its references: types are intersected, properties joined."""
         known = self._merged.get(id(schema))
         if known is not None:
             return known[1]
@@ -100,7 +100,7 @@ class Merger:
         return merged
 
     def branches(self, merged: _Mapping, keyword: str) -> list[Any]:
-        """List the branches of a union, each with what is said of all of them."""
+        """Return the branches of a union, each merged with the keywords beside the union."""
         known = self._branches.get((id(merged), keyword))
         if known is not None:
             return known[1]
@@ -114,9 +114,9 @@ class Merger:
         return branches
 
     def constants(self, branch: object) -> dict[str, str] | None:
-        """Get the properties of a branch that can have one text only; None if it has none at all.
+        """Return the properties of a branch with a single possible text; None without properties.
 
-        Only so many: they may tell the branches of a union apart, and a few are enough for it.
+        Their number is limited: a few are enough to distinguish the branches of a union.
         """
         merged = self.merge(branch) if is_mapping(branch) else {}
         properties = merged.get("properties")
@@ -137,7 +137,7 @@ class Merger:
 
     def _parts(self, schema: _Mapping, seen: set[str], depth: int) -> Iterator[_Mapping]:
         if depth > _DEEPEST:
-            self._warnings["parts nested too deeply: the inner ones are left out"] = None
+            self._warnings["parts nested too deeply: the inner ones are omitted"] = None
             return
         if not self._afford(1):
             return
@@ -150,7 +150,7 @@ class Merger:
             pointer = self._document.pointer(ref, schema)
             target = None if pointer is None else self._document.at(pointer)
             if pointer is None:
-                self._warnings["a reference that leaves the document was left out"] = None
+                self._warnings["a reference that leaves the document was omitted"] = None
             elif is_mapping(target) and pointer not in seen:
                 seen.add(pointer)  # what is said twice says no more
                 yield from self._parts(target, seen, depth + 1)
@@ -160,7 +160,7 @@ class Merger:
                 yield from self._parts(part, seen, depth + 1)
 
     def _afford(self, work: int) -> bool:
-        """Spend of what one document may cost."""
+        """Spend work; False when the limit of the document is reached."""
         if self._left >= 0:
             self._left -= work
             if self._left < 0:
@@ -168,7 +168,7 @@ class Merger:
         return self._left >= 0
 
     def _grow(self, mine: Any, other: Any) -> None:
-        """Take up further properties, or further required names."""
+        """Add further properties, or further required names."""
         if is_list(mine):
             mine += other
             return
@@ -205,19 +205,19 @@ def _in_both(one: list[Any], other: list[Any]) -> list[Any]:
 
 
 def _comparable(value: object) -> object:
-    """Get something to look up: of lists and objects nothing but the type is used later."""
+    """Return a hashable stand-in: of lists and objects only the type is used later."""
     if is_list(value) or is_mapping(value):
         return list if is_list(value) else dict
     return value
 
 
 def _describes(branch: object) -> bool:
-    """Tell whether a branch of a union says what a value is, not only what must be there."""
+    """Tell whether a branch of a union describes a value, not only which fields are required."""
     return is_mapping(branch) and any(key in branch for key in _DESCRIBING)
 
 
 def _own_keywords(schema: _Mapping) -> dict[str, Any]:
-    """Keep the meaningful keywords that are well formed, in one spelling."""
+    """Return the meaningful keywords that are well formed, normalised."""
     own: dict[str, Any] = {}
     for key in MEANINGFUL:
         value = schema.get(key)

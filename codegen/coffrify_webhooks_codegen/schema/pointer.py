@@ -1,4 +1,4 @@
-"""Pointers: where a local `$ref` leads inside one schema document."""
+"""Resolves local references inside one schema document."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _Place = tuple["_Place | None", str]
 
 
 class Document:
-    """A schema that local references can be looked up in; it never opens anything else."""
+    """A schema document in which references are resolved; it never opens anything else."""
 
     def __init__(self, root: object) -> None:
         self.root = root
@@ -35,9 +35,9 @@ class Document:
         self._index()
 
     def pointer(self, ref: str, holder: object = None) -> str | None:
-        """Find the JSON pointer that a reference stands for; None if it leads nowhere in here.
+        """Return the JSON pointer of a reference; None if it leads out of the document.
 
-        holder: the schema that the reference stands in; it may lie in a resource of its own.
+        holder: the schema that contains the reference; it may be in a resource of its own.
         """
         if len(ref) > _LONGEST_REF or (ref and ref in self._ambiguous):
             return None
@@ -52,7 +52,7 @@ class Document:
         return pointer if self.at(pointer) is not None else None
 
     def _within(self, url: str) -> str | None:
-        """Find the resource of an absolute reference, and the place in it."""
+        """Return the pointer of an absolute reference; None if its resource is not in here."""
         if (known := self._names.get(url)) is not None:
             return known
         place, fragment = urldefrag(url)
@@ -63,7 +63,7 @@ class Document:
         return pointer if self.at(pointer) is not None else None
 
     def at(self, pointer: str) -> Any:
-        """Get what stands at a pointer; None if there is nothing."""
+        """Return the value at a pointer; None without one."""
         if pointer not in self._found:
             self._found[pointer] = self._walk(pointer)
         return self._found[pointer]
@@ -82,7 +82,7 @@ class Document:
         return node
 
     def _index(self) -> None:
-        """Note what `$anchor` and `$id` name, by the reference that would be written for it."""
+        """Index the schemas that `$anchor` and `$id` name, by their references."""
         left: list[tuple[_Place, int, Any, str]] = [((None, "#"), 1, self.root, "")]
         seen = 0
         while left and seen < _MOST_NODES:

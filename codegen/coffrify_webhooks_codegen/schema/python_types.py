@@ -1,4 +1,4 @@
-"""Spelling: lowered types as Python writes them, and fields as a path names them."""
+"""Describes lowered types in Python's notation, and fields as paths."""
 
 import json
 import re
@@ -22,13 +22,13 @@ _PYTHON = {
 
 
 def field_path(path: str, name: str) -> str:
-    """Append a field to a path; a name that could be misread is quoted."""
+    """Append a field to a path; an ambiguous name is quoted."""
     # json.dumps escapes whatever a terminal might act upon.
     return f"{path}.{name}" if _PLAIN.fullmatch(name) else f"{path}[{json.dumps(name)}]"
 
 
 def in_python(schema: Schema, *, optional: bool = False) -> str:
-    """Spell a type as an annotation does, in short: an enumeration is a `str`."""
+    """Return a type as a short annotation: an enumeration is a `str`."""
     parts = dict.fromkeys(_spell(branch) for branch in schema.get("anyOf", [schema]))
     if optional and "Any" not in parts:
         parts["None"] = None

@@ -1,4 +1,4 @@
-"""The dashboard: everything that the sandbox does, to be seen and done in a browser."""
+"""The dashboard: shows and controls the sandbox in a browser."""
 
 from .dashboard import Dashboard
 

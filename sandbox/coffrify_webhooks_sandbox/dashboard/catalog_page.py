@@ -1,4 +1,4 @@
-"""The catalog, by family."""
+"""The page of the catalog, by family."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The retry schedule as a drawing: attempt number against time, on a logarithmic scale.
+"""Draws the retry schedule: the attempts over time, on a logarithmic scale.
 
-Where each attempt was, and between which moments the jitter lets the coming ones be.
+It shows each past attempt, and the range of each future one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Chart", "Point", "Span", "Tick", "chart"]
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 30.0, 540.0, 30.0, 272.0
 _FIRST = 15.0
-"""Seconds: below, the scale is nearly linear, since a logarithm has no place for zero."""
+"""Seconds: the scale is nearly linear below, because a logarithm has no zero."""
 _TICKS = (
     (0, "0"),
     (30, "30 s"),
@@ -46,7 +46,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """An attempt that was made, or whose moment is known."""
+    """An attempt that was made, or whose time is known."""
 
     x: float
     y: float
@@ -59,7 +59,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Between which moments a coming attempt will be."""
+    """The range of times of a future attempt."""
 
     x: float
     width: float
@@ -71,7 +71,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What is drawn."""
+    """The parts of the drawing."""
 
     points: list[Point] = field(default_factory=list[Point])
     spans: list[Span] = field(default_factory=list[Span])
@@ -85,7 +85,7 @@ class Chart:
 
 
 def chart(delivery: Delivery, attempts: Sequence[Attempt], now: float) -> Chart | None:
-    """Return the drawing; None for a delivery that is sent once only.
+    """Return the drawing; None for a delivery that is sent only once.
 
     now: the sandbox's time.
     """
@@ -110,7 +110,7 @@ def chart(delivery: Delivery, attempts: Sequence[Attempt], now: float) -> Chart 
 
 
 def _coming(last: Point) -> list[Span]:
-    """Return where the attempts after one can be, as long as the time for them lasts."""
+    """Return the ranges of the attempts after one, within the window for attempts."""
     found: list[Span] = []
     earliest = latest = last.after
     for before, number in pairwise(range(last.number, ATTEMPTS + 1)):

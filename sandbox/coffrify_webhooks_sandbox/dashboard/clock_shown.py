@@ -1,4 +1,4 @@
-"""Where the clock of a page stands."""
+"""The clock that a page shows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ClockShown"]
 
 
 class ClockShown:
-    """A clock that runs by itself once it was set, so that it has to be told of jumps alone."""
+    """The clock of a page, which runs by itself and is only sent again after a jump."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -25,7 +25,7 @@ class ClockShown:
         self._moment, self._set_at = self._clock.now(), time.monotonic()
 
     def is_right(self) -> bool:
-        """Tell whether it shows the sandbox's time, or is less than one of our seconds off."""
+        """Tell whether it is less than one real second off."""
         speed = self._clock.speed
         passed = (time.monotonic() - self._set_at) * speed
         return abs(self._clock.now() - self._moment - passed) <= speed

@@ -38,7 +38,7 @@ _STATIC = Path(__file__).with_name("static")
 
 
 class Dashboard:
-    """Its routes; each page shows itself on GET, and does what its buttons say on POST."""
+    """The routes of all pages; GET shows a page, and POST performs its actions."""
 
     def __init__(self, service: Service) -> None:
         self._pages = Pages(service)
@@ -58,7 +58,7 @@ class Dashboard:
         ]
 
     async def _frame(self, _request: Request) -> Live:
-        """Return what a page shows that has no live part of its own."""
+        """Return the live frame of pages that have no other live part."""
         return self._pages.frame()
 
     def not_found(self, request: Request) -> Response:

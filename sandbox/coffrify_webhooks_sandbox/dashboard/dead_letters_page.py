@@ -1,4 +1,4 @@
-"""What was given up, and can be replayed."""
+"""The page of dead letters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PATH = "/dead-letters"
 
 
 class DeadLettersPage:
-    """Dead letters, each with its reason; one or all can be replayed."""
+    """Shows the dead letters with their reasons, and replays one or all."""
 
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service

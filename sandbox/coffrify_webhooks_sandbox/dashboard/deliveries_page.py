@@ -1,4 +1,4 @@
-"""All deliveries, page by page."""
+"""The pages that list deliveries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STATUSES: tuple[str, ...] = get_args(Status)
 
 
 class DeliveriesPage:
-    """Older deliveries: of one status, endpoint or event, or all."""
+    """Lists deliveries: of one status, endpoint or event, or all."""
 
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service
@@ -50,7 +50,7 @@ class DeliveriesPage:
         return self._pages.live("live/deliveries.html", lambda: self._context(request))
 
     def _context(self, request: Request) -> dict[str, Any]:
-        """Return what is asked for; raise SandboxError for what is not there."""
+        """Return the requested deliveries; raise SandboxError for an unknown filter."""
         database = self._service.database
         asked = {name: request.query_params.get(name) or None for name in _FILTERS}
         endpoint = self._service.endpoints.get(asked["endpoint"]) if asked["endpoint"] else None

@@ -1,4 +1,4 @@
-"""One delivery: what was sent, what was answered, and what comes next."""
+"""The page of one delivery."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["DeliveryPage"]
 
 
 class DeliveryPage:
-    """A delivery's event, attempts and schedule, with what can be done about it."""
+    """Shows a delivery's event, attempts and schedule, and replays or retries it."""
 
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service
@@ -56,7 +56,7 @@ class DeliveryPage:
             return self._page(request, error)
 
     async def _answer(self, request: Request) -> Response:
-        """Return what one attempt was answered, as text: an old one is short on the page."""
+        """Return the response of one attempt as text; the page shortens older ones."""
         wanted = request.path_params["attempt"]
         try:
             delivery = self._service.delivery(request.path_params["id"])

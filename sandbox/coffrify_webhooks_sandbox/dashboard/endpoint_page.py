@@ -1,4 +1,4 @@
-"""One endpoint: its settings, its secret, its deliveries."""
+"""The page of one endpoint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["EndpointPage"]
 
 
 class EndpointPage:
-    """An endpoint's settings, and what can be done with it."""
+    """Shows an endpoint's settings, secret and deliveries, and changes it."""
 
     def __init__(self, service: Service, pages: Pages, shown: SecretsShown) -> None:
         self._service = service
@@ -53,7 +53,7 @@ class EndpointPage:
             return self._page(request, form, error)
 
     def _perform(self, endpoint_id: str, form: SubmittedForm) -> Response:
-        """Do what a button says, and lead to where it can be seen."""
+        """Perform the action of a button, and redirect to a page that shows the result."""
         service, path = self._service, f"/endpoints/{endpoint_id}"
         done = form.action(*_NOTICES)
         match done:

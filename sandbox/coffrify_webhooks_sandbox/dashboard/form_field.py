@@ -1,4 +1,4 @@
-"""One place of an event's data, as a form shows it."""
+"""A field of the form for an event's data."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ Kind: TypeAlias = Literal["object", "array", "text", "integer", "number", "choic
 State: TypeAlias = Literal["value", "null", "absent"]
 
 ABSENT: Any = object()
-"""The value of what is left out."""
+"""The value of an omitted field."""
 
 _WHOLE = re.compile(r"-?[0-9]{1,300}")
 _CHANGED = re.compile(r"[\0\r\ud800-\udfff]")
-"""What a browser's form gives back as something else."""
+"""Characters that a browser's form changes."""
 
 
 def is_typeable(text: str) -> bool:
-    """Tell whether a browser's form gives a text back as it was, if its lines have room."""
+    """Tell whether a browser's form returns a text unchanged."""
     return not _CHANGED.search(text)
 
 
 @dataclass(slots=True)
 class FormField:
-    """A place, what stands there, and what is wrong with it.
+    """A field, its value, and what is wrong with it.
 
-    pointer: names it in the form, as `data/files/0/name`. param: names it in errors, as
+    pointer: its name in the form, such as `data/files/0/name`. param: its name in errors, such as
     `data.files[0].name`.
     """
 
@@ -48,26 +48,26 @@ class FormField:
     required: bool = True
     nullable: bool = False
     is_item: bool = False
-    """It is one of a list, so that it can be removed."""
+    """It is an item of a list, and can be removed."""
     state: State = "value"
     text: str = ""
-    """What was typed; JSON for a choice."""
+    """The text that was typed; JSON for a choice."""
     choices: tuple[str, ...] = ()
     children: list[FormField] = field(default_factory=list["FormField"])
     error: str = ""
 
     @property
     def key(self) -> str:
-        """Its name in the form: what is typed as JSON is marked so."""
+        """Its name in the form, which is marked if its text is JSON."""
         return f"json:{self.pointer}" if self.kind == "json" else self.pointer
 
     @property
     def is_long(self) -> bool:
-        """Whether it has more than one line: a single one would lose its line breaks."""
+        """Whether it needs several lines: a single-line input loses line breaks."""
         return self.kind == "json" or "\n" in self.text
 
     def value(self) -> Any:
-        """Return the data that was typed; what cannot be read is marked as an error."""
+        """Return the data that was typed; mark unreadable fields with an error."""
         if self.state != "value":
             return None if self.state == "null" else ABSENT
         match self.kind:
@@ -84,13 +84,13 @@ class FormField:
                 return self._json()
 
     def fields(self) -> Iterator[FormField]:
-        """Yield this field and all within it."""
+        """Yield this field and all fields in it."""
         yield self
         for child in self.children:
             yield from child.fields()
 
     def mark(self, param: str, message: str) -> None:
-        """Put an error beside the field that it is about: the nearest one that there is."""
+        """Show an error at the field that it is about, or the nearest one."""
         best = self
         for each in self.fields():
             is_in = param == each.param or param.startswith((f"{each.param}.", f"{each.param}["))
@@ -107,18 +107,18 @@ class FormField:
         except ValueError:
             number = math.nan
         if not text.isascii() or not math.isfinite(number) or "_" in text:
-            return self._reject("this is not a number")
+            return self._reject("This is not a number.")
         if self.kind == "integer" and not number.is_integer():
-            return self._reject("this is not a whole number")
+            return self._reject("This is not an integer.")
         return number
 
     def _json(self) -> Any:
         if self.kind == "choice" and self.text not in self.choices:
-            return self._reject("choose one of the list")
+            return self._reject("Choose a value from the list.")
         try:
             found = json.loads(self.text, parse_constant=_refuse_constant)
         except (ValueError, RecursionError):
-            return self._reject("this is not readable as JSON")
+            return self._reject("This is not valid JSON.")
         return self._reject(TOO_DEEP) if is_deep(found) else found
 
     def _reject(self, message: str) -> Any:

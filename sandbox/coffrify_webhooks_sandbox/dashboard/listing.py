@@ -1,4 +1,4 @@
-"""Deliveries as a list shows them."""
+"""Collects what lists of deliveries show."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
 __all__ = ["PAGE", "Line", "lines"]
 
 PAGE = 50
-"""How many are shown at once."""
+"""The number of deliveries on one page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One delivery, and what is shown beside it."""
+    """One line of a list of deliveries."""
 
     delivery: Delivery
     summary: DeliverySummary
     endpoint: Endpoint | None
     """None once it is deleted."""
     replay: Delivery | None
-    """The latest one of it."""
+    """Its latest replay."""
 
     @property
     def can_replay(self) -> bool:
-        """Whether its endpoint is there, and active."""
+        """Whether its endpoint exists and is active."""
         return self.endpoint is not None and self.endpoint.is_active
 
 
 def lines(database: Database, deliveries: Sequence[Delivery]) -> list[Line]:
-    """Return deliveries with what is shown beside them."""
+    """Return the lines of a list of deliveries."""
     summaries = database.summaries(deliveries)
     replays = database.replays(deliveries)
     endpoints = {endpoint.id: endpoint for endpoint in database.endpoints()}

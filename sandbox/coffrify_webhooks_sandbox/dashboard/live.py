@@ -1,7 +1,7 @@
-"""A page's live part: sent anew when something has changed, as server-sent events.
+"""Sends the live part of a page again when something has changed, as server-sent events.
 
-However much changes, a client is sent what is there now, a few times a second at most. Nothing
-queues up for a slow one: it just sees fewer of the states between.
+However much changes, a client is sent the current state, at most a few times a second. Nothing
+queues up for a slow client: it only sees fewer states.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _HEADERS = [
 
 
 class Live:
-    """A response that goes on until the client leaves, or the server stops.
+    """A response that continues until the client disconnects or the server stops.
 
-    draw: returns the part as it is now. head: returns what else of the page changes, whatever it is
-    about. clock: returns the time, which is sent with both, and alone only after a jump. about: a
-    delivery's id, if nothing else matters to the part.
+    draw: returns the live part. head: returns the parts that change on every page. clock: returns
+    the clock, which is sent with both, and alone only after a jump. about: the id of the only
+    delivery that the part shows, if there is one.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where an endpoint is created."""
+"""The page that creates an endpoint."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _EMPTY = SubmittedForm([("which", "all"), ("url", "http://127.0.0.1:8000/webhook
 
 
 class NewEndpointPage:
-    """A form for an endpoint; its secret is shown on the page that follows."""
+    """Shows the form for a new endpoint, and redirects to the page that shows its secret."""
 
     def __init__(self, service: Service, pages: Pages, shown: SecretsShown) -> None:
         self._service = service

@@ -1,4 +1,4 @@
-"""What a page tells about what was just done; the address carries a word, never a text."""
+"""Notices of what was just done; the address of a page carries a code for one, never its text."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ __all__ = ["notice"]
 
 _NOTICES = {
     "created": "The endpoint was created. Copy its secret now.",
-    "deleted": "The endpoint was deleted. What was on its way to it is cancelled.",
-    "disabled": "The endpoint is disabled. What is due waits until it is enabled.",
+    "deleted": "The endpoint was deleted. Its pending deliveries are cancelled.",
+    "disabled": "The endpoint is disabled. Due deliveries wait until it is enabled.",
     "enabled": "The endpoint is enabled.",
-    "passing": "Time is still passing: it waits for a receiver's answer.",
-    "replayed": "Replayed: the same event is on its way again, by this new delivery.",
-    "retried": "Put back into the queue, with all its attempts.",
+    "passing": "Time is still advancing: a receiver has not answered yet.",
+    "replayed": "Replayed: this new delivery sends the same event again.",
+    "retried": "The delivery is queued again, with all its attempts.",
     "rotated": "The secret was rotated. Copy the new one now.",
-    "saved": "Saved.",
-    "skipped": "Time has passed. What became due is being sent.",
-    "tested": "A test event is on its way.",
+    "saved": "The changes were saved.",
+    "skipped": "Time was advanced. Due deliveries are being sent.",
+    "tested": "A test event is being sent.",
 }
 _COUNTED = {
-    "replayed_all": "Dead letters replayed: {count}.",
-    "triggered": "Events triggered: {count}.",
-    "unheard": "Events triggered: {count}. No active endpoint subscribes to them.",
+    "replayed_all": "Replayed dead letters: {count}.",
+    "triggered": "Triggered events: {count}.",
+    "unheard": "Triggered events: {count}. No active endpoint subscribes to them.",
 }
 _MOST_DIGITS = 6
 
 
 def notice(query: Mapping[str, str]) -> str:
-    """Return what to tell, by the words of an address; "" for nothing."""
+    """Return the notice that the query of an address asks for; "" for none."""
     done, count = query.get("done", ""), query.get("count", "")
     if done in _COUNTED and count.isascii() and count.isdecimal() and len(count) <= _MOST_DIGITS:
         return _COUNTED[done].format(count=count)

@@ -1,4 +1,4 @@
-"""The first page: what is happening, live."""
+"""The first page, with the latest deliveries and events."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _USUAL = "http://127.0.0.1:4242"
 
 
 class OverviewPage:
-    """The latest deliveries and events, and all endpoints."""
+    """Shows the latest deliveries and events, and all endpoints."""
 
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service
@@ -61,7 +61,7 @@ class OverviewPage:
 
 
 def _command(request: Request) -> str:
-    """Return what to type to let something happen here."""
+    """Return the command that triggers an event in this sandbox."""
     address = str(request.base_url).rstrip("/")
     where = "" if address == _USUAL else f" --sandbox {address}"
     who = " --api-key KEY" if "authorization" in request.headers else ""  # others can reach it

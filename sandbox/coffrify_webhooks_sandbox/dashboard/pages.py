@@ -1,4 +1,4 @@
-"""Makes pages of templates; whatever is put into one is escaped."""
+"""Renders pages from templates, in which all values are escaped."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class Pages:
             of_bytes=wording.of_bytes,
             pretty=wording.pretty,
             quoted=wording.quote_part,
+            sentence=wording.sentence,
             visible=wording.visible,
         )
 
@@ -69,7 +70,7 @@ class Pages:
             notice=notice(request.query_params),
             **context,
         )
-        # Half a surrogate pair, of a payload, is no text that could be encoded.
+        # A lone surrogate in a payload cannot be encoded otherwise.
         body = text.encode("utf-8", "backslashreplace")
         headers: dict[str, str] = {}
         if "hx-boosted" in request.headers and "done" in request.query_params:
@@ -84,22 +85,22 @@ class Pages:
         )
 
     def live(self, template: str, context: Callable[[], dict[str, Any]], about: str = "") -> Live:
-        """Return a page's part as it changes, together with its frame; about: see `Live`."""
+        """Return the live part of a page together with its frame; about: see `Live`."""
 
         def draw() -> str:
             try:
                 return self.part(template, **context())
-            except SandboxError:  # what it is about has been deleted, or forgotten
+            except SandboxError:  # it was deleted
                 return self.part("live/gone.html")
 
         return Live(self._service, draw, self._count, self._clock, about)
 
     def frame(self) -> Live:
-        """Return what changes on every page: the time, and how many dead letters there are."""
+        """Return what changes on every page: the time, and the number of dead letters."""
         return Live(self._service, str, self._count, self._clock)
 
     def message(self, notice: str = "", error: SandboxError | None = None) -> Response:
-        """Tell something on a page that stays as it is."""
+        """Return a notice or an error for a page that stays as it is."""
         part = self.part("live/message.html", notice=notice, error=error)
         return HTMLResponse(self._clock() + self._count() + part, error.status if error else 200)
 
@@ -113,17 +114,17 @@ class Pages:
         return self._service.database.counts().get("dead_letter", 0)
 
     def error_page(self, request: Request, error: SandboxError) -> Response:
-        """Return a page that says what cannot be done."""
+        """Return a page that shows an error."""
         return self.page(request, "error.html", status=error.status, error=error)
 
     def not_found(self, request: Request) -> Response:
-        """Return a page that says that there is none."""
+        """Return a page for a path that does not exist."""
         message = f"there is nothing at {request.url.path[:200]!a}"
         return self.error_page(request, SandboxError(404, "not_found", message))
 
     @staticmethod
     def redirect(path: str, done: str = "", count: int | None = None) -> Response:
-        """Lead on to a page of ours, which tells what was done."""
+        """Redirect to a page that shows what was done."""
         query = f"{'&' if '?' in path else '?'}done={done}" if done else ""
         if count is not None:
             query += f"&count={count}"

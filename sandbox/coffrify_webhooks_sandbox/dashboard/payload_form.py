@@ -1,9 +1,9 @@
-"""A form for an event type's data, made of its schema.
+"""The form for an event type's data, built from its schema.
 
-A form is flat, data is not: each place of the data has a pointer, as `data/files/0/name`. A form
-has its text under the pointer, or as JSON under `json:` and the pointer; whether it is a value,
-null or absent under `state:` and the pointer, and the length of a list under `count:` and the
-pointer.
+A form is flat and data is not, so each field of the data has a pointer such as `data/files/0/name`.
+A form has the field's text under the pointer, or as JSON under `json:` and the pointer; its state
+(value, null or absent) under `state:` and the pointer, and the length of a list under `count:` and
+the pointer.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ __all__ = ["PayloadForm", "flatten"]
 _ROOT = "data"
 _MOST_ITEMS = 200
 _MOST_PLACES = 2000
-"""That one form shows; what is larger is shown as JSON."""
+"""The most fields of one form; larger data is shown as JSON."""
 _MOST_TEXT = 2_000_000
 _MOST_TEXTS = 4 * _MOST_PLACES
 _MOST_DIGITS = 9
 _LEAVES: dict[str, Kind] = {"string": "text", "integer": "integer", "number": "number"}
 _CHANGED = re.compile(r"[\0\n\r\ud800-\udfff]")
-"""What a browser's form gives back as something else in a name."""
+"""Characters that a browser's form changes in a name."""
 _ESCAPE = re.compile(r"~(0|1|u[0-9a-f]{4})")
 _MARKS = ("", "state:", "count:", "json:", "choice:")
 _STATES: dict[str, State] = {"value": "value", "null": "null", "absent": "absent"}
@@ -50,9 +50,9 @@ class PayloadForm:
         self._names: dict[str, dict[str, None]] = {}
 
     def field(self, texts: Mapping[str, str]) -> FormField:
-        """Return the form with what was typed, or what `flatten` makes of data.
+        """Return the form with the submitted texts, or those of `flatten`.
 
-        Raises SandboxError for what is too large for a form.
+        Raises SandboxError for data that is too large for a form.
         """
         self._left = _MOST_PLACES
         self._names = _names(texts)
@@ -61,7 +61,7 @@ class PayloadForm:
     def edit(
         self, texts: Mapping[str, str], action: str, now: float, random: Random
     ) -> dict[str, str]:
-        """Return the texts after an item or an object was added, `add:data/files`, or dropped."""
+        """Return the texts after an action that adds or removes a field: `add:data/files`."""
         what, _, pointer = action.partition(":")
         form = self.field(texts)
         found = next((each for each in form.fields() if each.pointer == pointer), None)
@@ -77,7 +77,7 @@ class PayloadForm:
         return changed
 
     def _make(self, schema: Any, now: float, random: Random) -> Any:
-        """Make data for a place in the middle of a schema."""
+        """Make data for a field inside the schema."""
         inner = resolve(schema, self._root)
         whole: dict[str, Any] = dict(self._root) if is_mapping(self._root) else {}
         shared = {key: whole[key] for key in ("$defs", "definitions") if key in whole}
@@ -183,7 +183,7 @@ class PayloadForm:
             )
 
     def _without_null(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what a schema allows beside null, if it says so as a choice of two."""
+        """Return the other branch of a union of two with null, or else the schema."""
         for key in ("anyOf", "oneOf"):
             match schema.get(key):
                 case [one, other]:
@@ -197,7 +197,7 @@ class PayloadForm:
 
 
 def flatten(data: Any, pointer: str = _ROOT) -> dict[str, str]:
-    """Return data as a form has it; raise SandboxError for what is too deep or large for one."""
+    """Return the texts of a form for data; raise SandboxError if it is too deep or too large."""
     if is_deep(data):
         raise SandboxError(400, "invalid_data", f"data: {TOO_DEEP}", "data")
     found: dict[str, str] = {}
@@ -239,7 +239,7 @@ def _kinds(schema: Mapping[str, Any]) -> list[str]:
 
 
 def _kind_of(schema: Mapping[str, Any], kinds: list[str]) -> tuple[Kind, list[str]]:
-    """Return how a place is shown, and what can be chosen there."""
+    """Return how a field is shown, and its choices."""
     if "const" in schema:
         return "choice", [json.dumps(schema["const"])]
     if is_list(schema.get("enum")):
@@ -256,9 +256,9 @@ def _kind_of(schema: Mapping[str, Any], kinds: list[str]) -> tuple[Kind, list[st
 
 
 def _state_of(texts: Mapping[str, str], field: FormField) -> State:
-    """Return whether a value stands at a place; what is not in the form at all is absent.
+    """Return the state of a field; one that is missing in the form is absent.
 
-    An item is never absent: a list has no gaps.
+    An item is never absent, because a list has no gaps.
     """
     said = _STATES.get(texts.get(f"state:{field.pointer}", ""))
     if said is None:
@@ -271,9 +271,9 @@ def _state_of(texts: Mapping[str, str], field: FormField) -> State:
 
 
 def _is_plain(texts: Mapping[str, str], pointer: str) -> bool:
-    """Tell whether a text stands in the form as it is; if not, it does as JSON.
+    """Tell whether the form has a field's text as it is, rather than as JSON.
 
-    What was typed has one of both; what `flatten` makes has both, and may be of any characters.
+    A submitted form has one of the two; `flatten` returns both, with any characters.
     """
     return f"json:{pointer}" not in texts or (pointer in texts and is_typeable(texts[pointer]))
 
@@ -290,7 +290,7 @@ def _whole(text: str) -> int | None:
 
 
 def _names(texts: Mapping[str, str]) -> dict[str, dict[str, None]]:
-    """Return the names that stand in each object, by its pointer, whatever its schema says."""
+    """Return the property names of each object in the form, by its pointer."""
     found: dict[str, dict[str, None]] = {}
     for key in texts:
         pointer = key.removeprefix("state:")
@@ -308,7 +308,7 @@ def _too_large() -> SandboxError:
 
 
 def _drop_item(texts: dict[str, str], pointer: str) -> None:
-    """Remove an item from a list, and move up those that follow it."""
+    """Remove an item from a list, and renumber those after it."""
     parent, _, index = pointer.rpartition("/")
     moved: dict[str, str] = {}
     for key, value in texts.items():

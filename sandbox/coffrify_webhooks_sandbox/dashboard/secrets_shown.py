@@ -1,4 +1,4 @@
-"""Which secrets the next look at an endpoint's page shows: new ones, and those asked for."""
+"""Records which secrets an endpoint's page shows next: new and requested ones."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ __all__ = ["SecretsShown"]
 class SecretsShown:
     """The endpoints whose secret is to be shown once.
 
-    The page that makes or asks for a secret answers with a redirect, so that a reload does nothing
-    twice; the secret itself must not travel in an address.
+    The page that creates or requests a secret answers with a redirect, so that a reload repeats
+    nothing; the secret itself must not be in a URL.
     """
 
     def __init__(self) -> None:
         self._ids: set[str] = set()
 
     def show(self, endpoint_id: str) -> None:
-        """Show an endpoint's secret at the next look."""
+        """Show an endpoint's secret when its page is next loaded."""
         self._ids.add(endpoint_id)
 
     def take(self, endpoint_id: str) -> bool:
-        """Tell whether to show an endpoint's secret, and forget about it."""
+        """Tell whether to show an endpoint's secret, once."""
         if endpoint_id not in self._ids:
             return False
         self._ids.remove(endpoint_id)

@@ -1,4 +1,4 @@
-"""What a browser's form has sent."""
+"""Reads a form that a browser submitted."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MOST_DIGITS = 9
 
 
 class SubmittedForm:
-    """The fields of a form, as text."""
+    """The fields of a submitted form, as text."""
 
     def __init__(self, pairs: list[tuple[str, str]]) -> None:
         self._pairs = pairs
         self.last = dict(pairs)
-        """Each field by its name; of several of one name the last."""
+        """Each field by its name; the last of several with the same name."""
 
     @classmethod
     async def of(cls, request: Request) -> SubmittedForm:
@@ -35,15 +35,15 @@ class SubmittedForm:
             raise SandboxError(400, "invalid_form", "the form has too many fields") from None
 
     def text(self, name: str) -> str:
-        """Return a field; "" if it is not there."""
+        """Return a field; "" if it is missing."""
         return self.last.get(name, "")
 
     def all(self, name: str) -> list[str]:
-        """Return every field of a name, as those of checked boxes."""
+        """Return every field with a name, such as those of checkboxes."""
         return [value for key, value in self._pairs if key == name]
 
     def action(self, *known: str) -> str:
-        """Return which button was pressed; raise SandboxError for one that there is not."""
+        """Return the action of the pressed button; raise SandboxError for an unknown one."""
         pressed = self.text("do")
         if pressed not in known:
             raise SandboxError(400, "unknown_action", "press one of the page's buttons", "do")

@@ -1,4 +1,4 @@
-"""Which event types a form asks for."""
+"""Reads the subscription from the form of an endpoint."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ __all__ = ["subscription"]
 
 
 def subscription(form: SubmittedForm) -> list[str]:
-    """Return the event types that were chosen, or "*" for all."""
+    """Return the chosen event types, or "*" for all."""
     return ["*"] if form.text("which") == "all" else form.all("events")

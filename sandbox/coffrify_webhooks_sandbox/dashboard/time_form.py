@@ -1,4 +1,4 @@
-"""Lets time pass; the form is on every page."""
+"""The form that advances time, which is on every page."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ __all__ = ["TimeForm"]
 _MOST_HOURS = 24 * 365
 _PATIENCE = 2.0
 _PAGE = re.compile(r"/(?!/)[\w./-]*")
-"""A path of ours: a form must not lead to another site."""
+"""A path of the dashboard: a form must not redirect to another site."""
 _NOTICE_FIELDS = ("done", "count")
-"""What an address carries only to tell it once."""
+"""Query parameters of a notice, which is shown only once."""
 
 
 class TimeForm:
-    """Takes the form, and leads back to the page that it is on.
+    """Advances time, and redirects back to the page of the form.
 
-    A page with JavaScript stays as it is, with all that was typed into it: only the parts that
-    have changed are sent.
+    A page with JavaScript stays as it is, with everything typed into it: only the parts that have
+    changed are sent.
     """
 
     def __init__(self, service: Service, pages: Pages) -> None:
@@ -69,7 +69,7 @@ class TimeForm:
         return self._pages.redirect(_own_page(form.text("back")), done)
 
     async def _advance(self, hours: int) -> bool:
-        """Let time pass; False if it is still passing, since a receiver hangs."""
+        """Advance time; False if it is still advancing because a receiver does not answer."""
         passing = asyncio.create_task(self._service.time.advance(hours * 3600))
         self._passing.add(passing)
         passing.add_done_callback(self._passing.discard)
@@ -91,7 +91,7 @@ def _hours_of(form: SubmittedForm) -> int:
 
 
 def _own_page(back: str) -> str:
-    """Return the page of ours that the form is on, with its query; the first one if it is none."""
+    """Return the dashboard page of the form, with its query; "/" for any other address."""
     path, _, query = back.partition("?")
     if not _PAGE.fullmatch(path):
         return "/"

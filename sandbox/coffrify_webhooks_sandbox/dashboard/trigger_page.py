@@ -1,4 +1,4 @@
-"""Where something is let happen: a form made of the event type's schema."""
+"""The page that triggers an event, with a form built from its schema."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ __all__ = ["TriggerPage"]
 
 _FRESH = SubmittedForm([("count", "1")])
 _HERE = ("count", "endpoint", "manner")
-"""Fields of the form beside the data; an error about one of them is shown beside it."""
+"""Fields of the form other than the data; an error about one is shown next to it."""
 
 
 class TriggerPage:
-    """Chooses an event type, and asks for its data."""
+    """Lists the event types, shows the form for one, and triggers events."""
 
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service
@@ -79,7 +79,7 @@ class TriggerPage:
         return await self._trigger(request, form)
 
     def _edit(self, request: Request, form: SubmittedForm, do: str) -> Response:
-        """Show the form with an item or an object more, or one less."""
+        """Show the form after adding or removing an item or an object."""
         try:
             payload_form = self._payload_form(request)
         except SandboxError as missing:
@@ -91,7 +91,7 @@ class TriggerPage:
         return self._show_draft(request, form, texts)
 
     async def _trigger(self, request: Request, form: SubmittedForm) -> Response:
-        """Let it happen, or show what is wrong."""
+        """Trigger the events, or show the errors."""
         name = request.path_params["type"]
         try:
             self._service.event_types.get(name)
@@ -111,7 +111,7 @@ class TriggerPage:
         return self._pages.redirect("/", "triggered" if heard else "unheard", len(events))
 
     def _data(self, request: Request, form: SubmittedForm) -> Any:
-        """Return what was typed; ABSENT if some of it cannot be read."""
+        """Return the data that was typed; ABSENT if some fields cannot be read."""
         if "raw" in form.last:
             return _parse(form.text("raw"))
         field = self._payload_form(request).field(form.last)
@@ -119,7 +119,7 @@ class TriggerPage:
         return ABSENT if any(each.error for each in field.fields()) else data
 
     def _switch(self, request: Request, form: SubmittedForm, *, to_json: bool) -> Response:
-        """Show the same data in the other of the two ways."""
+        """Show the same data as JSON or as a form."""
         try:
             data = self._data(request, form)
             if data is ABSENT:
@@ -164,7 +164,7 @@ class TriggerPage:
         )
 
     async def _random_texts(self, request: Request) -> dict[str, str]:
-        """Return random data; nothing if none can be made up."""
+        """Return the form of random data; empty JSON if none can be made."""
         name, now = request.path_params["type"], self._service.clock.now()
         make = self._service.event_types.make
         try:
@@ -177,7 +177,7 @@ class TriggerPage:
 
 
 def _errors(field: FormField | None, error: SandboxError | None) -> dict[str, str]:
-    """Return what is shown beside which part of the form; marks the fields of the data."""
+    """Return the errors by part of the form, and mark the fields of the data."""
     if error is None:
         return {}
     param = error.param or ""
@@ -191,11 +191,11 @@ def _errors(field: FormField | None, error: SandboxError | None) -> dict[str, st
     field.value()
     if not any(each.error for each in field.fields()):
         field.mark(param, message)
-    return {"data": "Some of the fields need another look; they are marked."}
+    return {"data": "Some fields have errors; they are marked below."}
 
 
 def _unreadable_error() -> SandboxError:
-    return SandboxError(400, "invalid_data", "data: some of it cannot be read", "data")
+    return SandboxError(400, "invalid_data", "data: some fields cannot be read", "data")
 
 
 def _parse(text: str) -> Any:

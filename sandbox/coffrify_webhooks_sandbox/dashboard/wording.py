@@ -1,7 +1,7 @@
-"""Text for people: times, lengths of time, and what strangers have sent.
+"""Formats text for people: times, durations, and untrusted text.
 
-Of a stranger's text nothing is hidden and nothing takes effect: what cannot be seen, or would
-change how its neighbours look, is written as an escape.
+In untrusted text nothing is hidden and nothing takes effect: invisible characters, and those that
+change how their neighbours look, are escaped.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = [
     "of_bytes",
     "pretty",
     "quote_part",
+    "sentence",
     "visible",
 ]
 
@@ -29,11 +30,11 @@ _MOST_INDENTED = 2_000_000
 _MINUTE = 60
 _HOUR = 3600
 _ONLY_HOURS = 10
-"""Hours from which on the minutes do not matter."""
+"""From this many hours on, minutes are not shown."""
 
 
 def visible(text: str) -> str:
-    """Return a text in which every character can be seen."""
+    """Return a text with its invisible characters escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -42,20 +43,25 @@ def visible(text: str) -> str:
     )
 
 
+def sentence(text: str) -> str:
+    """Return a message with a capital letter at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def quote_part(text: str) -> str:
-    """Return a text as a part of an address, half a surrogate pair included."""
+    """Quote a text as a part of a URL, including lone surrogates."""
     return quote(text, errors="surrogatepass")
 
 
 def of_bytes(body: bytes, most: int = _MOST_SHOWN) -> str:
-    """Return the text that a body is, as far as it is one; a long one is cut."""
+    """Return a body as text; a long one is cut."""
     text = visible(body[:most].decode("utf-8", "backslashreplace"))
     left = len(body) - most
     return f"{text}\n... and {left} bytes more" if left > 0 else text
 
 
 def pretty(body: bytes, most: int = _MOST_SHOWN) -> str:
-    """Return a body with its JSON indented; "" if it is none, or would be as long as to be cut."""
+    """Return a body as indented JSON; "" if it is not JSON or would be cut."""
     if len(body) > most:
         return ""
     try:
@@ -65,13 +71,13 @@ def pretty(body: bytes, most: int = _MOST_SHOWN) -> str:
 
 
 def json_text(value: object) -> str:
-    """Return JSON with every character to be seen, indented if that is not too long."""
+    """Return JSON without invisible characters, indented if that is not too long."""
     text = indent_json(value, _MOST_INDENTED)
     return _escape(json.dumps(value, ensure_ascii=False) if text is None else text)
 
 
 def _escape(text: str) -> str:
-    """Return JSON in which every character can be seen, and which is the same JSON."""
+    """Return the same JSON with its invisible characters escaped."""
     if text.isprintable():
         return text
     return "".join(
@@ -90,12 +96,12 @@ def clock(seconds: float) -> str:
 
 
 def ms(seconds: float) -> str:
-    """Return how long an attempt took."""
+    """Return the duration of an attempt."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def length(seconds: float) -> str:
-    """Return a length of time as `45 s`, `12 min` or `2 h 5 min`."""
+    """Return a duration as `45 s`, `12 min` or `2 h 5 min`."""
     whole = round(seconds)
     if whole < 2 * _MINUTE:
         return f"{whole} s"

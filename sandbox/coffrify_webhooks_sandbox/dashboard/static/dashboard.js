@@ -1,4 +1,4 @@
-// The little that neither HTML nor htmx does: copy a secret, and let the clock tick.
+// What neither HTML nor htmx does: copy a secret, and advance the clock.
 document.documentElement.classList.add("js");
 
 document.addEventListener("click", async (event) => {
@@ -11,7 +11,7 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(field.value);
     message.textContent = "Copied.";
   } catch {
-    message.textContent = "Selected: copy it with the keyboard.";
+    message.textContent = "The secret is selected: copy it with the keyboard.";
   }
 });
 

@@ -22,10 +22,10 @@ _HANDLERS = {
     "alarm": ["transfer.scan_infected", "transfer.scan_quarantined"],
     "count": ["transfer.*"],
     "audit": ["workspace.*", "api_key.*", "webhook.*", "scim.*", "saml.*"],
-    "stumble": ["demo.stumbles"],
-    "steady": ["demo.stumbles"],
-    "wait": ["demo.waits"],
-    "broken": ["demo.breaks"],
+    "failing_handler": ["demo.stumbles"],
+    "steady_handler": ["demo.stumbles"],
+    "waiting_handler": ["demo.waits"],
+    "broken_handler": ["demo.breaks"],
 }
 """The handlers of coffrify_webhooks_examples and their events, told here a second time: what the
 router makes of them is under test."""

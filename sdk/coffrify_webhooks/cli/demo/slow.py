@@ -55,9 +55,9 @@ def _outcomes(sender: Sender) -> Iterator[Mapping[str, str]]:
         return answer if took < _SENDER_WAITS else f"{answer}, too late ({took:.1f} s)"
 
     def begun(came: str, server: Running) -> str:
-        before = _runs(server)["toil-begins"]
+        before = _runs(server)["slow_handler-begins"]
         worker = workers[server.name] = server.start_worker()
-        _wait_for(worker, lambda: _runs(server)["toil-begins"] > before)
+        _wait_for(worker, lambda: _runs(server)["slow_handler-begins"] > before)
         return came
 
     def replayed(server: Running) -> str:
@@ -65,7 +65,7 @@ def _outcomes(sender: Sender) -> Iterator[Mapping[str, str]]:
 
     def killed(server: Running) -> str:
         server.processes.kill(workers[server.name])
-        return "killed" if not _runs(server)["toil"] else "not before it was done"
+        return "killed" if not _runs(server)["slow_handler"] else "not before it was done"
 
     def lease_ends(server: Running) -> str:
         # A worker that comes sooner finds the event held, and looks again ten seconds later.
@@ -80,7 +80,7 @@ def _outcomes(sender: Sender) -> Iterator[Mapping[str, str]]:
 
     def finished(server: Running) -> str:
         server.processes.kill(workers[server.name])  # asked to end, it would take two seconds
-        times = _runs(server)["toil"]
+        times = _runs(server)["slow_handler"]
         return "once" if times == 1 else f"{times} times"
 
     yield sender.each(answered)
