@@ -17,6 +17,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.budgets import budget
 
 from coffrify_webhooks import Claim, Event, Receiver, Reply, Router, Store, StoreUnavailable, sign
 from coffrify_webhooks.pipeline.effects import Ask, Call, Effect, Tell
@@ -408,9 +409,9 @@ def _never_called(event: Event) -> None:
 
 TestMemory = Machine.TestCase
 TestMemory.settings = settings(
-    max_examples=120, stateful_step_count=50, deadline=None, derandomize=True
+    max_examples=budget(40, 120), stateful_step_count=50, deadline=None, derandomize=True
 )
 TestSQLite = SQLiteMachine.TestCase
 TestSQLite.settings = settings(
-    max_examples=50, stateful_step_count=50, deadline=None, derandomize=True
+    max_examples=budget(12, 50), stateful_step_count=50, deadline=None, derandomize=True
 )

@@ -10,9 +10,10 @@ import unicodedata
 from itertools import count
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
+from tests.budgets import budget
 
 from coffrify_webhooks.event import EventModel, LooseModel
 from coffrify_webhooks_codegen.catalog import CatalogError, load
@@ -137,6 +138,7 @@ def test_a_usable_name_is_kept(names):
 ANY_NAME = st.sampled_from(HOSTILE) | st.text(max_size=6) | st.text("aAbB_-. 1µμ\u017f", max_size=4)
 
 
+@settings(deadline=None, max_examples=budget(30, 100))
 @given(st.sets(ANY_NAME), st.sets(ANY_NAME))
 def test_names_are_usable_and_distinct(first, then):
     """Each property gets an attribute of its own, and what comes later changes none."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.budgets import budget
 from tests.in_time import in_time
 
 from coffrify_webhooks_codegen.catalog import load
@@ -490,7 +491,10 @@ def documents():
 
 
 QUIET = settings(
-    deadline=None, max_examples=25, suppress_health_check=list(HealthCheck), derandomize=True
+    deadline=None,
+    max_examples=budget(10, 25),
+    suppress_health_check=list(HealthCheck),
+    derandomize=True,
 )
 
 

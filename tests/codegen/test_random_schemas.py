@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tests.budgets import budget
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.parsing.parse import parse
@@ -112,7 +113,7 @@ def imported(schema):
 
 
 @settings(
-    max_examples=60,
+    max_examples=budget(15, 60),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
@@ -132,7 +133,7 @@ def test_random_schemas(schema, data):
         assert type(found) is registry.get("t")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=budget(15, 60), deadline=None)
 @given(st.sampled_from([event.type for event in load().events]).flatmap(events))
 def test_bundled_events(body):
     """The strategy makes bodies of the bundled events."""

@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from tests.budgets import budget
 
 from coffrify_webhooks_sandbox import Sandbox
 from coffrify_webhooks_sandbox.openapi import openapi
@@ -274,7 +275,7 @@ def test_nothing_makes_it_fail(api: Api) -> None:
         asked += 1
 
         @settings(
-            max_examples=60,
+            max_examples=budget(12, 60),
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
+from tests.budgets import budget
 
 from coffrify_webhooks import parse
 from coffrify_webhooks.errors import ConfigurationError
@@ -90,7 +91,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=budget(60, 200))
 @given(schema=SCHEMAS, seed=st.integers(0, 2**32))
 def test_without_an_example(schema: dict[str, object], seed: int) -> None:
     """Of a schema of the common kinds, data is made up that fits it."""

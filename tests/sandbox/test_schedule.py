@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.budgets import budget
 
 from coffrify_webhooks_sandbox.clock import Clock
 from coffrify_webhooks_sandbox.courier import Courier
@@ -102,7 +103,7 @@ class World:
 statuses = st.one_of(st.none(), st.sampled_from([199, 200, 204, 299, 300, 302, 404, 410, 500, 503]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=budget(20, 60))
 @given(
     plans=st.lists(st.lists(statuses, max_size=14), min_size=1, max_size=4),
     seed=st.integers(0, 2**32),
