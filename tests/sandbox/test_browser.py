@@ -11,12 +11,16 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
+from tests.budgets import budget
 from tests.sandbox.chromium import chromium
 from tests.sandbox.palette import shrink
 
 from coffrify_webhooks import Event, Receiver, Router, Secret
 from coffrify_webhooks_sandbox import Sandbox
 from coffrify_webhooks_sandbox.background import serve_in_thread
+
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 class Shop:
@@ -75,7 +79,7 @@ def watched(browser: Browser, sandbox: Sandbox, **options: Any) -> Iterator[Brow
             complaints.append(line.text)
 
     context = browser.new_context(base_url=sandbox.url, **options)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     context.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
     context.on("console", heard)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
@@ -187,6 +191,7 @@ def test_an_endpoint_s_buttons(
     page.get_by_role("button", name="Disable").click()
     expect(page.get_by_text("The endpoint is disabled.")).to_be_focused()
     page.get_by_role("button", name="Enable").click()
+    expect(page.get_by_text("The endpoint is enabled.")).to_be_focused()  # else it may come last
     page.get_by_role("button", name="Rotate secret").click()
     fresh = page.get_by_label("The endpoint's secret").input_value()
     assert fresh != shop.secret
@@ -218,7 +223,8 @@ def test_time_keeps_what_is_typed(window: BrowserContext, coffrify_sandbox: Sand
     expect(page.get_by_text("Time was advanced.")).to_be_focused()
     expect(page.locator("#clock time")).not_to_have_text(before)
     expect(page.get_by_label("transfer_title", exact=True)).to_have_value("Typed by hand")
-    page.get_by_role("button", name="Advance time by 1 h").click()
+    with page.expect_response("**/time"):  # whose notice would else replace the next one
+        page.get_by_role("button", name="Advance time by 1 h").click()
     page.get_by_role("button", name="Trigger", exact=True).click()
     expect(page.get_by_text("Triggered events: 1.")).to_be_visible()
     page.goto("/deliveries?status=success")
@@ -330,7 +336,7 @@ def test_wrong_data(browser: Browser, coffrify_sandbox: Sandbox, shop: Shop, url
 
 
 def test_a_burst(window: BrowserContext, coffrify_sandbox: Sandbox, shop: Shop, url: str) -> None:
-    """1,000 deliveries at once leave the list right, and the page at ease."""
+    """Hundreds of deliveries at once leave the list right, and the page at ease."""
     shop.secret = coffrify_sandbox.create_endpoint(url).secret
     page = window.new_page()
     page.goto("/")
@@ -338,11 +344,12 @@ def test_a_burst(window: BrowserContext, coffrify_sandbox: Sandbox, shop: Shop, 
         "document.addEventListener('htmx:after:swap', () => window.swaps = (window.swaps || 0) + 1)"
     )
     page.evaluate(swaps)
-    coffrify_sandbox.trigger("ping", count=1000)
-    expect(page.locator("#count-success b")).to_have_text("1000", timeout=60_000)
+    count = budget(300, 1000)
+    coffrify_sandbox.trigger("ping", count=count)
+    expect(page.locator("#count-success b")).to_have_text(str(count))
     shown = page.locator("tbody tr").evaluate_all("rows => rows.map(row => row.id)")
     assert shown == [f"row-{each.id}" for each in coffrify_sandbox.deliveries()[:50]]
-    assert page.evaluate("window.swaps") < 200
+    assert page.evaluate("window.swaps") < count / 3
     page.get_by_role("link", name="Older deliveries").click()
     expect(page.locator("tbody tr")).to_have_count(50)
 
