@@ -98,7 +98,7 @@ def rig() -> Rig:
 # --- the web process --------------------------------------------------------------------------
 
 
-def test_order() -> None:
+def test_an_event_is_handed_over_before_it_is_marked_queued() -> None:
     """The event is claimed, then handed over, then marked queued: never marked first."""
     calls: list[str] = []
 
@@ -207,7 +207,7 @@ def test_store_fails_when_queued_is_marked(rig: Rig, monkeypatch: pytest.MonkeyP
     assert rig.worker.execute(rig.engine.last) == "handled"
 
 
-def test_no_id(rig: Rig) -> None:
+def test_an_event_without_an_id_runs_once_for_each_signature(rig: Rig) -> None:
     """An event without an id is handed over and executed once for each time it was signed."""
     body = b'{"type": "ping"}'
     for moment in (NOW, NOW + 1):
@@ -222,7 +222,7 @@ def test_no_id(rig: Rig) -> None:
 # --- the worker -------------------------------------------------------------------------------
 
 
-def test_execute(rig: Rig) -> None:
+def test_the_worker_runs_every_handler_once(rig: Rig) -> None:
     """The worker runs every handler, with the event and the delivery as they arrived, once."""
     seen: list[tuple[Event, Delivery]] = []
 
@@ -265,7 +265,7 @@ def test_held_by_another_worker(rig: Rig) -> None:
     assert rig.worker.execute(message) == "handled"
 
 
-def test_failing_handler(rig: Rig) -> None:
+def test_only_the_handler_that_failed_runs_again(rig: Rig) -> None:
     """A handler that raises is a HandlerError with its cause; again, only that one runs."""
     rig.handle("bad", "three")
     boom = ValueError("boom")
@@ -486,7 +486,7 @@ async def test_hanging_engine_keeps_nobody_waiting(
     leave.set()
 
 
-def test_attach(rig: Rig) -> None:
+def test_a_dispatcher_is_told_whose_it_is(rig: Rig) -> None:
     """A dispatcher that wants to know is told whose it is, when the Receiver is whole."""
     seen: list[str] = []
 
@@ -559,7 +559,7 @@ def test_message_without_a_field(rig: Rig, field: str) -> None:
         ("body", "\u00e9\u00e9\u00e9\u00e9"),
     ],
 )
-def test_damaged_message(rig: Rig, field: str, value: Any) -> None:
+def test_a_damaged_message_is_a_message_error(rig: Rig, field: str, value: Any) -> None:
     """A message with a field of another kind is a MessageError, whatever the value."""
     rig.deliver()
     with pytest.raises(MessageError, match="damaged"):

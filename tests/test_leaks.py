@@ -310,7 +310,7 @@ NASTY_HEADERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", NASTY_HEADERS)
-def test_nasty_headers(name: str, setup: Setup) -> None:
+def test_hostile_headers_are_refused_whatever_their_size(name: str, setup: Setup) -> None:
     """Hostile headers are refused, in a time that has nothing to do with their size."""
     body = BODY + b" "  # not what the good ones among them signed
     began = time.process_time()
@@ -364,7 +364,7 @@ NASTY_BODIES: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("name", NASTY_BODIES)
-def test_nasty_bodies(name: str, setup: Setup) -> None:
+def test_hostile_bodies_are_an_event_or_unreadable(name: str, setup: Setup) -> None:
     """Hostile bodies, even rightly signed ones, are an event or unreadable, soon."""
     body, outcome = NASTY_BODIES[name]
     began = time.process_time()

@@ -302,7 +302,7 @@ def test_renewal_that_fails_once(error: Exception) -> None:
 
 
 @pytest.mark.parametrize("driver", ["sync", "async"])
-def test_lost_claim(driver: str) -> None:
+def test_a_lost_claim_settles_and_renews_nothing(driver: str) -> None:
     """Whose claim was taken over is told `busy`; its settlement and renewals do nothing."""
     store = Renewing()
 
@@ -379,7 +379,7 @@ def test_many_handlers_at_once() -> None:
     assert outcomes == ["handled"] * 30
 
 
-def test_endless_lease() -> None:
+def test_an_endless_lease_harms_no_event() -> None:
     """A lease longer than any thread can wait harms neither its own event nor later ones."""
     endless = receiver_on(MemoryStore(), lambda event: time.sleep(0.02), lease=float("inf"))
     assert endless.receive(*request()).outcome == "handled"

@@ -232,7 +232,7 @@ def test_field_names_of_ours_mean_nothing(name: str, *, bad: bool) -> None:
 
 
 @pytest.mark.parametrize("name", ["\\ud83d", "\\udc00 x", "a\\u0000b", "\\ud83d\\ud83d"])
-def test_lone_surrogates(name: str) -> None:
+def test_half_a_character_does_not_lose_the_event(name: str) -> None:
     """A file name with half a character in it does not lose the event."""
     sent = f'{{"id":"e","type":"transfer.created","data":{{"id":"a","transfer_title":"{name}"}}}}'
     found = event(TransferCreated, sent.encode())
@@ -250,7 +250,7 @@ def test_a_bom_or_another_unicode(encoding: str) -> None:
 
 @pytest.mark.parametrize("levels", [100, 300, 900])
 @pytest.mark.parametrize("kind", ["known", "unknown", "list", "issue"])
-def test_deep_json(levels: int, kind: str) -> None:
+def test_json_deeper_than_the_fast_parser_takes_is_read(levels: int, kind: str) -> None:
     """Nesting that the standard library reads is read, beyond what the fast parser takes."""
     nested: Any = b"[" * levels + b"]" * levels
     if kind == "list":

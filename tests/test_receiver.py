@@ -135,7 +135,7 @@ UNAVAILABLE = {"Retry-After": "30"}
 # --- the reply table --------------------------------------------------------------------------
 
 
-def test_handled(rig: Rig) -> None:
+def test_an_event_that_every_handler_took_is_handled(rig: Rig) -> None:
     """Every handler ran: 200 handled."""
     rig.handle("two")
     reply = rig.deliver()
@@ -146,7 +146,7 @@ def test_handled(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("event_type", [TYPE, "ping", "transfer.created"])
-def test_ignored(event_type: str) -> None:
+def test_an_event_that_no_handler_wants_is_ignored(event_type: str) -> None:
     """Handlers exist, none for it: 200 ignored, for a ping too."""
     rig = Rig()
     rig.handle("one", "transfer.deleted")
@@ -163,7 +163,7 @@ def test_ignored_leaves_no_claim() -> None:
     assert rig.runs == [("late", "evt_1")]
 
 
-def test_duplicate(rig: Rig) -> None:
+def test_a_duplicate_runs_nothing_however_often_it_comes(rig: Rig) -> None:
     """Already handled: 200 duplicate, and nothing runs, however often it comes."""
     rig.deliver()
     for _ in range(3):
@@ -171,7 +171,7 @@ def test_duplicate(rig: Rig) -> None:
     assert len(rig.runs) == 1
 
 
-def test_conflict(rig: Rig) -> None:
+def test_a_conflict_is_kept_and_not_run(rig: Rig) -> None:
     """The same id with another body after it was handled: 200, not run, kept, reported."""
     rig.deliver()
     other = body_of(changed=True)
@@ -187,7 +187,7 @@ def test_conflict(rig: Rig) -> None:
     check(rig.deliver(), 200, "duplicate")
 
 
-def test_queued() -> None:
+def test_an_event_handed_to_an_engine_is_queued() -> None:
     """Handed durably to an engine: 200 queued; and again while it is there: duplicate."""
     rig = Rig(dispatcher=Engine())
     check(rig.deliver(), 200, "queued")
@@ -205,14 +205,14 @@ class Engine:
         self.messages.append(message)
 
 
-def test_busy(rig: Rig) -> None:
+def test_an_event_handled_elsewhere_is_busy(rig: Rig) -> None:
     """Another live delivery is handling it: 503 busy with Retry-After, and nothing runs."""
     rig.store.claim(key_of("default", "evt_1"), "digest", 60)
     check(rig.deliver(), 503, "busy", "busy", "right now", BUSY)
     assert rig.runs == []
 
 
-def test_claim_lost() -> None:
+def test_a_claim_lost_while_handling_is_busy() -> None:
     """Our claim was lost while handling: 503 busy, and our settlement does nothing."""
     rig = Rig()
 
@@ -231,13 +231,13 @@ def test_rejected_without_signature(rig: Rig) -> None:
     check(reply, 400, "rejected", "missing_signature", "webhook-")
 
 
-def test_rejected_malformed(rig: Rig) -> None:
+def test_a_malformed_signature_is_rejected_with_the_header(rig: Rig) -> None:
     """A malformed signature: 400 rejected, and the message says which header and why."""
     reply = rig.receiver.receive(body_of(), {"X-Coffrify-Signature": "nonsense"})
     check(reply, 400, "rejected", "malformed_signature", "t=<seconds>,v1=<hex>")
 
 
-def test_rejected_wrong(rig: Rig) -> None:
+def test_a_wrong_signature_is_rejected_with_what_to_check(rig: Rig) -> None:
     """A signature of another secret: 400 rejected, and the message says what to check."""
     check(
         rig.deliver(secret=OTHER),
@@ -248,20 +248,20 @@ def test_rejected_wrong(rig: Rig) -> None:
     )
 
 
-def test_rejected_stale(rig: Rig) -> None:
+def test_a_stale_signature_is_rejected_with_its_skew(rig: Rig) -> None:
     """A stale signature: 400 rejected, with the measured skew and the likely cause."""
     reply = rig.deliver(timestamp=NOW - 300)
     check(reply, 400, "rejected", "timestamp_too_old", "signed 300 s ago, and 300 s are allowed")
 
 
-def test_rejected_early(rig: Rig) -> None:
+def test_an_early_signature_is_rejected_with_its_skew(rig: Rig) -> None:
     """An early signature: 400 rejected, with the measured skew and the likely cause."""
     reply = rig.deliver(timestamp=NOW + 301)
     check(reply, 400, "rejected", "timestamp_too_new", "clock of this machine is behind")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD", "OPTIONS", "", "POSTS"])
-def test_rejected_method(rig: Rig, method: str) -> None:
+def test_another_method_is_rejected_with_allow(rig: Rig, method: str) -> None:
     """Not POST: 405 rejected with Allow, although the delivery is good."""
     body = body_of()
     reply = rig.receiver.receive(body, headers_of(body), method=method)
@@ -285,7 +285,7 @@ def test_rejected_too_large() -> None:
     check(rig.deliver(fits + b" "), 413, "rejected", "body_too_large", "the option max_body")
 
 
-def test_default_cap(rig: Rig) -> None:
+def test_the_default_cap_is_one_mebibyte(rig: Rig) -> None:
     """Unless told otherwise the cap is 1 MiB."""
     check(rig.deliver(body_of().ljust(1_048_576)), 200, "handled")
     check(rig.deliver(body_of().ljust(1_048_577)), 413, "rejected", "body_too_large", "1048576")
@@ -305,7 +305,7 @@ def test_default_cap(rig: Rig) -> None:
         (b'{"type": null}', "no string `type`"),
     ],
 )
-def test_unreadable(rig: Rig, body: bytes, says: str) -> None:
+def test_a_signed_body_without_a_type_is_unreadable(rig: Rig, body: bytes, says: str) -> None:
     """Signed, yet no JSON object with a string type: 422 unreadable, saying what it lacks."""
     check(rig.deliver(body, id="evt_1"), 422, "unreadable", "unreadable_payload", says)
     assert rig.runs == []
@@ -321,7 +321,7 @@ def test_unreadable_when_strict() -> None:
         assert len(rig.runs) == (0 if strict else 1)
 
 
-def test_failed(rig: Rig) -> None:
+def test_a_failing_handler_is_a_500_without_its_exception(rig: Rig) -> None:
     """A handler raised: 500 failed, pointing to the log, with nothing of the exception."""
     rig.handle("bad", raising=[ValueError("hunter2")])
     reply = rig.deliver()
@@ -333,7 +333,7 @@ def test_failed(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("body", [None, "{}", {}, 5])
-def test_misconfigured_body(rig: Rig, body: Any) -> None:
+def test_a_decoded_body_is_misconfigured_with_the_remedy(rig: Rig, body: Any) -> None:
     """The body is not the raw bytes: 500 misconfigured, naming the remedy."""
     reply = rig.receiver.receive(body, headers_of(b"{}"))
     check(reply, 500, "misconfigured", "body_unavailable", "before anything parsed it")
@@ -367,7 +367,7 @@ class Broken(MemoryStore):
 
 @pytest.mark.parametrize("error", [StoreUnavailable("gone"), OSError("hunter2"), StopIteration()])
 @pytest.mark.parametrize("method", ["claim", "checkpoint", "done"])
-def test_unavailable_store(method: str, error: Exception) -> None:
+def test_a_store_that_does_not_answer_is_a_503(method: str, error: Exception) -> None:
     """The store did not answer, at any step: 503 unavailable with Retry-After."""
     rig = Rig(store=Broken(**{method: error}))
     rig.handle("one")
@@ -392,7 +392,7 @@ def test_store_that_cannot_purge() -> None:
     check(rig.deliver(), 200, "handled")
 
 
-def test_unavailable_engine() -> None:
+def test_an_engine_that_does_not_answer_is_a_503() -> None:
     """The engine did not take it: 503 unavailable with Retry-After, with nothing of its error."""
     rig = Rig(dispatcher=Engine(OSError("hunter2")))
     reply = rig.deliver()
@@ -491,7 +491,7 @@ def traced(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> Rig:
     return rig
 
 
-def test_whole_order(traced: Rig, calls: list[str]) -> None:
+def test_the_whole_order_of_effects_is_each_once(traced: Rig, calls: list[str]) -> None:
     """Hash, parse, claim, each handler with its checkpoint, done: in this order, each once."""
     check(traced.deliver(), 200, "handled")
     assert calls == ["hash", "parse", "claim", "a", "checkpoint a", "b", "done"]
@@ -634,7 +634,9 @@ def test_purge_spares_the_retention() -> None:
     ],
     ids=str,
 )
-def test_configuration_errors(options: dict[str, Any], says: str) -> None:
+def test_a_mistake_in_the_settings_is_refused_at_the_start(
+    options: dict[str, Any], says: str
+) -> None:
     """A mistake in the settings is refused when the receiver is made, with what to do."""
     given: dict[str, Any] = {"secrets": SECRET, "store": "memory:", **options}
     with pytest.raises(ConfigurationError) as caught:
@@ -739,7 +741,7 @@ def test_list_of_secrets() -> None:
     assert keys == [1, 0]
 
 
-def test_expired_secret() -> None:
+def test_a_secret_is_refused_from_its_end_on() -> None:
     """A secret is refused from its `not_after` on, by the receiver's clock."""
     rig = Rig(secrets=[SECRET, Secret(OTHER, not_after=NOW + 10)])
     rig.handle()
@@ -1014,7 +1016,7 @@ def test_handler_deployed_between_attempts() -> None:
     assert later.runs == [("new", "evt_1")]
 
 
-def test_forget(rig: Rig) -> None:
+def test_a_forgotten_event_runs_again_when_replayed(rig: Rig) -> None:
     """A forgotten event runs again when it is replayed; forgetting the unknown is False."""
     rig.deliver()
     assert rig.receiver.forget("evt_2") is False
@@ -1035,7 +1037,7 @@ def test_receivers_that_share_a_store() -> None:
 
 
 @pytest.mark.parametrize("value", ["true", "True"])
-def test_test_delivery(rig: Rig, value: str) -> None:
+def test_a_test_delivery_is_handled_like_any_other(rig: Rig, value: str) -> None:
     """A test delivery is handled and deduplicated like any other: its header is not signed."""
     seen: list[bool] = []
 

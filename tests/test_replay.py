@@ -77,7 +77,7 @@ def test_all_that_failed_are_named(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize("by", ["id", "record"])
-def test_replay(rig: Rig, by: str) -> None:
+def test_a_replay_runs_only_what_has_not_finished(rig: Rig, by: str) -> None:
     """A replay runs only what has not finished, on the very body, and settles the event."""
     rig.deliver()
     rig.broken = None

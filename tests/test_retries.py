@@ -92,7 +92,7 @@ def test_waits_stay_within_their_bounds(
     assert base.wait(attempt) <= base.wait(attempt + 1)
 
 
-def test_waits_double() -> None:
+def test_each_wait_is_twice_the_one_before() -> None:
     """Unless told otherwise a wait is twice the one before."""
     retries = Retries(first=10, jitter=0, longest=100)
     assert [retries.wait(attempt) for attempt in range(1, 7)] == [10, 20, 40, 80, 100, 100]

@@ -154,7 +154,7 @@ def test_a_name_like_no_other_is_refused_without_suggestions(router: Any) -> Non
 
 
 @pytest.mark.parametrize("event", ["new.type", "brand.*", "transfer.new"])
-def test_allow_unknown(router: Any, event: str) -> None:
+def test_allow_unknown_takes_a_name_the_catalog_lacks(router: Any, event: str) -> None:
     """allow_unknown=True takes a name, or a family, that the catalog does not have yet."""
     router.on(event, allow_unknown=True, name="early")(handle)
     assert named(router, event.replace("*", "thing")) == ["early"]

@@ -489,7 +489,7 @@ def test_a_header_sent_twice_is_one_verdict_everywhere() -> None:
     accepts([more, ("x-coffrify-signature", one)], HEX)
 
 
-def test_missing_headers() -> None:
+def test_each_standard_header_is_needed() -> None:
     """Each of the three standard headers is needed, and their lack says so."""
     refuses(MissingSignature, {})
     refuses(MissingSignature, [])
@@ -766,7 +766,7 @@ def test_the_window_at_its_edges(
 
 @BOTH
 @pytest.mark.parametrize("tolerance", [1, 0.25, 86_400])
-def test_another_tolerance(make: Make, tolerance: float) -> None:
+def test_another_tolerance_moves_both_edges(make: Make, tolerance: float) -> None:
     """tolerance= moves both edges."""
     for skew, fine in ((-tolerance, True), (tolerance, False), (tolerance - 0.125, True)):
         at = functools.partial(float, NOW + skew)

@@ -21,7 +21,7 @@ from coffrify_webhooks.http.url_path import UrlPath
         ("/webhooks/webhooks/coffrify", "/webhooks", True),
     ],
 )
-def test_matches(path: str, root: str, *, ours: bool) -> None:
+def test_a_path_matches_below_the_root(path: str, root: str, *, ours: bool) -> None:
     """The path counts below the root, with or without one trailing slash."""
     assert UrlPath("/webhooks/coffrify").matches(path, root) is ours
 

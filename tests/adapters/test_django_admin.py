@@ -207,7 +207,7 @@ def test_events_are_neither_added_nor_deleted(failed: list[Exception], page: str
     assert the_record().status == "failed"
 
 
-def test_replay(failed: list[Exception]) -> None:
+def test_the_replay_action_runs_the_handlers_again(failed: list[Exception]) -> None:
     """The action runs the handlers again from the kept body, and tells what came of it."""
     page = act(client("view", "replay"), "replay", the_record())
     assert "Event transfer.created evt_1: handled" in page
@@ -253,7 +253,7 @@ def test_another_receivers_event_is_left_to_it(failed: list[Exception]) -> None:
     assert the_record().status == "failed"
 
 
-def test_forget(failed: list[Exception]) -> None:
+def test_the_forget_action_lets_the_next_delivery_run_anew(failed: list[Exception]) -> None:
     """The action drops all that is known, so that the next delivery is handled anew."""
     assert "1 forgotten" in act(client("view", "forget"), "forget", the_record())
     assert store().find() == []

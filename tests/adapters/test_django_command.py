@@ -80,7 +80,7 @@ def test_events_are_listed(command: list[str]) -> None:
     assert [json.loads(line)["id"] for line in lines] == ["evt_1"]
 
 
-def test_show() -> None:
+def test_show_tells_all_about_one_event() -> None:
     """`events show` tells all about one event."""
     assert "handler raised LookupError" in run("events", "show", "evt_1")
 
@@ -107,13 +107,13 @@ def test_a_replay_that_fails_again_exits_1(failures: list[Exception]) -> None:
     assert caught.value.code == 1
 
 
-def test_forget() -> None:
+def test_forget_drops_what_is_known_of_an_event() -> None:
     """`forget` drops what is known of an event."""
     run("events", "forget", "evt_2", "--yes")
     assert statuses() == {"evt_1": "failed"}
 
 
-def test_stats() -> None:
+def test_stats_counts_the_events() -> None:
     """`stats` counts."""
     assert json.loads(run("events", "stats", "--json"))["failed"] == 1
 

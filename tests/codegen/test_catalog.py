@@ -32,7 +32,7 @@ def entry(**changes):
     return {"type": "transfer.created", "family": "transfer", "schema": {}} | changes
 
 
-def test_types():
+def test_the_snapshot_has_the_types_of_the_page():
     """The snapshot has the 31 types that the page names, one from a mirror, and the test event."""
     assert len(NAMED) == 31
     types = [event.type for event in CATALOG.events]
@@ -40,7 +40,7 @@ def test_types():
     assert set(types) == {*NAMED, "transfer.scanned", "ping"}
 
 
-def test_families():
+def test_families_are_those_of_the_page():
     """Families are those of the page; ping is in one of its own."""
     identity = {"scim", "saml"}
     for event in CATALOG.events:
@@ -49,7 +49,7 @@ def test_families():
         assert event.family == expected
 
 
-def test_badges():
+def test_badges_and_plans_are_those_of_public_sources():
     """Badges, stability and plans are those of the public sources."""
     by = {event.type: event for event in CATALOG.events}
     signal = {name for name, event in by.items() if event.badges}
@@ -62,13 +62,13 @@ def test_badges():
     assert pro == {"transfer.scan_clean", "transfer.scan_infected"}
 
 
-def test_note():
+def test_the_snapshot_says_that_it_is_a_reading():
     """The snapshot says that it is a reading of public sources."""
     assert "reading of public sources" in CATALOG.note
 
 
 @pytest.mark.parametrize("event", CATALOG.events, ids=lambda event: event.type)
-def test_examples(event):
+def test_every_example_fits_its_class_and_comes_back(event):
     """Every example fits its class and comes back as it was; so does its description."""
     module, name = events.EVENTS[event.type]
     event_class = getattr(import_module(f"coffrify_webhooks.events.{module}"), name)
@@ -83,14 +83,14 @@ def test_examples(event):
     assert event.description.endswith(".")
 
 
-def test_example_ids():
+def test_every_example_has_an_id_of_its_own():
     """Every example has an id of its own."""
     ids = [(event.example or {})["id"] for event in CATALOG.events]
     assert len(set(ids)) == len(ids)
     assert all(identifier.startswith("evt_") for identifier in ids)
 
 
-def test_key_variants():
+def test_schema_and_example_are_found_under_each_name():
     """The schema and the example are found under each name the vendor may use."""
     for schema in ("schema", "json_schema", "payload_schema"):
         for example in ("example", "sample"):
@@ -100,7 +100,7 @@ def test_key_variants():
             assert event.example == {"type": "a.b"}
 
 
-def test_bare_entry():
+def test_a_type_alone_is_an_entry():
     """A type alone is enough: anything is its data."""
     (event,) = load({"data": [{"type": "a.b"}]}).events
     assert (event.family, event.stability, event.schema) == ("a", "stable", True)
@@ -125,7 +125,7 @@ def test_bare_entry():
         ({"data": [entry(schema=1.5)]}, "transfer.created: /data/0/schema"),
     ],
 )
-def test_malformed(tmp_path, document, said):
+def test_an_error_names_the_event_and_the_place(tmp_path, document, said):
     """An error names the event and the place."""
     path = tmp_path / "catalog.json"
     path.write_text(json.dumps(document))
@@ -157,7 +157,7 @@ def deep(levels):
     ],
     ids=range(7),
 )
-def test_short_errors(tmp_path, document, said):
+def test_an_error_is_short_however_long_what_was_found(tmp_path, document, said):
     """However long or deep what was found is, the error is short, and begins with the place."""
     path = tmp_path / "catalog.json"
     path.write_text(json.dumps(document))
@@ -168,13 +168,13 @@ def test_short_errors(tmp_path, document, said):
     assert "\n" not in str(caught.value)
 
 
-def test_bare_example():
+def test_an_example_without_a_type_is_the_data_alone():
     """An example without a type is taken for the data alone."""
     (event,) = load({"data": [{"type": "a.b", "example": {"id": "x"}}]}).events
     assert event.example == {"type": "a.b", "data": {"id": "x"}}
 
 
-def test_deep_enough():
+def test_four_hundred_levels_are_read():
     """Four hundred levels are fine: as many as 200 objects, one inside the other."""
     assert load({"data": [entry(schema=deep(400))]}).events[0].schema == deep(400)
 
@@ -187,7 +187,7 @@ def event(**keys):
     "key", ["family", "stability", "required_plan", "description", "badges", "example", "sample"]
 )
 @pytest.mark.parametrize("value", [7, {"a": 1}, ["x", 1], True])
-def test_malformed_decoration(key, value):
+def test_malformed_decoration_is_ignored_and_its_event_stays(key, value):
     """What no class is made of is ignored where it is malformed, and its event stays."""
     expected = {"stability": event().stability}
     if key in {"example", "sample"} and isinstance(value, dict):
@@ -226,7 +226,7 @@ DEEP = "[" * 10**5 + "]" * 10**5
     ids=["deep", "deep after text", "deep type", "digits", "digits as type", "keys", "type twice",
          "digits elsewhere", "keys of the document"],
 )  # fmt: skip
-def test_unreadable_parts(tmp_path, text, said):
+def test_what_nobody_can_use_is_told_with_its_event(tmp_path, text, said):
     """What JSON allows and nobody can use is told with the event it is in, in our own words."""
     path = tmp_path / "catalog.json"
     path.write_text(f'{{"data": [{{"type": "z"}}, {text}]}}')
@@ -246,7 +246,7 @@ def test_place_of_a_schema():
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff", b"[" * 200_000])
-def test_not_json(tmp_path, content):
+def test_what_is_not_json_is_a_catalog_error(tmp_path, content):
     """What is not JSON is a CatalogError too."""
     path = tmp_path / "catalog.json"
     path.write_bytes(content)
@@ -254,7 +254,7 @@ def test_not_json(tmp_path, content):
         load(path)
 
 
-def test_no_file(tmp_path):
+def test_a_missing_file_is_a_catalog_error(tmp_path):
     """A file that is not there is a CatalogError too."""
     with pytest.raises(CatalogError, match="No such file"):
         load(tmp_path / "none.json")

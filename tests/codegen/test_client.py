@@ -56,7 +56,7 @@ def refused(api, kind=PullError, **options):
     return str(caught.value)
 
 
-def test_exported():
+def test_the_catalog_module_exports_pull_and_poll():
     """`catalog` itself has `pull` and `poll`, and says so of nothing else."""
     assert callable(catalog.pull)
     assert callable(catalog.poll)
@@ -64,7 +64,7 @@ def test_exported():
         _ = catalog.push
 
 
-def test_request(api):
+def test_a_pull_is_one_get_with_the_key(api):
     """One GET with the key, for JSON, not compressed, unconditional."""
     assert types(got(api.say(200, TWO))) == ["a.b", "c.d"]
     ((path, sent),) = api.asked
@@ -75,7 +75,7 @@ def test_request(api):
     assert not {"if-none-match", "if-modified-since"} & sent.keys()
 
 
-def test_environment(api, monkeypatch):
+def test_key_and_address_come_from_the_environment(api, monkeypatch):
     """Key and address come from the environment; arguments come first."""
     api.say(200, TWO)
     monkeypatch.setenv("COFFRIFY_API_KEY", f" {KEY}\n")
@@ -102,7 +102,7 @@ def test_environment(api, monkeypatch):
         ("http://[::1]:1", "http://[::1]:1/v1/webhooks/events"),
     ],
 )
-def test_address(given, asked):
+def test_an_address_is_read_with_or_without_its_version(given, asked):
     """A base with or without its version and its slash, and a complete address."""
     assert events_url(given) == asked
 
@@ -123,7 +123,7 @@ def test_address(given, asked):
         ("https://api.coffrify.com/v1?a=b", "no query"),
     ],
 )
-def test_bad_address(url, said):
+def test_an_address_that_would_lose_the_key_is_refused(url, said):
     """An address that would lose the key, or is none, is refused and not repeated."""
     with pytest.raises(PullError, match=said) as caught:
         pull(KEY, url, cache=False)
@@ -131,21 +131,21 @@ def test_bad_address(url, said):
 
 
 @pytest.mark.parametrize("key", [None, "", "  "])
-def test_no_key(key):
+def test_without_a_key_nothing_is_sent(key):
     """Without a key nothing is sent, and the variable is named."""
     with pytest.raises(RefusedError, match="COFFRIFY_API_KEY"):
         pull(key, "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("key", ["cof live", "cof\r\nX: y", "clé", "k" * 2000])
-def test_bad_key(key):
+def test_an_impossible_key_is_neither_sent_nor_repeated(key):
     """A key that cannot be one is not sent, and not repeated."""
     with pytest.raises(RefusedError, match="plain text") as caught:
         pull(key, "http://127.0.0.1:9")
     assert key not in str(caught.value)
 
 
-def test_file(api, monkeypatch):
+def test_a_json_file_is_asked_without_the_key(api, monkeypatch):
     """A `.json` file is asked without the key of the environment."""
     monkeypatch.setenv("COFFRIFY_API_KEY", KEY)
     pull(api_url=f"{api.say(200, TWO).url}/catalog.json")
@@ -169,7 +169,7 @@ def test_file(api, monkeypatch):
         (304, PullError, "answered 304 to a first request"),
     ],
 )
-def test_refusals(api, status, kind, said):
+def test_each_refusal_is_one_clear_error_at_once(api, status, kind, said):
     """Each is one clear error at once, with the API's own words and the request's id."""
     error = {"error": {"code": "some_code", "message": f"no\n {KEY}", "param": "p"}}
     api.say(status, None if status in (204, 304) else error, X_Request_Id="req_7")
@@ -182,12 +182,12 @@ def test_refusals(api, status, kind, said):
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"error": 1}', b'{"error": "odd"}', b"[]"])
-def test_odd_errors(api, body):
+def test_an_error_of_another_shape_is_an_error(api, body):
     """An error of another shape is an error all the same."""
     assert "answered 400" in refused(api.say(400, raw=body))
 
 
-def test_long_error(api):
+def test_a_long_error_is_cut_after_the_key_was_taken_out(api):
     """A message of any length is cut, after the key was taken out of it."""
     said = f"{'x' * 195}{KEY}" + "y" * 100_000
     text = refused(api.say(400, {"error": {"message": said, "code": "\x1b[31m"}}))
@@ -208,7 +208,7 @@ def test_long_error(api):
         ({}, None),
     ],
 )
-def test_rate_limit(api, headers, wait):
+def test_a_429_names_the_wait_and_is_not_waited_for(api, headers, wait):
     """A 429 names the wait; it is not waited for."""
     api.say(429, **{name: v() if callable(v) else v for name, v in headers.items()})
     with pytest.raises(RateLimitedError) as caught:
@@ -219,7 +219,7 @@ def test_rate_limit(api, headers, wait):
     assert len(api.asked) == 1
 
 
-def test_recovers(api):
+def test_after_a_5xx_it_is_tried_again_with_growing_pauses(api):
     """After a 5xx it is tried again, with growing, uneven pauses that are told."""
     pauses: list[float] = []
     told: list[tuple[str, float]] = []
@@ -233,14 +233,14 @@ def test_recovers(api):
     assert "answered 503: busy" in told[1][0]
 
 
-def test_gives_up(api):
+def test_the_fourth_5xx_is_an_error(api):
     """After the fourth 5xx it is an error."""
     assert "answered 500" in refused(api.say(500), UnavailableError)
     assert len(api.asked) == 4
 
 
 @pytest.mark.parametrize("wait", ["31", "999999999999"])
-def test_long_waits(api, wait):
+def test_a_distant_retry_after_is_an_error_at_once(api, wait):
     """Nobody is made to wait for long: a distant Retry-After is an error at once."""
     refused(api.say(503, Retry_After=wait), UnavailableError)
     assert len(api.asked) == 1
@@ -261,7 +261,7 @@ def test_deadline_of_pauses(api):
 # --- the cached copy ---
 
 
-def test_unchanged(api, tmp_path):
+def test_a_304_gives_the_kept_catalog(api, tmp_path):
     """The ETag and the date are sent back, and a 304 gives the kept catalog."""
     date = formatdate(0, usegmt=True)
     api.say(200, TWO, ETag='W/"1"', Last_Modified=date).say(304)
@@ -276,14 +276,14 @@ def test_unchanged(api, tmp_path):
     assert KEY not in kept.read_text() + kept.name
 
 
-def test_changed(api):
+def test_a_new_answer_replaces_the_kept_one(api):
     """A new answer replaces the kept one."""
     api.say(200, TWO, ETag='"1"').say(200, document("e.f"), ETag='"2"').say(304)
     assert [types(got(api)) for _ in range(3)] == [["a.b", "c.d"], ["e.f"], ["e.f"]]
     assert [sent.get("if-none-match") for _, sent in api.asked] == [None, '"1"', '"2"']
 
 
-def test_no_cache(api, tmp_path):
+def test_without_a_cache_nothing_is_kept(api, tmp_path):
     """Without a cache nothing is kept and nothing is asked on conditions."""
     api.say(200, TWO, ETag='"1"')
     got(api, cache=False)
@@ -292,7 +292,7 @@ def test_no_cache(api, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_other_key(api, tmp_path):
+def test_the_copy_of_one_workspace_is_not_another_s(api, tmp_path):
     """The copy of one workspace is not another's, also in one file."""
     api.say(200, TWO, ETag='"1"')
     path = tmp_path / "kept.json"
@@ -301,7 +301,7 @@ def test_other_key(api, tmp_path):
     assert "if-none-match" not in api.asked[1][1]
 
 
-def test_full_disk(api, tmp_path, monkeypatch):
+def test_a_copy_that_cannot_be_moved_leaves_nothing_behind(api, tmp_path, monkeypatch):
     """A copy that cannot be moved into place leaves nothing behind."""
 
     def replace(*_):
@@ -327,7 +327,7 @@ def test_full_disk(api, tmp_path, monkeypatch):
     ],
     ids=range(9),
 )
-def test_damaged_cache(api, tmp_path, damage):
+def test_a_damaged_copy_is_replaced(api, tmp_path, damage):
     """A damaged copy counts as none, and is replaced."""
     path = tmp_path / "kept.json"
     api.say(200, TWO, ETag='"1"')
@@ -340,7 +340,7 @@ def test_damaged_cache(api, tmp_path, damage):
     assert path.read_text() == whole
 
 
-def test_unwritable_cache(api, tmp_path):
+def test_without_room_for_a_copy_there_is_a_catalog(api, tmp_path):
     """Where no copy can be kept, there is a catalog all the same."""
     (tmp_path / "file").touch()
     assert len(got(api.say(200, TWO), cache=tmp_path / "file" / "kept.json").events) == 2
@@ -416,7 +416,7 @@ def test_relative_cache_folder(monkeypatch):
         ({}, {"Link": "<?page=2>; x=y; rel=next"}, "page=2"),
     ],
 )
-def test_pages(api, more, headers, asked):
+def test_each_usual_way_to_the_next_page_is_understood(api, more, headers, asked):
     """Each usual way to name the next page is understood."""
     text = json.dumps(document("a.b", **more)).replace("{url}", api.url)
     api.say(200, raw=text.encode(), **headers).say(200, document("c.d", has_more=False))
@@ -438,7 +438,7 @@ def test_pages(api, more, headers, asked):
         ({}, {"Link": "nonsense"}),
     ],
 )
-def test_last_page(api, more, headers):
+def test_nothing_is_asked_for_after_the_last_page(api, more, headers):
     """Nothing more is asked for after the last page."""
     got(api.say(200, document("a.b", **more), **headers))
     assert len(api.asked) == 1
@@ -459,13 +459,13 @@ def test_last_page(api, more, headers):
         (document("a.b", next="https://[::1"), "the next page should be like"),
     ],
 )
-def test_bad_pages(api, answer, said):
+def test_circles_and_other_hosts_of_pages_are_errors(api, answer, said):
     """Circles, other hosts and unknown ways are errors; no event goes missing unnoticed."""
     assert said in refused(api.say(200, answer))
     assert len(api.asked) <= 2
 
 
-def test_endless_pages(api):
+def test_pages_without_end_are_stopped(api):
     """Pages without end are stopped."""
 
     def page(handler):
@@ -480,7 +480,7 @@ def test_endless_pages(api):
     assert len(api.asked) == 5
 
 
-def test_pages_unchanged(api):
+def test_only_the_page_that_changed_is_fetched(api):
     """Each page has its own ETag; one that changed is fetched, the others are not."""
     api.say(200, document("a.b", next="?page=2"), ETag='"1"')
     api.say(200, document("c.d"), ETag='"2"')
@@ -499,7 +499,7 @@ def test_twice_over_pages(api):
 # --- redirects ---
 
 
-def test_redirect(api):
+def test_three_redirects_on_one_host_are_followed(api):
     """On the same host redirects are followed, three of them."""
     api.say(301, Location="/v2/a").say(302, Location="b").say(308, Location="/c").say(200, TWO)
     assert len(got(api).events) == 2
@@ -507,13 +507,13 @@ def test_redirect(api):
     assert all(sent["authorization"] == f"Bearer {KEY}" for _, sent in api.asked)
 
 
-def test_many_redirects(api):
+def test_a_fourth_redirect_is_an_error(api):
     """A fourth redirect is an error."""
     assert "more than 3 redirects" in refused(api.say(307, Location="/again"))
     assert len(api.asked) == 4
 
 
-def test_other_host(api):
+def test_another_host_is_never_asked(api):
     """Another host is never asked, so it never sees the key."""
     with serving() as other:
         other.say(200, TWO)
@@ -527,7 +527,7 @@ def test_other_host(api):
 @pytest.mark.parametrize(
     "target", ["http://evil.example/", "//evil.example", "file:///x", "https:"]
 )
-def test_bad_redirect(api, target):
+def test_no_redirect_to_another_protocol_is_followed(api, target):
     """Neither plain http elsewhere nor another protocol is followed."""
     assert "redirect" in refused(api.say(302, Location=target))
 
@@ -548,7 +548,7 @@ def test_proxy_is_not_for_loopback(api, monkeypatch):
 # --- bodies ---
 
 
-def test_too_large(api):
+def test_the_cap_holds_over_all_pages_together(api):
     """The cap holds whether or not the length is announced, and over all pages together."""
     assert "too large" in refused(api.say(200, TWO), max_bytes=50)
 
@@ -568,13 +568,13 @@ def test_too_large(api):
 
 
 @pytest.mark.parametrize("slow", [drip, drip_headers])
-def test_drip(api, slow):
+def test_a_drip_ends_with_the_deadline(api, slow):
     """A drip that never pauses for long ends with the deadline, in body and headers."""
     with in_time(1.5):
         assert "took too long" in refused(api.do(slow), UnavailableError, deadline=0.3)
 
 
-def test_silence(api):
+def test_a_silence_ends_with_the_timeout(api):
     """A silence ends with the timeout."""
     done = threading.Event()
     try:
@@ -585,7 +585,7 @@ def test_silence(api):
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_truncated(api, chunked):
+def test_half_an_answer_is_tried_again_then_an_error(api, chunked):
     """Half an answer is no answer: it is tried again, then an error."""
 
     def cut(handler):
@@ -604,13 +604,13 @@ def test_truncated(api, chunked):
 
 
 @pytest.mark.parametrize("raw", [b"", b"\0garbage\r\n\r\n", b"HTTP/1.0 abc\r\n\r\n"])
-def test_not_http(api, raw):
+def test_what_is_not_http_is_an_error_of_ours(api, raw):
     """What is not HTTP is an error, in words of ours."""
     text = refused(api.do(lambda handler: handler.wfile.write(raw)), UnavailableError)
     assert "garbage" not in text
 
 
-def test_no_server():
+def test_an_absent_server_is_tried_again_then_an_error():
     """Nobody there: tried again, then an error."""
     pauses: list[float] = []
     with pytest.raises(UnavailableError, match="efused"):
@@ -636,7 +636,7 @@ def test_not_a_catalog(api, raw, said):
     assert text.startswith(f"{api.url}/webhooks/events: ")
 
 
-def test_no_tls(api):
+def test_a_server_without_tls_gets_no_request(api):
     """A server that does not speak TLS gets no request."""
     url = api.url.replace("http://", "https://")
     with pytest.raises(UnavailableError, match="SSL"):
@@ -644,7 +644,7 @@ def test_no_tls(api):
     assert api.asked == []
 
 
-def test_encoded(api):
+def test_an_encoding_not_asked_for_is_an_error(api):
     """An encoding that was not asked for is an error, not an attempt to decode."""
     text = refused(api.say(200, raw=b"\x1f\x8b", Content_Encoding="gzip"))
     assert "encoded as gzip" in text

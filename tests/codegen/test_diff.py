@@ -259,7 +259,7 @@ STEPS: dict[str, tuple[Any, ...]] = {
 
 @pytest.mark.parametrize(("old", "new", "expected"), [(s[0], s[1], s[2:]) for s in STEPS.values()],
                          ids=STEPS)  # fmt: skip
-def test_steps(old, new, expected):
+def test_each_step_has_its_place_and_its_kind(old, new, expected):
     """Each step in a schema has its place and its kind, and no other change beside it."""
     wanted = {("t.x", *each, severity_of(each[1])) for each in expected if each}
     assert classes([entry(old)], [entry(new)]) == wanted
@@ -268,7 +268,7 @@ def test_steps(old, new, expected):
 BREAKING = {"removed", "renamed", "optional", "nullable", "widened", "changed", "format"}
 
 
-def test_severities():
+def test_seven_kinds_are_breaking_and_two_warn():
     """Seven kinds are breaking, two warn, one is nothing, and all the others add."""
     by_severity: dict[str, set[str]] = {}
     for kind in KINDS:
@@ -279,7 +279,7 @@ def test_severities():
     assert set(by_severity) == {"additive"}
 
 
-def test_table():
+def test_the_page_lists_every_kind_with_its_severity():
     """The page lists every kind with its severity, in the order of the code."""
     page = (Path(__file__).parents[2] / "docs" / "catalog-changes.md").read_text("utf-8")
     rows = re.findall(r"^\| `([a-z]+)` \| ([a-z-]+) \|", page, flags=re.MULTILINE)
@@ -299,13 +299,13 @@ def test_table():
         ({}, {"stability": "beta"}, "beta", "warning"),
     ],
 )
-def test_about(old, new, kind, severity):
+def test_what_stands_beside_the_schema_breaks_nothing(old, new, kind, severity):
     """What the catalog says beside the schema is for people, but beta is a warning."""
     found = classes([entry({}, **old)], [entry({}, **new)])
     assert found == {("t.x", "", kind, severity)}
 
 
-def test_events():
+def test_a_removed_event_is_breaking_a_new_one_additive():
     """An event that is gone is breaking, and a new one is additive."""
     one, two = entry({}), entry({}, "t.y")
     assert classes([one, two], [one]) == {("t.y", "", "removed", "breaking")}
@@ -313,7 +313,7 @@ def test_events():
 
 
 @pytest.mark.parametrize("step", [s for s in STEPS.values() if s[2] and s[2][1] in BREAKING])
-def test_beta(step):
+def test_breaking_a_beta_event_is_a_warning(step):
     """What would be breaking is a warning while OLD calls the event beta, whatever NEW says."""
     old, new = entry(step[0], stability="beta"), entry(step[1])
     found = {each.severity for each in changes([old], [new]) if each.kind in BREAKING}
@@ -321,7 +321,7 @@ def test_beta(step):
     assert "breaking" in {each.severity for each in changes([entry(step[0])], [entry(step[1])])}
 
 
-def test_beta_removed():
+def test_a_removed_beta_event_is_a_warning():
     """A beta event that is gone is a warning."""
     assert classes([entry({}, stability="beta")], []) == {("t.x", "", "removed", "warning")}
 
@@ -335,7 +335,7 @@ def with_user(name, user=USER):
     return entry({**record(["u"], u={"$ref": "#/$defs/User"}), "$defs": {"User": user}}, name)
 
 
-def test_unshared():
+def test_a_shared_class_that_loses_its_company_is_renamed():
     """A shared class that loses its company is renamed, for the event that stays too."""
     old = [with_user("t.x"), with_user("t.y")]
     assert classes(old, old[:1]) == {
@@ -346,7 +346,7 @@ def test_unshared():
     assert "the class _shared.User became t_x.TXDataUser" in texts
 
 
-def test_shared():
+def test_a_new_event_takes_a_shared_class_out_of_its_module():
     """A new event that shares a definition takes the class out of the module of another."""
     old = [with_user("t.x")]
     assert classes(old, [*old, with_user("t.y")]) == {
@@ -355,7 +355,7 @@ def test_shared():
     }
 
 
-def test_grown_apart():
+def test_definitions_that_grow_apart_rename_both_classes():
     """A field added to one of two definitions that were shared renames the classes of both."""
     grown = record(["id"], id=TEXT, name=TEXT)
     old = [with_user("t.x"), with_user("t.y")]
@@ -366,7 +366,7 @@ def test_grown_apart():
     }
 
 
-def test_grown_together():
+def test_a_field_added_everywhere_is_additive_for_each_event():
     """A field added to a shared definition everywhere is additive for each event."""
     grown = record(["id"], id=TEXT, name=TEXT)
     old, new = ([with_user(name, user) for name in ("t.x", "t.y")] for user in (USER, grown))
@@ -383,7 +383,7 @@ def test_nested_classes_clash():
     assert "the class t_x.TXDataAB became t_x.TXDataAB2" in [each.text for each in found]
 
 
-def test_alternatives_renumbered():
+def test_an_alternative_that_sorts_first_renumbers_the_others():
     """A new alternative that sorts first renumbers the classes of the others."""
     old = needed(one_of(tagged("b"), tagged("c")))
     new = needed(one_of(tagged("a"), tagged("b"), tagged("c")))
@@ -394,7 +394,7 @@ def test_alternatives_renumbered():
     ]
 
 
-def test_event_clash():
+def test_an_added_event_that_clashes_renames_nothing():
     """An added event that would be called like another renames nothing; it wants a name."""
     old = [entry(record(f=TEXT), "t_x")]
     assert classes(old, [*old, entry({}, "t.x")]) == {
@@ -426,7 +426,7 @@ def test_field_called_like_its_type():
     }
 
 
-def test_many_values():
+def test_of_many_values_the_first_few_are_told():
     """Of many values that came the first few are told, and how many more there are."""
     (change,) = changes([entry(needed(TEXT))], [entry(needed(enum(*"abcdefghijk")))])
     assert change.text == "known values: +a +b +c +d +e +f +g +h and 3 more"
@@ -442,7 +442,7 @@ def shuffled(value, rng):
     return [shuffled(item, rng) for item in value] if isinstance(value, list) else value
 
 
-def test_bundled():
+def test_the_bundled_catalog_does_not_differ_from_itself():
     """The bundled catalog does not differ from itself, in whatever order it is written."""
     document = json.loads(json.dumps(load().document))
     rng = random.Random(5)
@@ -500,7 +500,7 @@ QUIET = settings(
 
 @QUIET
 @given(documents(), st.randoms(use_true_random=False))
-def test_nothing(entries, rng):
+def test_no_random_catalog_differs_from_itself(entries, rng):
     """No random catalog differs from itself, shuffled or not."""
     again = rng.sample([shuffled(each, rng) for each in entries], len(entries))
     assert changes(entries, again) == ()
@@ -511,7 +511,7 @@ MIRRORS = {"added": "removed", "removed": "added", "optional": "required", "requ
 
 @QUIET
 @given(documents(), documents())
-def test_mirror(old, new):
+def test_what_one_direction_adds_the_other_removes(old, new):
     """What one direction adds the other removes, and the order is the same each time."""
     there, back = changes(old, new), changes(new, old)
     assert there == changes(old, new)
@@ -529,7 +529,7 @@ SINGLE = [step for step in STEPS.values() if step[2]]
 
 
 @pytest.mark.parametrize("step", SINGLE)
-def test_back(step):
+def test_a_step_is_a_change_the_other_way_round_too(step):
     """A step that is breaking or additive is something the other way round too."""
     there = {each.severity for each in changes([entry(step[0])], [entry(step[1])])}
     back = {each.severity for each in changes([entry(step[1])], [entry(step[0])])}
@@ -545,7 +545,7 @@ TREE = {
 }  # fmt: skip
 
 
-def test_recursive():
+def test_a_recursive_class_is_compared_once():
     """A class that contains itself is compared once, where it is first met."""
     new = json.loads(json.dumps(TREE))
     new["$defs"]["Node"]["properties"]["id"] = WHOLE
@@ -580,7 +580,7 @@ def test_rings_of_two_lengths(monkeypatch):
     assert len(found) < 200
 
 
-def test_wide_rings(monkeypatch):
+def test_the_bound_of_the_comparison_counts_fields_too(monkeypatch):
     """The bound counts fields too: a pair of wide classes costs more than one of narrow ones."""
     monkeypatch.setattr(compare, "_MOST_FIELDS", 50)
     found = changes([entry(rings(11))], [entry(rings(13))])
@@ -588,7 +588,7 @@ def test_wide_rings(monkeypatch):
     assert len(found) < 60
 
 
-def test_deep():
+def test_a_schema_as_deep_as_allowed_is_compared():
     """A schema may be nested as deep as the catalog allows."""
     old: dict[str, Any] = {}
     new: dict[str, Any] = {"title": "x"}
@@ -603,7 +603,7 @@ def test_numbered_fields_rename_nothing():
     assert classes([entry(old)], [entry(new)]) == {("t.x", "data.line_3", "added", "additive")}
 
 
-def test_large():
+def test_large_schemas_are_compared_in_bounded_time():
     """Large schemas are compared in bounded time."""
     wide = record(**{f"f{n}": record(a=TEXT, b=many(WHOLE)) for n in range(500)})
     old = record(**{f"f{n}": record(a=TEXT, b=many(NUMBER)) for n in range(500)})

@@ -58,7 +58,7 @@ def nested(depth):
     ],
     ids=["deep", "long", "long-ref", "pattern", "all-of", "endless", "wide"],
 )
-def test_bounded(schema):
+def test_no_schema_keeps_the_lowering_busy(schema):
     """No schema keeps the lowering busy."""
     assert lower(schema).schema is not None
 
@@ -72,7 +72,7 @@ def nodes(value):
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("family", HOSTILE)
-def test_families(family):
+def test_whatever_a_schema_stands_for_is_bounded(family):
     """Whatever a schema stands for, what is made of it is bounded: classes, schemas, text."""
     found = name_classes({"t": lower(HOSTILE[family]())}, event_names(["t"]))
     assert len(found.own["t"]) <= 1250
@@ -147,7 +147,7 @@ def test_values_in_both():
     assert lower(schema).schema == {"anyOf": [known, {"type": "integer"}]}
 
 
-def test_long_words():
+def test_a_long_description_is_cut():
     """A description ends somewhere."""
     found = lower({"description": "word " * 10_000}).schema["description"]
     assert len(found) == 4003
@@ -229,7 +229,7 @@ ODD = [
 
 
 @pytest.mark.parametrize(("schema", "instance"), ODD)
-def test_never_narrower(registry, schema, instance):
+def test_what_is_valid_by_an_odd_schema_has_no_issues(registry, schema, instance):
     """What is valid by an odd schema has no issues."""
     assert issues(registry(schema), instance) == ()
 
@@ -242,14 +242,14 @@ def test_never_narrower(registry, schema, instance):
         *("2016-12-31T23:59:60Z", "2024-02-29T24:00:00Z", "2024-02-29", "2024-02-29T10:11:12,5Z"),
     ],
 )
-def test_moments(registry, text):
+def test_each_real_way_to_write_a_moment_is_read(registry, text):
     """Each way that real payloads write a moment is read."""
     schema = {"type": "object", "properties": {"at": {"type": "string", "format": "date-time"}}}
     assert issues(registry(schema), {"at": text}) == ()
 
 
 @pytest.mark.parametrize("text", ["4242", "soon", "2024-13-01T00:00:00Z", "9999-12-31T24:00:00Z"])
-def test_no_moment(registry, text):
+def test_what_is_no_moment_stays_and_is_told(registry, text):
     """What is none stays as it is, and is told."""
     schema = {
         "properties": {
@@ -269,7 +269,7 @@ def test_no_moment(registry, text):
         "urn:uuid:0b7e5a4e-0f6b-4f52-9b8e-6f1c0a3d5e7f",
     ],
 )
-def test_uuids(registry, text):
+def test_each_way_to_write_a_uuid_is_read(registry, text):
     """Each way to write a UUID is read."""
     assert issues(registry({"type": "string", "format": "uuid"}), text) == ()
 
@@ -284,7 +284,7 @@ def test_numbers_without_a_float(registry, text):
     assert [issue.path for issue in event.issues] == ["data.a"]
 
 
-def test_surrogates(registry):
+def test_text_that_cannot_be_encoded_costs_nothing(registry):
     """Text that cannot be encoded costs nothing."""
     made = registry({"type": "object", "properties": {"a": STRING}})
     event = parse(b'{"type": "t", "data": {"a": "\\ud800"}}', registry=made)

@@ -45,12 +45,12 @@ def low(schema):
         ({"allOf": [{"type": "string"}, {"type": "integer"}]}, {}),
     ],
 )
-def test_forms(schema, lowered):
+def test_each_kind_of_schema_has_one_reduced_form(schema, lowered):
     """Each kind of schema has one reduced form."""
     assert low(schema) == lowered
 
 
-def test_order():
+def test_required_properties_come_first():
     """Required properties come first, then the rest by name; unknown required ones are dropped."""
     string = {"type": "string"}
     schema = {"properties": dict.fromkeys("dbca", string), "required": ["d", "c", "zz"]}
@@ -59,7 +59,7 @@ def test_order():
     assert found["required"] == ["c", "d"]
 
 
-def test_all_of():
+def test_parts_of_an_all_of_are_joined():
     """Parts of an `allOf`, and what stands beside a `$ref`, are joined."""
     schema = {
         "$defs": {"Base": {"properties": {"id": {"type": "string"}}, "required": ["id"]}},
@@ -97,7 +97,7 @@ def test_union_of_requirements():
 
 
 @pytest.mark.parametrize("ref", ["#", "#/$defs/N", "#anchor", "https://example.com/n"])
-def test_recursion(ref):
+def test_an_object_may_contain_itself(ref):
     """An object may contain itself, however it is referred to."""
     node = {
         "$anchor": "anchor",
@@ -110,7 +110,7 @@ def test_recursion(ref):
     assert found.definitions[key]["properties"]["next"] == {"$ref": key}
 
 
-def test_endless():
+def test_what_has_no_end_is_cut_off():
     """What has no end and is no object is cut off."""
     schema = {"$defs": {"L": {"type": "array", "items": {"$ref": "#/$defs/L"}}}}
     assert low({**schema, "$ref": "#/$defs/L"}) == {"type": "array", "items": {}}
@@ -123,14 +123,14 @@ def test_endless():
     "ref",
     ["file:///etc/passwd", "/etc/passwd", "other.json", "https://example.com/x", "#/no", "#no", ""],
 )
-def test_foreign_reference(ref):
+def test_a_reference_out_of_the_schema_is_anything(ref):
     """A reference that leads out of the schema is anything, and is reported."""
     found = lower({"properties": {"a": {"$ref": ref}, "b": {"$ref": ref, "type": "string"}}})
     assert found.schema["properties"] == {"a": {}, "b": {"type": "string"}}
     assert found.warnings
 
 
-def test_hooks():
+def test_no_hook_of_a_generator_gets_through():
     """Nothing that a code generator would act on gets through."""
     schema = {
         "type": "string",
@@ -147,13 +147,13 @@ def test_hooks():
     assert not any(word in text for word in ("system", "Evil", "default", "comment"))
 
 
-def test_descriptions():
+def test_a_description_is_one_line_of_plain_text():
     """A description is one line of plain text."""
     schema = {"type": "string", "description": 'a """\n\n"\\x\u202e\ud800 b'}
     assert low(schema)["description"] == "a ''' '/x b"
 
 
-def test_bombs():
+def test_a_schema_that_grows_without_end_costs_little():
     """A schema that grows without end costs little."""
     names = [f"d{n}" for n in range(40)]
     defs = {
@@ -173,7 +173,7 @@ def test_bombs():
     assert lower({"$defs": chain, "$ref": "#/$defs/d0"}).warnings
 
 
-def test_key_order():
+def test_the_order_of_keys_makes_no_difference():
     """The order of keys makes no difference."""
     one = {"properties": {"a": {"type": "string"}, "b": {"enum": ["x"]}}, "type": "object"}
     other = {"type": "object", "properties": {"b": {"enum": ["x"]}, "a": {"type": "string"}}}

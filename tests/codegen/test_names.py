@@ -33,13 +33,13 @@ from coffrify_webhooks_codegen.classes.names import EventName, camel, event_name
         ("e1", "E1Event", "e1"),
     ],
 )
-def test_spelling(event_type, class_name, module):
+def test_types_become_camel_case_classes_and_snake_case_modules(event_type, class_name, module):
     """Types become CamelCase classes and snake_case modules; taken words get a suffix."""
     name = event_names([event_type])[event_type]
     assert (name.class_name, name.module) == (class_name, module)
 
 
-def test_distinct():
+def test_all_types_have_names_of_their_own_in_any_order():
     """Types that spell nothing, or the same at first, have names of their own in any order."""
     types = ["a.b", "ab", "日本", "中国", "...", "x" * 200, "x" * 199 + "y"]
     names = event_names(types)
@@ -51,7 +51,7 @@ def test_distinct():
 
 
 @pytest.mark.parametrize("other", ["a_b", "a-b", "A.B", "a..b"])
-def test_clashes(other):
+def test_two_types_of_one_name_are_refused(other):
     """Two types that would share a name are refused, with the place and the remedy."""
     with pytest.raises(CatalogError, match=r"names\.json") as caught:
         event_names([other, "a.b"])
@@ -72,7 +72,7 @@ def test_a_shared_class_keeps_its_name():
 
 
 @pytest.mark.parametrize("text", ["a'b", 'a"""b', "a\\b", "os.system('x')", "日本", "_", "a;b"])
-def test_plain(text):
+def test_whatever_a_type_holds_its_names_are_identifiers(text):
     """Whatever the type holds, its names are plain identifiers."""
     name = event_names([text])[text]
     for found in (name.class_name, name.module, "X" + camel(text)):

@@ -35,12 +35,12 @@ def made(tmp_path, monkeypatch, *schemas, **entry):
     return importlib.import_module(name)
 
 
-def test_current():
+def test_the_bundled_classes_are_those_of_the_bundled_catalog():
     """The bundled classes are those of the bundled catalog."""
     assert package.check(load(), BUNDLED) == []
 
 
-def test_shuffled():
+def test_the_order_in_the_catalog_makes_no_difference():
     """The order of events and keys in the catalog makes no difference."""
     catalog = load()
     document = json.loads(json.dumps(catalog.document))
@@ -50,7 +50,7 @@ def test_shuffled():
 
 
 @pytest.mark.parametrize("seed", ["0", "4242"])
-def test_elsewhere(tmp_path, seed):
+def test_neither_folder_nor_hash_seed_makes_a_difference(tmp_path, seed):
     """Neither the working directory nor the hash seed makes a difference."""
     (tmp_path / "pyproject.toml").write_text(
         '[tool.datamodel-codegen]\nclass-name = "Wrong"\n[tool.black]\nline-length = 20\n'
@@ -69,7 +69,7 @@ def test_elsewhere(tmp_path, seed):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "pyproject.toml"]
 
 
-def test_check(tmp_path):
+def test_a_check_names_every_file_that_differs(tmp_path):
     """A check names every file that is missing, changed or left over."""
     catalog, output = load(), tmp_path / "events"
     assert len(package.check(catalog, output)) == 39
@@ -83,7 +83,7 @@ def test_check(tmp_path):
     assert package.check(catalog, output) == []
 
 
-def test_foreign_files(tmp_path):
+def test_a_folder_of_foreign_modules_is_left_alone(tmp_path):
     """A folder that holds someone's own modules is left alone."""
     (tmp_path / "mine.py").write_text("x = 1\n")
     with pytest.raises(FileExistsError, match=r"mine\.py"):
@@ -103,7 +103,7 @@ def test_import_is_light():
     subprocess.run([sys.executable, "-S", "-c", code], env=env, check=True)
 
 
-def test_registry():
+def test_every_name_of_the_registry_can_be_imported():
     """Every name that the registry lists can be imported from it; no other can."""
     for name in events.__all__:
         assert getattr(events, name) is not None
@@ -113,7 +113,7 @@ def test_registry():
         _ = events.Nothing  # type: ignore[attr-defined]
 
 
-def test_shared():
+def test_events_of_one_family_share_a_class():
     """Events of one family have one class for what they carry."""
     fields = {
         getattr(events, name).model_fields["data"].annotation
@@ -129,7 +129,7 @@ def test_type_is_confirmed():
         events.TransferCreated.model_validate_json(b'{"type": "ping", "data": {"id": "x"}}')
 
 
-def test_open():
+def test_unknown_fields_and_new_values_are_kept():
     """Unknown fields and new values are kept."""
     body = {"id": "t", "status": "melted", "colour": "red", "scan_status": None}
     event = events.TransferCreated.model_validate({"type": "transfer.created", "data": body})
@@ -168,7 +168,7 @@ HOSTILE = [
 ]
 
 
-def test_hostile_text(tmp_path, monkeypatch):
+def test_names_and_descriptions_cannot_become_code(tmp_path, monkeypatch):
     """Names and descriptions cannot become code, and every field round-trips."""
     monkeypatch.chdir(tmp_path)
     inner = {"type": "object", "properties": {"v": {"type": "string"}}}
@@ -202,7 +202,7 @@ def test_values_beside_a_class(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ['q"uote.x', "it's.x", "back\\slash", "#(x)", "{{x}}", "any"])
-def test_hostile_type(tmp_path, monkeypatch, name):
+def test_an_event_type_may_hold_any_printable_text(tmp_path, monkeypatch, name):
     """An event type may hold any printable text; the class takes that type and no other."""
     module = made(tmp_path, monkeypatch, {}, type=name)
     ((_, class_name),) = module.EVENTS.values()
@@ -210,7 +210,7 @@ def test_hostile_type(tmp_path, monkeypatch, name):
     assert getattr(module, class_name).model_validate({"type": name}).type == name
 
 
-def test_hostile_schema(tmp_path, monkeypatch):
+def test_references_open_nothing_and_hooks_do_nothing(tmp_path, monkeypatch):
     """References open nothing, and hooks of the generator do nothing."""
     secret = tmp_path / "secret.json"
     secret.write_text('{"type": "object", "properties": {"leaked": {"type": "string"}}}')
@@ -261,13 +261,13 @@ def test_hostile_schema(tmp_path, monkeypatch):
         "class B(Event, frozen=True):\n    pass",
     ],
 )
-def test_inert(line):
+def test_source_that_does_more_than_declare_is_refused(line):
     """Source that does more than declare the wanted classes is refused."""
     with pytest.raises(UnsafeSourceError):
         GuardedSource(f"from coffrify_webhooks.event import Event\n{line}", ["A"])
 
 
-def test_private_definitions(tmp_path, monkeypatch):
+def test_definitions_that_differ_stay_with_their_events(tmp_path, monkeypatch):
     """Definitions that differ between events stay with their events; recursion works."""
 
     def schema(kind):

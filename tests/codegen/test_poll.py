@@ -47,7 +47,7 @@ def polled(api, rounds, **options):
     return changes, stop.waits
 
 
-def test_change(api):
+def test_each_change_calls_back_with_both_catalogs(api):
     """Called with the old and the new catalog, once for each change."""
     api.say(200, ONE).say(200, ONE).say(200, TWO).say(200, TWO).say(200, ONE)
     assert polled(api, 6)[0] == [("a.b", "a.b c.d"), ("a.b c.d", "a.b")]
@@ -60,26 +60,26 @@ def test_order_is_no_change(api):
     assert polled(api, 3)[0] == []
 
 
-def test_known(api):
+def test_the_first_catalog_is_compared_with_a_known_one(api):
     """The first one is compared with a known one, if there is one."""
     assert polled(api.say(200, TWO), 2, known=load(ONE))[0] == [("a.b", "a.b c.d")]
 
 
-def test_cached(api, tmp_path):
+def test_an_unchanged_catalog_costs_no_body(api, tmp_path):
     """A catalog that has not changed costs no body."""
     api.say(200, ONE, ETag='"1"').say(304)
     assert polled(api, 3, cache=tmp_path / "kept.json")[0] == []
     assert [sent.get("if-none-match") for _, sent in api.asked] == [None, '"1"', '"1"']
 
 
-def test_waits(api):
+def test_waits_are_the_interval_and_never_all_alike(api):
     """The waits are the interval and a little more, never all alike."""
     _, waits = polled(api.say(200, ONE), 20)
     assert all(60 <= wait <= 66 for wait in waits)
     assert len(set(waits)) > 10
 
 
-def test_errors(api):
+def test_errors_are_told_once_and_polling_goes_on(api):
     """Errors are told once for each kind until a pull succeeds, and polling goes on."""
     errors: list[Any] = []
     api.say(401).say(401).say(404).say(401).say(200, ONE).say(401).say(200, TWO)
@@ -90,7 +90,7 @@ def test_errors(api):
     assert isinstance(errors[1], PullError)
 
 
-def test_logged(api, caplog):
+def test_errors_are_logged_without_traceback_and_key(api, caplog):
     """Without on_error they are logged, without a traceback and without the key."""
     polled(api.say(401, {"error": {"message": KEY}}), 3)
     (record,) = caplog.records
@@ -101,7 +101,7 @@ def test_logged(api, caplog):
 
 
 @pytest.mark.parametrize(("said", "waited"), [(600, 600), (5, 60), (10**12, 86_400)])
-def test_rate_limit(api, said, waited):
+def test_it_holds_back_as_long_as_the_api_wants(api, said, waited):
     """It holds back for as long as the API wants, up to a day."""
     errors: list[Any] = []
     _, waits = polled(api.say(429, X_RateLimit_Reset=said % 10**9), 1, on_error=errors.append)
@@ -114,7 +114,7 @@ def test_rate_limit(api, said, waited):
     assert waited <= waits[0] <= waited * 1.1
 
 
-def test_callback_raises(api, caplog):
+def test_a_failed_callback_is_called_again(api, caplog):
     """A callback that raised is called again with the same change, and logged once."""
     seen = []
 
@@ -140,13 +140,13 @@ def test_on_error_raises(api, caplog):
 
 
 @pytest.mark.parametrize("interval", [0, -1, 59.9, float("nan")])
-def test_short_interval(interval):
+def test_a_short_interval_is_refused(interval):
     """The API is not to be asked all the time."""
     with pytest.raises(ValueError, match="60 seconds or more"):
         poll(interval, print)
 
 
-def test_stop(api):
+def test_a_set_event_ends_the_polling_at_once(api):
     """A set event ends it at once, in a thread of its own."""
     stop, asked = threading.Event(), threading.Event()
 

@@ -119,7 +119,7 @@ def imported(schema):
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
 )
 @given(ROOTS, st.data())
-def test_random_schemas(schema, data):
+def test_every_random_schema_becomes_a_class_of_its_instances(schema, data):
     """Every schema becomes a class, and every instance that it allows an event without issues."""
     with imported(schema) as registry:
         for instance in data.draw(st.lists(instances(lower(schema)), min_size=3, max_size=6)):
@@ -135,7 +135,7 @@ def test_random_schemas(schema, data):
 
 @settings(max_examples=budget(15, 60), deadline=None)
 @given(st.sampled_from([event.type for event in load().events]).flatmap(events))
-def test_bundled_events(body):
+def test_the_strategy_makes_bodies_of_bundled_events(body):
     """The strategy makes bodies of the bundled events."""
     event = parse(json.dumps(body).encode(), strict=True)
     assert (event.id, event.type) == (body["id"], body["type"])
@@ -147,7 +147,7 @@ def test_no_such_type():
         events("no.such")
 
 
-def test_without_hypothesis(monkeypatch):
+def test_without_hypothesis_what_to_install_is_told(monkeypatch):
     """Without hypothesis, what to install is told."""
     monkeypatch.setitem(sys.modules, "hypothesis", None)
     with pytest.raises(ConfigurationError, match="pip install"):

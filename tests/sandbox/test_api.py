@@ -55,7 +55,7 @@ def api() -> Iterator[Api]:
         yield Api(sandbox)
 
 
-def test_key(api: Api) -> None:
+def test_without_the_key_everything_is_a_401(api: Api) -> None:
     """Without the key, or with a wrong one, there is nothing but a 401 that says what to send."""
     for wrong in ("", "Bearer", "Bearer nope", "Basic x", "Bearer \xe9", f"Bearer {'x' * 5000}"):
         status, content, headers = api("GET", "/v1/webhooks", Authorization=wrong)
@@ -97,7 +97,7 @@ def test_key(api: Api) -> None:
         ("PATCH", "/v1/webhooks", {"id": None}, 404, "not_found", "id"),
     ],
 )
-def test_refused(  # noqa: PLR0917 - a row of the table
+def test_a_refusal_has_status_code_and_parameter(  # noqa: PLR0917 - a row of the table
     api: Api, method: str, path: str, content: Any, status: int, code: str, param: str | None
 ) -> None:
     """What cannot be is refused with a status, a code, and the parameter that is meant."""
@@ -136,7 +136,7 @@ def test_refused(  # noqa: PLR0917 - a row of the table
         ("secret", "x", "invalid_parameter"),
     ],
 )
-def test_wrong_field(api: Api, field: str, value: Any, code: str) -> None:
+def test_a_wrong_field_is_named(api: Api, field: str, value: Any, code: str) -> None:
     """A wrong field is named, when an endpoint is created as when it is changed."""
     asked = {"id": api.endpoint()["id"], field: value}
     status, content, _ = api("PATCH", "/v1/webhooks", asked)
@@ -148,7 +148,7 @@ def test_wrong_field(api: Api, field: str, value: Any, code: str) -> None:
 
 
 @pytest.mark.parametrize("empty", [None, ""])
-def test_no_description(api: Api, empty: str | None) -> None:
+def test_null_and_empty_take_a_description_away(api: Api, empty: str | None) -> None:
     """A description is taken away by null as by an empty text."""
     endpoint = api.endpoint(description="Mine")["id"]
     status, content, _ = api("PATCH", "/v1/webhooks", {"id": endpoint, "description": empty})
@@ -173,7 +173,7 @@ def test_grace_of_a_rotation(api: Api, grace: Any) -> None:
 
 
 @pytest.mark.parametrize("limit", ["0", "201", "x", "-1", "1e3", "\u0661", "9" * 5000, ""])
-def test_limit(api: Api, limit: str) -> None:
+def test_the_limit_of_a_list_is_checked(api: Api, limit: str) -> None:
     """The limit of a list is 1 to 200."""
     from urllib.parse import quote
 
@@ -201,7 +201,7 @@ def test_our_own_pull_reads_it(api: Api) -> None:
     assert [e.type for e in load(content).events] == [e.type for e in load().events]
 
 
-def test_me(api: Api) -> None:
+def test_who_asks_is_told_whose_key_it_is(api: Api) -> None:
     """Who asks is told whose key it is, and never the key."""
     status, content, _ = api("GET", "/v1/me")
     assert (status, content["api_key"]["environment"]) == (200, "test")
@@ -223,7 +223,7 @@ def test_secret_is_shown_once(api: Api) -> None:
     assert created["secret"] not in str(told)
 
 
-def test_retry(api: Api) -> None:
+def test_only_a_failed_delivery_can_be_retried(api: Api) -> None:
     """A delivery that failed can be put back into the queue; one that succeeded cannot."""
     endpoint = api.endpoint()
     api("POST", "/v1/webhooks?action=test", {"id": endpoint["id"]})
@@ -240,7 +240,7 @@ def test_retry(api: Api) -> None:
     assert (status, content["error"]["code"]) == (409, "endpoint_inactive")
 
 
-def test_deleted_endpoint(api: Api) -> None:
+def test_deliveries_of_a_deleted_endpoint_are_cancelled(api: Api) -> None:
     """What was on its way to a deleted endpoint is cancelled, and cannot be replayed."""
     endpoint = api.endpoint()
     api("POST", "/v1/webhooks?action=test", {"id": endpoint["id"]})

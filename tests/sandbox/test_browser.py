@@ -276,7 +276,9 @@ def test_nothing_is_stale(
 
 
 @pytest.mark.parametrize("text", ["first\nsecond", "a\rb", "a\r\nb", "10\xa0000 \U000e0001"])
-def test_lines_survive(window: BrowserContext, coffrify_sandbox: Sandbox, text: str) -> None:
+def test_a_form_gives_line_breaks_back(
+    window: BrowserContext, coffrify_sandbox: Sandbox, text: str
+) -> None:
     """A browser's form gives line breaks back as they were, as text or as JSON, when sent too."""
     page = window.new_page()
     page.goto("/trigger/transfer.created")
@@ -310,7 +312,9 @@ def test_back_and_forth(window: BrowserContext) -> None:
     expect(page.get_by_text("Triggered events")).to_have_count(0)
 
 
-def test_wrong_data(browser: Browser, coffrify_sandbox: Sandbox, shop: Shop, url: str) -> None:
+def test_a_wrong_field_is_marked_and_put_right(
+    browser: Browser, coffrify_sandbox: Sandbox, shop: Shop, url: str
+) -> None:
     """A wrong field is marked, keeps its text, and is put right; a list grows and shrinks."""
     shop.secret = coffrify_sandbox.create_endpoint(url).secret
     context = browser.new_context(base_url=coffrify_sandbox.url)  # a 400 is told on the console
@@ -335,7 +339,9 @@ def test_wrong_data(browser: Browser, coffrify_sandbox: Sandbox, shop: Shop, url
     context.close()
 
 
-def test_a_burst(window: BrowserContext, coffrify_sandbox: Sandbox, shop: Shop, url: str) -> None:
+def test_a_burst_leaves_the_list_right(
+    window: BrowserContext, coffrify_sandbox: Sandbox, shop: Shop, url: str
+) -> None:
     """Hundreds of deliveries at once leave the list right, and the page at ease."""
     shop.secret = coffrify_sandbox.create_endpoint(url).secret
     page = window.new_page()
@@ -355,7 +361,9 @@ def test_a_burst(window: BrowserContext, coffrify_sandbox: Sandbox, shop: Shop, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_colours(browser: Browser, coffrify_sandbox: Sandbox, scheme: str, tmp_path: Path) -> None:
+def test_every_page_has_the_colours_of_the_system(
+    browser: Browser, coffrify_sandbox: Sandbox, scheme: str, tmp_path: Path
+) -> None:
     """Every page has the colours that the system asks for, each text legible on its ground."""
     coffrify_sandbox.create_endpoint("http://127.0.0.1:9/")
     coffrify_sandbox.trigger("transfer.created", manner="duplicate")
@@ -400,7 +408,7 @@ FAINT = """() => {
 }"""
 
 
-def test_keyboard(window: BrowserContext, shop: Shop, url: str) -> None:
+def test_the_keyboard_alone_is_enough(window: BrowserContext, shop: Shop, url: str) -> None:
     """With the keyboard alone: skip to the content, create an endpoint, and send it a test."""
     page = window.new_page()
     page.goto("/")
@@ -429,7 +437,7 @@ def test_keyboard(window: BrowserContext, shop: Shop, url: str) -> None:
     assert [name for name in reached if name][:3] == ["Overview", "Disable", "Send a test"]
 
 
-def test_without_javascript(
+def test_forms_work_without_any_javascript(
     browser: Browser, coffrify_sandbox: Sandbox, shop: Shop, url: str
 ) -> None:
     """The forms work without any JavaScript: create, trigger, retry, let time pass, replay."""
@@ -460,7 +468,7 @@ def test_without_javascript(
 
 
 @pytest.mark.parametrize("width", [360, 768])
-def test_small_screens(
+def test_no_page_is_wider_than_its_screen(
     browser: Browser, coffrify_sandbox: Sandbox, shop: Shop, url: str, width: int
 ) -> None:
     """No page is wider than its screen."""
@@ -478,7 +486,9 @@ def test_small_screens(
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
 
 
-def test_strangers_text(window: BrowserContext, coffrify_sandbox: Sandbox) -> None:
+def test_nothing_of_a_stranger_s_text_runs(
+    window: BrowserContext, coffrify_sandbox: Sandbox
+) -> None:
     """Nothing of a payload, a name or an answer runs or asks for anything, live or not."""
     hostile = "\"><img src='https://evil.example/x' onerror='alert(1)'><script>alert(1)</script>"
 

@@ -147,7 +147,9 @@ def endpoint(coffrify_sandbox: Sandbox, receiver: Receiver) -> Endpoint:
 # --- pages --------------------------------------------------------------------------------------
 
 
-def test_every_page(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+def test_every_page_is_whole_and_under_the_policy(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint
+) -> None:
     """Every page is there, under the policy, in a whole document with one heading."""
     coffrify_sandbox.trigger("transfer.created")
     coffrify_sandbox.settle()
@@ -183,7 +185,7 @@ def test_order_of_scripts(client: Client) -> None:
     assert scripts[:2] == [f'<script src="/static/{name}.min.js">' for name in ("htmx", "hx-sse")]
 
 
-def test_empty_sandbox(client: Client) -> None:
+def test_an_empty_sandbox_says_what_to_do(client: Client) -> None:
     """Where nothing has happened yet, the first page says what to do, and where the API is."""
     text = client.get("/").text
     here = f"http://127.0.0.1:{client.port}"
@@ -231,7 +233,7 @@ def test_every_event_type_has_a_form(
         "/trigger/transfer.creatd",
     ],
 )
-def test_unknown(client: Client, path: str) -> None:
+def test_what_is_not_there_is_a_page_that_says_so(client: Client, path: str) -> None:
     """What is not there is a page that says so."""
     answer = client.get(path)
     assert answer.status == 404
@@ -239,7 +241,7 @@ def test_unknown(client: Client, path: str) -> None:
     assert "there is no" in html.unescape(answer.text)
 
 
-def test_strangers_text(
+def test_a_stranger_s_text_is_never_markup(
     coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
 ) -> None:
     """Names, addresses, bodies, headers and answers are shown, and are never markup."""
@@ -262,7 +264,7 @@ def test_strangers_text(
     assert r"\ud800" in text
 
 
-def test_large_bodies(
+def test_of_a_large_body_the_beginning_is_shown(
     coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
 ) -> None:
     """Of a large body the beginning is shown."""
@@ -309,7 +311,9 @@ def test_secrets_are_not_about(
         assert new.secret not in text
 
 
-def test_paging(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+def test_a_list_leads_page_by_page_to_the_oldest(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint
+) -> None:
     """A page has 50 deliveries, and leads to the older ones, until there are no more."""
     events = coffrify_sandbox.trigger("ping", count=120)
     coffrify_sandbox.settle()
@@ -343,7 +347,9 @@ def test_quick_with_many(coffrify_sandbox: Sandbox, client: Client, endpoint: En
 # --- buttons ------------------------------------------------------------------------------------
 
 
-def test_create_endpoint(coffrify_sandbox: Sandbox, client: Client) -> None:
+def test_the_form_creates_an_endpoint_and_shows_its_secret_once(
+    coffrify_sandbox: Sandbox, client: Client
+) -> None:
     """An endpoint is created by the form; its secret is shown on the next page, once."""
     answer = client.post(
         "/endpoints/new",
@@ -374,7 +380,9 @@ def test_create_endpoint(coffrify_sandbox: Sandbox, client: Client) -> None:
         ([], "give the address as"),
     ],
 )
-def test_wrong_endpoint(client: Client, pairs: list[tuple[str, str]], message: str) -> None:
+def test_a_wrong_endpoint_keeps_what_was_typed(
+    client: Client, pairs: list[tuple[str, str]], message: str
+) -> None:
     """What is wrong is said on the form, which keeps what was typed."""
     answer = client.post("/endpoints/new", *pairs)
     assert answer.status == 400
@@ -385,7 +393,9 @@ def test_wrong_endpoint(client: Client, pairs: list[tuple[str, str]], message: s
             assert f'value="{html.escape(value)}"' in answer.text.replace("&#34;", "&quot;")
 
 
-def test_endpoint_settings(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+def test_settings_are_saved_whole_or_not_at_all(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint
+) -> None:
     """Settings are saved; what is wrong is said, and nothing of it is saved."""
     path = f"/endpoints/{endpoint.id}"
     settings = [("name", "New"), ("url", endpoint.url), ("description", ""), ("which", "some")]
@@ -440,7 +450,9 @@ def test_send_a_test(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoi
     assert ">test</span>" in client.get("/").text
 
 
-def test_delete(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
+def test_deliveries_of_a_deleted_endpoint_stay(
+    coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint
+) -> None:
     """A deleted endpoint is gone; its deliveries stay, and cannot be sent again."""
     coffrify_sandbox.trigger("ping")
     coffrify_sandbox.settle()
@@ -476,7 +488,7 @@ def test_replay_and_retry(
     assert client.post(path, ("do", "explode")).status == 400
 
 
-def test_dead_letters(
+def test_dead_letters_are_replayed_one_or_all(
     coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
 ) -> None:
     """Dead letters are listed with their reason, and replayed, one or all."""
@@ -500,7 +512,9 @@ def test_dead_letters(
     assert client.post("/dead-letters").status == 400
 
 
-def test_skip_time(coffrify_sandbox: Sandbox, client: Client) -> None:
+def test_the_time_form_leads_back_and_to_no_other_site(
+    coffrify_sandbox: Sandbox, client: Client
+) -> None:
     """Time passes, and the form leads back to the page that it was on, and to no other site."""
     before = coffrify_sandbox._service.clock.now()
     answer = client.post("/time", ("hours", "24"), ("back", "/trigger/transfer.created"))
@@ -603,12 +617,14 @@ def test_notices_are_ours(client: Client) -> None:
     "path",
     ["/endpoints/new", "/endpoints/x", "/deliveries/x", "/dead-letters", "/trigger/ping", "/time"],
 )
-def test_other_sites(client: Client, path: str, headers: dict[str, str]) -> None:
+def test_a_page_of_another_site_can_press_no_button(
+    client: Client, path: str, headers: dict[str, str]
+) -> None:
     """A page of another site can press none of the buttons."""
     assert client.post(path, ("hours", "1"), ("do", "trigger"), **headers).status == 403
 
 
-def test_unreadable_forms(client: Client) -> None:
+def test_a_form_that_is_too_large_is_refused(client: Client) -> None:
     """A form that is too large, or of too many fields, is refused."""
     assert client.post("/endpoints/new", ("name", "x" * 1_100_000)).status == 413
     assert client.post("/endpoints/new", *[("events", "x")] * 10_001).status == 400
@@ -618,7 +634,7 @@ def test_unreadable_forms(client: Client) -> None:
 # --- the trigger form ---------------------------------------------------------------------------
 
 
-def test_trigger_options(
+def test_the_trigger_form_sends_as_its_options_say(
     coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
 ) -> None:
     """Several events, to one endpoint, by a misbehaving sender, each with data of its own."""
@@ -635,7 +651,7 @@ def test_trigger_options(
     assert other.is_active
 
 
-def test_trigger_unheard(client: Client) -> None:
+def test_triggering_what_nobody_hears_is_told(client: Client) -> None:
     """Whoever triggers what nobody subscribes to is told so."""
     pairs = Fields(client.get("/trigger/ping").text).pairs
     answer = client.post("/trigger/ping", *pairs)
@@ -657,7 +673,7 @@ def test_trigger_unheard(client: Client) -> None:
         ("manner", "badly", "there is no misbehavior"),
     ],
 )
-def test_wrong_fields(
+def test_a_mistake_is_told_beside_its_field(
     coffrify_sandbox: Sandbox, client: Client, name: str, text: str, message: str
 ) -> None:
     """What is wrong is said beside its field, and everything else stays as it was typed."""
@@ -678,7 +694,7 @@ def test_wrong_fields(
     assert coffrify_sandbox.deliveries() == []
 
 
-def test_form_edits(client: Client) -> None:
+def test_items_are_added_and_removed_without_javascript(client: Client) -> None:
     """Items are added and removed, and places are filled in or left out, without JavaScript."""
     path = "/trigger/transfer.created"
     fields = Fields(client.get(path).text)
@@ -700,7 +716,7 @@ def test_form_edits(client: Client) -> None:
     assert client.post(path, *marked, ("do", "drop:data/nowhere")).status == 200
 
 
-def test_json_instead(
+def test_data_can_be_edited_as_json_and_back(
     coffrify_sandbox: Sandbox, client: Client, receiver: Receiver, endpoint: Endpoint
 ) -> None:
     """The same data can be edited as JSON, and as a form again; errors name the place."""
@@ -793,7 +809,7 @@ def test_mistakes_keep_lines(client: Client, text: str) -> None:
         ([("do", "as_json"), ("data/extra", "[" * 900 + "]" * 900), ("state:data", "value")], 200),
     ],
 )
-def test_hostile_forms(
+def test_hostile_forms_are_answered_with_a_page(
     client: Client, endpoint: Endpoint, pairs: list[tuple[str, str]], status: int
 ) -> None:
     """Numbers of many digits, half a surrogate pair and much depth are answered with a page."""
@@ -804,7 +820,7 @@ def test_hostile_forms(
     assert (answer.status, answer.headers["Content-Type"]) == (status, "text/html; charset=utf-8")
 
 
-def test_deep_forms() -> None:
+def test_the_form_of_a_tree_ends_at_the_depth_of_data() -> None:
     """The form of a tree ends where data may not be deeper, whatever was sent for it."""
     pointers = ["data/tree" + "/next" * depth for depth in range(900)]
     form = PayloadForm(SCHEMA).field({f"state:{pointer}": "value" for pointer in pointers})
@@ -817,7 +833,7 @@ def test_deep_forms() -> None:
 
 
 @pytest.mark.parametrize("name", ["%E4%B8%80", "%00", "%0A", "x%3Fy"])
-def test_odd_addresses(client: Client, name: str) -> None:
+def test_an_address_of_any_characters_is_a_page(client: Client, name: str) -> None:
     """An address of any characters is answered with a page, and pushed as it was asked for."""
     answer = client.get(f"/endpoints/{name}?done=saved", HX_Boosted="true")
     assert answer.status == 404
@@ -927,7 +943,7 @@ def watchers(coffrify_sandbox: Sandbox) -> Iterator[set[Any]]:
     assert not found
 
 
-def test_live_overview(
+def test_the_live_overview_follows_each_change(
     coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint, watchers: set[Any]
 ) -> None:
     """A client is told how things are, and then of each change."""
@@ -943,7 +959,7 @@ def test_live_overview(
     stream.close()
 
 
-def test_live_delivery(
+def test_the_page_of_a_delivery_follows_it(
     coffrify_sandbox: Sandbox,
     client: Client,
     receiver: Receiver,
@@ -978,7 +994,7 @@ def test_live_delivery(
     gone.close()
 
 
-def test_live_deliveries(
+def test_the_list_of_deliveries_follows_what_happens(
     coffrify_sandbox: Sandbox,
     client: Client,
     receiver: Receiver,
@@ -1005,7 +1021,7 @@ def test_live_deliveries(
         stream.close()
 
 
-def test_live_frame(
+def test_every_page_counts_dead_letters_live(
     coffrify_sandbox: Sandbox,
     client: Client,
     receiver: Receiver,
@@ -1059,7 +1075,7 @@ def test_live_count_beside_a_delivery(
     stream.close()
 
 
-def test_live_buttons(
+def test_a_disabled_endpoint_can_be_enabled_without_a_reload(
     coffrify_sandbox: Sandbox,
     client: Client,
     receiver: Receiver,
@@ -1076,7 +1092,7 @@ def test_live_buttons(
     stream.close()
 
 
-def test_no_news() -> None:
+def test_nothing_is_sent_when_nothing_has_changed() -> None:
     """Nothing is sent when nothing has changed but the time, which the page knows by itself."""
     with Sandbox(speed=50) as sandbox:
         stream = Stream(Client(sandbox), "/live/overview")
@@ -1107,7 +1123,7 @@ def test_clock_that_is_shown(speed: float) -> None:
 
 
 @pytest.mark.timeout(60)
-def test_bursts(
+def test_a_burst_is_a_few_messages_a_second(
     coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint, watchers: set[Any]
 ) -> None:
     """Hundreds of deliveries are a few messages a second, and the last one is how it ended."""
@@ -1214,12 +1230,12 @@ def test_schedule_that_ends_early() -> None:
         (219_914, "61 h"),
     ],
 )
-def test_lengths(seconds: float, text: str) -> None:
+def test_a_length_of_time_reads_as_people_say_it(seconds: float, text: str) -> None:
     """A length of time is written as people say it."""
     assert length(seconds) == text
 
 
-def test_visible() -> None:
+def test_what_cannot_be_seen_is_an_escape() -> None:
     """What cannot be seen is written as an escape; lines stay lines."""
     assert visible("a\u202eb\0c\r\nd\te\ud800é") == "a\\u202eb\\x00c\nd\te\\ud800é"
 

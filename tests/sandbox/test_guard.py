@@ -63,25 +63,25 @@ def test_programs_and_own_pages(sandbox: Sandbox) -> None:
         {"Origin": "http://["},
     ],
 )
-def test_other_sites(sandbox: Sandbox, headers: dict[str, str]) -> None:
+def test_another_site_may_change_nothing(sandbox: Sandbox, headers: dict[str, str]) -> None:
     """Another site may change nothing through a browser."""
     assert trigger(sandbox, **headers) == 403
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "["])
 @pytest.mark.parametrize("path", ["/", "/v1/webhooks"])
-def test_other_names(sandbox: Sandbox, host: str, path: str) -> None:
+def test_a_name_that_points_here_is_refused(sandbox: Sandbox, host: str, path: str) -> None:
     """A name that was made to point here is refused, for pages and for the API."""
     assert ask(sandbox, path, Host=host)[0] == 421
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "localhost:1"])
-def test_own_names(sandbox: Sandbox, host: str) -> None:
+def test_the_names_of_this_machine_are_accepted(sandbox: Sandbox, host: str) -> None:
     """The names of this machine are accepted."""
     assert ask(sandbox, "/v1/openapi.json", Host=host)[0] == 200
 
 
-def test_headers(sandbox: Sandbox) -> None:
+def test_every_answer_forbids_scripts_from_elsewhere(sandbox: Sandbox) -> None:
     """Every answer forbids scripts from elsewhere, framing and guessing of types."""
     _, headers = ask(sandbox, "/v1/openapi.json")
     assert headers["Content-Security-Policy"].startswith("default-src 'self'")
@@ -140,7 +140,7 @@ def test_no_pages_under_the_api(path: str) -> None:
         assert (status, headers["Content-Type"]) == (404, "application/json")
 
 
-def test_loopback() -> None:
+def test_only_this_machine_is_loopback() -> None:
     """What is this machine, by name or address alone."""
     assert all(map(is_loopback, ["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]"]))
     assert not any(

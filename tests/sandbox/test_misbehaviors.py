@@ -55,7 +55,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("manner", CASES)
-def test_manner(site: Site, manner: str) -> None:
+def test_each_manner_has_its_effect_at_the_receiver(site: Site, manner: str) -> None:
     """What comes of it at the receiver, and what the sandbox makes of the answer."""
     outcomes, statuses = CASES[manner]
     site.sandbox.trigger("transfer.created", manner=manner)
@@ -65,7 +65,7 @@ def test_manner(site: Site, manner: str) -> None:
     assert len(site.handled) == outcomes.count("handled")
 
 
-def test_truncated(site: Site) -> None:
+def test_a_truncated_body_is_sent_once_and_not_handled(site: Site) -> None:
     """A body that ends in the middle is not handled, and is sent once only."""
     site.sandbox.trigger("transfer.created", manner="truncated")
     site.sandbox.run_out()
@@ -76,7 +76,7 @@ def test_truncated(site: Site) -> None:
     assert site.handled == []
 
 
-def test_concurrent(site: Site) -> None:
+def test_two_at_the_same_moment_are_handled_once(site: Site) -> None:
     """Two of the same at the same moment are handled once, and both are taken in the end."""
     [event] = site.sandbox.trigger("transfer.created", manner="concurrent")
     site.sandbox.run_out()
@@ -96,7 +96,7 @@ def test_every_manner_is_shown_above() -> None:
     assert {*CASES, "truncated", "concurrent", "out-of-order"} == {"", *MISBEHAVIORS}
 
 
-def test_unknown_manner(site: Site) -> None:
+def test_an_unknown_manner_is_refused_with_those_that_exist(site: Site) -> None:
     """A manner that does not exist is refused with those that do."""
     with pytest.raises(SandboxError, match="duplicate, concurrent"):
         site.sandbox.trigger("ping", manner="rude")

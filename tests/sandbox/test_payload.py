@@ -25,7 +25,7 @@ NOW = 1_800_000_000.0
 
 
 @pytest.mark.parametrize("name", TYPES.names)
-def test_every_type(name: str) -> None:
+def test_made_up_data_fits_every_type_of_the_catalog(name: str) -> None:
     """What is made up for a type of the catalog fits its schema, and its class without an issue."""
     for seed in range(20):
         data = TYPES.make(name, NOW, Random(seed))
@@ -34,14 +34,14 @@ def test_every_type(name: str) -> None:
         assert event.issues == ()
 
 
-def test_variety() -> None:
+def test_the_same_seed_makes_the_same_payload() -> None:
     """Two payloads are not the same, and the same seed makes the same one."""
     made = [TYPES.make("transfer.created", NOW, Random(seed)) for seed in (1, 2, 1)]
     assert made[0] == made[2]
     assert made[0]["id"] != made[1]["id"]
 
 
-def test_likeness() -> None:
+def test_made_up_ids_and_times_keep_their_relations() -> None:
     """Ids that were the same stay the same, times keep their distances, names stay names."""
     data = TYPES.make("transfer.created", NOW, Random(5))
     assert data["files"][0]["transfer_id"] == data["id"]
@@ -98,7 +98,7 @@ def test_without_an_example(schema: dict[str, object], seed: int) -> None:
     Draft202012Validator(schema).validate(random_data(schema, None, NOW, Random(seed)))
 
 
-def test_recursive_schema() -> None:
+def test_a_recursive_schema_comes_to_an_end() -> None:
     """A schema that refers to itself comes to an end."""
     schema = {
         "$ref": "#/$defs/node",
@@ -130,7 +130,7 @@ def test_recursive_schema() -> None:
         (None, "data"),
     ],
 )
-def test_which_field(data: object, field: str) -> None:
+def test_data_that_breaks_the_schema_names_the_field(data: object, field: str) -> None:
     """Data that breaks the schema is refused, and the field is named."""
     with pytest.raises(SandboxError) as raised:
         TYPES.check("transfer.created", data)
@@ -141,7 +141,7 @@ def test_which_field(data: object, field: str) -> None:
     ("name", "near"),
     [("transfer.creatd", "transfer.created"), ("saml.logn_failed", "saml.login_failed")],
 )
-def test_nearest_names(name: str, near: str) -> None:
+def test_an_unknown_type_is_refused_with_similar_names(name: str, near: str) -> None:
     """An unknown type is refused with the names that are like it."""
     with pytest.raises(SandboxError, match=near):
         TYPES.get(name)
@@ -251,7 +251,9 @@ def _refusal(act: Callable[[], object]) -> str:
         ({"$ref": "http://["}, False),
     ],
 )
-def test_unusual_schemas(schema: object, *, fits: bool, tmp_path: Path) -> None:
+def test_data_of_an_unusual_schema_fits_or_must_be_given(
+    schema: object, *, fits: bool, tmp_path: Path
+) -> None:
     """Of an unusual schema data is made that fits, or it is said to give it; forms stay usable."""
     types = _loaded(schema, tmp_path)
     said = _refusal(lambda: types.check("a.b", types.make("a.b", NOW, Random(1))))
@@ -265,7 +267,7 @@ def test_unusual_schemas(schema: object, *, fits: bool, tmp_path: Path) -> None:
             assert said in ("", "no_data")
 
 
-def test_deep_data() -> None:
+def test_data_nested_too_deeply_is_refused() -> None:
     """Data that is nested too deeply for pages and schemas is refused, and it is said why."""
     data: object = {}
     for _ in range(900):

@@ -40,7 +40,7 @@ def flask_app(router: Router) -> Flask:
 
 
 @pytest.mark.parametrize("kind", ["wsgi", "asgi"])
-def test_own_application(coffrify_sandbox: Sandbox, kind: str) -> None:
+def test_an_own_application_gets_what_is_triggered(coffrify_sandbox: Sandbox, kind: str) -> None:
     """An application is served on loopback, and gets what is triggered: with the fixture alone."""
     router, seen = Router(), list[str]()
     router.on("transfer.created")(lambda event: seen.append(event.data.id))
@@ -132,7 +132,7 @@ def test_rotation_reaches_a_receiver_with_both(coffrify_sandbox: Sandbox) -> Non
     assert coffrify_sandbox.endpoint(endpoint).failure_count == 1
 
 
-def test_deleted_endpoint(coffrify_sandbox: Sandbox) -> None:
+def test_deleting_an_endpoint_cancels_its_deliveries(coffrify_sandbox: Sandbox) -> None:
     """What is on its way to an endpoint is cancelled when it is deleted."""
     endpoint = coffrify_sandbox.create_endpoint("http://127.0.0.1:9/")
     coffrify_sandbox.trigger("ping")
@@ -251,7 +251,7 @@ def test_port_is_taken(coffrify_sandbox: Sandbox) -> None:
         Sandbox(port=port)
 
 
-def test_no_application(coffrify_sandbox: Sandbox) -> None:
+def test_what_is_no_application_is_refused(coffrify_sandbox: Sandbox) -> None:
     """What is no application is refused."""
     with pytest.raises(ConfigurationError, match="WSGI or an ASGI"):
         coffrify_sandbox.serve("app")
@@ -322,7 +322,7 @@ def test_72_hours_at_once_keep_the_schedule(coffrify_sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("secret", ["s3cret", "whsec_nöt-hex", "xyz"])
-def test_any_secret(coffrify_sandbox: Sandbox, secret: str) -> None:
+def test_any_secret_signs_by_its_readings(coffrify_sandbox: Sandbox, secret: str) -> None:
     """A secret that is not hex signs by the readings that it has."""
     seen = list[object]()
     router = Router()
@@ -347,7 +347,7 @@ def test_secret_that_does_not_fit() -> None:
 
 
 @pytest.mark.parametrize("speed", [-1, float("nan"), float("inf"), 1e7, "fast"])
-def test_wrong_speed(tmp_path: Path, speed: float) -> None:
+def test_a_wrong_speed_is_refused_and_leaves_the_file_free(tmp_path: Path, speed: float) -> None:
     """A speed that time cannot pass at is refused, and the file is left free."""
     with pytest.raises(ConfigurationError, match="from 0 to 1000000"):
         Sandbox(db=tmp_path / "sandbox.db", speed=speed)
@@ -462,14 +462,14 @@ def test_random_data_is_the_same_again() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e12, True])
-def test_wrong_skip(coffrify_sandbox: Sandbox, seconds: float) -> None:
+def test_time_does_not_skip_back_or_too_far(coffrify_sandbox: Sandbox, seconds: float) -> None:
     """Time does not go back, nor beyond ten years at once."""
     with pytest.raises(SandboxError, match="from 0 to 10 years"):
         coffrify_sandbox.skip(seconds)
 
 
 @pytest.mark.parametrize("anchor", ["[Infinity, 1, 1]", "[1, 2]", "nonsense", "[1e300, 1, 1]"])
-def test_poisoned_time(tmp_path: Path, anchor: str) -> None:
+def test_a_poisoned_time_in_the_file_is_replaced(tmp_path: Path, anchor: str) -> None:
     """A time in the file that cannot be gone on from is replaced."""
     import sqlite3
 

@@ -109,7 +109,9 @@ statuses = st.one_of(st.none(), st.sampled_from([199, 200, 204, 299, 300, 302, 4
     seed=st.integers(0, 2**32),
     durations=st.sampled_from([0.0, 0.3, 15.0]),
 )
-def test_attempts(plans: list[list[int | None]], seed: int, durations: float) -> None:
+def test_twelve_attempts_within_72_hours_then_a_dead_letter(
+    plans: list[list[int | None]], seed: int, durations: float
+) -> None:
     """At most 12 attempts, none after 72 h, growing gaps, none after a 2xx; the rest is dead."""
     world = World([list(plan) for plan in plans], seed, durations)
     for number in range(len(plans)):
@@ -136,7 +138,7 @@ def test_attempts(plans: list[list[int | None]], seed: int, durations: float) ->
 
 
 @given(st.integers(1, 11), st.floats(0, 1e9), st.integers(0, 2**32))
-def test_gaps(attempt: int, now: float, seed: int) -> None:
+def test_gaps_grow_within_the_bounds_of_the_jitter(attempt: int, now: float, seed: int) -> None:
     """A gap lies within the jitter's bounds, and every gap is longer than the one before it."""
     due = next_attempt(attempt, now, now, Random(seed))
     assert due is not None
@@ -212,7 +214,7 @@ def test_failing_endpoint_is_disabled() -> None:
     assert taken.status == "success"
 
 
-def test_success_forgives() -> None:
+def test_one_success_starts_the_count_of_dead_letters_anew() -> None:
     """One delivery that is taken starts the count of dead letters in a row anew."""
     dead: list[int | None] = [500] * ATTEMPTS
     world = World([[*dead * (DISABLED_AFTER - 1), 200, *dead]], 1)
@@ -266,7 +268,7 @@ def test_too_late_is_no_fault_of_the_endpoint() -> None:
 
 
 @pytest.mark.parametrize("method", ["begin", "finish", "due", "unfinished"])
-def test_disk_full(
+def test_what_cannot_be_recorded_is_not_sent_twice(
     method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What cannot be recorded is logged and tried again, and is not sent a second time."""

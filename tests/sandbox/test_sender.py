@@ -98,7 +98,9 @@ def request_of(connection: socket.socket) -> bytes:
     return found
 
 
-def test_answer(receivers: Callable[[Behaviour], Receiver]) -> None:
+def test_status_headers_and_body_of_an_answer_are_kept(
+    receivers: Callable[[Behaviour], Receiver],
+) -> None:
     """Status, headers, body and duration of an answer are kept."""
     seen: list[bytes] = []
 
@@ -138,7 +140,9 @@ def test_redirect_is_not_followed(receivers: Callable[[Behaviour], Receiver]) ->
         (b"", "broke off"),
     ],
 )
-def test_broken_answer(receivers: Callable[[Behaviour], Receiver], reply: bytes, says: str) -> None:
+def test_a_broken_answer_is_told_in_words(
+    receivers: Callable[[Behaviour], Receiver], reply: bytes, says: str
+) -> None:
     """An answer that breaks off, or is none, is told in words."""
 
     def behave(connection: socket.socket) -> None:
@@ -150,7 +154,9 @@ def test_broken_answer(receivers: Callable[[Behaviour], Receiver], reply: bytes,
     assert says in answer.error
 
 
-def test_hangs(receivers: Callable[[Behaviour], Receiver]) -> None:
+def test_a_receiver_that_never_answers_costs_the_timeout(
+    receivers: Callable[[Behaviour], Receiver],
+) -> None:
     """A receiver that never answers costs the timeout, and no more."""
 
     def behave(_connection: socket.socket) -> None:
@@ -163,7 +169,9 @@ def test_hangs(receivers: Callable[[Behaviour], Receiver]) -> None:
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.1 200 OK\r\n\r\n"], ids=["head", "body"])
-def test_drips(receivers: Callable[[Behaviour], Receiver], head: bytes) -> None:
+def test_a_dripping_answer_costs_the_timeout(
+    receivers: Callable[[Behaviour], Receiver], head: bytes
+) -> None:
     """A receiver that drips its answer byte by byte costs the timeout, and no more."""
 
     def behave(connection: socket.socket) -> None:
@@ -195,7 +203,9 @@ def test_drips(receivers: Callable[[Behaviour], Receiver], head: bytes) -> None:
     ],
     ids=["closes", "short", "nonsense", "status", "chunks", "header", "headers", "switches"],
 )
-def test_nonsense(receivers: Callable[[Behaviour], Receiver], said: bytes) -> None:
+def test_an_answer_of_nonsense_is_an_error_of_ours(
+    receivers: Callable[[Behaviour], Receiver], said: bytes
+) -> None:
     """A receiver that closes or answers nonsense is an error of ours, soon."""
 
     def behave(connection: socket.socket) -> None:
@@ -230,7 +240,7 @@ def test_of_a_large_answer_only_the_beginning_is_read(
     assert sum(taken) < 30_000_000  # what the sockets' buffers hold, nothing of it read
 
 
-def test_packed_answer(receivers: Callable[[Behaviour], Receiver]) -> None:
+def test_a_packed_answer_is_kept_as_it_came(receivers: Callable[[Behaviour], Receiver]) -> None:
     """A body that would unpack to much more is kept as it came."""
     import gzip
 
@@ -245,7 +255,7 @@ def test_packed_answer(receivers: Callable[[Behaviour], Receiver]) -> None:
     assert answer.body == bomb
 
 
-def test_nobody_listens() -> None:
+def test_a_port_where_nobody_listens_is_an_error() -> None:
     """A port where nobody listens is an error that says so."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -253,7 +263,7 @@ def test_nobody_listens() -> None:
     assert answer.error == "connection refused"
 
 
-def test_no_proxy(
+def test_a_proxy_of_the_environment_is_not_asked(
     receivers: Callable[[Behaviour], Receiver], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A proxy of the environment is not asked: it would see every payload."""
@@ -279,7 +289,7 @@ def test_no_proxy(
         *("http://[::1]:8000/", "http://[::1]/", "http://LOCALHOST/"),
     ],
 )
-def test_own_machine(url: str) -> None:
+def test_addresses_of_this_machine_may_be_sent_to(url: str) -> None:
     """Addresses of this machine may be sent to."""
     assert check_url(url, ()) == url
 
@@ -298,7 +308,7 @@ def test_own_machine(url: str) -> None:
         *(None, 5, [], b"http://127.0.0.1/"),
     ],
 )
-def test_other_addresses(url: object) -> None:
+def test_any_other_address_is_refused_with_the_reason(url: object) -> None:
     """Whatever is no address of this machine, or none at all, is refused with the reason."""
     with pytest.raises(SandboxError) as raised:
         check_url(url, ())
@@ -309,7 +319,7 @@ def test_other_addresses(url: object) -> None:
     )
 
 
-def test_widened() -> None:
+def test_an_allowed_host_may_be_sent_to() -> None:
     """A host that was allowed may be sent to, and with * any."""
     assert check_url("http://web:8000/", ("web",))
     assert check_url("https://example.com/", ("*",))
@@ -329,7 +339,7 @@ def test_widened() -> None:
         ("*", "http://example.com/"),
     ],
 )
-def test_allowed_host(host: str, url: str) -> None:
+def test_a_host_may_be_allowed_however_it_is_written(host: str, url: str) -> None:
     """A name or an address may be allowed, however it is written, or all with *."""
     assert check_url(url, allowed_hosts(host)) == url
 
