@@ -219,8 +219,10 @@ class _Twice(_Sender):
     def __init__(self, port: int, tick: Any, progress: _Progress) -> None:
         super().__init__([port], tick)
         self._progress = progress
+        self._backlog = _BACKLOG
 
     def deliver(self, events: int) -> None:
+        self._backlog = min(_BACKLOG, events // 4)
         names = [f"evt_{number}" for number in range(events) for _ in range(1 + (number % 5 < 2))]
         with ThreadPoolExecutor(16) as pool:
             for future in [pool.submit(self._deliver, name) for name in names]:
@@ -229,7 +231,7 @@ class _Twice(_Sender):
     def _deliver(self, name: str) -> None:
         over = self._progress.over
         give_up = time.monotonic() + _PATIENCE
-        while len(self.acknowledged) > len(self._progress.follow().handled) + _BACKLOG:
+        while len(self.acknowledged) > len(self._progress.follow().handled) + self._backlog:
             if over.wait(0.05) or time.monotonic() > give_up:
                 over.set()
                 break

@@ -1,6 +1,7 @@
 """Chaos in small: what `make chaos` does for longer."""
 
 import pytest
+from tests.budgets import budget
 from tests.chaos.chaos import STORES, Plan, run
 
 TROUBLES = {
@@ -19,14 +20,18 @@ TROUBLES = {
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("store", STORES)
 def test_nothing_is_lost(store: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Hundreds of events, killed workers, a killed database, a failover: every promise is kept.
+    """Many events, killed workers, a killed database, a failover: every promise is kept.
 
     So too with a worker suspended beyond its lease, without threads, descriptors, free places for
     handlers, or tables.
     """
-    small = store == "pgbouncer"
-    plan = Plan(kills=4 if small else 8, outages=1, troubles=TROUBLES[store])
-    outcome = run(store, 200 if small else 500, plan)
+    if store == "pgbouncer":
+        events, kills = budget(100, 200), budget(2, 4)
+    elif store == "sqlite-slow":  # which divides both
+        events, kills = budget(200, 500), budget(4, 8)
+    else:
+        events, kills = budget(120, 500), budget(2, 8)
+    outcome = run(store, events, Plan(kills, outages=1, troubles=TROUBLES[store]))
     with capsys.disabled():
         print(f"\n{store}\n{outcome}")
     assert outcome.broken == []

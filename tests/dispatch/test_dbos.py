@@ -23,7 +23,8 @@ from tests.dispatch.handlers import NO_EXCEPTIONS
 from tests.dispatch.site import wait_until
 from tests.dispatch.workplace import SECRET, Workplace
 from tests.in_time import in_time
-from tests.servers.process import free_port
+from tests.servers.preloaded import Forked, Preloaded
+from tests.servers.process import free_port, own_environment
 
 from coffrify_webhooks import sign
 from coffrify_webhooks.dispatch import dbos as module
@@ -58,19 +59,18 @@ receiver = Receiver(
 class Site(Workplace):
     """With workers of ours on DBOS."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, parent: Preloaded) -> None:
         self.engine = DBOSDispatcher(url)
         text = APP.format(secret=SECRET, url=url, lease=LEASE)
         super().__init__(folder, self.engine, LEASE, "app.py", text)
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.parent = parent
+        self.workers: list[Forked] = []
 
-    def start(self, *words: str) -> "subprocess.Popen[bytes]":
+    def start(self, *words: str) -> Forked:
         command = [str(Path(sys.executable).with_name("coffrify-webhooks")), "worker"]
-        log = (self.folder / "log").open("ab")
-        with log:
-            worker = subprocess.Popen(
-                [*command, "--app", "app", *words], cwd=self.folder, stdout=log, stderr=log
-            )
+        command += ["--app", "app", *words]
+        log = self.folder / "log"
+        worker = self.parent.start(command, self.folder, own_environment(), log)
         self.workers.append(worker)
         return worker
 
@@ -91,17 +91,24 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.database(f"engine_{free_port()}")
 
 
+@pytest.fixture(scope="module")
+def parent() -> Iterator[Preloaded]:
+    """What workers are forked of; test_framework_worker.py starts them as a user does."""
+    with Preloaded("coffrify_webhooks.cli", "coffrify_webhooks.dispatch.dbos", "dbos") as made:
+        yield made
+
+
 @pytest.fixture
-def site(tmp_path: Path, url: str) -> Iterator[Site]:
-    made = Site(tmp_path, url)
+def site(tmp_path: Path, url: str, parent: Preloaded) -> Iterator[Site]:
+    made = Site(tmp_path, url, parent)
     yield made
     made.close()
 
 
 @pytest.fixture
-def on_file(tmp_path: Path) -> Iterator[Site]:
+def on_file(tmp_path: Path, parent: Preloaded) -> Iterator[Site]:
     """A site on an SQLite file, where the engine's database makes no difference."""
-    made = Site(tmp_path, f"sqlite:///{tmp_path}/engine.db")
+    made = Site(tmp_path, f"sqlite:///{tmp_path}/engine.db", parent)
     yield made
     made.close()
 
@@ -354,11 +361,11 @@ def test_other_receivers_events(on_file: Site) -> None:
     assert other.status == "ENQUEUED"
 
 
-def test_server_away(tmp_path: Path) -> None:
+def test_server_away(tmp_path: Path, parent: Preloaded) -> None:
     """Without the server deliveries are refused in time; once it is back all is well again."""
     from tests.servers.postgres import Postgres
 
-    with Postgres() as server, closing(Site(tmp_path, server.url)) as site:
+    with Postgres() as server, closing(Site(tmp_path, server.url, parent)) as site:
         site.start()
         site.deliver("evt_1")
         site.wait_for("end evt_1")
@@ -371,11 +378,11 @@ def test_server_away(tmp_path: Path) -> None:
         site.wait_for("end evt_2")
 
 
-def test_server_hangs(tmp_path: Path) -> None:
+def test_server_hangs(tmp_path: Path, parent: Preloaded) -> None:
     """A server that does not answer costs a delivery less than its sender waits."""
     from tests.servers.postgres import Postgres
 
-    with Postgres() as server, closing(Site(tmp_path, server.url)) as site:
+    with Postgres() as server, closing(Site(tmp_path, server.url, parent)) as site:
         site.deliver("evt_1")
         server.pause()
         with in_time(5):
