@@ -11,15 +11,18 @@ from multiprocessing.synchronize import Barrier
 from threading import BrokenBarrierError
 from typing import Any, NamedTuple
 
+from tests.budgets import budget
+
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import Store
 
 __all__ = ["PHASES", "Phase", "expected", "run_phases"]
 
+IDS = budget(100, 500)
 PHASES: tuple[str, ...] = ("fresh", "held", "expired", "queued, web", "queued, worker", "done")
 _LEASE = 600.0
 _SHORT = 0.5
-_PATIENCE = 90.0
+_PATIENCE = 240.0
 _MESSAGE = "0" * 32
 """A worker's token: what is queued is given to any."""
 
@@ -35,7 +38,7 @@ class Phase(NamedTuple):
     """How often each answer was given."""
 
 
-def expected(processes: int = 8, ids: int = 500) -> dict[str, Phase]:
+def expected(processes: int = 8, ids: int = IDS) -> dict[str, Phase]:
     """Return what every store must answer."""
     calls, losers = processes * ids, (processes - 1) * ids
     return {
@@ -48,7 +51,7 @@ def expected(processes: int = 8, ids: int = 500) -> dict[str, Phase]:
     }
 
 
-def run_phases(make: str, *args: Any, processes: int = 8, ids: int = 500) -> dict[str, Phase]:
+def run_phases(make: str, *args: Any, processes: int = 8, ids: int = IDS) -> dict[str, Phase]:
     """Run the phases on the store that `make`, a "module:function", returns when given `args`.
 
     Each process makes its own store. Raises what a process raised.

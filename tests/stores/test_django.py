@@ -92,7 +92,7 @@ class TestContract(Clocked):
 
 @pytest.mark.parametrize("database", ["file", "postgres"], indirect=True)
 def test_eight_processes(database: str) -> None:
-    """Eight processes claim 500 ids through six phases: each id has exactly one claimant."""
+    """Eight processes claim the same ids through six phases: each id has exactly one claimant."""
     chosen = connections.settings[database]
     changes = {name: chosen[name] for name in ("NAME", "HOST", "PORT", "USER", "OPTIONS")}
     if database == "file":  # as the page on Django advises; it is `migrate` that turns the file

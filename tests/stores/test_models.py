@@ -19,6 +19,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from tests.budgets import budget
 from tests.servers.valkey import Valkey
 
 from coffrify_webhooks.stores import About, Filter, Store
@@ -194,7 +195,7 @@ class Machine(RuleBasedStateMachine):
         assert counted == self.model.stats()
 
 
-def prove(make: Make, examples: int = 100, steps: int = 50) -> None:
+def prove(make: Make, examples: int, steps: int = 50) -> None:
     """Let hypothesis look for calls on which the store and the model differ."""
 
     class Proof(Machine):
@@ -218,7 +219,7 @@ def test_sqlite_is_as_in_memory(tmp_path: Path) -> None:
         yield store
         store.close()
 
-    prove(make, examples=20)
+    prove(make, budget(15, 20))
 
 
 @pytest.mark.timeout(300)
@@ -232,7 +233,7 @@ def test_redis_is_as_in_memory(valkey: Valkey) -> None:
         yield store
         store.close()
 
-    prove(make)
+    prove(make, budget(20, 100))
 
 
 @pytest.mark.timeout(300)
@@ -248,5 +249,5 @@ def test_sql_is_as_in_memory(kind: str, request: pytest.FixtureRequest) -> None:
             execute(f"DELETE FROM {EVENTS}", {})
         yield store
 
-    prove(make, examples=30)
+    prove(make, budget(10, 30))
     store.close()
