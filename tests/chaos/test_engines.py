@@ -39,7 +39,9 @@ def test_nothing_is_lost(engine: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("engine", _but_one_long(LOSSY, "celery"))
-def test_broker_forgets(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_the_broker_forgets_is_dispatched_again(
+    engine: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What the broker itself has lost is late, and handled: a sweep dispatches it again."""
     outcome = run(engine, 80, Plan(kills=1, lossy=True))
     with capsys.disabled():
@@ -48,7 +50,7 @@ def test_broker_forgets(engine: str, capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize("engine", _but_one_long(_REFUSED, "celery"))
-def test_unsafe_defaults(engine: str, tmp_path: Path) -> None:
+def test_with_unsafe_defaults_no_worker_starts(engine: str, tmp_path: Path) -> None:
     """With settings under which events would be lost, no worker starts: the setting is named."""
     url = f"redis://127.0.0.1:{free_port()}/0"
     environment = environment_of(tmp_path, engine, url)

@@ -62,7 +62,9 @@ def test_pull_to_file(api: Api, tmp_path: Path) -> None:
     assert sorted(each.name for each in tmp_path.iterdir()) == ["cache", "catalog.json"]
 
 
-def test_pull_options(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_options_of_pull_come_before_the_environment(
+    api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Options come before the environment; without a cache none is made."""
     monkeypatch.setenv("COFFRIFY_API_URL", "http://127.0.0.1:9")
     api.say(200, TWO)
@@ -71,7 +73,7 @@ def test_pull_options(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_pull_unchanged(api: Api) -> None:
+def test_an_unchanged_catalog_is_served_from_the_cache(api: Api) -> None:
     """The copy in the cache folder serves when the API says that nothing changed."""
     api.say(200, TWO, ETag='"1"').say(304)
     assert run("catalog", "pull").stdout == run("catalog", "pull").stdout
@@ -91,7 +93,9 @@ def test_pull_unchanged(api: Api) -> None:
         (302, None, "answered 302"),
     ],
 )
-def test_pull_refused(api: Api, tmp_path: Path, status: int, body: object, said: str) -> None:
+def test_a_refused_pull_leaves_the_file_as_it_was(
+    api: Api, tmp_path: Path, status: int, body: object, said: str
+) -> None:
     """An error is one line, exits 2, and leaves the file as it was."""
     path = tmp_path / "catalog.json"
     path.write_text(json.dumps(TWO))
@@ -172,7 +176,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_show_all(file: Path) -> None:
+def test_all_events_are_shown_by_family(file: Path) -> None:
     """A table by family, with badges, stability, plan and description, and the note."""
     assert run("catalog", "show", "--catalog", file).stdout.splitlines() == [
         "TYPE   BADGES  STABILITY  PLAN  DESCRIPTION",
@@ -186,14 +190,14 @@ def test_show_all(file: Path) -> None:
     ]
 
 
-def test_show_bundled() -> None:
+def test_without_a_file_the_bundled_catalog_is_shown() -> None:
     """Without a file it is the bundled snapshot, which says what it is."""
     ran = run("catalog", "show")
     assert ran.stdout.count("transfer.") >= 15
     assert "reading of public sources" in ran.stdout
 
 
-def test_show_one(file: Path) -> None:
+def test_one_event_is_shown_with_fields_and_example(file: Path) -> None:
     """Its fields with path, type, required and description, and its example."""
     text, _, example = run("catalog", "show", "a.b", "--catalog", file).stdout.partition(
         "\nExample:\n"
@@ -225,7 +229,7 @@ def test_show_without_schema(file: Path) -> None:
     assert "Example" not in ran.stdout
 
 
-def test_show_json(file: Path) -> None:
+def test_the_catalog_is_shown_as_json(file: Path) -> None:
     """The same as JSON."""
     found = json.loads(run("catalog", "show", "--json", "--catalog", file).stdout)
     assert [each["type"] for each in found] == ["a.b", "z.y"]
@@ -239,7 +243,7 @@ def test_show_json(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "near"), [("transfer.craeted", "'transfer.created'"), ("x" * 10**5, "xxx")]
 )
-def test_show_unknown(name: str, near: str) -> None:
+def test_an_unknown_type_exits_with_the_nearest_ones(name: str, near: str) -> None:
     """An unknown type exits 2 with the nearest ones."""
     line = told(run("catalog", "show", name, status=2))
     assert near in line

@@ -35,7 +35,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(group, ["diff", *map(str, arguments)])
 
 
-def test_text(files: dict[str, Path]) -> None:
+def test_the_text_groups_by_severity_and_event(files: dict[str, Path]) -> None:
     """The text groups by severity, then by event, and ends in a summary."""
     ran = run(files["old"], files["broken"])
     assert ran.exit_code == 0
@@ -55,7 +55,7 @@ def test_text(files: dict[str, Path]) -> None:
     )
 
 
-def test_nothing(files: dict[str, Path]) -> None:
+def test_a_catalog_and_itself_have_no_change(files: dict[str, Path]) -> None:
     """A catalog and itself: `no change`, and exit code 0."""
     ran = run(files["old"], files["old"], "--exit-code")
     assert (ran.exit_code, ran.output) == (0, "no change\n")
@@ -72,7 +72,9 @@ def test_nothing(files: dict[str, Path]) -> None:
         ("missing", [], 2),
     ],
 )
-def test_exit_codes(files: dict[str, Path], new: str, options: list[str], code: int) -> None:
+def test_the_exit_code_tells_a_breaking_change(
+    files: dict[str, Path], new: str, options: list[str], code: int
+) -> None:
     """With `--exit-code`, 1 means breaking; 2 is bad input, named in one line."""
     ran = run(files["old"], files[new], *options)
     assert ran.exit_code == code
@@ -81,7 +83,7 @@ def test_exit_codes(files: dict[str, Path], new: str, options: list[str], code: 
         assert ran.output.count("\n") == 1
 
 
-def test_json(files: dict[str, Path]) -> None:
+def test_the_json_holds_counts_and_changes(files: dict[str, Path]) -> None:
     """The JSON holds the counts and each change."""
     document = json.loads(run(files["old"], files["added"], "--json").output)
     assert document == {

@@ -52,7 +52,7 @@ ERRORS = {
 
 
 @pytest.mark.parametrize(("text", "said"), ERRORS.values(), ids=ERRORS)
-def test_errors(tmp_path: Path, text: str, said: str) -> None:
+def test_each_error_is_one_line_with_its_place(tmp_path: Path, text: str, said: str) -> None:
     """Each is told in one short line that names event and place, and nothing is written."""
     ran = codegen(tmp_path, text)
     assert ran.exit_code == 2
@@ -99,7 +99,7 @@ def test_escape_sequences_in_names_do_not_reach_the_terminal(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("levels", [60, 150, 240])
-def test_deep_schemas(tmp_path: Path, levels: int) -> None:
+def test_a_deep_schema_becomes_classes(tmp_path: Path, levels: int) -> None:
     """A schema of many levels becomes classes, and what is not typed of it is told."""
     schema: dict[str, object] = {}
     for _ in range(levels):
@@ -110,7 +110,7 @@ def test_deep_schemas(tmp_path: Path, levels: int) -> None:
     assert ran.stderr.splitlines() == [said]
 
 
-def test_large_schemas(tmp_path: Path) -> None:
+def test_a_too_large_event_stops_no_other(tmp_path: Path) -> None:
     """An event that is too large for classes stops none of the others."""
     wide = {"type": "object", "properties": {f"p{n}": {} for n in range(6000)}}
     ran = codegen(tmp_path, entries({"type": "a.b", "json_schema": wide}, {"type": "c.d"}))
@@ -121,7 +121,7 @@ def test_large_schemas(tmp_path: Path) -> None:
     assert (tmp_path / "events" / "c_d.py").exists()
 
 
-def test_few_warnings(tmp_path: Path) -> None:
+def test_of_many_warnings_the_first_are_shown(tmp_path: Path) -> None:
     """Of many warnings for one event the first few are told, and how many more there are."""
     refs = {f"p{n}": {"$ref": f"other.json#{n}"} for n in range(9)}
     ran = codegen(tmp_path, entries({"type": "a.b", "schema": {"properties": refs}}))
@@ -129,7 +129,7 @@ def test_few_warnings(tmp_path: Path) -> None:
     assert line.endswith("reference taken as anything: other.json#2; and 6 more")
 
 
-def test_decoration(tmp_path: Path) -> None:
+def test_malformed_decoration_stops_no_event(tmp_path: Path) -> None:
     """Badges and the like that are malformed stop nobody."""
     odd = {"badges": 7, "family": [], "required_plan": {}, "description": 5, "stability": ["x"]}
     assert codegen(tmp_path, entries({"type": "a.b", "example": 1, **odd})).exit_code == 0

@@ -19,7 +19,7 @@ def left(came: Came) -> int:
     return sum(came.store.stats().values())
 
 
-def test_yes(came: Came) -> None:
+def test_with_yes_all_records_of_an_id_are_dropped(came: Came) -> None:
     """With --yes all records of the ids are dropped, and no others, without a question."""
     for name in ("evt_1", "evt_2", "evt_3"):
         came.put(name)
@@ -29,7 +29,7 @@ def test_yes(came: Came) -> None:
     assert [each.id for each in came.store.find()] == ["evt_3"]
 
 
-def test_asked(came: Came) -> None:
+def test_without_yes_only_a_yes_forgets(came: Came) -> None:
     """Without --yes the events are shown and a question asked; only yes forgets."""
     came.put("evt_1", "dead")
     ran = came.run("forget", "evt_1", answer="n\n", status=1)
@@ -40,7 +40,7 @@ def test_asked(came: Came) -> None:
     assert left(came) == 0
 
 
-def test_many(came: Came) -> None:
+def test_of_many_events_the_first_are_shown(came: Came) -> None:
     """Of many the question shows the first."""
     names = [f"evt_{number}" for number in range(12)]
     for name in names:
@@ -50,7 +50,7 @@ def test_many(came: Came) -> None:
     assert "... and 2 more\nForget 12?" in told
 
 
-def test_by_key(came: Came) -> None:
+def test_a_key_forgets_one_record(came: Came) -> None:
     """A key forgets one record of several."""
     came.put("evt_1")
     key = came.put("evt_1", "conflict")
@@ -58,25 +58,25 @@ def test_by_key(came: Came) -> None:
     assert [each.status for each in came.store.find()] == ["done"]
 
 
-def test_twice_named(came: Came) -> None:
+def test_an_event_named_twice_is_forgotten_once(came: Came) -> None:
     """An event that is named twice is forgotten once."""
     key = came.put("evt_1")
     assert came.run("forget", "evt_1", key, "--yes").stdout == "1 forgotten\n"
 
 
-def test_unknown(came: Came) -> None:
+def test_with_an_unknown_id_none_is_forgotten(came: Came) -> None:
     """If one is unknown none is forgotten."""
     came.put("evt_1")
     assert "no event evt_2" in came.run("forget", "evt_1", "evt_2", "--yes", status=1).stderr
     assert left(came) == 1
 
 
-def test_none(came: Came) -> None:
+def test_without_an_event_it_is_a_usage_error(came: Came) -> None:
     """To forget nothing in particular is a usage error."""
     came.run("forget", "--yes", status=2)
 
 
-def test_purge(came: Came) -> None:
+def test_a_purge_drops_what_is_older(came: Came) -> None:
     """What is older goes, but for what an engine has; the rest stays."""
     for status in ("done", "dead", "queued", "running"):
         came.put(status, status, age=31 * DAY)
@@ -85,14 +85,14 @@ def test_purge(came: Came) -> None:
     assert {each.id for each in came.store.find()} == {"queued", "running", "young"}
 
 
-def test_purge_many(came: Came) -> None:
+def test_a_purge_goes_on_until_nothing_is_left(came: Came) -> None:
     """A purge goes on until nothing is left to drop."""
     for number in range(1203):
         came.put(f"evt_{number}", age=5 * DAY)
     assert came.run("purge", "--older-than", "4d").stdout == "1203 purged\n"
 
 
-def test_purge_young(came: Came) -> None:
+def test_a_young_event_is_purged_after_a_question_only(came: Came) -> None:
     """What the sender may still send again is dropped after a question only, or with --yes."""
     came.put("evt_1", age=2 * DAY)
     ran = came.run("purge", "--older-than", "71h", answer="n\n", status=1)
@@ -105,6 +105,6 @@ def test_purge_young(came: Came) -> None:
     assert came.run("purge", "--older-than", "72h").output == "0 purged\n"
 
 
-def test_purge_all(came: Came) -> None:
+def test_without_an_age_nothing_is_purged(came: Came) -> None:
     """Without an age nothing is purged."""
     assert "--older-than" in came.run("purge", status=2).stderr

@@ -33,7 +33,7 @@ def ids(came: Came, *arguments: object) -> list[str]:
     return [json.loads(line)["id"] for line in ran.stdout.splitlines()]
 
 
-def test_table(came: Came) -> None:
+def test_the_table_has_a_line_for_each_event(came: Came) -> None:
     """The table has a line for each event, the one that changed last first."""
     came.put("evt_1", "failed", age=3 * HOUR)
     came.put("evt_2", "done", age=2 * DAY, type_="transfer.deleted")
@@ -46,7 +46,7 @@ def test_table(came: Came) -> None:
     ]
 
 
-def test_columns_align(came: Came) -> None:
+def test_each_column_begins_at_one_place(came: Came) -> None:
     """Each column begins at one place, whatever is in it."""
     came.put("evt_1")
     came.put("a-much-longer-id", "conflict")
@@ -54,7 +54,7 @@ def test_columns_align(came: Came) -> None:
     assert len({line.index("TYPE" if n == 0 else "transfer.") for n, line in enumerate(lines)}) == 1
 
 
-def test_receiver_column(came: Came) -> None:
+def test_several_receivers_make_a_column(came: Came) -> None:
     """The receiver is a column where there are several."""
     came.put("evt_1")
     assert "RECEIVER" not in came.run("list").stdout
@@ -64,7 +64,7 @@ def test_receiver_column(came: Came) -> None:
     assert {line.split()[-1] for line in ran.stdout.splitlines()[1:]} == {"default", "other"}
 
 
-def test_bare(came: Came) -> None:
+def test_the_bare_command_lists_the_events(came: Came) -> None:
     """`events` alone lists, and takes the options of `list`."""
     came.put("evt_1", "dead")
     came.put("evt_2", "done")
@@ -73,7 +73,7 @@ def test_bare(came: Came) -> None:
     assert "replay" in came.run("--help").stdout
 
 
-def test_status(came: Came) -> None:
+def test_several_statuses_add_up(came: Came) -> None:
     """Statuses add up."""
     for status in ("done", "failed", "dead", "conflict", "queued", "running", "claimed"):
         came.put(status, status)
@@ -82,7 +82,7 @@ def test_status(came: Came) -> None:
     assert "'gone' is not one of" in came.run("list", "--status", "gone", status=2).stderr
 
 
-def test_type(came: Came) -> None:
+def test_a_type_is_exact_or_ends_in_a_star(came: Came) -> None:
     """A type is exact, or the beginning of one before a star."""
     for type_ in ("transfer.created", "transfer.e2e_created", "transferred", "ping"):
         came.put(type_, type_=type_)
@@ -91,12 +91,12 @@ def test_type(came: Came) -> None:
     assert len(ids(came, "--type", "*")) == 4
 
 
-def test_star_elsewhere(came: Came) -> None:
+def test_a_star_elsewhere_is_refused(came: Came) -> None:
     """A star that is not at the end is refused rather than matching nothing."""
     assert "transfer.*" in came.run("list", "--type", "*.created", status=2).stderr
 
 
-def test_ages(came: Came) -> None:
+def test_an_age_is_that_of_the_last_change(came: Came) -> None:
     """Ages are those of the last change, in seconds to weeks."""
     for name, age in (("10s", 10), ("10m", 600), ("3h", 3 * HOUR), ("2d", 2 * DAY)):
         came.put(name, age=age)
@@ -108,21 +108,21 @@ def test_ages(came: Came) -> None:
 
 
 @pytest.mark.parametrize("text", ["10", "m", "-1m", "1.5h", "1y", "\u0661m", "10 m", "9999999999s"])
-def test_no_age(came: Came, text: str) -> None:
+def test_an_age_that_is_no_duration_is_refused(came: Came, text: str) -> None:
     """What is no duration is refused with the forms that are."""
     told = came.run("list", "--older-than", text, status=2).stderr
     assert "'--older-than'" in told
     assert "write 30s, 10m, 3h, 2d or 4w" in told
 
 
-def test_receiver(came: Came) -> None:
+def test_the_receiver_option_lists_its_events(came: Came) -> None:
     """--receiver lists the events of one."""
     came.put("evt_1")
     came.put("evt_2", receiver="other")
     assert ids(came, "--receiver", "other") == ["evt_2"]
 
 
-def test_limit(came: Came) -> None:
+def test_what_the_limit_leaves_out_is_reported(came: Came) -> None:
     """What the limit leaves out is told on stderr, and only then."""
     for number in range(3):
         came.put(f"evt_{number}", age=number)
@@ -134,7 +134,7 @@ def test_limit(came: Came) -> None:
     came.run("list", "--limit", 0, status=2)
 
 
-def test_default_limit(came: Came) -> None:
+def test_fifty_events_are_listed_by_default(came: Came) -> None:
     """Fifty are listed unless told."""
     for number in range(51):
         came.put(f"evt_{number}")
@@ -143,7 +143,7 @@ def test_default_limit(came: Came) -> None:
     assert "more than 50" in ran.stderr
 
 
-def test_pages(came: Came) -> None:
+def test_several_pages_list_each_event_once(came: Came) -> None:
     """More than a page is listed whole, each event once."""
     names = [f"evt_{number}" for number in range(1001)]
     for number, name in enumerate(names):
@@ -152,7 +152,7 @@ def test_pages(came: Came) -> None:
     assert len(ids(came, "--limit", 1000)) == 1000
 
 
-def test_json(came: Came) -> None:
+def test_a_line_of_json_has_each_field(came: Came) -> None:
     """A line of JSON has each field under its stable name, times in ISO 8601 and UTC."""
     key = came.put("evt_1", "failed", finished="shop:count")
     record = came.store.get(key)
@@ -197,14 +197,14 @@ def test_json_of_held(came: Came) -> None:
     assert found["delivery"] == {}
 
 
-def test_no_payload(came: Came) -> None:
+def test_the_list_shows_no_payload(came: Came) -> None:
     """Neither the table nor the JSON has anything of a body."""
     came.put("evt_1", "dead", body=b'{"id": "evt_1", "type": "x", "data": "confidential"}')
     for arguments in (["list"], ["list", "--json"], ["show", "evt_1"], ["show", "evt_1", "--json"]):
         assert "confidential" not in came.run(*arguments).output
 
 
-def test_no_steering(came: Came) -> None:
+def test_what_could_steer_a_terminal_is_escaped(came: Came) -> None:
     """What could steer a terminal is shown escaped, also if a store did not see to it."""
     came.put("evt\x1b[2J\n1", type_="x\r\u202ey")
     for arguments in (["list"], ["list", "--json"], ["show", came.put("evt\x1b[2J\n1")]):
@@ -213,7 +213,9 @@ def test_no_steering(came: Came) -> None:
 
 
 @pytest.mark.parametrize("columns", [80, 40])
-def test_narrow(came: Came, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+def test_a_narrow_terminal_cuts_the_lines(
+    came: Came, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
     """On a narrow terminal lines are cut at its edge, and ids are whole at 80 columns."""
     monkeypatch.setenv("COLUMNS", str(columns))
     name = "evt_01HZX3S9V5T4QK8M2N7P6R0WYB"
@@ -227,14 +229,14 @@ def test_narrow(came: Came, monkeypatch: pytest.MonkeyPatch, columns: int) -> No
     assert (name in lines[1]) == (columns == 80)
 
 
-def test_pipe(came: Came, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lines_into_a_pipe_are_whole(came: Came, monkeypatch: pytest.MonkeyPatch) -> None:
     """What goes into a pipe is whole, however narrow the terminal."""
     monkeypatch.setenv("COLUMNS", "40")
     came.put("evt_1", "failed")
     assert REASON in came.run("list").stdout
 
 
-def test_long_id(came: Came) -> None:
+def test_a_long_id_moves_its_own_line_only(came: Came) -> None:
     """One very long id pushes its own line along, and not the others."""
     came.put("evt_1")
     came.put("e" * 255)
@@ -242,7 +244,7 @@ def test_long_id(came: Came) -> None:
     assert len(short) < 120
 
 
-def test_nothing(came: Came) -> None:
+def test_an_empty_list_is_no_error(came: Came) -> None:
     """No events is told on stderr, and is no error."""
     ran = came.run("list")
     assert (ran.stdout, ran.stderr) == ("", "no events\n")

@@ -66,7 +66,7 @@ def all_states(came: Came) -> None:
 # --- which ---
 
 
-def test_id(came: Came) -> None:
+def test_a_named_event_is_handled_without_a_question(came: Came) -> None:
     """An event that is named is handled, whatever it failed of, without a question."""
     shop = Shop()
     keys = [came.put("evt_1", "dead"), came.put("evt_2", "failed")]
@@ -75,7 +75,7 @@ def test_id(came: Came) -> None:
     assert [came.status(key) for key in keys] == ["done", "done"]
 
 
-def test_key(came: Came) -> None:
+def test_a_key_names_an_event_too(came: Came) -> None:
     """A key names an event too, and twice named is once replayed."""
     shop = Shop()
     key = came.put("evt_1", "dead")
@@ -96,7 +96,9 @@ def test_key(came: Came) -> None:
         (["--type", "ping"], []),
     ],
 )
-def test_filters(came: Came, options: list[str], meant: list[str]) -> None:
+def test_a_filter_means_failed_and_dead_events(
+    came: Came, options: list[str], meant: list[str]
+) -> None:
     """A filter means what failed or is dead, never what is done, held or in conflict."""
     all_states(came)
     shop = Shop()
@@ -105,7 +107,7 @@ def test_filters(came: Came, options: list[str], meant: list[str]) -> None:
     assert ran.stdout == counts(handled=len(meant))
 
 
-def test_oldest_first(came: Came) -> None:
+def test_the_oldest_events_run_first(came: Came) -> None:
     """Events run in the order in which they came."""
     shop = Shop()
     for number in (3, 1, 2):
@@ -124,13 +126,13 @@ def test_more_than_a_page(came: Came) -> None:
     assert sorted(shop.got) == sorted(f"evt_{number}" for number in range(1001))
 
 
-def test_nothing(came: Came) -> None:
+def test_a_replay_of_nothing_is_no_error(came: Came) -> None:
     """No such events is told, and is no error."""
     ran = came.run("replay", "--dead", router=Shop().router)
     assert (ran.stdout, ran.stderr) == (counts(), "no such events of the receiver default\n")
 
 
-def test_unknown(came: Came) -> None:
+def test_with_an_unknown_id_none_is_replayed(came: Came) -> None:
     """If one is unknown none is replayed."""
     shop = Shop()
     came.put("evt_1", "dead")
@@ -143,7 +145,7 @@ def test_unknown(came: Came) -> None:
     "arguments",
     [[], ["--yes"], ["evt_1", "--dead"], ["evt_1", "--older-than", "1h"], ["--all-receivers"]],
 )
-def test_what(came: Came, arguments: list[str]) -> None:
+def test_events_and_filters_exclude_each_other(came: Came, arguments: list[str]) -> None:
     """Either events are named or filters are."""
     came.put("evt_1", "dead")
     assert (
@@ -154,7 +156,7 @@ def test_what(came: Came, arguments: list[str]) -> None:
 # --- asking ---
 
 
-def test_asks(came: Came) -> None:
+def test_several_events_are_replayed_after_a_yes_only(came: Came) -> None:
     """More than one by a filter is asked for; only yes begins."""
     shop = Shop()
     came.put("evt_1", "dead")
@@ -176,7 +178,7 @@ def test_asks_not_for_one(came: Came) -> None:
 # --- whose ---
 
 
-def test_own_receiver(came: Came) -> None:
+def test_only_the_receivers_own_events_are_replayed(came: Came) -> None:
     """Without more, only events of the receiver's own name are meant; others are hinted at."""
     shop = Shop()
     came.put("evt_1", "dead", receiver="other")
@@ -188,7 +190,7 @@ def test_own_receiver(came: Came) -> None:
     assert shop.got == []
 
 
-def test_named_receiver(came: Came) -> None:
+def test_a_named_receiver_replays_its_own_events(came: Came) -> None:
     """A Receiver with a name replays its own."""
     shop = Shop()
     came.put("evt_1", "dead", receiver="b")
@@ -198,7 +200,7 @@ def test_named_receiver(came: Came) -> None:
 
 
 @pytest.mark.parametrize("named", [["--dead"], ["evt_1"]])
-def test_receiver(came: Came, named: list[str]) -> None:
+def test_the_receiver_option_means_anothers_events(came: Came, named: list[str]) -> None:
     """--receiver means another one's events, which keep their key."""
     shop = Shop()
     keys = [came.put("evt_1", "dead", receiver=name) for name in ("default", "b")]
@@ -207,7 +209,7 @@ def test_receiver(came: Came, named: list[str]) -> None:
 
 
 @pytest.mark.parametrize("named", [["--dead"], ["evt_1"]])
-def test_all_receivers(came: Came, named: list[str]) -> None:
+def test_all_receivers_means_those_of_all(came: Came, named: list[str]) -> None:
     """--all-receivers means those of all."""
     shop = Shop()
     keys = [came.put("evt_1", "dead", receiver=name) for name in ("default", "b")]
@@ -248,7 +250,7 @@ def test_conflict_by_key(came: Came, receiver: str) -> None:
     assert (left.key, left.status, left.digest) == (first, "done", record.digest)
 
 
-def test_conflict_alone(came: Came) -> None:
+def test_a_lone_conflict_names_its_key(came: Came) -> None:
     """An id under which there is only a conflict says which key to replay."""
     key = came.put("evt_1", "conflict")
     ran = came.run("replay", "evt_1", router=Shop().router, status=1)
@@ -258,7 +260,7 @@ def test_conflict_alone(came: Came) -> None:
 # --- how it goes ---
 
 
-def test_failing(came: Came) -> None:
+def test_a_failing_handler_stops_no_other_event(came: Came) -> None:
     """An error of a handler is told without its text, stops nothing, and exits 1."""
     shop = Shop(lambda id_: refuse(id_) if id_ == "evt_2" else None)
     for number in (1, 2, 3):
@@ -270,7 +272,7 @@ def test_failing(came: Came) -> None:
     assert shop.got == ["evt_1", "evt_2", "evt_3"]
 
 
-def test_many_failing(came: Came) -> None:
+def test_of_many_failures_the_first_are_shown(came: Came) -> None:
     """Of many reasons the first are told, and how many more there are."""
     for number in range(25):
         came.put(f"evt_{number}", "dead")
@@ -279,7 +281,7 @@ def test_many_failing(came: Came) -> None:
     assert "... and 5 more\n" in ran.stderr
 
 
-def test_unfinished(came: Came) -> None:
+def test_a_finished_handler_does_not_run_again(came: Came) -> None:
     """A handler that has finished does not run again."""
     shop = Shop()
     later: list[str] = []
@@ -289,7 +291,7 @@ def test_unfinished(came: Came) -> None:
     assert (shop.got, later) == ([], ["evt_1"])
 
 
-def test_no_body(came: Came) -> None:
+def test_an_event_without_a_body_counts_as_failed(came: Came) -> None:
     """An event without a body is told with the remedy, and counts as failed."""
     came.put("evt_1", "done")
     came.put("evt_2", "dead", body=None)
@@ -298,7 +300,7 @@ def test_no_body(came: Came) -> None:
     assert ran.stderr.count("its body is not kept; forget the event, and replay it from the") == 2
 
 
-def test_damaged(came: Came) -> None:
+def test_a_damaged_body_fails_and_stops_nothing(came: Came) -> None:
     """A body that cannot be read again fails, and stops nothing."""
     shop = Shop()
     came.put("evt_1", "dead", body=b"[", age=2)
@@ -307,7 +309,7 @@ def test_damaged(came: Came) -> None:
     assert ran.stdout == counts(handled=1, failed=1)
 
 
-def test_engine(came: Came) -> None:
+def test_with_a_dispatcher_the_engine_gets_the_event(came: Came) -> None:
     """With a dispatcher the engine gets the event; handlers need not be there."""
     engine = Engine()
     key = came.put("evt_1", "dead")
@@ -316,7 +318,7 @@ def test_engine(came: Came) -> None:
     assert (len(engine.took), came.status(key)) == (1, "queued")
 
 
-def test_no_engine(came: Came) -> None:
+def test_an_engine_that_is_down_ends_the_run(came: Came) -> None:
     """An engine that is down ends the run with the counts and one line; nothing is lost."""
     came.put("evt_1", "dead")
     came.put("evt_2", "dead")
@@ -328,7 +330,7 @@ def test_no_engine(came: Came) -> None:
     assert {each.status for each in came.store.find()} <= {"dead", "failed"}
 
 
-def test_held(came: Came) -> None:
+def test_an_event_that_is_being_handled_is_left_alone(came: Came) -> None:
     """An event that is being handled is left to whoever does."""
     came.put("evt_1", "claimed")
     ran = came.run("replay", "evt_1", router=Shop().router)
@@ -336,7 +338,7 @@ def test_held(came: Came) -> None:
     assert ran.stderr == "evt_1 skipped: this event is being handled right now\n"
 
 
-def test_unwanted(came: Came) -> None:
+def test_an_event_without_a_handler_is_skipped(came: Came) -> None:
     """An event that no handler wants is skipped, and stays."""
     key = came.put("evt_1", "dead", type_="workspace.created")
     ran = came.run("replay", "evt_1", router=Shop().router)
@@ -344,7 +346,7 @@ def test_unwanted(came: Came) -> None:
     assert came.status(key) is not None
 
 
-def test_meanwhile(came: Came) -> None:
+def test_an_event_that_another_handled_is_skipped(came: Came) -> None:
     """What is forgotten or handled by another during the run is skipped."""
     keys = [came.put(f"evt_{number}", "dead", age=9 - number) for number in range(3)]
 
@@ -362,7 +364,7 @@ def test_meanwhile(came: Came) -> None:
     ]
 
 
-def test_progress(came: Came) -> None:
+def test_a_longer_run_shows_its_progress(came: Came) -> None:
     """A longer run shows on stderr that it goes on."""
     for number in range(11):
         came.put(f"evt_{number}", "dead")
@@ -371,14 +373,14 @@ def test_progress(came: Came) -> None:
     assert ran.stdout == counts(handled=11)
 
 
-def test_no_receiver(came: Came) -> None:
+def test_without_handlers_it_says_how_to_name_them(came: Came) -> None:
     """Without handlers it says how to name them."""
     came.put("evt_1", "dead")
     assert "--app myapp.webhooks" in came.run("replay", "evt_1", status=2).stderr
     assert "no handler" in came.run("replay", "evt_1", router=Router(), status=2).stderr
 
 
-def test_no_secret(came: Came) -> None:
+def test_the_secret_is_in_no_output(came: Came) -> None:
     """The secret of the receiver is in no output."""
     came.put("evt_1", "dead")
     ran = came.run("replay", "evt_1", router=Shop(refuse).router, status=1)

@@ -21,7 +21,7 @@ def lines(came: Came, *arguments: object) -> list[str]:
 # --- show ---
 
 
-def test_all(came: Came) -> None:
+def test_everything_is_shown_but_the_body(came: Came) -> None:
     """Everything is there but the body."""
     key = came.put("evt_1", "failed", age=7200, finished="shop:count", body=b"12345")
     record = came.store.get(key)
@@ -44,7 +44,7 @@ def test_all(came: Came) -> None:
     }
 
 
-def test_lease(came: Came) -> None:
+def test_a_claim_shows_how_long_it_is_held(came: Came) -> None:
     """A claim says how long it is held, or that its holder has stopped."""
     came.put("evt_1", "claimed")
     assert any("held for" in line for line in lines(came, "evt_1"))
@@ -52,13 +52,13 @@ def test_lease(came: Came) -> None:
     assert any("ended 1 min ago" in line for line in lines(came, "evt_2"))
 
 
-def test_unkept(came: Came) -> None:
+def test_a_dropped_body_is_said_to_be(came: Came) -> None:
     """A body that was dropped is said to be."""
     came.put("evt_1", "done")
     assert "  body      not kept" in lines(came, "evt_1")
 
 
-def test_every_record(came: Came) -> None:
+def test_every_record_of_an_id_is_shown(came: Came) -> None:
     """All records of an id are shown: of each receiver, and each body in conflict."""
     keys = {came.put("evt_1"), came.put("evt_1", receiver="b"), came.put("evt_1", "conflict")}
     came.put("evt_2")
@@ -68,20 +68,20 @@ def test_every_record(came: Came) -> None:
 
 
 @pytest.mark.parametrize("digits", [8, 20, 64])
-def test_key(came: Came, digits: int) -> None:
+def test_a_key_or_its_beginning_is_one_record(came: Came, digits: int) -> None:
     """A key, or 8 and more digits of its beginning, is one record; case does not matter."""
     came.put("evt_1")
     key = came.put("evt_1", "conflict")
     assert lines(came, key[:digits].upper())[-1] == f"  key       {key}"
 
 
-def test_short_key(came: Came) -> None:
+def test_fewer_than_eight_digits_are_no_key(came: Came) -> None:
     """Fewer digits than 8 are no key."""
     key = came.put("evt_1")
     came.run("show", key[:7], status=1)
 
 
-def test_ambiguous_key(came: Came) -> None:
+def test_a_beginning_of_several_keys_is_refused(came: Came) -> None:
     """A beginning that several keys have is refused."""
     for end in ("01", "02"):
         came.store.claim("a" * 62 + end, "0" * 64, 60)
@@ -95,7 +95,7 @@ def test_id_like_key(came: Came) -> None:
     assert lines(came, key[:8])[0] == key[:8]
 
 
-def test_unknown(came: Came) -> None:
+def test_an_unknown_id_exits_with_one_line(came: Came) -> None:
     """An unknown id exits 1 with one line that shows no control character."""
     ran = came.run("show", "evt\x1b_9", status=1)
     assert ran.stdout == ""
@@ -103,7 +103,7 @@ def test_unknown(came: Came) -> None:
     assert line.startswith("Error: the store has no event evt\\x1b_9; ")
 
 
-def test_escaped_id(came: Came) -> None:
+def test_an_id_is_found_escaped_or_not(came: Came) -> None:
     """An id is found by what arrived, and by how it is shown."""
     came.store.claim("b" * 64, "0" * 64, 60)
     key = came.put("evt\x1b_1")
@@ -111,7 +111,7 @@ def test_escaped_id(came: Came) -> None:
     assert lines(came, "evt\\x1b_1")[-1].endswith(key)
 
 
-def test_body(came: Came) -> None:
+def test_the_body_is_written_as_it_arrived(came: Came) -> None:
     """--body writes the bytes as they arrived, and nothing else."""
     came.put("evt_1", "dead", body=b"\xff\x00\r\n{}")
     ran = came.run("show", "evt_1", "--body")
@@ -119,14 +119,14 @@ def test_body(came: Came) -> None:
     assert ran.stderr == ""
 
 
-def test_no_body(came: Came) -> None:
+def test_without_a_body_the_option_exits_1(came: Came) -> None:
     """Without a body --body exits 1."""
     came.put("evt_1")
     ran = came.run("show", "evt_1", "--body", status=1)
     assert "no body is kept" in ran.stderr
 
 
-def test_bodies(came: Came) -> None:
+def test_of_several_bodies_one_is_named_by_key(came: Came) -> None:
     """Of several bodies one is to be named by its key; a record without one does not count."""
     came.put("evt_1")
     first = came.put("evt_1", "conflict", body=b"one")
@@ -138,7 +138,7 @@ def test_bodies(came: Came) -> None:
     assert came.run("show", second[:12], "--body").stdout == "two"
 
 
-def test_json(came: Came) -> None:
+def test_the_json_has_the_fields_and_the_size(came: Came) -> None:
     """--json has the fields of the list, and the size of the body."""
     came.put("evt_1")
     came.put("evt_1", "conflict", body=b"123")
@@ -157,7 +157,7 @@ def test_body_as_json(came: Came) -> None:
 # --- stats ---
 
 
-def test_stats(came: Came) -> None:
+def test_the_stats_count_every_status(came: Came) -> None:
     """Every status is counted, those too that no event has, and the total."""
     came.put("evt_1", "dead")
     came.put("evt_2", "dead")
@@ -169,7 +169,7 @@ def test_stats(came: Came) -> None:
     assert (counts["dead"], counts["done"], counts["failed"], counts["total"]) == tuple("2103")
 
 
-def test_stats_json(came: Came) -> None:
+def test_the_stats_as_json_have_every_status(came: Came) -> None:
     """--json is one object with every status."""
     came.put("evt_1", "conflict")
     assert json.loads(came.run("stats", "--json").stdout) == {

@@ -91,7 +91,9 @@ def told(*arguments: str) -> str:
 # --- --store ---
 
 
-def test_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_option_comes_before_the_variable_and_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """--store comes before the variable, and that before the file in the working directory."""
     for name in ("coffrify-webhooks", "variable", "option"):
         fill(folder / f"{name}.db", name)
@@ -101,13 +103,15 @@ def test_order(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert listed("--store", "sqlite:///option.db") == ["option"]
 
 
-def test_no_store(folder: Path) -> None:
+def test_without_a_store_no_file_is_made(folder: Path) -> None:
     """Without any it names --store, and makes no file."""
     assert "Name it by --store or COFFRIFY_WEBHOOKS_STORE" in told()
     assert list(folder.iterdir()) == []
 
 
-def test_missing_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_reported_and_not_made(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A file that is not there is told, and not made, whoever names it."""
     assert "store init" in told("--store", "sqlite:///gone.db")
     monkeypatch.setenv("COFFRIFY_WEBHOOKS_STORE", "sqlite:///gone.db")
@@ -116,20 +120,20 @@ def test_missing_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_memory() -> None:
+def test_a_store_in_memory_is_refused() -> None:
     """A store in memory is refused: this process would see nothing in it."""
     assert "own process only" in told("--store", "memory:")
 
 
 @pytest.mark.usefixtures("folder")
-def test_unusable_url() -> None:
+def test_an_unusable_url_is_reported_without_its_password() -> None:
     """A URL of no store is told in a line that does not have its password."""
     line = told("--store", "gopher://user:hunter2@host/db")
     assert line.startswith("Error: no store is known by a URL that begins 'gopher:'")
     assert "hunter2" not in line
 
 
-def test_no_database(folder: Path) -> None:
+def test_a_file_that_is_no_database_stays_as_it_was(folder: Path) -> None:
     """A file that is no database exits 2, and stays as it was."""
     path = folder / "store.db"
     path.write_text("something else, and long enough to be looked at by sqlite" * 20)
@@ -138,7 +142,7 @@ def test_no_database(folder: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_unavailable(folder: Path) -> None:
+def test_an_unavailable_store_exits_with_one_line(folder: Path) -> None:
     """A store that does not answer exits 1 with one line."""
     fill(folder / "store.db", "evt_1")
     held = subprocess.Popen(
@@ -162,7 +166,7 @@ def test_unavailable(folder: Path) -> None:
 # --- obj ---
 
 
-def test_embedded() -> None:
+def test_an_embedding_program_uses_its_own_source() -> None:
     """A program's own source is used, and its user cannot name another."""
     came = Came()
     came.put("evt_1")
@@ -189,7 +193,7 @@ def test_embedded_stays_open(tmp_path: Path) -> None:
 # --- --app ---
 
 
-def test_handlers(folder: Path) -> None:
+def test_a_module_that_registers_handlers_is_enough(folder: Path) -> None:
     """A module that registers handlers is enough; the folder need not be on the path."""
     (folder / "shop").mkdir()
     (folder / "shop" / "webhooks.py").write_text(HANDLERS)
@@ -208,7 +212,7 @@ def test_no_exception_text(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("app", ["hooks", "hooks:receiver"])
-def test_receiver(folder: Path, app: str) -> None:
+def test_a_modules_receiver_is_found_by_name_or_without(folder: Path, app: str) -> None:
     """A module's Receiver is found with and without its name, and its store is used."""
     (folder / "hooks.py").write_text(RECEIVER + HANDLERS)
     fill(folder / "store.db", "evt_1")
@@ -243,7 +247,7 @@ def test_missing_file_of_receiver(folder: Path) -> None:
         ("hooks", "from coffrify_webhooks import Receiver; Receiver()", "there is no secret"),
     ],
 )
-def test_bad_app(folder: Path, app: str, source: str, said: str) -> None:
+def test_a_bad_app_is_reported_in_one_line(folder: Path, app: str, source: str, said: str) -> None:
     """What cannot be imported or is no Receiver is told in one line, and exits 2."""
     (folder / "hooks.py").write_text(source)
     ran = command("replay", "--dead", "--app", app, "--store", "sqlite:///x.db", status=2)
@@ -263,7 +267,7 @@ def test_same_receiver_twice(folder: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.parametrize("times", [1, 2])
-def test_interrupted(folder: Path, times: int) -> None:
+def test_an_interrupt_lets_the_handler_end(folder: Path, times: int) -> None:
     """Ctrl-C lets the handler end and tells the counts; a second one tells them at once."""
     (folder / "hooks.py").write_text(SLOW)
     fill(folder / "coffrify-webhooks.db", "evt_1", "evt_2", "evt_3")

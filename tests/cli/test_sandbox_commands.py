@@ -52,7 +52,7 @@ def site() -> Iterator[Site]:
         yield Site(sandbox)
 
 
-def test_trigger(site: Site) -> None:
+def test_a_trigger_shows_what_each_receiver_answered(site: Site) -> None:
     """What happened, and what each receiver answered, is shown."""
     ran = site.trigger("transfer.created", "--data", "id=tr_9", "--data", "files.0.size=5")
     assert ran.exit_code == 0, ran.output
@@ -71,7 +71,7 @@ def test_trigger_whole_data(site: Site) -> None:
     assert json.loads(event.raw)["data"] == {"id": "tr_8"}  # type: ignore[attr-defined]
 
 
-def test_trigger_many(site: Site) -> None:
+def test_many_events_are_sent_in_parts(site: Site) -> None:
     """Many events are sent in parts, which is told; the first part is listed."""
     ran = site.trigger("ping", "--count", "120")
     lines = ran.stdout.splitlines()
@@ -94,7 +94,7 @@ def test_trigger_one_endpoint(site: Site) -> None:
     assert site.endpoint.url in ran.stderr
 
 
-def test_trigger_misbehaviour(site: Site) -> None:
+def test_a_misbehaving_delivery_is_shown_refused(site: Site) -> None:
     """A manner of misbehaving is shown to be refused; an unknown one names those there are."""
     assert ": 400 rejected (signature_mismatch) in " in (
         site.trigger("ping", "--misbehave", "forged").stdout
@@ -124,7 +124,7 @@ def test_help_lists_every_manner() -> None:
         (["ping", "--count", "0"], "--count"),
     ],
 )
-def test_trigger_mistakes(site: Site, words: list[str], says: str) -> None:
+def test_a_mistake_in_trigger_sends_nothing(site: Site, words: list[str], says: str) -> None:
     """A mistake is told in a line, with exit code 2, and nothing is sent."""
     ran = site.trigger(*words)
     assert ran.exit_code == 2
@@ -225,7 +225,7 @@ def test_trigger_at_another_server(said: bytes) -> None:
     assert "is no sandbox" in ran.stderr
 
 
-def test_send(site: Site) -> None:
+def test_a_sent_delivery_arrives_signed(site: Site) -> None:
     """One delivery arrives signed, without any sandbox; the answer is shown."""
     ran = run("send", "transfer.created", "--to", site.endpoint.url, "--secret", SECRET)
     assert ran.exit_code == 0, ran.output
@@ -331,7 +331,7 @@ def test_send_follows_no_redirect_and_uses_no_proxy(monkeypatch: pytest.MonkeyPa
     assert "302" in ran.stdout
 
 
-def test_send_refused(site: Site) -> None:
+def test_a_refused_delivery_exits_with_its_answer(site: Site) -> None:
     """A delivery that is not answered 2xx ends with 1, and its answer is shown."""
     ran = run("send", "ping", "--to", site.endpoint.url, "--secret", "whsec_" + "00" * 32)
     assert ran.exit_code == 1
@@ -396,7 +396,7 @@ def test_send_as_curl_to_this_address_alone(monkeypatch: pytest.MonkeyPatch) -> 
         ),
     ],
 )
-def test_send_mistakes(words: list[str], says: str) -> None:
+def test_a_mistake_in_send_is_one_line(words: list[str], says: str) -> None:
     """A mistake is told in a line, with exit code 2."""
     ran = run("send", *words)
     assert ran.exit_code == 2, ran.output

@@ -42,7 +42,7 @@ def running(file: Path | str, *more: str) -> Generator[dict[str, str]]:
                 told[name] = text.strip()
             yield told
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 0
+            assert process.wait(60) == 0
             assert (process.stdout.read(), process.stderr.read()) == ("", "")
         finally:
             process.kill()
@@ -64,7 +64,7 @@ def endpoints(told: dict[str, str]) -> list[Any]:
     return found
 
 
-def test_example(tmp_path: Path) -> None:
+def test_the_example_handles_what_is_triggered(tmp_path: Path) -> None:
     """What is triggered is handled by it, in the next run too, and Ctrl-C ends both, in silence."""
     file = tmp_path / "sandbox.db"
     with running(file) as told:
@@ -108,7 +108,9 @@ def test_endpoint_is_kept(tmp_path: Path) -> None:
     service.close()
 
 
-def test_without_flask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_flask_the_example_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without Flask, which the example is made with, nothing begins but to say what to install."""
     monkeypatch.setitem(sys.modules, "flask", None)
     file = tmp_path / "sandbox.db"

@@ -26,7 +26,7 @@ def init(*arguments: str, status: int = 0) -> Result:
     return ran
 
 
-def test_new(folder: Path) -> None:
+def test_a_new_store_gets_its_tables(folder: Path) -> None:
     """A new store gets its tables, and the events commands then work on it."""
     ran = init("--store", "sqlite:///new.db")
     assert ran.stdout == "the store sqlite:///new.db is ready; events: 0\n"
@@ -34,7 +34,7 @@ def test_new(folder: Path) -> None:
     assert (listed.exit_code, listed.output) == (0, "no events\n")
 
 
-def test_again(folder: Path) -> None:
+def test_a_ready_store_keeps_what_it_has(folder: Path) -> None:
     """A store that is ready keeps what it has."""
     came = Came(folder / "store.db")
     came.put("evt_1")
@@ -43,7 +43,9 @@ def test_again(folder: Path) -> None:
         assert init("--store", "sqlite:///store.db").stdout.endswith("ready; events: 1\n")
 
 
-def test_default(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_option_it_is_the_default_store(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without --store it is that of the variable, else the file in the working directory."""
     init()
     monkeypatch.setenv("COFFRIFY_WEBHOOKS_STORE", "sqlite:///variable.db")
@@ -60,7 +62,7 @@ def test_default(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("sqlite:///gone/store.db", "missing or not writable"),
     ],
 )
-def test_unusable(url: str, said: str) -> None:
+def test_an_unusable_store_exits_with_one_line(url: str, said: str) -> None:
     """A store that cannot be exits 2 with one line, and no password."""
     ran = init("--store", url, status=2)
     (line,) = ran.stderr.splitlines()
@@ -80,12 +82,12 @@ def test_unusable(url: str, said: str) -> None:
         ("sqlite:////var/lib/store.db?synchronous=FULL", "sqlite:////var/lib/store.db"),
     ],
 )
-def test_shown(url: str, shown: str) -> None:
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
     """A URL is shown without its password and its query, however they are written."""
     assert _shown(url) == shown
 
 
-def test_installed() -> None:
+def test_the_installed_command_has_its_help() -> None:
     """The installed command has it, with its help."""
     command = str(Path(sys.executable).with_name("coffrify-webhooks"))
     ran = subprocess.run(

@@ -34,7 +34,7 @@ class EngineSuite:
             assert site.status("evt_1") == "done"
             wait_until(lambda: not site.waiting())
 
-    def test_duplicates(self, site: Any) -> None:
+    def test_a_duplicate_is_acknowledged_and_not_run(self, site: Any) -> None:
         """A duplicate while the event is queued, or when it is done, is acknowledged, not run."""
         assert site.deliver("evt_1").outcome == "queued"
         assert site.deliver("evt_1").outcome == "duplicate"
@@ -44,13 +44,13 @@ class EngineSuite:
             wait_until(lambda: not site.waiting())
         assert len(site.runs) == 1
 
-    def test_async_handler(self, site: Any) -> None:
+    def test_an_async_handler_runs_in_the_worker(self, site: Any) -> None:
         """Async handlers run as they do in a web process."""
         with site.working():
             site.deliver("evt_1", "ping")
             assert site.outcome() == "handled"
 
-    def test_odd_id(self, site: Any) -> None:
+    def test_an_odd_id_arrives_whole(self, site: Any) -> None:
         """An id that is no proper text, and that a jsonb would refuse, arrives whole."""
         with site.working():
             assert site.deliver("evt_\ud800\0").outcome == "queued"
@@ -74,7 +74,9 @@ class EngineSuite:
             wait_until(lambda: not site.waiting())
         assert (len(site.runs), site.status("evt_1")) == (3, "dead")
 
-    def test_fault(self, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_after_any_fault_the_event_comes_back(
+        self, site: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         """Whatever goes wrong, the event comes back."""
         execute = site.receiver.execute
         faults = [RuntimeError("a bug")]
@@ -100,7 +102,9 @@ class EngineSuite:
             wait_until(lambda: not site.waiting())
         assert "is dropped: " in caplog.text
 
-    def test_server_away(self, own: tuple[Any, Any]) -> None:
+    def test_a_server_that_is_away_or_hangs_costs_a_delivery_seconds(
+        self, own: tuple[Any, Any]
+    ) -> None:
         """A server that is away or hangs costs a delivery 5 s at most; then all is well again."""
         server, site = own
         assert site.deliver("evt_1").status == 200

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from kombu.entity import Queue
 from tests.dispatch.handlers import NO_EXCEPTIONS
 from tests.dispatch.workplace import SECRET, Workplace
 from tests.in_time import in_time
+from tests.servers.preloaded import Forked, Preloaded
 from tests.servers.process import _children, free_port, own_environment
 from tests.servers.valkey import Valkey
 
@@ -32,6 +34,7 @@ from coffrify_webhooks.dispatch import celery_broker
 from coffrify_webhooks.dispatch.celery import CeleryDispatcher
 from coffrify_webhooks.errors import ConfigurationError, DispatchError
 
+_databases = count(1)
 LEASE = 1.0
 VISIBILITY = 2.0
 OPTIONS = {
@@ -92,28 +95,20 @@ def celery_app(broker: str, **settings: Any) -> Any:
 class Site(Workplace):
     """With workers of Celery's."""
 
-    def __init__(self, folder: Path, broker: str) -> None:
+    def __init__(self, folder: Path, broker: str, parent: Preloaded) -> None:
         self.broker = broker
+        self.parent = parent
         self.app = celery_app(broker)
         self.engine = CeleryDispatcher(self.app)
         made = {"broker": broker, "options": OPTIONS, "secret": SECRET, "lease": LEASE}
         super().__init__(folder, self.engine, LEASE, "shop.py", APP.format(**made))
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[Forked] = []
 
-    def start(
-        self, *words: str, app: str = "shop", **environment: str
-    ) -> "subprocess.Popen[bytes]":
+    def start(self, *words: str, app: str = "shop", **environment: str) -> Forked:
         command = [sys.executable, "-m", "celery", "-A", app, "worker", "--loglevel", "INFO"]
         command += ["--concurrency", "2", "--without-mingle", "--without-gossip", *words]
-        with (self.folder / "log").open("ab") as log:
-            worker = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env={**own_environment(), "PYTHONUNBUFFERED": "1", **environment},
-            )
+        environment = own_environment() | {"PYTHONUNBUFFERED": "1"} | environment
+        worker = self.parent.start(command, self.folder, environment, self.folder / "log")
         self.workers.append(worker)
         return worker
 
@@ -131,32 +126,46 @@ class Site(Workplace):
         self.web.store.close()
 
 
-def kill_all(worker: "subprocess.Popen[bytes]") -> None:
+def kill_all(worker: Forked) -> None:
     """Send SIGKILL to a worker and to its pool, as when the machine goes."""
     if worker.poll() is None:
         os.killpg(worker.pid, signal.SIGKILL)
     worker.wait()
 
 
-@pytest.fixture
-def broker(valkey: Valkey) -> str:
-    url = f"redis://127.0.0.1:{valkey.port}/7"
-    with redis.Redis.from_url(url) as client:
-        client.flushdb()
-    return url
+@pytest.fixture(scope="module")
+def parent() -> Iterator[Preloaded]:
+    """What workers are forked of; `make chaos` starts them as a user does."""
+    ours = ("coffrify_webhooks.dispatch.celery_worker", "coffrify_webhooks.stores.sqlite")
+    theirs = ("celery.bin.celery", "celery.apps.worker", "celery.worker.consumer")
+    more = ("celery.concurrency.prefork", "celery.fixups.django", "kombu.transport.redis")
+    with Preloaded(*theirs, *more, *ours) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Valkey]:
+    with Valkey("--databases", "1000") as server:
+        yield server
 
 
 @pytest.fixture
-def site(tmp_path: Path, broker: str) -> Iterator[Site]:
-    made = Site(tmp_path, broker)
+def broker(server: Valkey) -> str:
+    """Give each test a database of its own: whatever outlives a test reaches no other."""
+    return f"redis://127.0.0.1:{server.port}/{next(_databases)}"
+
+
+@pytest.fixture
+def site(tmp_path: Path, broker: str, parent: Preloaded) -> Iterator[Site]:
+    made = Site(tmp_path, broker, parent)
     yield made
     made.close()
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[tuple[Site, Valkey]]:
+def own(tmp_path: Path, parent: Preloaded) -> Iterator[tuple[Site, Valkey]]:
     """A site whose broker is its own: to kill, to pause."""
-    with Valkey() as server, closing(Site(tmp_path, server.url)) as site:
+    with Valkey() as server, closing(Site(tmp_path, server.url, parent)) as site:
         yield site, server
 
 
@@ -178,7 +187,7 @@ def test_answer_waits_for_no_handler(site: Site) -> None:
     assert site.journal() == ["begin evt_1", "end evt_1"]
 
 
-def test_duplicates(site: Site) -> None:
+def test_a_duplicate_is_acknowledged_and_not_run(site: Site) -> None:
     """A duplicate while the event is queued, running or done is acknowledged and not run."""
     hold = site.touch("hold")
     site.deliver("evt_1")
@@ -207,7 +216,7 @@ def test_async_large_and_odd(site: Site) -> None:
 
 
 @pytest.mark.parametrize("pool", ["threads", "solo"])
-def test_other_pools(site: Site, pool: str) -> None:
+def test_the_other_pools_handle_events_and_sweep(site: Site, pool: str) -> None:
     """The other pools handle events, async ones too, and sweep."""
     site.deliver("evt_1")
     with site.broker_client() as client:
@@ -232,7 +241,7 @@ def test_payload_is_not_shown(site: Site) -> None:
     assert body not in site.log()
 
 
-def test_two_receivers(site: Site) -> None:
+def test_receivers_of_different_names_share_an_app(site: Site) -> None:
     """Receivers of different names share an app: each gets its own events."""
     site.add('other = make(name="other")')
     other = Receiver(
@@ -294,7 +303,7 @@ def test_process_of_the_pool_is_told_to_stop(site: Site) -> None:
     assert site.journal() == ["begin evt_1", "begin evt_1", "end evt_1", "second evt_1"]
 
 
-def test_time_limit(site: Site) -> None:
+def test_a_handler_beyond_the_time_limit_is_run_again(site: Site) -> None:
     """A handler that the app's task_time_limit kills has made an attempt, and is run again."""
     hold = site.touch("hold")
     site.start("--time-limit", "1")
@@ -304,7 +313,7 @@ def test_time_limit(site: Site) -> None:
     site.wait_until_done("evt_1")
 
 
-def test_graceful_stop(site: Site) -> None:
+def test_a_signal_lets_what_runs_come_to_its_end(site: Site) -> None:
     """A worker that is told to stop begins nothing more, and lets what runs come to its end."""
     hold = site.touch("hold")
     worker = site.start()
@@ -324,14 +333,17 @@ def test_stop_is_bounded(site: Site) -> None:
     """With a soft shutdown, a handler that goes on for too long is left to the next worker."""
     hold = site.touch("hold")
     site.add("app.conf.worker_soft_shutdown_timeout = 1")
-    worker = site.start(REMAP_SIGTERM="SIGQUIT")
-    site.deliver("evt_1")
-    site.wait_for("begin evt_1")
-    began = time.monotonic()
-    worker.terminate()
-    worker.wait(40)
+    with Preloaded() as parent:  # Celery reads the variable when it is imported
+        forking, site.parent = site.parent, parent
+        worker = site.start(REMAP_SIGTERM="SIGQUIT")
+        site.deliver("evt_1")
+        site.wait_for("begin evt_1")
+        began = time.monotonic()
+        worker.terminate()
+        worker.wait(40)
     assert time.monotonic() - began > 1
     hold.unlink()
+    site.parent = forking
     site.start()
     site.wait_until_done("evt_1")
 
@@ -391,7 +403,7 @@ def test_whatever_a_handler_raises_is_its_failure(site: Site) -> None:
     site.wait(lambda: site.in_broker() == 0)
 
 
-def test_long_wait(site: Site) -> None:
+def test_a_wait_beyond_the_visibility_timeout_ends_once(site: Site) -> None:
     """A wait beyond the visibility timeout ends when it is due: not before, and only once."""
     wait = 2.2 * VISIBILITY
     site.replace("first=0.2", f"first={wait}, jitter=0")
@@ -432,7 +444,7 @@ def test_messages_that_are_not_ours(site: Site) -> None:
     site.wait(lambda: site.in_broker() == 0)
 
 
-def test_unknown_receiver(site: Site) -> None:
+def test_an_unknown_receivers_event_is_left_to_a_worker_that_has_it(site: Site) -> None:
     """An event for a receiver that a worker does not have is reported, and left to one that has."""
     site.replace("\nreceiver = make()", '\nreceiver = make(name="other")')
     site.add("adapter._AFTER_A_FAULT = 0.2")
@@ -445,7 +457,7 @@ def test_unknown_receiver(site: Site) -> None:
     site.wait_for("end evt_1")
 
 
-def test_broker_away(own: tuple[Site, Valkey]) -> None:
+def test_without_the_broker_deliveries_are_refused_at_once(own: tuple[Site, Valkey]) -> None:
     """Without the broker deliveries are refused at once; once it is back all is well again."""
     site, server = own
     site.start()
@@ -462,7 +474,9 @@ def test_broker_away(own: tuple[Site, Valkey]) -> None:
 
 
 @pytest.mark.parametrize("before", [0, 1])
-def test_broker_hangs(own: tuple[Site, Valkey], before: int) -> None:
+def test_a_broker_that_hangs_costs_a_delivery_seconds(
+    own: tuple[Site, Valkey], before: int
+) -> None:
     """A broker that does not answer costs a delivery less than its sender waits."""
     site, server = own
     for _ in range(before):
@@ -509,7 +523,7 @@ def test_broker_takes_no_retry(own: tuple[Site, Valkey]) -> None:
     site.wait_until_done("evt_1")
 
 
-def test_dead_connection(site: Site) -> None:
+def test_a_dead_connection_costs_no_delivery(site: Site) -> None:
     """A connection that died while it was idle costs no delivery."""
     line = site.engine._task.line
     away = celery_app(f"redis://127.0.0.1:{free_port()}/0")
@@ -519,7 +533,7 @@ def test_dead_connection(site: Site) -> None:
     assert site.in_broker() == 1
 
 
-def test_fork(site: Site) -> None:
+def test_a_dispatcher_works_on_both_sides_of_a_fork(site: Site) -> None:
     """A dispatcher that was used before a fork works on both sides of it, on own connections."""
     site.deliver("evt_0")
     child = os.fork()
@@ -592,7 +606,7 @@ print(reply.status_code, reply.content)
 }
 
 
-def test_django(tmp_path: Path, broker: str) -> None:
+def test_in_django_a_setting_is_enough(tmp_path: Path, broker: str, parent: Preloaded) -> None:
     """In Django a setting is enough: Celery's autodiscovery finds the receiver and its handlers."""
     made = {"broker": broker, "secret": SECRET, "options": SLOWER}
     for name, text in DJANGO.items():
@@ -608,7 +622,7 @@ def test_django(tmp_path: Path, broker: str) -> None:
         check=False,
     )
     assert said.stdout.startswith("200 "), said
-    with closing(Site(tmp_path, broker)) as site:
+    with closing(Site(tmp_path, broker, parent)) as site:
         site.start(app="proj")
         with closing(sqlite3.connect(tmp_path / "db")) as database:
             names = "SELECT name FROM auth_group"
@@ -682,7 +696,9 @@ def receiver_of(app: Any, **options: Any) -> Receiver:
         ),
     ],
 )  # fmt: skip
-def test_unsafe_setting(settings: dict[str, Any], says: str) -> None:
+def test_an_unsafe_setting_is_refused_when_the_receiver_is_made(
+    settings: dict[str, Any], says: str
+) -> None:
     """A setting with which events could be lost is refused when the receiver is made."""
     safe = {"broker_transport_options": SLOWER}
     receiver_of(celery_app("redis://127.0.0.1/0", **safe))
@@ -690,7 +706,7 @@ def test_unsafe_setting(settings: dict[str, Any], says: str) -> None:
         receiver_of(celery_app("redis://127.0.0.1/0", **(safe | settings)))
 
 
-def test_default_settings() -> None:
+def test_the_default_settings_are_refused_with_what_mends_them() -> None:
     """Celery's own settings are refused, all at once, and what is to be pasted mends them."""
     app: Any = Celery("shop", broker="redis://:hunter2@127.0.0.1/0", set_as_current=False)
     app.conf.broker_transport_options = {"sentinel_kwargs": {"password": "hunter3"}}
@@ -706,7 +722,7 @@ def test_default_settings() -> None:
 
 
 @pytest.mark.parametrize("broker", ["redis://127.0.0.1/0", "amqp://127.0.0.1"])
-def test_prefetch_disabled(broker: str) -> None:
+def test_disabled_prefetch_will_do_where_celery_heeds_it(broker: str) -> None:
     """worker_disable_prefetch will do instead, but only where Celery heeds it."""
     options = {"worker_prefetch_multiplier": 4, "worker_disable_prefetch": True}
     app = celery_app(broker, **options, broker_transport_options=SLOWER)
@@ -717,7 +733,7 @@ def test_prefetch_disabled(broker: str) -> None:
             receiver_of(app)
 
 
-def test_configured_later(site: Site) -> None:
+def test_a_setting_that_becomes_unsafe_is_refused_at_the_delivery(site: Site) -> None:
     """A setting that becomes unsafe later is refused at the first delivery."""
     site.app.conf.task_always_eager = True
     reply = site.deliver("evt_1")
@@ -815,7 +831,9 @@ from celery import Celery
         ("other", "celery:shop_urls.tasks:other"),
     ],
 )
-def test_url(name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_url_names_the_app_as_celery_does(
+    name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A URL names the app as Celery's own -A does; twice the same, it is the same app."""
     (tmp_path / "shop_urls").mkdir()
     (tmp_path / "shop_urls" / "tasks.py").write_text(MODULE.format(name=name))
@@ -842,14 +860,14 @@ def test_url(name: str, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("celery://127.0.0.1", "names no module"),
     ],
 )
-def test_unusable_url(url: str, says: str) -> None:
+def test_a_url_that_names_no_app_is_refused(url: str, says: str) -> None:
     """A URL that names no app is refused, with the form that does."""
     with pytest.raises(ConfigurationError, match=says) as refused:
         Receiver(SECRET, store="memory:", dispatcher=url)
     assert "celery:shop.tasks:app" in str(refused.value)
 
 
-def test_not_installed(tmp_path: Path) -> None:
+def test_without_celery_the_error_says_what_to_install(tmp_path: Path) -> None:
     """Without Celery the error says what to install."""
     code = (
         "import sys; sys.modules['celery'] = None\n"

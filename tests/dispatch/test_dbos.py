@@ -136,14 +136,14 @@ def test_worker_need_not_have_run_before(site: Site) -> None:
     site.wait_for("end evt_1")
 
 
-def test_async_handler(on_file: Site) -> None:
+def test_an_async_handler_runs_in_the_worker(on_file: Site) -> None:
     """Async handlers run as they do in a web process."""
     on_file.start()
     on_file.deliver("evt_1", "ping")
     on_file.wait_for("end evt_1")
 
 
-def test_duplicates(site: Site) -> None:
+def test_a_duplicate_is_acknowledged_and_not_run(site: Site) -> None:
     """A duplicate while the event is queued, running or done is acknowledged and not run."""
     hold = site.touch("hold")
     site.deliver("evt_1")
@@ -174,7 +174,7 @@ def test_odd_and_large_body(site: Site) -> None:
     site.wait_for("end evt_1")
 
 
-def test_odd_id(site: Site) -> None:
+def test_an_odd_id_arrives_whole(site: Site) -> None:
     """An id that no database can store as it is arrives whole as well."""
     body = b'{"id": "evt_\\ud800\\u0000", "type": "ping", "data": {}}'
     headers = sign(body, SECRET)
@@ -228,7 +228,7 @@ def test_second_worker_takes_over(site: Site) -> None:
     site.wait_for("end evt_2")
 
 
-def test_graceful_stop(on_file: Site) -> None:
+def test_a_signal_lets_what_runs_come_to_its_end(on_file: Site) -> None:
     """A worker that is told to stop begins nothing more, and lets what runs come to its end."""
     hold = on_file.touch("hold")
     worker = on_file.start()
@@ -257,7 +257,7 @@ def test_stop_is_bounded(on_file: Site) -> None:
     on_file.wait_for("end evt_1")
 
 
-def test_second_signal(on_file: Site) -> None:
+def test_a_second_signal_stops_the_worker_at_once(on_file: Site) -> None:
     """A second signal stops the worker at once."""
     on_file.touch("hold")
     worker = on_file.start()
@@ -361,7 +361,9 @@ def test_other_receivers_events(on_file: Site) -> None:
     assert other.status == "ENQUEUED"
 
 
-def test_server_away(tmp_path: Path, parent: Preloaded) -> None:
+def test_without_the_server_deliveries_are_refused_in_time(
+    tmp_path: Path, parent: Preloaded
+) -> None:
     """Without the server deliveries are refused in time; once it is back all is well again."""
     from tests.servers.postgres import Postgres
 
@@ -378,7 +380,7 @@ def test_server_away(tmp_path: Path, parent: Preloaded) -> None:
         site.wait_for("end evt_2")
 
 
-def test_server_hangs(tmp_path: Path, parent: Preloaded) -> None:
+def test_a_server_that_hangs_costs_a_delivery_seconds(tmp_path: Path, parent: Preloaded) -> None:
     """A server that does not answer costs a delivery less than its sender waits."""
     from tests.servers.postgres import Postgres
 
@@ -518,7 +520,7 @@ def test_finished_work_is_deleted(on_file: Site, monkeypatch: pytest.MonkeyPatch
     assert [each.status for each in on_file.engine._client.list_workflows()] == ["ENQUEUED"]
 
 
-def test_fork(site: Site) -> None:
+def test_a_dispatcher_works_on_both_sides_of_a_fork(site: Site) -> None:
     """A dispatcher that was used before a fork works on both sides of it."""
     site.deliver("evt_0")
     child = os.fork()
@@ -545,13 +547,13 @@ def test_fork(site: Site) -> None:
         (None, "cannot be read"),
     ],
 )
-def test_unusable_url(url: Any, says: str) -> None:
+def test_an_unusable_url_is_refused_when_the_receiver_is_made(url: Any, says: str) -> None:
     """A URL that cannot work is refused when the receiver is made, with what would."""
     with pytest.raises(ConfigurationError, match=says):
         DBOSDispatcher(url)
 
 
-def test_wrong_database(postgres: "Postgres") -> None:
+def test_a_server_that_turns_us_away_is_a_mistake_in_the_settings(postgres: "Postgres") -> None:
     """A server that turns us away is a mistake in the settings, not an outage."""
     with pytest.raises(ConfigurationError, match="refuses us"):
         DBOSDispatcher(postgres.url.removesuffix("postgres") + "nowhere")
@@ -566,27 +568,27 @@ def test_server_away_at_start(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "ab", "Shop", "a b c", "x" * 61, 7])
-def test_unusable_name(name: Any) -> None:
+def test_a_name_that_dbos_would_refuse_is_refused(name: Any) -> None:
     """A name that DBOS would refuse later is refused at once."""
     with pytest.raises(ConfigurationError, match="lower-case"):
         DBOSDispatcher(name=name)
 
 
 @pytest.mark.parametrize("concurrency", [0, -1, 1.5, True, "8"])
-def test_unusable_concurrency(concurrency: Any) -> None:
+def test_the_concurrency_is_a_number_of_events(concurrency: Any) -> None:
     """The concurrency is a number of events."""
     with pytest.raises(ConfigurationError, match="from 1"):
         DBOSDispatcher(concurrency=concurrency)
 
 
-def test_other_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dbos_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A DBOS that is too old is named, with what to install."""
     monkeypatch.setattr(dbos_settings, "version", lambda name: "2.31.0")
     with pytest.raises(ConfigurationError, match=r"dbos 2.31.0 is .* pip install"):
         DBOSDispatcher()
 
 
-def test_not_installed(tmp_path: Path) -> None:
+def test_without_dbos_the_error_says_what_to_install(tmp_path: Path) -> None:
     """Without DBOS the error says what to install."""
     code = (
         "import sys; sys.modules['dbos'] = None\n"
@@ -618,7 +620,9 @@ def test_password_is_not_shown(postgres: "Postgres") -> None:
         (("receiver = Receiver", "receivers = lambda: Receiver"), "there is no Receiver"),
     ],
 )
-def test_unusable_app(on_file: Site, change: tuple[str, str], says: str) -> None:
+def test_a_worker_that_could_not_work_says_so(
+    on_file: Site, change: tuple[str, str], says: str
+) -> None:
     """A worker that could not work says so, and how it could."""
     mute = "class Mute:\n    def dispatch(self, message): ...\n\n\n"
     on_file.replace("receiver = Receiver", f"{mute}receiver = Receiver")
@@ -639,7 +643,7 @@ DBOS(config={"name": "shop", "system_database_url": "sqlite:///shop.db"})
     assert "started a DBOS of its own" in on_file.log()
 
 
-def test_first_line(on_file: Site) -> None:
+def test_the_worker_says_what_it_works_on(on_file: Site) -> None:
     """The worker says at its start what it works on."""
     on_file.deliver("evt_1")
     on_file.start()

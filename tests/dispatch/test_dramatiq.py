@@ -143,7 +143,7 @@ def test_worker_that_lost_the_server(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ({"middleware": []}, "needs Retries"),
     ],
 )
-def test_unsafe_settings(options: dict[str, Any], says: str) -> None:
+def test_unsafe_settings_are_refused_with_better_ones(options: dict[str, Any], says: str) -> None:
     """Settings under which events would be lost or lie for long are refused, with better ones."""
     made: Any = RedisBroker(**{**SAFE, "url": "redis://localhost" + TIMEOUTS, **options})
     with pytest.raises(ConfigurationError, match=says):

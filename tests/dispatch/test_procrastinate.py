@@ -129,7 +129,7 @@ def test_engine_loses_an_event(site: _Site) -> None:
         assert site.outcome() == "handled"
 
 
-def test_worker_died(site: _Site) -> None:
+def test_what_a_dead_worker_had_is_queued_again(site: _Site) -> None:
     """What a dead worker had is queued again, even if one of its jobs cannot be."""
     for name in ("evt_1", "evt_2"):
         site.deliver(name)
@@ -161,7 +161,7 @@ def test_worker_died(site: _Site) -> None:
         ({"delete_jobs": "successful", "concurrency": 1}, "concurrency"),
     ],
 )
-def test_unsafe_settings(options: Any, says: str) -> None:
+def test_unsafe_settings_are_refused_with_better_ones(options: Any, says: str) -> None:
     """Settings under which events would stay or wait for ever are refused, with better ones."""
     app = App(connector=PsycopgConnector(), worker_defaults=options)
     with pytest.raises(ConfigurationError, match=says):

@@ -91,7 +91,7 @@ class TestContract(Clocked):
 
 
 @pytest.mark.parametrize("database", ["file", "postgres"], indirect=True)
-def test_eight_processes(database: str) -> None:
+def test_of_eight_processes_one_claims_each_id(database: str) -> None:
     """Eight processes claim the same ids through six phases: each id has exactly one claimant."""
     chosen = connections.settings[database]
     changes = {name: chosen[name] for name in ("NAME", "HOST", "PORT", "USER", "OPTIONS")}
@@ -297,7 +297,7 @@ def test_an_error_of_ours_leaves_the_transaction_whole(on_postgres: DjangoStore)
 # --- servers that go away ---------------------------------------------------------------------
 
 
-def test_nobody_there(postgres: Postgres) -> None:
+def test_an_unreachable_server_is_store_unavailable(postgres: Postgres) -> None:
     """A server that cannot be reached is StoreUnavailable, without the database's own text."""
     with migrated("postgres", postgres.url), named("postgres", PORT=free_port()):
         with in_time(5), pytest.raises(StoreUnavailable) as caught:

@@ -159,7 +159,9 @@ def test_a_process_that_dies_between_handlers(
 
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", ["sqlite", "sql-sqlite", "postgresql", "mariadb"])
-def test_phases(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_of_eight_processes_one_claims_each_id(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
     """Of eight processes that claim the same ids, each id goes to one, in each of six phases."""
     url = url_of(name, request, tmp_path)
     assert run_phases("coffrify_webhooks.stores:open_store", url) == expected()

@@ -83,7 +83,7 @@ def make_store(url: str, prefix: str) -> Store:
 
 
 @pytest.mark.timeout(300)
-def test_phases(valkey: Valkey, prefix: str) -> None:
+def test_of_eight_processes_one_claims_each_id(valkey: Valkey, prefix: str) -> None:
     """Of eight processes that claim the same ids, each id goes to one, in each of six phases."""
     made = f"{__name__}:make_store"
     assert run_phases(made, valkey.url, prefix) == expected()
@@ -426,7 +426,7 @@ store.close()
 """
 
 
-def test_fork(valkey: Valkey, prefix: str) -> None:
+def test_a_store_works_on_both_sides_of_a_fork(valkey: Valkey, prefix: str) -> None:
     """A store made before a fork, and in use by threads, serves parent and children."""
     run = subprocess.run(
         [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKED, valkey.url, prefix],
@@ -476,7 +476,7 @@ def test_nothing_is_left_open(valkey: Valkey, prefix: str) -> None:
         "",
     ],
 )
-def test_url_refused(url: str) -> None:
+def test_an_unusable_url_is_refused_without_its_password(url: str) -> None:
     """A URL that cannot be used is a ConfigurationError that does not repeat the password."""
     with pytest.raises(ConfigurationError, match="the redis store's URL") as caught:
         RedisStore(url)
@@ -485,7 +485,7 @@ def test_url_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["redis", "valkey", "unix"])
-def test_url_schemes(valkey: Valkey, prefix: str, scheme: str) -> None:
+def test_each_scheme_leads_to_the_server(valkey: Valkey, prefix: str, scheme: str) -> None:
     """Both names of the scheme, and a socket file, lead to the server."""
     url = valkey.unix_url if scheme == "unix" else valkey.url.replace("redis", scheme)
     store = RedisStore(url, prefix=prefix)
@@ -508,7 +508,7 @@ def test_repr_shows_no_password() -> None:
     assert repr(store) == f"RedisStore('redis://127.0.0.1:{port}/3', prefix='coffrify-webhooks')"
 
 
-def test_missing_driver() -> None:
+def test_a_missing_driver_is_named_with_its_install_command() -> None:
     """Without redis-py the error names the command that installs it."""
     script = (
         "import sys; sys.modules['redis'] = None\n"
@@ -522,13 +522,13 @@ def test_missing_driver() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "{a}", "a}"])
-def test_prefix_refused(prefix: str) -> None:
+def test_a_prefix_that_breaks_the_hash_tag_is_refused(prefix: str) -> None:
     """A prefix that would break the hash tag is refused."""
     with pytest.raises(ConfigurationError, match="prefix"):
         RedisStore("redis://localhost", prefix=prefix)
 
 
-def test_clients_refused(valkey: Valkey) -> None:
+def test_an_unsafe_client_is_refused(valkey: Valkey) -> None:
     """A client that decodes, that may hang, that is async or none at all is refused."""
     url = valkey.url
     clients: list[tuple[Any, str]] = [
@@ -588,14 +588,14 @@ def url_of(server: Valkey, login: str) -> str:
 
 
 @pytest.mark.parametrize("login", ["", ":wrong-hunter3", "nobody:wrong-hunter3"])
-def test_wrong_password(locked: Valkey, login: str) -> None:
+def test_a_wrong_password_is_a_configuration_error(locked: Valkey, login: str) -> None:
     """No or a wrong password is a ConfigurationError that says where to look."""
     with pytest.raises(ConfigurationError, match="user and password") as caught:
         RedisStore(url_of(locked, login) if login else locked.url)
     assert "hunter" not in str(caught.value)
 
 
-def test_right_password(locked: Valkey) -> None:
+def test_with_its_password_a_server_serves(locked: Valkey) -> None:
     """With its password a server serves."""
     store = RedisStore(url_of(locked, ":hunter2"))
     assert store.claim("k", "d", 60).status == "claimed"
@@ -679,7 +679,7 @@ def test_closing_leaves_the_applications_client_open(valkey: Valkey, prefix: str
         assert repr(store) == f"RedisStore('Redis', prefix={prefix!r})"
 
 
-def test_a_cluster() -> None:
+def test_on_a_cluster_all_names_are_in_one_slot() -> None:
     """On a cluster a cluster's client serves: all names of a store are in one slot."""
     options = ("--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1")
     with Valkey(*options) as server:

@@ -260,14 +260,14 @@ def test_a_user_who_may_not_make_tables(postgres: Postgres) -> None:
         ("postgresql+pg8000://h/d", "driver of postgresql"),
     ],
 )
-def test_unusable_urls(url: str, message: str) -> None:
+def test_an_unusable_url_is_refused_without_its_password(url: str, message: str) -> None:
     """A URL that cannot be used is an error when the store is made, without the password."""
     with pytest.raises(ConfigurationError, match=message) as caught:
         SQLStore(url)
     assert "pa ss" not in str(caught.value)
 
 
-def test_unknown_scheme() -> None:
+def test_an_unknown_scheme_names_the_known_ones() -> None:
     """A URL of an unknown scheme names those that are known."""
     with pytest.raises(ConfigurationError, match=r"'mongodb:'; use .*postgresql://"):
         open_store("mongodb://host/x")
@@ -280,7 +280,7 @@ def test_unknown_scheme() -> None:
         ("mariadb", "pymysql", r"coffrify-webhooks\[mysql\]"),
     ],
 )
-def test_missing_driver(
+def test_a_missing_driver_is_named_with_its_install_command(
     scheme: str, driver: str, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A driver that is not installed is named with the command that installs it."""
@@ -291,7 +291,7 @@ def test_missing_driver(
         open_store(f"{scheme}://host/database")
 
 
-def test_missing_sqlalchemy() -> None:
+def test_missing_sqlalchemy_is_named_with_its_install_command() -> None:
     """Without SQLAlchemy the error names the command that installs it."""
     script = (
         "import sys; sys.modules['sqlalchemy'] = None\n"
@@ -305,7 +305,9 @@ def test_missing_sqlalchemy() -> None:
 
 @pytest.mark.parametrize("wrong", ["database", "user"])
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb"])
-def test_turned_away(kind: str, wrong: str, request: pytest.FixtureRequest) -> None:
+def test_a_wrong_user_or_database_is_refused_at_the_start(
+    kind: str, wrong: str, request: pytest.FixtureRequest
+) -> None:
     """A wrong user or database is told when the store is made."""
     name = "postgres" if kind == "postgresql" else "mariadb"
     url = str(request.getfixturevalue(f"{name}_url"))
@@ -373,7 +375,7 @@ def test_killed_and_restarted(server: Any, caplog: pytest.LogCaptureFixture) -> 
     store.close()
 
 
-def test_restarted_unnoticed(server: Any) -> None:
+def test_a_server_restarted_unnoticed_costs_no_delivery(server: Any) -> None:
     """A server that was restarted between two deliveries costs neither of them."""
     store = SQLStore(server.database("away"))
     receiver = receiver_on(store)
@@ -774,7 +776,7 @@ print("ok")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-def test_fork(url: str) -> None:
+def test_parent_and_child_share_no_connection(url: str) -> None:
     """Parent and child of a fork do not share a connection."""
     emptied(url).close()
     out = subprocess.run(

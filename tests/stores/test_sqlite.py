@@ -417,7 +417,7 @@ def foreign(path: Path, *statements: str) -> bytes:
     return path.read_bytes()
 
 
-def test_later_schema(path: Path) -> None:
+def test_a_file_of_a_later_version_is_refused_untouched(path: Path) -> None:
     """A file of a later version is refused at once, with the remedy, and not touched."""
     before = foreign(
         path,
@@ -565,7 +565,7 @@ def test_url_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: 
         ("sqlite:////nowhere/at/all/a.db", "missing or not writable"),
     ],
 )
-def test_url_refused(url: str, says: str) -> None:
+def test_every_other_url_is_refused(url: str, says: str) -> None:
     """Every other URL is a ConfigurationError that names what would do."""
     with pytest.raises(ConfigurationError) as caught:
         open_store(url)
