@@ -270,7 +270,7 @@ def test_what_is_missing_is_named(tmp_path: Path, module: str) -> None:
 @pytest.mark.parametrize(
     ("number", "when", "how_many"),
     [
-        (signal.SIGINT, "server is up", 4),
+        pytest.param(signal.SIGINT, "server is up", 4, marks=pytest.mark.long),
         (signal.SIGTERM, "server is up", 4),
         (signal.SIGINT, "a new worker", 6),
     ],
