@@ -27,6 +27,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from itertools import cycle
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,6 +44,7 @@ from tests.chaos.troubles import (
 from tests.servers.mariadb import MariaDB
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
+from tests.servers.preloaded import Forked, Preloaded
 from tests.servers.process import Server, free_port, own_environment
 from tests.servers.valkey import Valkey
 
@@ -71,6 +73,9 @@ _STARVED = 1.0
 _FULL = 4.0
 """Seconds; a handler must begin within half a lease."""
 _APPS = {"django": ("django_wsgi", "django_asgi")}
+_PRELOADED = ("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "sqlalchemy")
+_PRELOADED_TOO = {"flask": ("flask",), "django_wsgi": ("django.core.wsgi", "psycopg")}
+"""What gunicorn's workers need not import anew; uvicorn starts its own in fresh processes."""
 _PATIENCE = 120.0
 _MORE = 50
 _WITHOUT_EFFECTS = ("redis:", "sqlite:")
@@ -183,7 +188,7 @@ def _run(  # noqa: PLR0917
 @contextmanager
 def _serving(
     environment: dict[str, str], folder: Path, apps: tuple[str, str]
-) -> Generator[tuple[list[int], list[subprocess.Popen[bytes]]]]:
+) -> Generator[tuple[list[int], list[Forked]]]:
     ports = [free_port(), free_port()]
     commands = [
         [
@@ -195,21 +200,21 @@ def _serving(
             *("--port", str(ports[1]), "--log-level", "warning", "--no-access-log"),
         ],
     ]
-    parents: list[subprocess.Popen[bytes]] = []
-    try:
-        for words in commands:
-            with (folder / f"{words[1]}.log").open("wb") as log:
-                command = [sys.executable, *words]
-                parents.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
-        for port in ports:
-            _wait_for(port)
-        yield ports, parents
-    finally:
-        for parent in parents:
-            for pid in [*_children(parent.pid), parent.pid]:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            parent.wait()
+    parents: list[Forked] = []
+    with Preloaded(*_PRELOADED, *_PRELOADED_TOO[apps[0]]) as preloaded:
+        try:
+            for words in commands:
+                command, log = [sys.executable, *words], folder / f"{words[1]}.log"
+                parents.append(preloaded.start(command, Path.cwd(), environment, log))
+            for port in ports:
+                _wait_for(port)
+            yield ports, parents
+        finally:
+            for parent in parents:
+                for pid in [*_children(parent.pid), parent.pid]:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                parent.wait()
 
 
 def _wait_for(port: int) -> None:
@@ -282,7 +287,7 @@ class _Troubles:
         apps: tuple[str, str],
         server: Server | None,
         pooler: PgBouncer | None,
-        parents: list[subprocess.Popen[bytes]],
+        parents: list[Forked],
     ) -> None:
         self._folder = folder
         self._environment = environment
@@ -395,13 +400,13 @@ class _Sender:
                 return int(response.status)
         except urllib.error.HTTPError as error:
             return f"{error.code} {_code(error)}"
-        except OSError:
+        except (OSError, HTTPException):
             return "with a broken connection"
 
 
 def _code(error: urllib.error.HTTPError) -> str:
     """Return why, by our own reply or by somebody else's page."""
-    with suppress(OSError):
+    with suppress(OSError, HTTPException):  # the latter if it was killed between head and body
         body = error.read()
         with suppress(ValueError, LookupError, TypeError):
             return str(json.loads(body)["error"]["code"])

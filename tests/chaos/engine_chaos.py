@@ -28,6 +28,7 @@ from tests.chaos.chaos import SECRET, Outcome, _Sender, _wait_for
 from tests.chaos.journal import Journal, Line, read
 from tests.chaos.troubles import present
 from tests.servers.postgres import Postgres
+from tests.servers.preloaded import Forked, Preloaded
 from tests.servers.process import Server, free_port, own_environment
 from tests.servers.valkey import Valkey
 
@@ -36,6 +37,13 @@ __all__ = ["ENGINES", "LOSSY", "Plan", "environment_of", "run", "worker_command"
 HANDLERS = ("one", "two")
 _APP = "tests.chaos.engine_app"
 _ROOT = Path(__file__).parents[2]
+_PRELOADED = (
+    "flask",
+    "gunicorn.app.wsgiapp",
+    "gunicorn.workers.gthread",
+    "coffrify_webhooks.flask",
+)
+"""What no process need import anew; it is not under test here how the modules load."""
 _PATIENCE = 120.0
 _BACKLOG = 50
 """So many events are acknowledged and not yet handled, at the most: kills meet work at any time."""
@@ -53,22 +61,34 @@ class Engine(NamedTuple):
     worker: tuple[str, ...]
     copies: int = 1
     server: type[Postgres | Valkey] | None = None
+    modules: tuple[str, ...] = ()
+    """Imported once for all processes."""
     forget: str = ""
     """The SQL that makes a database forget; Valkey is started again without its data."""
 
 
 _DBOS = ("coffrify-webhooks", "worker", "--app", f"{_APP}:receiver")
+_MODULES = ("coffrify_webhooks.cli", "coffrify_webhooks.dispatch.dbos", "dbos")
 ENGINES = {
-    "dbos-sqlite": Engine(_DBOS),
-    "dbos-postgres": Engine(_DBOS, 1, Postgres, "TRUNCATE dbos.workflow_status CASCADE"),
+    "dbos-sqlite": Engine(_DBOS, 1, None, _MODULES),
+    "dbos-postgres": Engine(_DBOS, 1, Postgres, _MODULES, "TRUNCATE dbos.workflow_status CASCADE"),
     "celery": Engine(
-        ("celery", "-A", f"{_APP}:engine", "worker", "-c", "4", "-l", "WARNING"), 2, Valkey
+        ("celery", "-A", f"{_APP}:engine", "worker", "-c", "4", "-l", "WARNING"),
+        2,
+        Valkey,
+        (
+            *("celery.bin.celery", "celery.apps.worker", "celery.worker.consumer"),
+            *("celery.concurrency.prefork", "kombu.transport.redis"),
+        ),
     ),
-    "dramatiq": Engine(("dramatiq", f"{_APP}:engine", "-p", "2", "-t", "4"), 1, Valkey),
+    "dramatiq": Engine(
+        ("dramatiq", f"{_APP}:engine", "-p", "2", "-t", "4"), 1, Valkey, ("dramatiq.cli",)
+    ),
     "procrastinate": Engine(
         ("procrastinate", "--app", f"{_APP}.engine", "worker"),
         2,
         Postgres,
+        ("procrastinate.cli", "psycopg"),
         "TRUNCATE procrastinate_jobs CASCADE",
     ),
 }
@@ -151,10 +171,12 @@ def _run(  # noqa: PLR0917
         *("--threads", "4", "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread"),
     ]
     work = worker_command(environment["CHAOS_ENGINE"])
+    at_work = {**environment, "CHAOS_WORKER": "1"}
     with (
         closing(_Progress(path)) as progress,
-        _Group([gunicorn], environment, folder / "web.log") as web,
-        _Group([work] * engine.copies, {**environment, "CHAOS_WORKER": "1"}, folder / "log") as at,
+        Preloaded(*_PRELOADED, *engine.modules) as parent,
+        _Group(parent, [gunicorn], environment, folder / "web.log") as web,
+        _Group(parent, [work] * engine.copies, at_work, folder / "log") as at,
     ):
         _wait_for(port)
         killer = _Killer(progress, web, at, outage, folder / "starved")
@@ -242,13 +264,16 @@ class _Twice(_Sender):
 class _Group:
     """Processes that are started again whenever they end, each with all its children."""
 
-    def __init__(self, commands: list[list[str]], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, parent: Preloaded, commands: list[list[str]], environment: dict[str, str], log: Path
+    ) -> None:
+        self._parent = parent
         self._commands = commands
         self._environment = environment
         self._log = log
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._processes: list[Forked] = []
         self._supervisor = threading.Thread(target=self._supervise)
         self.killed = self.ended = 0
         self.stopped: set[str] = set()
@@ -284,11 +309,8 @@ class _Group:
     def tail(self, length: int = 6000) -> str:
         return self._log.read_text(errors="replace")[-length:]
 
-    def _start(self, command: list[str]) -> "subprocess.Popen[bytes]":
-        with self._log.open("ab") as log:
-            return subprocess.Popen(
-                command, env=self._environment, stdout=log, stderr=log, start_new_session=True
-            )
+    def _start(self, command: list[str]) -> Forked:
+        return self._parent.start(command, Path.cwd(), self._environment, self._log)
 
     def _kill(self) -> None:
         for process in self._processes:

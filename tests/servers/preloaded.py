@@ -147,6 +147,7 @@ def _entered(asked: Any, output: int) -> list[str]:
 
 
 def _run(command: list[str]) -> None:
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     if command[1:2] == ["-m"]:
         sys.argv = command[2:]
         sys.path[0] = str(Path.cwd())
