@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.budgets import budget
 
 from coffrify_webhooks import Claim, Event, Receiver, Reply, Router, Store, StoreUnavailable, sign
-from coffrify_webhooks.pipeline.effects import Ask, Call, Effect, Tell
+from coffrify_webhooks.pipeline.effects import CallHandler, Effect, Notify, StoreCall
 from coffrify_webhooks.pipeline.identity import conflict_key, key_of
 from coffrify_webhooks.pipeline.receive import receive
 from coffrify_webhooks.stores import Filter
@@ -162,13 +162,13 @@ class Machine(RuleBasedStateMachine):
         flight.handler_failed = True
         self.send(flight, ValueError("a handler"))
 
-    @precondition(lambda self: any(isinstance(f.effect, Ask) for f in self.flights))
+    @precondition(lambda self: any(isinstance(f.effect, StoreCall) for f in self.flights))
     @rule(data=st.data(), performed=st.booleans(), known=st.booleans())
     def store_fails(self, data: st.DataObject, *, performed: bool, known: bool) -> None:
         """The store does not answer, having done what it was asked, or not."""
-        asking = [flight for flight in self.flights if isinstance(flight.effect, Ask)]
+        asking = [flight for flight in self.flights if isinstance(flight.effect, StoreCall)]
         flight = data.draw(st.sampled_from(asking), label="flight")
-        assert isinstance(flight.effect, Ask)
+        assert isinstance(flight.effect, StoreCall)
         if performed:
             self.ask(flight, flight.effect)
         flight.store_failed = True
@@ -182,9 +182,9 @@ class Machine(RuleBasedStateMachine):
         Nor does anything happen if only its driver gives up, and the steps are closed.
         """
         flight = data.draw(st.sampled_from(self.flights), label="flight")
-        if performed and isinstance(flight.effect, Ask):
+        if performed and isinstance(flight.effect, StoreCall):
             self.ask(flight, flight.effect)
-        elif performed and isinstance(flight.effect, Call):
+        elif performed and isinstance(flight.effect, CallHandler):
             if not flight.running:
                 self.enter(flight, flight.effect)
             flight.event.completed.add(flight.effect.handler.name)
@@ -229,15 +229,15 @@ class Machine(RuleBasedStateMachine):
     def forward(self, flight: Flight) -> None:
         """Perform the flight's effect, and go on to its next."""
         match flight.effect:
-            case Ask() as effect:
+            case StoreCall() as effect:
                 self.send(flight, self.ask(flight, effect))
-            case Call() as effect if not flight.running:
+            case CallHandler() as effect if not flight.running:
                 self.enter(flight, effect)
-            case Call() as effect:
+            case CallHandler() as effect:
                 flight.running = False
                 flight.event.completed.add(effect.handler.name)
                 self.send(flight, None)
-            case Tell():
+            case Notify():
                 self.send(flight, None)
             case other:
                 raise AssertionError(other)
@@ -254,7 +254,7 @@ class Machine(RuleBasedStateMachine):
         except StopIteration as stop:
             self.land(flight, stop.value)
 
-    def ask(self, flight: Flight, effect: Ask) -> Any:
+    def ask(self, flight: Flight, effect: StoreCall) -> Any:
         """Ask the store, and check that its answer is the one that the model expects."""
         answer = getattr(self.store, effect.method)(*effect.arguments)
         known = flight.event
@@ -289,7 +289,7 @@ class Machine(RuleBasedStateMachine):
         else:
             flight.refused = expected
 
-    def settled(self, known: Known, effect: Ask) -> None:
+    def settled(self, known: Known, effect: StoreCall) -> None:
         if effect.method == "checkpoint":
             known.recorded.add(effect.arguments[2])
             return
@@ -303,7 +303,7 @@ class Machine(RuleBasedStateMachine):
             known.failed = known.failed or effect.method == "failed"
         known.holder = None
 
-    def enter(self, flight: Flight, call: Call) -> None:
+    def enter(self, flight: Flight, call: CallHandler) -> None:
         """A handler begins."""
         known = flight.event
         assert flight.token, "no handler runs without a claim"

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
     from .handlers.handler import Context, Handler
-    from .pipeline.effects import Tell
+    from .pipeline.effects import Notify
     from .router import Router
     from .signature.headers import Headers
     from .signature.keyring import Keyring
@@ -247,7 +247,7 @@ class Receiver:
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""
         reply = Reply.failure(error)
-        self.tell(pipeline.told(reply))
+        self.tell(pipeline.notice_of_reply(reply))
         return reply
 
     def refuse_early(
@@ -343,6 +343,6 @@ class Receiver:
                 result.close()  # or Python would say, elsewhere, that nobody awaited it
             raise DispatchError("dispatch() is async, so nothing was handed over; give a plain one")
 
-    def tell(self, tell: Tell) -> None:
+    def tell(self, tell: Notify) -> None:
         """Tell the observers."""
         tell_all(self._observers, tell.notice(self.name))

@@ -20,14 +20,14 @@ from coffrify_webhooks.errors import NotBegun
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from coffrify_webhooks.pipeline.effects import Call
+    from coffrify_webhooks.pipeline.effects import CallHandler
 
 __all__ = ["as_failure", "call_here", "call_in_transaction", "call_on_loop"]
 
 _LAZY = (Generator, AsyncGenerator, map, filter, FunctionType, MethodType, partial)
 
 
-def call_here(call: Call, run: Callable[..., Any]) -> None:
+def call_here(call: CallHandler, run: Callable[..., Any]) -> None:
     """Call a plain handler in this thread; `run` runs what it returns and is async."""
     result = call.handler.call(call.event, call.delivery)
     while result is not None:
@@ -40,7 +40,7 @@ def call_here(call: Call, run: Callable[..., Any]) -> None:
             return
 
 
-async def call_on_loop(call: Call) -> None:
+async def call_on_loop(call: CallHandler) -> None:
     """Call an async handler on this event loop."""
     result = call.handler.call(call.event, call.delivery)
     while result is not None:
@@ -54,7 +54,7 @@ async def call_on_loop(call: Call) -> None:
             return
 
 
-def call_in_transaction(call: Call, connection: Any) -> None:
+def call_in_transaction(call: CallHandler, connection: Any) -> None:
     """Call an atomic handler; it must have done all that it does when it returns."""
     result = call.handler.call(call.event, call.delivery, connection)
     kind = type(result).__name__
@@ -85,7 +85,7 @@ def _is_future(result: object) -> TypeGuard[Future[Any]]:
     return isinstance(result, Future)
 
 
-def _refuse(call: Call, result: object) -> None:
+def _refuse(call: CallHandler, result: object) -> None:
     kind = type(result)
     if issubclass(kind, _LAZY):
         raise TypeError(

@@ -17,14 +17,14 @@ from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.concurrency.async_library import is_in_task
 from coffrify_webhooks.errors import ClaimLost, NotBegun, StoreUnavailable
 from coffrify_webhooks.pipeline.effects import (
-    Ask,
-    Call,
+    CallHandler,
     Compute,
+    Dispatch,
     Effect,
-    Hand,
     LoadSecrets,
+    Notify,
     Steps,
-    Tell,
+    StoreCall,
 )
 from coffrify_webhooks.stores import AtomicStore
 
@@ -69,15 +69,15 @@ async def drive_async(receiver: Hooks, steps: Steps[T], patience: float | None =
     """
     run = _Run(receiver, steps, patience)
     effect = run.resume()
-    while isinstance(effect, Tell):
+    while isinstance(effect, Notify):
         effect = run.step(effect)
     if not isinstance(effect, _End):
         effect = await bridge.shielded(lambda: run.to_the_end(effect))
     return effect.value()
 
 
-def _wants_loop(effect: Effect) -> TypeGuard[Call]:
-    return isinstance(effect, Call) and effect.handler.is_async
+def _wants_loop(effect: Effect) -> TypeGuard[CallHandler]:
+    return isinstance(effect, CallHandler) and effect.handler.is_async
 
 
 class _End(Generic[T]):
@@ -134,20 +134,20 @@ class _Run(Generic[T]):
     def _perform(self, effect: Effect) -> Any:
         receiver = self._receiver
         match effect:
-            case Tell():
+            case Notify():
                 return receiver.tell(effect)
-            case Ask(method, arguments, options):
+            case StoreCall(method, arguments, options):
                 return getattr(receiver.store, method)(*arguments, **options)
-            case Call():
+            case CallHandler():
                 return self._call(effect)
-            case Hand(message):
+            case Dispatch(message):
                 return receiver.hand_over(message)
             case Compute(function, arguments):
                 return function(*arguments)
             case LoadSecrets():
                 return receiver.load_secrets()
 
-    def _call(self, call: Call) -> BaseException | None:
+    def _call(self, call: CallHandler) -> BaseException | None:
         """Call a handler from this thread; return what it raised."""
         if call.handler.is_async:
             try:
@@ -174,7 +174,7 @@ class _Run(Generic[T]):
                 place.release()
         return None
 
-    def _call_atomically(self, call: Call) -> None:
+    def _call_atomically(self, call: CallHandler) -> None:
         """Call an atomic handler in a transaction that records its finish as well."""
         store = self._receiver.store
         if not isinstance(store, AtomicStore):
@@ -193,7 +193,7 @@ class _Run(Generic[T]):
 
     def _overloaded(self, reason: str) -> NotBegun:
         self._receiver.tell(
-            Tell(
+            Notify(
                 "overloaded",
                 "a handler could not begin within %g s: %s; %s; " + REMEDY,
                 values=(self._begin_within, reason, oldest(), engine(self._receiver)),
@@ -218,14 +218,14 @@ class _Run(Generic[T]):
                 self.watch.close()
         return effect
 
-    async def _call_in_place(self, call: Call) -> Effect | _End[T]:
+    async def _call_in_place(self, call: CallHandler) -> Effect | _End[T]:
         try:
             failure = await self._call_async(call)
         except NotBegun as error:
             return self.resume(error=error)
         return self.resume(failure)
 
-    async def _call_async(self, call: Call) -> BaseException | None:
+    async def _call_async(self, call: CallHandler) -> BaseException | None:
         """Call a handler on this event loop; return what it raised."""
         try:
             self.watch.begin(call)
@@ -239,9 +239,9 @@ class _Run(Generic[T]):
         return None
 
     def _cannot_block(self, effect: Effect) -> bool:
-        if isinstance(effect, Ask):
+        if isinstance(effect, StoreCall):
             return not getattr(self._receiver.store, "blocking", True)
-        return isinstance(effect, Tell)
+        return isinstance(effect, Notify)
 
     # --- from an event loop to a thread -------------------------------------------------------
 

@@ -8,10 +8,10 @@ from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.concurrency.lease_keeper import Keeper
 from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.errors import NotBegun
-from coffrify_webhooks.pipeline.effects import Tell
+from coffrify_webhooks.pipeline.effects import Notify
 
 if TYPE_CHECKING:
-    from coffrify_webhooks.pipeline.effects import Call
+    from coffrify_webhooks.pipeline.effects import CallHandler
 
     from .hooks import Hooks
 
@@ -35,9 +35,9 @@ class Watch:
         self._alarm: Alarm | None = None
         self._kept = self._over = False
         self.patience: float | None = patience
-        self.call: Call | None = None
+        self.call: CallHandler | None = None
 
-    def begin(self, call: Call) -> None:
+    def begin(self, call: CallHandler) -> None:
         """Note that a handler begins: from now on the claim is kept alive.
 
         Raises NotBegun if it cannot be: the handler must not begin then.
@@ -73,7 +73,7 @@ class Watch:
         if call is None or self.patience is None:
             return
         self._receiver.tell(
-            Tell(
+            Notify(
                 "slow_handler",
                 "handler %s is still running after %g s, when the sender gives up and tries again; "
                 + REMEDY,

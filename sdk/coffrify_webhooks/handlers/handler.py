@@ -39,7 +39,7 @@ class Handler:
         self.name: str = name
         self.patterns: tuple[str, ...] = patterns
         self.atomic: bool = atomic
-        taken = _taken(fn, name, atomic=atomic)
+        taken = _parameters_of(fn, name, atomic=atomic)
         self.takes_delivery: bool = taken.delivery
         self.takes_connection: bool = taken.connection
         self.annotation: Any = taken.annotation
@@ -97,7 +97,7 @@ def _within(context: Context, handler: Handler) -> Callable[..., Any]:
     return call_async if handler.is_async else call
 
 
-class _Taken(NamedTuple):
+class _Parameters(NamedTuple):
     """What a function takes: the delivery, the connection; how the event is annotated."""
 
     delivery: bool = False
@@ -105,7 +105,7 @@ class _Taken(NamedTuple):
     annotation: Any = None
 
 
-def _taken(fn: Callable[..., Any], name: str, *, atomic: bool) -> _Taken:
+def _parameters_of(fn: Callable[..., Any], name: str, *, atomic: bool) -> _Parameters:
     if not callable(fn):
         raise ConfigurationError("on(...) decorates a function")
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
@@ -116,7 +116,7 @@ def _taken(fn: Callable[..., Any], name: str, *, atomic: bool) -> _Taken:
     try:
         parameters = list(inspect.signature(fn).parameters.values())
     except (TypeError, ValueError):  # a builtin that does not tell
-        return _Taken()
+        return _Parameters()
     connection = next((p for p in parameters if atomic and p.name == "connection"), None)
     if connection is not None:
         parameters.remove(connection)
@@ -139,7 +139,7 @@ def _taken(fn: Callable[..., Any], name: str, *, atomic: bool) -> _Taken:
             "annotated Delivery" + (", and one named connection" if atomic else "")
         )
     annotation = positional[0].annotation if positional else None
-    return _Taken(takes, connection is not None, annotation)
+    return _Parameters(takes, connection is not None, annotation)
 
 
 def _is_delivery(annotation: Any) -> bool:

@@ -36,7 +36,9 @@ def announced(content_length: str | bytes | None, limit: int) -> int | None:
     return int(text)
 
 
-def _checked(body: bytes, length: int | None, limit: int, remedy: str, *, senders: bool) -> bytes:
+def _check_length(
+    body: bytes, length: int | None, limit: int, remedy: str, *, senders: bool
+) -> bytes:
     """Return the body if it is what was announced; else raise the error that tells why not.
 
     senders: what differs is the sender's doing, since it left, or announced the length twice.
@@ -89,7 +91,7 @@ def read_wsgi(
 
     body = _in_time(environ, work)
     senders = bool(coding) or (not body and _has_left(environ))
-    return _checked(body, length, limit, remedy, senders=senders)
+    return _check_length(body, length, limit, remedy, senders=senders)
 
 
 def leave_wsgi(environ: MutableMapping[str, Any]) -> None:
@@ -145,7 +147,7 @@ def _in_time(environ: MutableMapping[str, Any], read: Callable[[], bytes]) -> by
     except WebhookError:
         raise
     except Exception:  # each server has errors of its own
-        raise _stopped() from None
+        raise _incomplete() from None
     finally:
         _alarms.clear(alarm)
 
@@ -217,12 +219,12 @@ async def read_asgi(
     except Exception as error:  # of whatever wraps `receive`
         if getattr(error, "status_code", None) == BodyTooLarge.status:
             raise BodyTooLarge("the body is over the max_body_size of the application") from None
-        raise _stopped() from None
+        raise _incomplete() from None
     if not ended and (size or not length or not _has_it_all(receive)):
-        raise _stopped()
+        raise _incomplete()
     senders = b"transfer-encoding" in named
     remedy = "add CoffrifyWebhooksMiddleware outermost"
-    return _checked(b"".join(chunks), length, limit, remedy, senders=senders)
+    return _check_length(b"".join(chunks), length, limit, remedy, senders=senders)
 
 
 def _has_it_all(receive: Any) -> bool:
@@ -230,5 +232,5 @@ def _has_it_all(receive: Any) -> bool:
     return getattr(getattr(receive, "__self__", None), "more_body", None) is False
 
 
-def _stopped() -> IncompleteBody:
+def _incomplete() -> IncompleteBody:
     return IncompleteBody("the body stopped arriving before its end, or was framed wrongly")

@@ -22,7 +22,17 @@ if TYPE_CHECKING:
     from coffrify_webhooks.stores import Record, Store
     from coffrify_webhooks.stores.purging import PurgeSchedule
 
-__all__ = ["Ask", "Call", "Compute", "Effect", "Hand", "LoadSecrets", "Settings", "Steps", "Tell"]
+__all__ = [
+    "CallHandler",
+    "Compute",
+    "Dispatch",
+    "Effect",
+    "LoadSecrets",
+    "Notify",
+    "Settings",
+    "Steps",
+    "StoreCall",
+]
 
 T = TypeVar("T")
 
@@ -33,7 +43,7 @@ class LoadSecrets:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class StoreCall:
     """Call a method of the store; is sent what it returns."""
 
     method: str
@@ -42,7 +52,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class CallHandler:
     """Call one handler; is sent what it raised, or None."""
 
     handler: Handler
@@ -62,14 +72,14 @@ class Compute:
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class Dispatch:
     """Hand a message to the engine."""
 
     message: Message
 
 
 @dataclass(frozen=True, slots=True)
-class Tell:
+class Notify:
     """Tell the observers; what they raise does not come back."""
 
     kind: Kind
@@ -97,7 +107,7 @@ class Tell:
         )
 
 
-Effect: TypeAlias = LoadSecrets | Ask | Call | Compute | Hand | Tell
+Effect: TypeAlias = LoadSecrets | StoreCall | CallHandler | Compute | Dispatch | Notify
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 

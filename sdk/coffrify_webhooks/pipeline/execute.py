@@ -21,9 +21,9 @@ from coffrify_webhooks.errors import (
 from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.text import quoted
 
-from .effects import Compute, Settings, Steps, Tell
-from .handle import LEAVING, ask, bury, kept, run
-from .identity import about, key_for, read
+from .effects import Compute, Notify, Settings, Steps
+from .handle import LEAVING, body_to_keep, call_store, keep_conflict, run
+from .identity import key_for, metadata_of, read
 from .receive import hand_over
 
 if TYPE_CHECKING:
@@ -47,16 +47,16 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     `retry_after` seconds; returns "dead" once the last attempt has failed.
     """
     try:
-        return (yield from _executed(settings, message))
+        return (yield from _execute(settings, message))
     except (Busy, HandlerError, MessageError):
         raise  # in order, or told by whoever catches it
     except WebhookError as error:
         text = f"an event from the engine is put off ({error.code}: %s)"
-        yield Tell("put_off", text, error=error, values=(error,))
+        yield Notify("put_off", text, error=error, values=(error,))
         raise
 
 
-def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
+def _execute(settings: Settings, message: Any) -> Steps[Outcome]:
     key, token, delivery, known_handlers = unpack(message, settings)
     try:
         event, _ = yield from _read(settings, delivery)
@@ -67,11 +67,11 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
         ) from None
     _refuse_without_handlers(settings)
     digest = sha256(delivery.body).hexdigest()
-    known = about(settings, delivery, event, known_handlers)
-    body = kept(settings, delivery.body)
-    claim: Claim = yield from ask("claim", key, digest, settings.lease, token, known, body)
+    known = metadata_of(settings, delivery, event, known_handlers)
+    body = body_to_keep(settings, delivery.body)
+    claim: Claim = yield from call_store("claim", key, digest, settings.lease, token, known, body)
     if claim.status == "conflict":
-        return (yield from bury(settings, key, digest, delivery, event))
+        return (yield from keep_conflict(settings, key, digest, delivery, event))
     if claim.status == "done":
         return "duplicate"
     if claim.status != "claimed":
@@ -82,13 +82,13 @@ def _executed(settings: Settings, message: Any) -> Steps[Outcome]:
         work = _not_loaded(settings, event, missing)
     else:
         if missing and settings.first_time("missing", *missing):
-            yield _told_missing(delivery, event, missing)
+            yield _notice_of_missing(delivery, event, missing)
         work = run(settings, delivery, event, key, claim)
     outcome, reason = yield from _to_the_end(settings.retries, work, key, claim)
     if outcome == "dead":
-        yield _told_dead(delivery, event, claim, reason)
+        yield _notice_of_dead_letter(delivery, event, claim, reason)
     values = (quoted(event.type), quoted(event.id), outcome)
-    yield Tell("executed", "%s %s: %s", delivery, event, values=values)
+    yield Notify("executed", "%s %s: %s", delivery, event, values=values)
     return outcome
 
 
@@ -116,8 +116,8 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     if over:
         key = key_for(settings.name, delivery, digest)
     wanted = handlers_in(record.delivery)
-    known = about(settings, delivery, event, wanted)
-    claim: Claim = yield from ask(
+    known = metadata_of(settings, delivery, event, wanted)
+    claim: Claim = yield from call_store(
         "claim", key, digest, settings.lease, "", known, record.body, over=over
     )
     if claim.status in ("done", "conflict"):
@@ -130,15 +130,15 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
         work = hand_over(settings, delivery, event, key, claim.token, handlers=wanted)
     else:
         work = run(settings, delivery, event, key, claim)
-    outcome = yield from _replayed(work, record, key, claim)
+    outcome = yield from _run_replay(work, record, key, claim)
     if over:
-        yield from ask("forget", record.key)
+        yield from call_store("forget", record.key)
     values = (quoted(event.type), quoted(event.id), outcome)
-    yield Tell("executed", "replay of %s %s: %s", delivery, event, values=values)
+    yield Notify("executed", "replay of %s %s: %s", delivery, event, values=values)
     return outcome
 
 
-def _replayed(work: Steps[Outcome], record: Record, key: str, claim: Claim) -> Steps[Outcome]:
+def _run_replay(work: Steps[Outcome], record: Record, key: str, claim: Claim) -> Steps[Outcome]:
     """Do the work; if it fails, put the event back where it was: nobody may send it again."""
     try:
         return (yield from work)
@@ -149,12 +149,12 @@ def _replayed(work: Steps[Outcome], record: Record, key: str, claim: Claim) -> S
         reason = error.reason if isinstance(error, HandlerError) else record.error
         with suppress(StoreUnavailable):
             if record.status in ("queued", "running", "claimed") and not failed:
-                yield from ask("queued", key, claim.token)
+                yield from call_store("queued", key, claim.token)
             elif record.status == "failed":
-                yield from ask("failed", key, claim.token, reason, record.body)
+                yield from call_store("failed", key, claim.token, reason, record.body)
             else:
                 reason = reason or type(error).__name__
-                yield from ask("dead", key, claim.token, reason, record.body)
+                yield from call_store("dead", key, claim.token, reason, record.body)
         raise
 
 
@@ -181,7 +181,7 @@ def _to_the_end(
     if claim.attempts > retries.attempts:
         # Each attempt so far took its worker along, or could not be recorded.
         reason = "its worker died while handling it, or could not record the end"
-        yield from ask("dead", key, claim.token, reason)
+        yield from call_store("dead", key, claim.token, reason)
         return "dead", reason
     try:
         return (yield from work), ""
@@ -190,33 +190,33 @@ def _to_the_end(
     except Exception as error:
         reason = getattr(error, "reason", "") or type(error).__name__
         if claim.attempts >= retries.attempts:
-            yield from ask("dead", key, claim.token, reason)
+            yield from call_store("dead", key, claim.token, reason)
             return "dead", reason
         with suppress(StoreUnavailable):
-            yield from ask("queued", key, claim.token, reason)
+            yield from call_store("queued", key, claim.token, reason)
         if isinstance(error, WebhookError):
             error.retry_after = retries.wait(claim.attempts)
         raise
     except LEAVING:
         with suppress(StoreUnavailable):
-            yield from ask("queued", key, claim.token, "its worker was told to stop")
+            yield from call_store("queued", key, claim.token, "its worker was told to stop")
         raise
 
 
-def _told_dead(delivery: Delivery, event: Event, claim: Claim, reason: str) -> Tell:
+def _notice_of_dead_letter(delivery: Delivery, event: Event, claim: Claim, reason: str) -> Notify:
     text = (
         "%s %s is a dead letter after %d attempts (%s); `coffrify-webhooks events replay` brings "
         "it back"
     )
     values = (quoted(event.type), quoted(event.id), claim.attempts, reason)
-    return Tell("dead", text, delivery, event, values=values)
+    return Notify("dead", text, delivery, event, values=values)
 
 
-def _told_missing(delivery: Delivery, event: Event, missing: Sequence[str]) -> Tell:
+def _notice_of_missing(delivery: Delivery, event: Event, missing: Sequence[str]) -> Notify:
     text = (
         "this worker has not loaded %s, which the web process has for %s; the other handlers run, "
         "and these do not"
     )
-    return Tell(
+    return Notify(
         "handlers_missing", text, delivery, event, values=(", ".join(missing), quoted(event.type))
     )

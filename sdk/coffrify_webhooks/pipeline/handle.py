@@ -17,8 +17,8 @@ from coffrify_webhooks.event import Event, UnknownEvent
 from coffrify_webhooks.stores import AtomicStore
 from coffrify_webhooks.text import quoted
 
-from .effects import Ask, Call, Settings, Steps, Tell
-from .identity import about, conflict_key
+from .effects import CallHandler, Notify, Settings, Steps, StoreCall
+from .identity import conflict_key, metadata_of
 
 if TYPE_CHECKING:
     from coffrify_webhooks.delivery import Delivery
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.http.reply import Outcome
     from coffrify_webhooks.stores import Claim
 
-__all__ = ["LEAVING", "ask", "bury", "giving_back", "kept", "run"]
+__all__ = ["LEAVING", "body_to_keep", "call_store", "keep_conflict", "releasing_on_error", "run"]
 
 LEAVING = (KeyboardInterrupt, SystemExit)
 """With these the process leaves: the steps are given them once no handler is running any more."""
@@ -41,24 +41,26 @@ def run(
     if not handlers:
         yield from _unhandled(settings, delivery, event)
         if key is not None:
-            yield from ask("release", key, claim.token)
+            yield from call_store("release", key, claim.token)
         return "ignored"
     failures: list[tuple[Handler, BaseException]] = []
     pending = [settings.bound(each) for each in handlers if each.name not in claim.finished]
     for handler in pending:
         _check(settings, handler)
-        failure: BaseException | None = yield Call(handler, event, delivery, key, claim.token)
+        failure: BaseException | None = yield CallHandler(
+            handler, event, delivery, key, claim.token
+        )
         if failure is not None:
             failures.append((handler, failure))
-            yield _told(delivery, event, handler, failure)
+            yield _handler_failed(delivery, event, handler, failure)
             continue
         # The last of an unbroken row needs no checkpoint: `done` says as much.
         if key is not None and not handler.atomic and (failures or handler is not pending[-1]):
-            _ours((yield from ask("checkpoint", key, claim.token, handler.name)))
+            _check_claim((yield from call_store("checkpoint", key, claim.token, handler.name)))
     if failures:
-        raise _failed(failures)
+        raise _handler_error(failures)
     if key is not None:
-        _ours((yield from ask("done", key, claim.token)))
+        _check_claim((yield from call_store("done", key, claim.token)))
     return "handled"
 
 
@@ -70,17 +72,21 @@ def _check(settings: Settings, handler: Handler) -> None:
         )
 
 
-def _told(delivery: Delivery, event: Event, handler: Handler, error: BaseException) -> Tell:
+def _handler_failed(
+    delivery: Delivery, event: Event, handler: Handler, error: BaseException
+) -> Notify:
     failed = HandlerError("a handler raised; the log has its traceback")
     failed.__cause__ = error
     text, values = (
         "handler %s raised on %s %s",
         (handler.name, quoted(event.type), quoted(event.id)),
     )
-    return Tell("handler_failed", text, delivery, event, handler.name, error=failed, values=values)
+    return Notify(
+        "handler_failed", text, delivery, event, handler.name, error=failed, values=values
+    )
 
 
-def _failed(failures: list[tuple[Handler, BaseException]]) -> HandlerError:
+def _handler_error(failures: list[tuple[Handler, BaseException]]) -> HandlerError:
     failed = HandlerError("a handler raised; the log has its traceback")
     failed.__cause__ = failures[0][1]
     reasons = "; ".join(_reason(handler, error) for handler, error in failures)
@@ -107,7 +113,7 @@ def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[No
     if isinstance(event, UnknownEvent):
         home, unknown = "coffrify_webhooks", ", allow_unknown=True"
     on_home = "coffrify_webhooks" if home.startswith("coffrify_webhooks") else home
-    yield Tell(
+    yield Notify(
         "unhandled",
         "no handler wants %s; one would be:\n\nfrom %s import on\nfrom %s import %s\n\n\n"
         "@on(%s%s)\ndef handle(event: %s) -> None: ...\n",
@@ -117,18 +123,18 @@ def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[No
     )
 
 
-def bury(
+def keep_conflict(
     settings: Settings, key: str, digest: str, delivery: Delivery, event: Event
 ) -> Steps[Outcome]:
     """Keep another body of an event that was handled, and do not run it."""
-    yield from ask(
+    yield from call_store(
         "conflict",
         conflict_key(key, digest),
         digest,
-        about(settings, delivery, event),
-        kept(settings, delivery.body),
+        metadata_of(settings, delivery, event),
+        body_to_keep(settings, delivery.body),
     )
-    yield Tell(
+    yield Notify(
         "conflict",
         "an event that was handled came again with another body; the new body is kept as a "
         "dead letter and was not handled",
@@ -138,12 +144,12 @@ def bury(
     return "conflict"
 
 
-def kept(settings: Settings, body: bytes) -> bytes | None:
+def body_to_keep(settings: Settings, body: bytes) -> bytes | None:
     """Return the body if it may be kept."""
     return body if len(body) <= settings.keep_body else None
 
 
-def giving_back(
+def releasing_on_error(
     work: Steps[Outcome],
     settings: Settings,
     key: str,
@@ -161,22 +167,24 @@ def giving_back(
     except (Exception, *LEAVING) as error:
         with suppress(StoreUnavailable):
             if isinstance(error, HandlerError):
-                yield from ask("failed", key, token, error.reason, kept(settings, body))
+                yield from call_store(
+                    "failed", key, token, error.reason, body_to_keep(settings, body)
+                )
             else:
-                yield from ask("release", key, token)
+                yield from call_store("release", key, token)
         raise
 
 
-def ask(method: str, *arguments: Any, **options: Any) -> Steps[Any]:
+def call_store(method: str, *arguments: Any, **options: Any) -> Steps[Any]:
     """Ask the store; whatever it raises that is not ours means that it is unavailable."""
     try:
-        return (yield Ask(method, arguments, options))
+        return (yield StoreCall(method, arguments, options))
     except WebhookError:
         raise
     except Exception as error:
         raise StoreUnavailable("the store failed") from error
 
 
-def _ours(held: bool) -> None:  # noqa: FBT001
+def _check_claim(held: bool) -> None:  # noqa: FBT001
     if not held:
         raise ClaimLost("the claim on this event ended while it was handled")

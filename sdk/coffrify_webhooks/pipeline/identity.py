@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .effects import Settings
 
-__all__ = ["about", "conflict_key", "key_for", "key_of", "read", "wanted_by"]
+__all__ = ["conflict_key", "key_for", "key_of", "metadata_of", "read", "wanted_by"]
 
 
 def read(settings: Settings, delivery: Delivery) -> tuple[Event, bool]:
@@ -71,7 +71,9 @@ def wanted_by(settings: Settings, event: Event, known: Iterable[str] = ()) -> li
     return [*dict.fromkeys([*loaded, *known])]
 
 
-def about(settings: Settings, delivery: Delivery, event: Event, known: Iterable[str] = ()) -> About:
+def metadata_of(
+    settings: Settings, delivery: Delivery, event: Event, known: Iterable[str] = ()
+) -> About:
     """Say what to keep of an event beside its claim; known: handlers, as in `wanted_by`."""
     handlers = wanted_by(settings, event, known)
     return About(

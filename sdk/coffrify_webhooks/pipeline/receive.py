@@ -1,7 +1,7 @@
 """One delivery's way, as pure steps: verify, parse, claim, route, settle, reply.
 
 Each function here is a generator of effects. It performs no I/O itself: it yields what it needs
-(`Ask` the store, `Call` a handler, ...) and is sent the result, so that one text serves the sync
+(`StoreCall`, `CallHandler`, ...) and is sent the result, so that one text serves the sync
 and the async driver in `coffrify_webhooks.receiver`, and a test can stop it at any step.
 """
 
@@ -31,9 +31,9 @@ from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.signature.headers import compression, pick
 from coffrify_webhooks.text import quoted
 
-from .effects import Compute, Hand, LoadSecrets, Settings, Steps, Tell
-from .handle import ask, bury, giving_back, kept, run
-from .identity import about, key_for, read, wanted_by
+from .effects import Compute, Dispatch, LoadSecrets, Notify, Settings, Steps
+from .handle import body_to_keep, call_store, keep_conflict, releasing_on_error, run
+from .identity import key_for, metadata_of, read, wanted_by
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.signature.keyring import Keyring
     from coffrify_webhooks.stores import Claim
 
-__all__ = ["hand_over", "is_post", "receive", "screen", "told"]
+__all__ = ["hand_over", "is_post", "notice_of_reply", "receive", "screen"]
 
 _PURGE = 1000
 """How many old claims one delivery drops at the most."""
@@ -55,7 +55,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
     event: Event | None = None
     delivery: Delivery | None = None
     try:
-        delivery, found = yield from _believe(settings, body, headers, method)
+        delivery, found = yield from _verify(settings, body, headers, method)
         pair: tuple[Event, bool]
         if len(delivery.body) > LARGE:
             pair = yield Compute(_read, (settings, delivery, found))
@@ -75,7 +75,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         fault = WebhookError("an error inside coffrify-webhooks; the log has its traceback")
         fault.__cause__ = error
         reply = Reply.failure(fault, event)
-    yield told(reply, delivery)
+    yield notice_of_reply(reply, delivery)
     return reply
 
 
@@ -91,7 +91,7 @@ def is_post(method: str) -> bool:
     return str(method).isascii() and str(method).upper() == "POST"
 
 
-def _believe(
+def _verify(
     settings: Settings, body: bytes | bytearray | memoryview, headers: Headers, method: str
 ) -> Steps[tuple[Delivery, Mapping[str, str]]]:
     if not is_post(method):
@@ -116,7 +116,7 @@ def _believe(
     else:
         delivery = settings.verifier.check(bytes(body), found, keyring)
     if settings.first_time("key", delivery.key, delivery.encoding, delivery.scheme):
-        yield Tell(
+        yield Notify(
             "key_matched",
             'secret %d matched (%s signature), read as %s; Secret(..., encoding="%s") pins it',
             delivery,
@@ -148,7 +148,7 @@ def _report_on(
 ) -> Steps[None]:
     if delivery.id is None:
         if settings.first_time("no_id"):
-            yield Tell(
+            yield Notify(
                 "no_dedup",
                 "a %s event has no id; the same request is a duplicate, yet an attempt that the "
                 "sender signs anew counts as another event",
@@ -157,7 +157,7 @@ def _report_on(
                 values=(quoted(event.type),),
             )
     elif not same_id and "coffrify" in settings.verifier.schemes and settings.first_time("ids"):
-        yield Tell(
+        yield Notify(
             "ids_differ",
             'the signed webhook-id is not the body\'s id; set schemes=("standard",), or whoever '
             "strips the standard headers makes another event of it, or one without an id",
@@ -165,7 +165,7 @@ def _report_on(
             event,
         )
     if event.issues and settings.first_time("issues", event.type):
-        yield Tell(
+        yield Notify(
             "issues",
             "a %s event does not fit its class in %d place(s); event.issues lists them",
             delivery,
@@ -179,9 +179,9 @@ def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outco
     digest = sha256(delivery.body).hexdigest()
     key = key_for(settings.name, delivery, digest)
     # An engine may lose it: kept from before it is handed over, until it is done.
-    body = None if settings.dispatcher is None else kept(settings, delivery.body)
-    claim: Claim = yield from ask(
-        "claim", key, digest, settings.lease, None, about(settings, delivery, event), body
+    body = None if settings.dispatcher is None else body_to_keep(settings, delivery.body)
+    claim: Claim = yield from call_store(
+        "claim", key, digest, settings.lease, None, metadata_of(settings, delivery, event), body
     )
     if settings.purge_schedule.is_due():
         yield from _purge(settings)
@@ -190,12 +190,12 @@ def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outco
     if claim.status == "busy":
         raise Busy("this event is being handled by another delivery right now")
     if claim.status == "conflict":
-        return (yield from bury(settings, key, digest, delivery, event))
+        return (yield from keep_conflict(settings, key, digest, delivery, event))
     if settings.dispatcher is not None:
         work = hand_over(settings, delivery, event, key, claim.token)
     else:
         work = run(settings, delivery, event, key, claim)
-    return (yield from giving_back(work, settings, key, claim.token, delivery.body))
+    return (yield from releasing_on_error(work, settings, key, claim.token, delivery.body))
 
 
 def hand_over(
@@ -214,24 +214,24 @@ def hand_over(
     wanted = wanted_by(settings, event, handlers)
     message = pack(settings.name, key, token, delivery, settings.clock(), wanted)
     try:
-        yield Hand(message)
+        yield Dispatch(message)
     except WebhookError:
         raise
     except Exception as error:
         raise DispatchError("the engine did not take the event") from error
     # False if a worker has the event already, and an error costs only a second hand-over.
     with suppress(StoreUnavailable):
-        yield from ask("queued", key, token)
+        yield from call_store("queued", key, token)
     return "queued"
 
 
 def _purge(settings: Settings) -> Steps[None]:
     with suppress(StoreUnavailable):
-        if (yield from ask("purge", settings.retention, _PURGE)) >= _PURGE:
+        if (yield from call_store("purge", settings.retention, _PURGE)) >= _PURGE:
             settings.purge_schedule.again()
 
 
-def told(reply: Reply, delivery: Delivery | None = None) -> Tell:
+def notice_of_reply(reply: Reply, delivery: Delivery | None = None) -> Notify:
     """Tell of a reply, by a template for each outcome and code."""
     event, error = reply.event, reply.error
     template, values = f"{reply.outcome}, {reply.status}", list[object]()
@@ -241,6 +241,6 @@ def told(reply: Reply, delivery: Delivery | None = None) -> Tell:
         reason = getattr(error, "reason", "") if isinstance(error, SecretsUnavailable) else ""
         template += f" ({error.code}: %s)" if not reason else f" ({error.code}: %s: %s)"
         values += [error, reason] if reason else [error]
-    return Tell(
+    return Notify(
         "replied", template, delivery, event, reply=reply, error=error, values=tuple(values)
     )

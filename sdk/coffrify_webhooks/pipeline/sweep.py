@@ -8,9 +8,9 @@ from coffrify_webhooks.errors import Busy, DispatchError, StoreUnavailable, Webh
 from coffrify_webhooks.stores.record import Filter
 from coffrify_webhooks.text import plain, quoted
 
-from .effects import Steps, Tell
+from .effects import Notify, Steps
 from .execute import replay
-from .handle import ask
+from .handle import call_store
 
 if TYPE_CHECKING:
     from coffrify_webhooks.stores import Record, Status
@@ -30,7 +30,7 @@ def sweep(settings: Settings, limit: int) -> Steps[int]:
         return swept
     wanted = Filter(receiver=plain(settings.name), statuses=_STATUSES, idle=settings.lost_after)
     after: Record | None = None
-    while found := (yield from ask("find", wanted, after=after)):
+    while found := (yield from call_store("find", wanted, after=after)):
         for lost in filter(settings.is_overdue, found):
             if swept >= limit:
                 return swept
@@ -40,7 +40,7 @@ def sweep(settings: Settings, limit: int) -> Steps[int]:
 
 
 def _dispatch_again(settings: Settings, lost: Record) -> Steps[bool]:
-    record: Record | None = yield from ask("get", lost.key)
+    record: Record | None = yield from call_store("get", lost.key)
     if record is None or record.body is None:
         return False
     values = (quoted(record.type), quoted(record.id))
@@ -52,7 +52,7 @@ def _dispatch_again(settings: Settings, lost: Record) -> Steps[bool]:
         raise
     except WebhookError as error:  # the others must not wait for this one
         text = f"%s cannot be dispatched ({error.code}: %s)"
-        yield Tell("swept", text, error=error, values=(values[1], error))
+        yield Notify("swept", text, error=error, values=(values[1], error))
         return False
-    yield Tell("swept", "%s %s was not handled in time; dispatched again", values=values)
+    yield Notify("swept", "%s %s was not handled in time; dispatched again", values=values)
     return True
