@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from tests.budgets import budget
+
 Schema = dict[str, Any]
 
 STRING: Schema = {"type": "string"}
@@ -171,7 +173,7 @@ HOSTILE: dict[str, Any] = {
     "tags": lambda: tags(60),
     "parts": lambda: parts(300),
     "stacked": lambda: stacked(100),
-    "ring": lambda: ring(1000),
+    "ring": lambda: ring(budget(400, 1000)),
     "bases": lambda: bases(3000, 10**6),
     "long names": lambda: record(**{"x" * 10**5 + str(n): STRING for n in range(100)}),
     "10,000 fields": lambda: record(
@@ -192,8 +194,10 @@ HOSTILE: dict[str, Any] = {
         "additionalProperties": False,
     },
     "one name": lambda: record(**{f"a{'_' * n}": record(q=STRING) for n in range(190)}),
-    "words": lambda: record(**numbered(3000, lambda n: {**STRING, "description": "w " * 5000})),
+    "words": lambda: record(
+        **numbered(budget(1000, 3000), lambda n: {**STRING, "description": "w " * 5000})
+    ),
     "references": lambda: rooted("a0", numbered(10_000, lambda n: ref(f"a{n + 1}"))),
-    "repeated parts": lambda: repeated_parts(3000, 100),
+    "repeated parts": lambda: repeated_parts(budget(1000, 3000), 100),
     **{f"nested {keyword}": lambda keyword=keyword: nested(10_000, keyword) for keyword in INSIDE},
 }

