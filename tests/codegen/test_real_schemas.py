@@ -38,11 +38,11 @@ class Real:
     invalid: list[Any]
     registry: Registry
 
-    def is_valid(self, instance: object) -> bool:
+    def is_valid(self, instance: Any) -> bool:
         validator = jsonschema.validators.validator_for(self.schema)
         return validator(self.schema).is_valid(instance)  # type: ignore[arg-type]
 
-    def parse(self, instance: object) -> Event:
+    def parse(self, instance: Any) -> Event:
         body = json.dumps({"id": "evt_1", "type": "real.case", "data": instance}).encode()
         event = parse(body, registry=self.registry)
         assert isinstance(event, Event)
