@@ -40,7 +40,7 @@ class Real:
 
     def is_valid(self, instance: Any) -> bool:
         validator = jsonschema.validators.validator_for(self.schema)
-        return validator(self.schema).is_valid(instance)  # type: ignore[arg-type]
+        return validator(self.schema).is_valid(instance)
 
     def parse(self, instance: Any) -> Event:
         body = json.dumps({"id": "evt_1", "type": "real.case", "data": instance}).encode()
