@@ -103,7 +103,7 @@ def rig() -> Rig:
     return made
 
 
-def check(  # noqa: PLR0917 - a row of the table
+def check(
     reply: Reply,
     status: int,
     outcome: str,

@@ -16,7 +16,7 @@ from .store import DjangoStore
 __all__ = ["check_deployment", "check_settings"]
 
 
-def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """E001: the settings cannot be used. W001: no handler is registered."""
     try:
         receiver = current_endpoint().receiver
@@ -33,7 +33,7 @@ def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:  # 
     return []
 
 
-def check_deployment(app_configs: Any = None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_deployment(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """W002: a database that accepts and never answers would keep a delivery waiting for ever."""
     try:
         store = current_endpoint().receiver.store

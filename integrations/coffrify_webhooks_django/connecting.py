@@ -65,7 +65,7 @@ def _open(
         return open_one(hurried)
     # Its connect_timeout ends before the server's greeting.
     made = open_one({**hurried, "read_timeout": _CONNECT_TIMEOUT})
-    made._read_timeout = options.get("read_timeout")  # noqa: SLF001 - there is no other way
+    made._read_timeout = options.get("read_timeout")  # there is no other way
     return made
 
 

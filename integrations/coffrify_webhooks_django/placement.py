@@ -34,7 +34,7 @@ _AFTER = frozenset(
 """Methods of a middleware that Django calls after ours has answered, or not at all."""
 
 
-def check_placement(app_configs: Any = None, **_: Any) -> list[CheckMessage]:  # noqa: ARG001
+def check_placement(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """W003 to W006: a redirect, a reader of bodies, a double, another URL in front of us."""
     try:
         path = current_endpoint().path

@@ -79,7 +79,7 @@ class DjangoStore(RelationalStore):
     def close(self) -> None:
         """See `Store.close`; the connections are Django's, which closes them at its time."""
 
-    def claim(  # noqa: PLR0917 - the protocol has them
+    def claim(  # the protocol has them
         self,
         key: str,
         digest: str,

@@ -33,15 +33,15 @@ class Delivery:
     test: bool
     """Whether the sender called it a test delivery. No signature covers this: information only."""
 
-    def __init__(  # noqa: PLR0917 - one positional call on the hot path
+    def __init__(  # one positional call on the hot path
         self,
-        id: str | None,  # noqa: A002 - the field's own word
+        id: str | None,  # the field's own word
         timestamp: int,
         scheme: "Scheme",
         key: int,
         encoding: str,
         body: bytes,
-        test: bool = False,  # noqa: FBT001, FBT002
+        test: bool = False,
     ) -> None:
         self.id = id
         self.timestamp = timestamp

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["Kind", "Notice", "Observer", "Once", "log", "tell_all"]
 
 _MOST_REMEMBERED = 10_000
+_FAULTS = 500
+"""From here on a status is a fault of ours, not of the sender's (RFC 9110, section 15.6)."""
 
 _TOLD = (HandlerError, NotBegun)
 """Errors of a reply that `handler_failed` and `overloaded` have told of before."""
@@ -90,7 +92,7 @@ class Notice:
         if self.error is not None:
             if self.kind == "replied" and isinstance(self.error, _TOLD):
                 return logging.INFO  # each failure was told once, by a notice of its own
-            return logging.WARNING if self.error.status < 500 else logging.ERROR  # noqa: PLR2004
+            return logging.WARNING if self.error.status < _FAULTS else logging.ERROR
         return _LEVELS[self.kind]
 
 

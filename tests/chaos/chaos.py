@@ -136,7 +136,7 @@ def _url(folder: Path, store: str, server: Any) -> str:
     return str(server.url if isinstance(server, Valkey) else server.database("chaos"))
 
 
-def _run(  # noqa: PLR0917
+def _run(
     folder: Path,
     url: str,
     apps: tuple[str, str],
@@ -280,7 +280,7 @@ class _Killer:
 class _Troubles:
     """What strikes, by its name in the plan."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         folder: Path,
         environment: dict[str, str],

@@ -155,7 +155,7 @@ def worker_command(engine: str) -> list[str]:
     return [str(Path(sys.executable).with_name(command)), *words]
 
 
-def _run(  # noqa: PLR0917
+def _run(
     folder: Path,
     environment: dict[str, str],
     engine: Engine,

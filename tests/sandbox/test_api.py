@@ -97,7 +97,7 @@ def test_without_the_key_everything_is_a_401(api: Api) -> None:
         ("PATCH", "/v1/webhooks", {"id": None}, 404, "not_found", "id"),
     ],
 )
-def test_a_refusal_has_status_code_and_parameter(  # noqa: PLR0917 - a row of the table
+def test_a_refusal_has_status_code_and_parameter(
     api: Api, method: str, path: str, content: Any, status: int, code: str, param: str | None
 ) -> None:
     """What cannot be is refused with a status, a code, and the parameter that is meant."""

@@ -116,7 +116,7 @@ class Machine(RuleBasedStateMachine):
         self.now += seconds
 
     @rule(key=keys, digest=digests, lease=leases, by=st.none() | whiches, about=abouts, body=bodies)
-    def claim(  # noqa: PLR0917
+    def claim(
         self,
         key: str,
         digest: str,

@@ -35,7 +35,7 @@ def type_pattern(text: str) -> str:
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @takes_source()
-def list_(  # noqa: PLR0917 - click passes them by name
+def list_(  # click passes them by name
     source: Source,
     status: tuple[Status, ...],
     type_: str | None,

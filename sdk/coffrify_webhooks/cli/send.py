@@ -24,6 +24,9 @@ from .post import post
 
 __all__ = ["send"]
 
+_WITH_TIME = 7
+"""The version of a UUID that begins with its time (RFC 9562)."""
+_SUCCESS = 200
 _ANY_TIME = 1_767_225_600.0
 """2026-01-01: around when things happen in an event whose id says no time."""
 
@@ -112,7 +115,7 @@ def _time_of(event_id: str) -> float:
         found = uuid.UUID(event_id)
     except ValueError:
         return _ANY_TIME
-    return (found.int >> 80) / 1000 if found.version == 7 else _ANY_TIME  # noqa: PLR2004
+    return (found.int >> 80) / 1000 if found.version == _WITH_TIME else _ANY_TIME
 
 
 def _body(
@@ -142,7 +145,7 @@ def _send(url: str, headers: Mapping[str, str], body: bytes) -> None:
     text = answer.message if answer else response.body.decode("utf-8", "backslashreplace")
     if text:
         click.echo(printable(text)[:2000])
-    if not 200 <= response.status < 300:  # noqa: PLR2004
+    if not _SUCCESS <= response.status < _SUCCESS + 100:
         raise SystemExit(1)
 
 

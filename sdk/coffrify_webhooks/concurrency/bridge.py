@@ -292,7 +292,7 @@ async def ended(future: "Future[Any]", seconds: float) -> bool:
 
 def _after_fork() -> None:
     """Threads do not survive a fork: start anew in the child."""
-    global _lock, _loop, _loop_thread  # noqa: PLW0603
+    global _lock, _loop, _loop_thread
     _lock = threading.Lock()
     _loop = _loop_thread = None
     _tasks.clear()

@@ -145,7 +145,7 @@ def settle(future: "Future[T]", function: Callable[..., T], *arguments: Any) -> 
 
 def _after_fork() -> None:
     """Threads do not survive a fork: start anew in the child."""
-    global _threads  # noqa: PLW0603
+    global _threads
     _threads = _Threads()
 
 

@@ -133,7 +133,7 @@ _all: "weakref.WeakSet[Alarms]" = weakref.WeakSet()
 def _after_fork() -> None:
     """Threads do not survive a fork, and what they watched is the parent's."""
     for alarms in list(_all):
-        alarms._reset()  # noqa: SLF001
+        alarms._reset()
 
 
 if hasattr(os, "register_at_fork"):

@@ -170,7 +170,7 @@ class _Sweeps(_bootsteps.StartStopStep):  # type: ignore[misc]
         self._going = False
         self._timer = parent.timer.call_repeatedly(_CARE, self._sweep, (parent.pool,))
 
-    def stop(self, parent: Any) -> None:  # noqa: ARG002 - as Celery calls it
+    def stop(self, parent: Any) -> None:  # as Celery calls it
         """End with the connection."""
         if self._timer is not None:
             self._timer.cancel()

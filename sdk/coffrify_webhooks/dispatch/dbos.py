@@ -184,7 +184,7 @@ class DBOSDispatcher:
 
     def _migrate(self) -> None:
         if lacks_milliseconds(self._url):  # not on connections that DBOS makes by itself
-            self._client._sys_db.run_migrations()  # noqa: SLF001
+            self._client._sys_db.run_migrations()
         else:
             _dbos.DBOS.migrate(self._url.render_as_string(hide_password=False))
 
@@ -319,8 +319,8 @@ _dispatchers: weakref.WeakSet[DBOSDispatcher] = weakref.WeakSet()
 def _after_fork() -> None:
     """Leave the parent's connections to the parent."""
     for dispatcher in list(_dispatchers):
-        dispatcher._engine.dispose(close=False)  # noqa: SLF001
-        dispatcher._preparing = threading.Lock()  # noqa: SLF001
+        dispatcher._engine.dispose(close=False)
+        dispatcher._preparing = threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):

@@ -22,6 +22,9 @@ __all__ = [
     "refuse_other_versions",
 ]
 
+_SHORTEST, _LONGEST = 3, 60
+"""Characters of an application's name, as DBOS takes it."""
+
 CONNECT_TIMEOUT = 2
 """Seconds for a connection to the engine's database."""
 _FORMS = '"sqlite:///path/to/engine.db" or "postgresql://user:password@host/database"'
@@ -42,7 +45,7 @@ def refuse_other_versions() -> None:
 def checked_name(name: Any) -> str:
     """Return a name that DBOS takes for an application."""
     plain = isinstance(name, str) and name.isascii() and name == name.lower()
-    if not plain or not name.replace("-", "").isalnum() or not 3 <= len(name) <= 60:  # noqa: PLR2004
+    if not plain or not name.replace("-", "").isalnum() or not _SHORTEST <= len(name) <= _LONGEST:
         raise ConfigurationError(
             f"name={name!r}: give 3 to 60 lower-case letters, digits and dashes"
         )

@@ -25,7 +25,7 @@ class Unpacked(NamedTuple):
     handlers: tuple[str, ...]
 
 
-def pack(  # noqa: PLR0917 - what a message holds
+def pack(  # what a message holds
     receiver: str,
     key: str,
     token: str,

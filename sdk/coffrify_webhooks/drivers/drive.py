@@ -273,7 +273,7 @@ class _Run(Generic[T]):
 
 def _after_fork() -> None:
     """Whoever held the places is not in the child."""
-    global _places  # noqa: PLW0603
+    global _places
     _places = threading.BoundedSemaphore(_MOST)
 
 

@@ -67,6 +67,7 @@ __all__ = [
     "Uuid",
 ]
 
+_USUAL_TIME = len("2026-01-31T12:00:00Z")
 _ISO_8601 = re.compile(
     r"(\d{4}-\d{2}-\d{2})(?:[Tt ](\d{2}:\d{2})(:\d{2})?([.,]\d+)? ?([Zz]|[+-]\d{2}:?(?:\d{2})?)?)?"
 )
@@ -76,7 +77,7 @@ def _iso_8601(value: Any) -> Any:
     """Refuse what pydantic would read as seconds since 1970: "4242" is not a date."""
     if isinstance(value, datetime):
         return value
-    if type(value) is str and len(value) == 20 and value[4::3] == "--T::Z":  # noqa: PLR2004
+    if type(value) is str and len(value) == _USUAL_TIME and value[4::3] == "--T::Z":
         # By far the most usual form, at a third of the cost; Python checks the digits.
         try:
             return datetime.fromisoformat(value)

@@ -77,7 +77,7 @@ class _Reader:
             found |= member
         return found
 
-    def _node(self, node: ast.expr) -> Types | None:  # noqa: PLR0911 - one for each form
+    def _node(self, node: ast.expr) -> Types | None:  # one for each form
         match node:
             case ast.Constant(value=None):
                 return Types()

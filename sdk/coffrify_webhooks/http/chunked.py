@@ -6,6 +6,8 @@ from typing import Any
 __all__ = ["connection_of", "remedy_for", "stream_of"]
 
 _LONGEST_LINE = 1024
+_MOST_DIGITS = 15
+_HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 _REMEDIES = {
     "mod_wsgi.version": "set WSGIChunkedRequest On",
@@ -62,7 +64,7 @@ class _Chunks:
             raise ValueError  # more bytes than the chunk was to have
         self._begun = True
         text = self._line().partition(b";")[0].strip()
-        if not text or len(text) > 15 or text.strip(b"0123456789abcdefABCDEF"):  # noqa: PLR2004
+        if not text or len(text) > _MOST_DIGITS or text.strip(_HEX_DIGITS):
             raise ValueError
         self._left = int(text, 16)
         if not self._left:

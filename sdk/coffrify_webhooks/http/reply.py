@@ -47,7 +47,7 @@ class Reply:
 
     __slots__ = ("body", "error", "event", "headers", "outcome", "status")
 
-    def __init__(  # noqa: PLR0917 - the fields in their documented order
+    def __init__(  # the fields in their documented order
         self,
         status: int,
         headers: dict[str, str],

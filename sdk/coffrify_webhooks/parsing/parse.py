@@ -48,7 +48,7 @@ def _parsed(body: bytes, registry: Registry, *, strict: bool) -> Event:
     event = _fast(event_class, body) if event_class else None
     if event is None:
         event = _careful(body, registry, strict=strict)
-    event._attach("_raw", body)  # noqa: SLF001
+    event._attach("_raw", body)
     return event
 
 

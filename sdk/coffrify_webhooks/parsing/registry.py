@@ -42,7 +42,7 @@ class Registry:
         if failure is not None:
             raise failure  # out here, or its context would repeat a secret given as a name
         self._events: dict[str, tuple[str, str]] = {
-            **(beside._events if beside else {}),  # noqa: SLF001 - of its own kind
+            **(beside._events if beside else {}),  # of its own kind
             **{name: (f"{package}.{module}", found) for name, (module, found) in own.items()},
         }
         self._classes: dict[str, type[Event]] = {}

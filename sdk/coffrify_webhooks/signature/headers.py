@@ -29,6 +29,11 @@ __all__ = [
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _LONGEST_ID = 255
 _LONGEST_HEADER = 8192
+_BASE64, _HEX = 44, 64
+"""Characters of a SHA-256."""
+_USUAL_STANDARD = len("v1,") + _BASE64
+_USUAL_COFFRIFY = len("t=1234567890,v1=") + _HEX
+"""One signature, and nothing else: what is nearly always sent is read without a loop."""
 _NAME_LENGTHS = frozenset((10, 16, 17, 20, 24))
 """Of the six header names below; a name of another length is not worth lower-casing."""
 _LONGEST_ENCODING = 40
@@ -69,7 +74,7 @@ def is_id(text: str) -> bool:
 
 def standard_signatures(header: str) -> "Sequence[str]":
     """Return the base64 of each `v1,<base64>`, separated by spaces; none if it is malformed."""
-    if len(header) == 47 and header[:3] == "v1," and header.isascii():  # noqa: PLR2004 - the usual
+    if len(header) == _USUAL_STANDARD and header[:3] == "v1," and header.isascii():
         return (header[3:],)
     if len(header) > _LONGEST_HEADER or not header.isascii():
         return ()
@@ -82,13 +87,15 @@ def standard_signatures(header: str) -> "Sequence[str]":
         if len(parts) % 2:
             return ()
         pairs = zip(parts[::2], parts[1::2], strict=True)
-        signatures += [value for version, value in pairs if version == "v1" and len(value) == 44]  # noqa: PLR2004
+        signatures += [
+            value for version, value in pairs if version == "v1" and len(value) == _BASE64
+        ]
     return signatures
 
 
 def coffrify_parts(header: str) -> "tuple[str, Sequence[str]]":
     """Return t and each v1 (as lower-case hex) of `t=<seconds>,v1=<hex>,...`; none if malformed."""
-    if len(header) == 80 and header.isascii():  # noqa: PLR2004 - what is nearly always sent
+    if len(header) == _USUAL_COFFRIFY and header.isascii():
         stamp = header[2:12]
         if stamp.isdigit() and header[:2] == "t=" and header[12:16] == ",v1=":
             return stamp, (header[16:].lower(),)
@@ -111,7 +118,7 @@ def _coffrify_general(header: str) -> "tuple[str, Sequence[str]]":
             return "", ()
         if name == "t":
             stamp = value
-        elif name == "v1" and len(value) == 64:  # noqa: PLR2004
+        elif name == "v1" and len(value) == _HEX:
             signatures.append(value.lower())
     return (stamp, signatures) if stamp and is_timestamp(stamp) else ("", ())
 

@@ -173,7 +173,7 @@ def seal(secrets: "Any") -> "Sealed | None":
 
 def opened(value: "Any") -> "Any":
     """Return what was sealed though it is no secret."""
-    return value._given if isinstance(value, Sealed) else value  # noqa: SLF001 - its own
+    return value._given if isinstance(value, Sealed) else value  # its own
 
 
 def _secret(given: "Any") -> Secret:
@@ -217,7 +217,7 @@ def _fault(text: "Any", encoding: str) -> str:
     return "" if encoding == "text" else _mistake(trimmed, is_pinned=encoding != "auto")
 
 
-def _mistake(text: str, *, is_pinned: bool) -> str:  # noqa: PLR0911 - one return for each mistake
+def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mistake
     """Say which mistake a text looks like that no delivery would ever match."""
     rest = text.removeprefix(_PREFIX)
     if len(text) == 1 and not is_pinned:

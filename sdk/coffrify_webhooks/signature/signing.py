@@ -21,7 +21,7 @@ def sign(
     body: bytes,
     secret: "SecretLike",
     *,
-    id: str | None = None,  # noqa: A002 - the field's own word
+    id: str | None = None,  # the field's own word
     timestamp: float | None = None,
 ) -> "dict[str, str]":
     """Return the headers of both schemes for `body`, as the sender would set them; for tests.

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SCHEMES", "Verifier", "verify"]
 
+_MOST_RINGS = 64
 SCHEMES: "tuple[Scheme, ...]" = ("standard", "coffrify")
 
 
@@ -97,7 +98,7 @@ class Verifier:
 
     def has_other_secrets(self, other: "Verifier") -> bool:
         """Tell whether the two have no key in common; False where a callable returns them."""
-        theirs = other._static  # noqa: SLF001 - of its own kind
+        theirs = other._static  # of its own kind
         if self._static is None or theirs is None:
             return False
         return self._static.keys().isdisjoint(theirs.keys())
@@ -114,7 +115,7 @@ class Verifier:
             ring = self._rings.get(answer)
             if ring is None:
                 ring = Keyring(answer.read())
-                if len(self._rings) >= 64:  # noqa: PLR2004 - tenants come and go
+                if len(self._rings) >= _MOST_RINGS:  # tenants come and go
                     self._rings.clear()
                 self._rings[answer] = ring
         except Exception as error:  # whatever the user's function raises
@@ -166,7 +167,7 @@ class Verifier:
             "a proxy in front may have removed it"
         )
 
-    def _check_standard(  # noqa: PLR0911 - one return for each way to fail
+    def _check_standard(  # one return for each way to fail
         self, body: bytes, found: "Mapping[str, str]", ring: Keyring | None
     ) -> Delivery | VerificationError | None:
         """Check `webhook-id`, `webhook-timestamp` and `webhook-signature` (Standard Webhooks)."""
@@ -219,8 +220,8 @@ class Verifier:
 
 
 _CHECKS = {
-    "standard": ("webhook-signature", Verifier._check_standard),  # noqa: SLF001
-    "coffrify": ("x-coffrify-signature", Verifier._check_coffrify),  # noqa: SLF001
+    "standard": ("webhook-signature", Verifier._check_standard),
+    "coffrify": ("x-coffrify-signature", Verifier._check_coffrify),
 }
 
 

@@ -17,6 +17,8 @@ __all__ = ["Execute", "RelationalStore", "Result", "refusal"]
 _LONGEST_LEASE = 1e9
 """Seconds; no database knows the infinite."""
 _PURGED_AT_ONCE = 200
+_BODY = 13
+"""Its place among the columns."""
 _NOTHING = About("", "", "")
 
 
@@ -209,6 +211,6 @@ def refusal(status: str, same: bool) -> ClaimStatus:  # noqa: FBT001
 def _record(row: Any) -> Record:
     columns: list[Any] = list(row)
     columns[10] = _names(columns[10])
-    if len(columns) > 13 and columns[13] is not None:  # noqa: PLR2004 - bodies may be memoryviews
+    if len(columns) > _BODY and columns[_BODY] is not None:  # bodies may be memoryviews
         columns[13] = bytes(columns[13])
     return Record(*columns)

@@ -299,7 +299,7 @@ _stores: "weakref.WeakSet[SQLStore]" = weakref.WeakSet()
 def _after_fork() -> None:
     """Leave the parent's connections to the parent."""
     for store in list(_stores):
-        store._engine.dispose(close=False)  # noqa: SLF001
+        store._engine.dispose(close=False)
 
 
 if hasattr(os, "register_at_fork"):

@@ -105,7 +105,7 @@ def stop_preparing(connection: Any, record: Any) -> None:
 
 def _wait_for_answers(connection: Any, _record: object) -> None:
     """Lift PyMySQL's limit again once it is connected: an atomic handler may ask for long work."""
-    connection._read_timeout = None  # noqa: SLF001 - there is no other way
+    connection._read_timeout = None  # there is no other way
 
 
 def engine_beside(app: Engine) -> Engine:

@@ -288,19 +288,19 @@ _paused: list[SQLiteStore] = []
 
 def _before_fork() -> None:
     _forking.acquire()
-    _paused.extend(store for store in list(_stores) if store._before_fork())  # noqa: SLF001
+    _paused.extend(store for store in list(_stores) if store._before_fork())
 
 
 def _after_fork_in_parent() -> None:
     for store in _paused:
-        store._turn.give_back()  # noqa: SLF001
+        store._turn.give_back()
     _paused.clear()
     _forking.release()
 
 
 def _after_fork_in_child() -> None:
     for store in list(_stores):
-        store._after_fork()  # noqa: SLF001
+        store._after_fork()
     _paused.clear()
     _forking.release()
 
