@@ -15,7 +15,7 @@ from typing import Any
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 from coffrify_webhooks_codegen.schema.lower import Lowered, Schema, canonical
 
-from .names import EventName, camel, is_reserved
+from .event_names import EventName, camel, is_reserved
 
 __all__ = ["NamedClasses", "Objects", "name_classes"]
 

@@ -14,8 +14,8 @@ from typing import Any
 from coffrify_webhooks_codegen.catalog import CatalogError
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
-from .attributes import is_attribute
-from .names import EventName, is_usable
+from .attribute_names import is_attribute
+from .event_names import EventName, is_usable
 
 __all__ = ["FILE", "Lock", "read"]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from .names import EventName
+from .event_names import EventName
 
 __all__ = ["overloads_module"]
 

@@ -9,11 +9,11 @@ from coffrify_webhooks_codegen.digest import digest
 from coffrify_webhooks_codegen.schema.depth import limit_depth
 from coffrify_webhooks_codegen.schema.lower import lower
 
-from .attributes import attribute_names, keys_of
+from .attribute_names import attribute_names, keys_of
 from .class_names import name_classes
+from .event_names import event_names
 from .folder import FIRST_LINE, TYPED, find_differences, refuse_foreign, replace
 from .lock import FILE, Lock, read
-from .names import event_names
 from .overloads import overloads_module
 from .registry import registry_module, stub_module
 from .render import event_module, shared_module

@@ -20,7 +20,7 @@ from coffrify_webhooks_codegen.schema.lower import Schema
 
 from .class_names import Objects
 from .emit import ClassSource, FieldSource, emit_module, placeholder
-from .names import EventName
+from .event_names import EventName
 from .source_guard import SHARED
 
 __all__ = ["event_module", "shared_module"]

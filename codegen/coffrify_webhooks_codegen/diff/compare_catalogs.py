@@ -35,7 +35,7 @@ from dataclasses import dataclass
 
 from coffrify_webhooks_codegen.catalog import Catalog, CatalogEvent
 from coffrify_webhooks_codegen.classes.class_names import NamedClasses, name_classes
-from coffrify_webhooks_codegen.classes.names import EventName, event_names
+from coffrify_webhooks_codegen.classes.event_names import EventName, event_names
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 from coffrify_webhooks_codegen.schema.depth import limit_depth
 from coffrify_webhooks_codegen.schema.lower import canonical, lower

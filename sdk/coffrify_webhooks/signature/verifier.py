@@ -27,7 +27,7 @@ from coffrify_webhooks.errors import (
 from .headers import coffrify_parts, compression, is_id, is_test, pick, standard_signatures
 from .keyring import Keyring
 from .secret import Sealed, seal
-from .window import TOLERANCE, checked_tolerance, is_timestamp, skew_error
+from .window import TOLERANCE, checked_tolerance, is_timestamp, window_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -187,8 +187,9 @@ class Verifier:
         clock = self._clock
         now = time.time() if clock is None else clock()
         seconds = int(stamp)
-        if not -self.tolerance <= now - seconds < self.tolerance:
-            return skew_error(now - seconds, self.tolerance)
+        late = window_error(now - seconds, self.tolerance)
+        if late is not None:
+            return late
         if ring is None:
             return None
         key = ring.find(f"{id_}.{stamp}.".encode(), body, signatures, now, base64=True)
@@ -209,8 +210,9 @@ class Verifier:
         clock = self._clock
         now = time.time() if clock is None else clock()
         seconds = int(stamp)
-        if not -self.tolerance <= now - seconds < self.tolerance:
-            return skew_error(now - seconds, self.tolerance)
+        late = window_error(now - seconds, self.tolerance)
+        if late is not None:
+            return late
         if ring is None:
             return None
         key = ring.find(f"{stamp}.".encode(), body, signatures, now, base64=False)

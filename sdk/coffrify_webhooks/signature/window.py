@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["TOLERANCE", "checked_tolerance", "is_timestamp", "skew_error"]
+__all__ = ["TOLERANCE", "checked_tolerance", "is_timestamp", "window_error"]
 
 TOLERANCE = 300
 """Seconds; the vendor's page: `now - timestamp < 300`."""
@@ -27,8 +27,13 @@ def is_timestamp(text: str) -> bool:
     return 0 < len(text) <= _LONGEST_TIMESTAMP and text.isascii() and text.isdigit()
 
 
-def skew_error(skew: float, tolerance: float) -> VerificationError:
-    """Say how far off a timestamp is, and what the likely cause is."""
+def window_error(skew: float, tolerance: float) -> VerificationError | None:
+    """Return None for a time within the window; else say how far off it is, and the likely cause.
+
+    skew: seconds from the signed time to now.
+    """
+    if -tolerance <= skew < tolerance:
+        return None
     if skew >= tolerance:
         return TimestampTooOld(
             f"signed {skew:.0f} s ago, and {tolerance:g} s are allowed: "
