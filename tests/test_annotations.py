@@ -154,7 +154,7 @@ def test_a_parameter_that_nothing_fills_is_named(router: Any) -> None:
         ("on", "name: the stable name under which"),
         ("Observer", "so be quick"),
         ("Message", "What an engine carries"),
-        ("Outcome", "What came of a delivery"),
+        ("Outcome", "The result of a delivery"),
     ],
 )
 def test_help_shows_the_documentation(name: str, says: str) -> None:

@@ -191,7 +191,7 @@ def test_a_server_that_always_fails_fails_the_demo(tmp_path: Path) -> None:
     assert ran.returncode == 1
     assert "ping: promised 200 ignored, came 500 without a readable reply" in ran.stdout
     assert (
-        "replayed: promised 200 handled (the same event), came an error (its endpoint" in ran.stdout
+        "replayed: promised 200 handled (the same event), came an error (the endpoint" in ran.stdout
     )
     assert ran.stderr == ""
 

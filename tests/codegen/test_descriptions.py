@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 import pytest
-from tests.codegen.test_attributes import TEXT, made, record
+from tests.codegen.test_attribute_names import TEXT, made, record
 
 from coffrify_webhooks import events
 from coffrify_webhooks.event import Event

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from tests.codegen.test_attributes import imported, record
+from tests.codegen.test_attribute_names import imported, record
 
 from coffrify_webhooks_codegen.catalog import CatalogError, load
 from coffrify_webhooks_codegen.classes import package

@@ -434,7 +434,7 @@ def test_the_keyboard_alone_is_enough(window: BrowserContext, shop: Shop, url: s
     while "Copy" not in reached:
         press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent.trim()"))
-    assert [name for name in reached if name][:3] == ["Overview", "Disable", "Send a test"]
+    assert [name for name in reached if name][:3] == ["Overview", "Disable", "Send a test event"]
 
 
 def test_forms_work_without_any_javascript(
