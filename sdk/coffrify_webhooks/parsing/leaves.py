@@ -34,7 +34,7 @@ class Leaf(Plan):
     def __init__(self, annotation: Any) -> None:
         self.annotation = annotation
         arms = [each for each in arms_of(annotation) if each not in (None, NoneType)]
-        self.alternatives = len(arms)
+        self.alternatives: int = len(arms)
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -99,7 +99,7 @@ class Opaque(Leaf):
         super().__init__(annotation)
         self.inside = inside
         kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
-        self.calls = _calls(annotation)
+        self.calls: bool = _calls(annotation)
         self.has_parts: bool = (
             inside is None and get_origin(kind) is not Literal and kind not in _WHOLE
         )
