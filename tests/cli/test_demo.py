@@ -129,7 +129,7 @@ def gone(group: int) -> bool:
 
 
 def test_every_promise_is_kept_in_real_servers_and_a_worker(tmp_path: Path) -> None:
-    """The whole demo exits 0, prints each case with what came of it, and leaves a summary."""
+    """The whole demo exits 0, prints each case with its outcome, and leaves a summary."""
     ran = demo(tmp_path)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert ran.stderr == ""
@@ -171,12 +171,12 @@ def test_a_wrong_outcome_fails_the_demo(tmp_path: Path) -> None:
     assert ran.returncode == 1
     summary = (tmp_path / "coffrify-demo.md").read_text()
     for told in (
-        "forgery: promised 400 rejected (signature_mismatch), came 200 handled",
-        "duplicate: promised 200 duplicate, came 200 handled",
-        "... and succeeds on the retry: promised 200 handled, came not tried again",
-        "... the other: promised 503 busy (busy, Retry-After), came 200 handled",
-        "... what becomes of it: promised dead letter, came success",
-        "handlers ran: promised once each, came not once",
+        "forgery: promised 400 rejected (signature_mismatch), got 200 handled",
+        "duplicate: promised 200 duplicate, got 200 handled",
+        "... and succeeds on the retry: promised 200 handled, got not tried again",
+        "... the other: promised 503 busy (busy, Retry-After), got 200 handled",
+        "... what becomes of it: promised dead letter, got success",
+        "handlers ran: promised once each, got not once",
     ):
         assert told in ran.stdout
         assert f"- Ours: {told}" in summary
@@ -189,9 +189,9 @@ def test_a_server_that_always_fails_fails_the_demo(tmp_path: Path) -> None:
     (tmp_path / "served.py").write_text(ANSWERS_500)
     ran = demo(tmp_path, WITH)
     assert ran.returncode == 1
-    assert "ping: promised 200 ignored, came 500 without a readable reply" in ran.stdout
+    assert "ping: promised 200 ignored, got 500 without a readable reply" in ran.stdout
     assert (
-        "replayed: promised 200 handled (the same event), came an error (the endpoint" in ran.stdout
+        "replayed: promised 200 handled (the same event), got an error (the endpoint" in ran.stdout
     )
     assert ran.stderr == ""
 
@@ -201,7 +201,7 @@ def test_a_server_that_dies_is_told_of_and_the_others_go_on(tmp_path: Path) -> N
     (tmp_path / "served.py").write_text(DIES)
     ran = demo(tmp_path, BESIDE)
     assert ran.returncode == 1
-    assert re.search(r"events of the catalog: promised 200 handled, came no answer \(", ran.stdout)
+    assert re.search(r"events of the catalog: promised 200 handled, got no answer \(", ran.stdout)
     lines = ran.stdout.splitlines()
     assert "Ours" in lines
     assert "Starlette" not in lines  # as the heading of what was not kept
@@ -212,7 +212,7 @@ def test_a_server_that_does_not_start_fails_the_demo_with_its_log(tmp_path: Path
     """An app that cannot be imported ends the demo at once, with exit 1 and the reason."""
     ran = demo(tmp_path, WITH)
     assert ran.returncode == 1
-    assert re.search(r"server is up: promised 200 up, came no answer \(\w+\)", ran.stdout)
+    assert re.search(r"server is up: promised 200 up, got no answer \(\w+\)", ran.stdout)
     assert 'Could not import module "served"' in ran.stdout
 
 
@@ -221,16 +221,16 @@ def test_an_answer_that_waits_for_the_slow_handler_fails_the_demo(tmp_path: Path
     (tmp_path / "served.py").write_text(INLINE)
     ran = demo(tmp_path, with_worker("served:app", "served"))
     assert ran.returncode == 1
-    assert "the answer: promised 200 queued, came 200 handled, too late (2" in ran.stdout
+    assert "the answer: promised 200 queued, got 200 handled, too late (2" in ran.stdout
 
 
 def test_a_worker_that_does_not_start_fails_the_demo_with_its_log(tmp_path: Path) -> None:
     """A worker that ends at once is told of, with its exit code and what it said."""
     ran = demo(tmp_path, with_worker(WITH_DBOS, "coffrify_webhooks_examples.journal"))
     assert ran.returncode == 1
-    assert (
-        "in the worker: promised begun, came the end of the worker (exit code 2)" in ran.stdout
-    ), ran.stdout
+    assert "in the worker: promised begun, got the end of the worker (exit code 2)" in ran.stdout, (
+        ran.stdout
+    )
     assert "there is no Receiver in this module" in ran.stdout
 
 
@@ -239,7 +239,7 @@ def test_an_event_that_the_worker_never_begins_fails_the_demo(tmp_path: Path) ->
     (tmp_path / "served.py").write_text(ELSEWHERE)
     ran = demo(tmp_path, with_worker(WITH_DBOS, "served", patience=3.0))
     assert ran.returncode == 1
-    assert "in the worker: promised begun, came nothing within 3 s" in ran.stdout, ran.stdout
+    assert "in the worker: promised begun, got nothing within 3 s" in ran.stdout, ran.stdout
 
 
 def test_a_summary_that_cannot_be_written_is_told(
@@ -341,8 +341,8 @@ def test_a_terminal_gets_a_live_table(monkeypatch: pytest.MonkeyPatch) -> None:
     many, one = cases.Case("many", "200 handled", 2), cases.Case("one", "200 ignored")
     board = Board([many, one], ["Flask"])
     with table.shown(board) as refresh:
-        for case, came in ((many, "200 handled"), (one, "500 failed (handler_failed)")):
-            board.put(case, "Flask", came)
+        for case, outcome in ((many, "200 handled"), (one, "500 failed (handler_failed)")):
+            board.put(case, "Flask", outcome)
             refresh()
     assert "1 of 2" in terminal.getvalue()
     assert "500 failed (!)" in terminal.getvalue()

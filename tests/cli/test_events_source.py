@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.cli.came import Came
+from tests.cli.stored_events import StoredEvents
 
 from coffrify_webhooks.cli.events import events
 from coffrify_webhooks.cli.source import Source
@@ -57,10 +57,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def fill(path: Path, *names: str) -> None:
     """Make a store with these events, dead, and one second between them."""
-    came = Came(path)
+    stored_events = StoredEvents(path)
     for number, name in enumerate(names):
-        came.put(name, "dead", age=100 - number)
-    came.store.close()
+        stored_events.put(name, "dead", age=100 - number)
+    stored_events.store.close()
 
 
 def command(*arguments: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
@@ -168,11 +168,11 @@ def test_an_unavailable_store_exits_with_one_line(folder: Path) -> None:
 
 def test_an_embedding_program_uses_its_own_source() -> None:
     """A program's own source is used, and its user cannot name another."""
-    came = Came()
-    came.put("evt_1")
-    assert "evt_1" in came.run().stdout
+    stored_events = StoredEvents()
+    stored_events.put("evt_1")
+    assert "evt_1" in stored_events.run().stdout
     for option in (["--store", "memory:"], ["--app", "json"]):
-        ran = came.run("list", *option, status=2)
+        ran = stored_events.run("list", *option, status=2)
         assert "settled by your settings" in ran.stderr
 
 

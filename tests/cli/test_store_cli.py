@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.cli.came import Came
+from tests.cli.stored_events import StoredEvents
 
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.cli.store import _shown
@@ -36,9 +36,9 @@ def test_a_new_store_gets_its_tables(folder: Path) -> None:
 
 def test_a_ready_store_keeps_what_it_has(folder: Path) -> None:
     """A store that is ready keeps what it has."""
-    came = Came(folder / "store.db")
-    came.put("evt_1")
-    came.store.close()
+    stored_events = StoredEvents(folder / "store.db")
+    stored_events.put("evt_1")
+    stored_events.store.close()
     for _ in range(2):
         assert init("--store", "sqlite:///store.db").stdout.endswith("ready; events: 1\n")
 

@@ -25,7 +25,7 @@ class _Events(Group):
 
 @click.group(cls=_Events)
 def events() -> None:
-    """Look after the events that came; without a command, list them."""
+    """Inspect and replay stored events; without a command, list them."""
 
 
 _sweep = copy(sweep)  # its name before it was one of its own

@@ -19,7 +19,7 @@ __all__ = ["show"]
 
 @click.command()
 @click.argument("id_", metavar="ID")
-@click.option("--body", is_flag=True, help="Write the body that was kept to stdout, as it came.")
+@click.option("--body", is_flag=True, help="Write the body that was kept to stdout, unchanged.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per record.")
 @takes_source()
 def show(source: Source, id_: str, *, body: bool, as_json: bool) -> None:

@@ -13,17 +13,17 @@ class Cell:
     """The result of one case at one server."""
 
     case: Case
-    came: list[str] = field(default_factory=list[str])
+    outcomes: list[str] = field(default_factory=list[str])
 
     @property
     def wrong(self) -> list[str]:
         """The outcomes that were not promised."""
-        return [text for text in self.came if text != self.case.promise]
+        return [text for text in self.outcomes if text != self.case.promise]
 
     @property
     def complete(self) -> bool:
         """Whether all that should come has come."""
-        return len(self.came) == self.case.times
+        return len(self.outcomes) == self.case.times
 
     @property
     def kept(self) -> bool:
@@ -35,7 +35,7 @@ class Cell:
             return f"{_short(self.wrong[0])} (!)"
         if self.complete:
             return _short(self.case.promise)
-        return f"{len(self.came)} of {self.case.times}" if self.came else "-"
+        return f"{len(self.outcomes)} of {self.case.times}" if self.outcomes else "-"
 
 
 class Board:
@@ -54,9 +54,9 @@ class Board:
         """Whether every promise was kept."""
         return all(cell.kept for cells in self.rows.values() for cell in cells.values())
 
-    def put(self, case: Case, server: str, came: str) -> None:
+    def put(self, case: Case, server: str, outcome: str) -> None:
         """Record a result."""
-        self.rows[case][server].came.append(came)
+        self.rows[case][server].outcomes.append(outcome)
 
     def end(self, server: str, instead: str) -> None:
         """Write down that nothing more will come of a server."""
@@ -74,11 +74,11 @@ class Board:
         """Yield, a line each, the promises that a server did not keep."""
         for case, cells in self.rows.items():
             cell = cells[server]
-            for came in dict.fromkeys(cell.wrong):
-                yield f"{case.name}: promised {case.promise}, came {came}"
+            for outcome in dict.fromkeys(cell.wrong):
+                yield f"{case.name}: promised {case.promise}, got {outcome}"
             if not cell.complete:
-                yield f"{case.name}: promised {case.promise}, came {self.ended.get(server)}"
-                return  # and so nothing came of the rest
+                yield f"{case.name}: promised {case.promise}, got {self.ended.get(server)}"
+                return  # so the rest has no outcome
 
 
 def _short(outcome: str) -> str:

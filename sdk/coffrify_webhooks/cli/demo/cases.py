@@ -56,8 +56,8 @@ class Script:
         outcomes = self.outcomes(sender)
         for case in self.cases:
             for _ in range(case.times):
-                for server, came in next(outcomes).items():
-                    yield case, server, came
+                for server, outcome in next(outcomes).items():
+                    yield case, server, outcome
 
 
 def script() -> Script:

@@ -34,7 +34,7 @@ _SUMMARY = "coffrify-demo.md"
 
 
 class Came(NamedTuple):
-    """Something came of a case at a server."""
+    """A case has an outcome at a server."""
 
     case: Case
     server: str

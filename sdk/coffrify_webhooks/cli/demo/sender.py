@@ -55,17 +55,17 @@ class Sender:
 
     def each(self, step: Callable[[Running], str]) -> Mapping[str, str]:
         """Take a step with each server, and return the outcomes; those lost by it are left out."""
-        came: dict[str, str] = {}
+        outcomes: dict[str, str] = {}
         for name, server in list(self._servers.items()):
             try:
-                came[name] = step(server)
+                outcomes[name] = step(server)
             except MissingError as lost:
                 self._lose(name, str(lost))
             except errors.WebhookError as lost:
                 self._lose(name, f"an error ({lost})")
             except (OSError, HTTPException) as lost:
                 self._lose(name, f"no answer ({type(lost).__name__})")
-        return came
+        return outcomes
 
     def _lose(self, name: str, instead: str) -> None:
         del self._servers[name]

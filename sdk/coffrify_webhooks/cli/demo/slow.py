@@ -54,11 +54,11 @@ def _outcomes(sender: Sender) -> Iterator[Mapping[str, str]]:
         answer, took = sender.answer(delivery), sender.seconds(delivery)
         return answer if took < _SENDER_WAITS else f"{answer}, too late ({took:.1f} s)"
 
-    def begun(came: str, server: Running) -> str:
+    def begun(outcome: str, server: Running) -> str:
         before = _runs(server)["slow_handler-begins"]
         worker = workers[server.name] = server.start_worker()
         _wait_for(worker, lambda: _runs(server)["slow_handler-begins"] > before)
-        return came
+        return outcome
 
     def replayed(server: Running) -> str:
         return sender.replay(toils, server)

@@ -30,7 +30,7 @@ class Clock:
         return time.time() - self.back
 
 
-class Came:
+class StoredEvents:
     """A store into which a test puts events, each of the age it likes."""
 
     def __init__(self, path: Path | None = None) -> None:
