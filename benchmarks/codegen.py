@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.classes.package import write
+from coffrify_webhooks_codegen.package import write
 
 ROUNDS = 7
 

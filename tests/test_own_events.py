@@ -12,8 +12,8 @@ import pytest
 
 from coffrify_webhooks import ConfigurationError, Receiver, Router, UnknownEvent, sign
 from coffrify_webhooks.router import default_router
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.classes import package
 
 SECRET = "a-secret-for-tests"
 CATALOG = {

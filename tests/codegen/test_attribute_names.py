@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from tests.budgets import budget
 
 from coffrify_webhooks.event import EventModel, LooseModel
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.classes.attribute_names import attribute_names, is_attribute
 from coffrify_webhooks_codegen.classes.lock import FILE, read
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.classes.class_names import name_classes
 from coffrify_webhooks_codegen.classes.event_names import event_names
 from coffrify_webhooks_codegen.schema.field_list import list_fields

@@ -11,11 +11,10 @@ import pytest
 from tests.codegen.server import KEY, document, drip, drip_headers, serving
 from tests.in_time import in_time
 
-from coffrify_webhooks_codegen import catalog
+from coffrify_webhooks_codegen import catalog, package
 from coffrify_webhooks_codegen.catalog import CatalogError, pull, transport
 from coffrify_webhooks_codegen.catalog import cache as copies
 from coffrify_webhooks_codegen.catalog.address import events_url
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.errors import (
     PullError,
     RateLimitedError,

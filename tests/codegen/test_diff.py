@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from tests.budgets import budget
 from tests.in_time import in_time
 
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.diff import Change, diff
 from coffrify_webhooks_codegen.diff import compare_types as compare
 from coffrify_webhooks_codegen.diff.change import KINDS, severity_of

@@ -9,8 +9,8 @@ import pytest
 
 from coffrify_webhooks import events
 from coffrify_webhooks.parsing.registry import Registry
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.classes.event_names import EventName, camel, event_names, is_reserved
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tests.codegen.test_attribute_names import imported, record
 
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.classes.folder import replace
 from coffrify_webhooks_codegen.classes.lock import FILE, read
 

@@ -10,8 +10,8 @@ from tests.codegen.families import HOSTILE, STRING, record, ref, rooted, tree
 from coffrify_webhooks.event import Event
 from coffrify_webhooks.parsing.parse import parse
 from coffrify_webhooks.parsing.registry import Registry
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.classes.class_names import name_classes
 from coffrify_webhooks_codegen.classes.event_names import event_names
 from coffrify_webhooks_codegen.schema.depth import limit_depth

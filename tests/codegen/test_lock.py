@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import CatalogError, load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.classes.lock import FILE, read
 
 

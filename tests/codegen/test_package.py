@@ -12,8 +12,8 @@ import pytest
 from pydantic import ValidationError
 
 from coffrify_webhooks import events
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.classes.source_guard import GuardedSource, UnsafeSourceError
 
 BUNDLED = Path(events.__file__).parent
@@ -58,7 +58,7 @@ def test_neither_folder_nor_hash_seed_makes_a_difference(tmp_path, seed):
     code = (
         "import sys; from pathlib import Path\n"
         "from coffrify_webhooks_codegen import catalog\n"
-        "from coffrify_webhooks_codegen.classes import package\n"
+        "from coffrify_webhooks_codegen import package\n"
         "package.write(catalog.load(), Path('out'))\n"
         f"assert package.check(catalog.load(), Path({str(BUNDLED)!r})) == []\n"
     )

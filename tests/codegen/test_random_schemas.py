@@ -17,8 +17,8 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.parsing.parse import parse
 from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks.testing.strategies import events, instances
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.schema.lower import lower
 
 NUMBERS = count()

@@ -16,8 +16,8 @@ from tests.budgets import budget
 from coffrify_webhooks.event import Event
 from coffrify_webhooks.parsing.parse import parse
 from coffrify_webhooks.parsing.registry import Registry
+from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
-from coffrify_webhooks_codegen.classes import package
 from coffrify_webhooks_codegen.schema.lower import lower
 
 REAL = Path(__file__).parent / "real"

@@ -39,8 +39,8 @@ def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
     A URL is asked with the API key in COFFRIFY_API_KEY, unless it ends in .json.
     """
     with needs("codegen"):
+        from coffrify_webhooks_codegen import package
         from coffrify_webhooks_codegen.catalog import CatalogError
-        from coffrify_webhooks_codegen.classes import package
     if catalog is not None and output is None:
         raise ConfigurationError(
             "name the folder for your own classes: --output myapp/coffrify_events; "

@@ -9,14 +9,14 @@ from coffrify_webhooks_codegen.digest import digest
 from coffrify_webhooks_codegen.schema.depth import limit_depth
 from coffrify_webhooks_codegen.schema.lower import lower
 
-from .attribute_names import attribute_names, keys_of
-from .class_names import name_classes
-from .event_names import event_names
-from .folder import FIRST_LINE, TYPED, find_differences, refuse_foreign, replace
-from .lock import FILE, Lock, read
-from .overloads import overloads_module
-from .registry import registry_module, stub_module
-from .render import event_module, shared_module
+from .classes.attribute_names import attribute_names, keys_of
+from .classes.class_names import name_classes
+from .classes.event_names import event_names
+from .classes.folder import FIRST_LINE, TYPED, find_differences, refuse_foreign, replace
+from .classes.lock import FILE, Lock, read
+from .classes.overloads import overloads_module
+from .classes.registry import registry_module, stub_module
+from .classes.render import event_module, shared_module
 
 __all__ = ["Progress", "Warn", "check", "digest", "files", "write"]
 
