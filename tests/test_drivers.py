@@ -7,6 +7,7 @@ import json
 import signal
 import sys
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
@@ -506,6 +507,13 @@ def struck(stop: Any, ready: threading.Event, call: Callable[[], Any]) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+def linger() -> None:
+    """Wait in short steps: a signal just before a long wait would be heard only at its end."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        time.sleep(0.02)
+
+
 @STOPS
 @pytest.mark.parametrize("hidden", [False, True], ids=["plain", "hidden"])
 @HANDLERS
@@ -519,7 +527,7 @@ def test_exit_by_a_signal_ends_the_run(rig: Rig, handler: str, stop: Any, *, hid
     def sync(event: Event) -> None:
         begun.set()
         try:
-            threading.Event().wait(PATIENCE)
+            linger()
         finally:
             if hidden:
                 raise ConnectionError
@@ -553,7 +561,7 @@ def test_exit_by_a_signal_leaves_an_engines_event_queued(handler: str) -> None:
 
     def sync(event: Event) -> None:
         begun.set()
-        threading.Event().wait(PATIENCE)
+        linger()
 
     rig.router.on("*", name="first")(sync if handler == "sync" else on_loop)
     assert rig.deliver().outcome == "queued"

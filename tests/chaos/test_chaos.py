@@ -1,5 +1,7 @@
 """Chaos in small: what `make chaos` does for longer."""
 
+from typing import Any
+
 import pytest
 from tests.budgets import budget
 from tests.chaos.chaos import STORES, Plan, run
@@ -17,8 +19,15 @@ TROUBLES = {
 """Each on some stores; `make chaos` has all on all."""
 
 
+def _but_django_long() -> list[Any]:
+    """Leave Django's store, which runs the statements of the others, to `make test-long`."""
+    return [
+        pytest.param(each, marks=pytest.mark.long if each == "django" else []) for each in STORES
+    ]
+
+
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("store", STORES)
+@pytest.mark.parametrize("store", _but_django_long())
 def test_nothing_is_lost(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Many events, killed workers, a killed database, a failover: every promise is kept.
 

@@ -19,13 +19,13 @@ _REFUSED = {
 }
 
 
-def _but_one_long(engines: Iterable[str], one: str) -> list[Any]:
-    """Leave all engines but one to `make test-long`: each has tests of the same in its own file."""
-    return [pytest.param(name, marks=[] if name == one else pytest.mark.long) for name in engines]
+def _but_some_long(engines: Iterable[str], *some: str) -> list[Any]:
+    """Leave all other engines to `make test-long`: each has tests of the same in its own file."""
+    return [pytest.param(name, marks=[] if name in some else pytest.mark.long) for name in engines]
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", _but_some_long(ENGINES, "celery", "dbos-postgres"))
 def test_nothing_is_lost(engine: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Many events, two of five twice, everything killed: each acknowledged event is handled.
 
@@ -38,7 +38,7 @@ def test_nothing_is_lost(engine: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("engine", _but_one_long(LOSSY, "celery"))
+@pytest.mark.parametrize("engine", _but_some_long(LOSSY, "celery"))
 def test_what_the_broker_forgets_is_dispatched_again(
     engine: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -49,7 +49,7 @@ def test_what_the_broker_forgets_is_dispatched_again(
     assert outcome.broken == []
 
 
-@pytest.mark.parametrize("engine", _but_one_long(_REFUSED, "celery"))
+@pytest.mark.parametrize("engine", _but_some_long(_REFUSED, "celery"))
 def test_with_unsafe_defaults_no_worker_starts(engine: str, tmp_path: Path) -> None:
     """With settings under which events would be lost, no worker starts: the setting is named."""
     url = f"redis://127.0.0.1:{free_port()}/0"
