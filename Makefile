@@ -25,7 +25,7 @@ test: $(VENV)/stamp ## run the tests; PYTHON=3.13 for another Python
 	$(BIN)/pytest -n 3 --dist worksteal -m "not long" tests
 	$(BIN)/pytest docs README.md # a process of their own: a page sets up Flask and Django as its reader does
 
-test-long: $(VENV)/stamp ## run every test with its full budget, as before a release (an hour)
+test-long: $(VENV)/stamp ## run every test with its full budget, as before a release
 	TEST_LONG=1 $(BIN)/pytest -n 3 --dist worksteal tests
 	$(BIN)/pytest docs README.md
 

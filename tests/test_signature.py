@@ -980,3 +980,20 @@ def test_a_clock_that_cannot_be_called_is_refused() -> None:
     Verifier("a-secret", clock=None)
     with pytest.raises(ConfigurationError, match="clock=5"):
         Verifier("a-secret", clock=5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("scheme", ["standard", "coffrify"])
+def test_every_signature_is_compared_in_constant_time(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a signature holds is what `hmac.compare_digest` says, and nothing else decides."""
+    from coffrify_webhooks.signature import keyring
+
+    body = b'{"id": "evt_1"}'
+    verifier = Verifier("whsec_" + "5a" * 32, schemes=[scheme])  # type: ignore[list-item]
+    headers = sign(body, "whsec_" + "5a" * 32)
+    monkeypatch.setattr(keyring, "compare_digest", lambda *_: False)
+    with pytest.raises(SignatureMismatch):
+        verifier.verify(body, headers)
+    monkeypatch.setattr(keyring, "compare_digest", lambda *_: True)
+    assert verifier.verify(b"another body", headers).scheme == scheme

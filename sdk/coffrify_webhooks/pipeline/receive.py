@@ -1,8 +1,8 @@
 """One delivery's way, as pure steps: verify, parse, claim, route, settle, reply.
 
 Each function here is a generator of effects. It performs no I/O itself: it yields what it needs
-(`StoreCall`, `CallHandler`, ...) and is sent the result, so that one text serves the sync
-and the async driver in `coffrify_webhooks.receiver`, and a test can stop it at any step.
+(`StoreCall`, `CallHandler`, ...) and is sent the result, so that one text serves the sync and the
+async driver in `coffrify_webhooks.drivers`, and a test can stop it at any step.
 """
 
 from __future__ import annotations
