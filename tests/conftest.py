@@ -8,6 +8,7 @@ import pytest
 if TYPE_CHECKING:
     from tests.servers.mariadb import MariaDB
     from tests.servers.postgres import Postgres
+    from tests.servers.preloaded import Preloaded
     from tests.servers.valkey import Valkey
 
 
@@ -33,3 +34,12 @@ def valkey() -> "Iterator[Valkey]":
 
     with Valkey() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def preloaded() -> "Iterator[Preloaded]":
+    """Run the installed command, and what else needs its imports, without importing anew."""
+    from tests.servers.preloaded import Preloaded
+
+    with Preloaded("coffrify_webhooks.cli.group", "flask", "coffrify_webhooks_sandbox") as parent:
+        yield parent

@@ -360,7 +360,8 @@ def test_many_handlers_at_once() -> None:
         gate.wait(PATIENCE)
         gate.wait(PATIENCE)
 
-    receiver = receiver_on(store, act)
+    lease = 1.0  # thirty threads on a busy machine: a third of it is long enough to renew
+    receiver = receiver_on(store, act, lease=lease)
     outcomes: list[str] = []
 
     def work(number: int) -> None:
@@ -370,7 +371,7 @@ def test_many_handlers_at_once() -> None:
     for thread in threads:
         thread.start()
     gate.wait(PATIENCE)
-    time.sleep(1.5 * LEASE)
+    time.sleep(1.5 * lease)
     statuses = {store.claim(key_of("default", f"evt{n}"), "d", 60).status for n in range(30)}
     gate.wait(PATIENCE)
     for thread in threads:

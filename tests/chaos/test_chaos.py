@@ -13,21 +13,25 @@ TROUBLES = {
     "mariadb": ("without tables",),
     "valkey": ("starved", "without tables"),
     "django": ("without tables", "starved"),
-    "pgbouncer": ("suspended",),
+    "pgbouncer": ("suspended", "without descriptors"),
     "sqlite-slow": (),
 }
 """Each on some stores; `make chaos` has all on all."""
 
 
-def _but_django_long() -> list[Any]:
-    """Leave Django's store, which runs the statements of the others, to `make test-long`."""
+def _each_kind() -> list[Any]:
+    """Leave to `make test-long` what another has too.
+
+    Django's store runs the statements of the others, and behind the pooler is PostgreSQL.
+    """
     return [
-        pytest.param(each, marks=pytest.mark.long if each == "django" else []) for each in STORES
+        pytest.param(each, marks=pytest.mark.long if each in ("django", "postgresql") else [])
+        for each in STORES
     ]
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("store", _but_django_long())
+@pytest.mark.parametrize("store", _each_kind())
 def test_nothing_is_lost(store: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Many events, killed workers, a killed database, a failover: every promise is kept.
 

@@ -49,7 +49,8 @@ def test_what_the_broker_forgets_is_dispatched_again(
     assert outcome.broken == []
 
 
-@pytest.mark.parametrize("engine", _but_some_long(_REFUSED, "celery"))
+@pytest.mark.long  # in short, the tests of each engine ask the same of its settings
+@pytest.mark.parametrize("engine", _REFUSED)
 def test_with_unsafe_defaults_no_worker_starts(engine: str, tmp_path: Path) -> None:
     """With settings under which events would be lost, no worker starts: the setting is named."""
     url = f"redis://127.0.0.1:{free_port()}/0"

@@ -6,10 +6,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Protocol
 
 import pytest
 from click.testing import CliRunner
 from tests.cli.stored_events import StoredEvents
+from tests.servers.preloaded import Preloaded
 
 from coffrify_webhooks.cli.events import events
 from coffrify_webhooks.cli.source import Source
@@ -63,14 +66,23 @@ def fill(path: Path, *names: str) -> None:
     stored_events.store.close()
 
 
-def command(*arguments: str, status: int = 0) -> "subprocess.CompletedProcess[str]":
+class Command(Protocol):
+    """Runs the installed command, and asserts its exit code."""
+
+    def __call__(self, *arguments: str, status: int = 0) -> "CompletedProcess[str]": ...
+
+
+@pytest.fixture
+def command(preloaded: Preloaded) -> Command:
     """Run the installed command in the working directory."""
-    ran = subprocess.run(
-        [COMMAND, "events", *arguments], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert ran.returncode == status, ran
-    assert "Traceback" not in ran.stderr
-    return ran
+
+    def run(*arguments: str, status: int = 0) -> "CompletedProcess[str]":
+        ran = preloaded.run(COMMAND, "events", *arguments)
+        assert ran.returncode == status, ran
+        assert "Traceback" not in ran.stderr
+        return ran
+
+    return run
 
 
 def listed(*arguments: str) -> list[str]:
@@ -142,7 +154,7 @@ def test_a_file_that_is_no_database_stays_as_it_was(folder: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_an_unavailable_store_exits_with_one_line(folder: Path) -> None:
+def test_an_unavailable_store_exits_with_one_line(folder: Path, command: Command) -> None:
     """A store that does not answer exits 1 with one line."""
     fill(folder / "store.db", "evt_1")
     held = subprocess.Popen(
@@ -193,7 +205,7 @@ def test_embedded_stays_open(tmp_path: Path) -> None:
 # --- --app ---
 
 
-def test_a_module_that_registers_handlers_is_enough(folder: Path) -> None:
+def test_a_module_that_registers_handlers_is_enough(folder: Path, command: Command) -> None:
     """A module that registers handlers is enough; the folder need not be on the path."""
     (folder / "shop").mkdir()
     (folder / "shop" / "webhooks.py").write_text(HANDLERS)
@@ -203,7 +215,7 @@ def test_a_module_that_registers_handlers_is_enough(folder: Path) -> None:
     assert "evt_1" in command("--status", "done").stdout
 
 
-def test_no_exception_text(folder: Path) -> None:
+def test_no_exception_text(folder: Path, command: Command) -> None:
     """What a handler raises is named, and its text kept off the terminal."""
     (folder / "hooks.py").write_text(f"{HANDLERS}\n    raise ValueError('confidential')\n")
     fill(folder / "coffrify-webhooks.db", "evt_1")
@@ -212,7 +224,9 @@ def test_no_exception_text(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("app", ["hooks", "hooks:receiver"])
-def test_a_modules_receiver_is_found_by_name_or_without(folder: Path, app: str) -> None:
+def test_a_modules_receiver_is_found_by_name_or_without(
+    folder: Path, command: Command, app: str
+) -> None:
     """A module's Receiver is found with and without its name, and its store is used."""
     (folder / "hooks.py").write_text(RECEIVER + HANDLERS)
     fill(folder / "store.db", "evt_1")
@@ -223,7 +237,7 @@ def test_a_modules_receiver_is_found_by_name_or_without(folder: Path, app: str) 
     assert "announced evt_2" in ran.stdout
 
 
-def test_missing_file_of_receiver(folder: Path) -> None:
+def test_missing_file_of_receiver(folder: Path, command: Command) -> None:
     """A Receiver whose file is not there yet has no events to look at, and makes no file."""
     (folder / "hooks.py").write_text(RECEIVER)
     assert "store.db" in command("--app", "hooks", status=2).stderr
@@ -247,7 +261,9 @@ def test_missing_file_of_receiver(folder: Path) -> None:
         ("hooks", "from coffrify_webhooks import Receiver; Receiver()", "there is no secret"),
     ],
 )
-def test_a_bad_app_is_reported_in_one_line(folder: Path, app: str, source: str, said: str) -> None:
+def test_a_bad_app_is_reported_in_one_line(
+    folder: Path, command: Command, app: str, source: str, said: str
+) -> None:
     """What cannot be imported or is no Receiver is told in one line, and exits 2."""
     (folder / "hooks.py").write_text(source)
     ran = command("replay", "--dead", "--app", app, "--store", "sqlite:///x.db", status=2)
@@ -255,7 +271,7 @@ def test_a_bad_app_is_reported_in_one_line(folder: Path, app: str, source: str, 
     assert said in line
 
 
-def test_same_receiver_twice(folder: Path) -> None:
+def test_same_receiver_twice(folder: Path, command: Command) -> None:
     """One Receiver under two names is one."""
     (folder / "hooks.py").write_text(RECEIVER + "again = receiver\n" + HANDLERS)
     fill(folder / "store.db", "evt_1")

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 import urllib.request
@@ -15,7 +14,8 @@ from typing import Any
 import pytest
 from tests.budgets import budget
 from tests.sandbox.hook import Hook
-from tests.servers.process import free_port
+from tests.servers.preloaded import Preloaded
+from tests.servers.process import free_port, own_environment
 
 KEY = "cfy_test_of_the_kill"
 COMMAND = str(Path(sys.executable).with_name("coffrify-webhooks"))
@@ -30,16 +30,18 @@ def hook(hook: Hook) -> Hook:
 class Process:
     """A sandbox on a file, started and killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, preloaded: Preloaded) -> None:
+        self._preloaded = preloaded
+        self.folder = folder
         self.file = folder / "sandbox.db"
         self.port = free_port()
         self.log = folder / "log"
 
     def start(self, *options: str) -> None:
         words = ["sandbox", "--port", str(self.port), "--db", str(self.file), "--api-key", KEY]
-        words += options
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen([COMMAND, *words], stdout=log, stderr=log)
+        self.process = self._preloaded.start(
+            [COMMAND, *words, *options], self.folder, own_environment(), self.log
+        )
         give_up = time.monotonic() + 60
         while True:
             try:
@@ -74,8 +76,8 @@ class Process:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[Process]:
-    made = Process(tmp_path)
+def process(tmp_path: Path, preloaded: Preloaded) -> Iterator[Process]:
+    made = Process(tmp_path, preloaded)
     made.start()
     yield made
     made.kill()
@@ -137,9 +139,11 @@ def test_a_signal_stops_it_and_its_log_shows_no_key(
 @pytest.mark.parametrize(
     "how", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL]
 )
-def test_time_does_not_go_back(tmp_path: Path, hook: Hook, how: signal.Signals) -> None:
+def test_time_does_not_go_back(
+    tmp_path: Path, preloaded: Preloaded, hook: Hook, how: signal.Signals
+) -> None:
     """However a fast sandbox ends, its time goes on after all that was done in it."""
-    process = Process(tmp_path)
+    process = Process(tmp_path, preloaded)
     process.start("--speed", "100000")
     content = {"name": "a", "url": hook.url, "events": ["*"]}
     made = process.ask("POST", "/v1/webhooks", content)["webhook"]

@@ -14,6 +14,7 @@ from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM, default_int_handler, signal
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 __all__ = ["Forked", "Preloaded"]
@@ -76,15 +77,36 @@ class Preloaded:
             )
 
     def start(
-        self, command: list[str], folder: Path, environment: dict[str, str], log: Path
+        self,
+        command: list[str],
+        folder: Path,
+        environment: dict[str, str],
+        log: Path,
+        errors: Path | None = None,
     ) -> Forked:
-        """Run `bin/command ...` or `python -m module ...` in a session of its own."""
+        """Run `bin/command ...` or `python -m module ...` in a session of its own.
+
+        log: for what it prints; also on stderr, unless `errors` is another file for that.
+        """
         reply, theirs = os.pipe()
-        with log.open("ab") as output:
+        with log.open("ab") as output, (errors or log).open("ab") as told:
             asked = json.dumps([command, str(folder), environment]).encode()
-            socket.send_fds(self._control, [asked], [output.fileno(), theirs])
+            socket.send_fds(self._control, [asked], [output.fileno(), told.fileno(), theirs])
         os.close(theirs)
         return Forked(reply, command)
+
+    def run(self, *command: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command here, with the environment of the moment, and wait for its end."""
+        with TemporaryDirectory() as name:
+            output, errors = Path(name, "output"), Path(name, "errors")
+            process = self.start([*command], Path.cwd(), {**os.environ}, output, errors)
+            try:
+                code = process.wait(60)
+            finally:
+                process.kill()
+            return subprocess.CompletedProcess(
+                command, code, output.read_text(), errors.read_text()
+            )
 
     def close(self) -> None:
         """End the parent; its forks are for those who started them to end."""
@@ -112,17 +134,18 @@ def _serve(control: socket.socket) -> list[str] | None:
             os.close(reply)
         if control.fileno() not in ready:
             continue
-        asked, descriptors, _, _ = socket.recv_fds(control, 1 << 20, 2)
+        asked, descriptors, _, _ = socket.recv_fds(control, 1 << 20, 3)
         if not asked:
             return None
-        output, reply = descriptors
+        output, errors, reply = descriptors
         pid = os.fork()
         if pid == 0:
             for each in [control.detach(), *waiting, *(reply for _, reply in waiting.values())]:
                 os.close(each)
             os.close(reply)
-            return _entered(json.loads(asked), output)
+            return _entered(json.loads(asked), output, errors)
         os.close(output)
+        os.close(errors)
         _tell(reply, pid)
         waiting[os.pidfd_open(pid)] = pid, reply
 
@@ -132,14 +155,14 @@ def _tell(reply: int, number: int) -> None:
         os.write(reply, str(number).encode())
 
 
-def _entered(asked: Any, output: int) -> list[str]:
+def _entered(asked: Any, output: int, errors: int) -> list[str]:
     """Become the process of a command."""
     command, folder, environment = asked
     os.setsid()
     signal(SIGINT, default_int_handler)
-    for standard in (1, 2):
-        os.dup2(output, standard)
-    os.close(output)
+    for standard, file in ((1, output), (2, errors)):
+        os.dup2(file, standard)
+        os.close(file)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

@@ -53,6 +53,7 @@ def interrupted(step: int, function: Callable[[], object]) -> bool:
         return trace
 
     tracing = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # CPython 3.12 asks for it once, in settrace
     sys.settrace(trace)
     try:
         function()
