@@ -41,5 +41,6 @@ def preloaded() -> "Iterator[Preloaded]":
     """Run the installed command, and what else needs its imports, without importing anew."""
     from tests.servers.preloaded import Preloaded
 
-    with Preloaded("coffrify_webhooks.cli.group", "flask", "coffrify_webhooks_sandbox") as parent:
+    imported = ("coffrify_webhooks.cli.group", "coffrify_webhooks_sandbox", "flask", "sqlalchemy")
+    with Preloaded(*imported, "psycopg", "redis") as parent:
         yield parent

@@ -3,49 +3,52 @@
 import json
 import shlex
 import signal
-import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from click.testing import CliRunner
+from tests.servers.preloaded import Preloaded
+from tests.servers.process import own_environment
 
 from coffrify_webhooks.cli import sandbox_example
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks_sandbox.service import Service
 
-MAIN = "from coffrify_webhooks.cli import main; main()"
+
+class Running(Protocol):
+    """Runs the command until Ctrl-C, and yields what it has printed, by its first words."""
+
+    def __call__(self, file: Path | str, *more: str) -> AbstractContextManager[dict[str, str]]: ...
 
 
-@contextmanager
-def running(file: Path | str, *more: str) -> Generator[dict[str, str]]:
-    """Run the command until Ctrl-C, and yield what it has printed, by its first words."""
-    words = ["sandbox", "--port", "0", "--db", str(file), "--with-example", *more]
-    with subprocess.Popen(
-        [sys.executable, "-c", MAIN, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
+@pytest.fixture
+def running(preloaded: Preloaded, tmp_path: Path) -> Running:
+    @contextmanager
+    def run(file: Path | str, *more: str) -> Generator[dict[str, str]]:
+        output, errors = tmp_path / "output", tmp_path / "errors"
+        output.unlink(missing_ok=True)
+        words = ["sandbox", "--port", "0", "--db", str(file), "--with-example", *more]
+        command = [str(Path(sys.executable).with_name("coffrify-webhooks")), *words]
+        process = preloaded.start(command, tmp_path, own_environment(), output, errors)
         try:
-            told: dict[str, str] = {}
-            while "try" not in told:
-                line = process.stdout.readline()
-                assert line, process.stderr.read()
-                name, _, text = line.strip().partition("  ")
-                told[name] = text.strip()
-            yield told
+            while not (printed := output.read_text()).partition("\ntry ")[2].endswith("\n"):
+                assert process.poll() is None, errors.read_text()
+                time.sleep(0.02)
+            lines = [line.strip().partition("  ") for line in printed.splitlines()]
+            yield {name: text.strip() for name, _, text in lines}
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
-            assert (process.stdout.read(), process.stderr.read()) == ("", "")
+            assert (output.read_text(), errors.read_text()) == (printed, "")
         finally:
             process.kill()
+
+    return run
 
 
 def triggered(told: dict[str, str]) -> str:
@@ -64,7 +67,7 @@ def endpoints(told: dict[str, str]) -> list[Any]:
     return found
 
 
-def test_the_example_handles_what_is_triggered(tmp_path: Path) -> None:
+def test_the_example_handles_what_is_triggered(running: Running, tmp_path: Path) -> None:
     """What is triggered is handled by it, in the next run too, and Ctrl-C ends both, in silence."""
     file = tmp_path / "sandbox.db"
     with running(file) as told:
@@ -77,7 +80,7 @@ def test_the_example_handles_what_is_triggered(tmp_path: Path) -> None:
     assert first["id"] == second["id"]
 
 
-def test_example_of_an_open_sandbox(tmp_path: Path) -> None:
+def test_example_of_an_open_sandbox(running: Running, tmp_path: Path) -> None:
     """Where others can reach the sandbox, what is printed to be tried has the key it needs."""
     with running(tmp_path / "sandbox.db", "--host", "0.0.0.0") as told:
         assert told["try"].endswith(f" --api-key {told['API key']}")
@@ -85,7 +88,7 @@ def test_example_of_an_open_sandbox(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["::", "[::1]"])
-def test_example_of_another_address(host: str) -> None:
+def test_example_of_another_address(running: Running, host: str) -> None:
     """What is printed to be tried can be typed as it is, whatever is in the key and the address."""
     key = "-k'$HOME \"&;`".replace(" ", "")
     with running(":memory:", "--host", host, "--api-key", key) as told:

@@ -84,7 +84,7 @@ class Preloaded:
         log: Path,
         errors: Path | None = None,
     ) -> Forked:
-        """Run `bin/command ...` or `python -m module ...` in a session of its own.
+        """Run `bin/command ...`, `python -m module ...` or `python -c code ...` in its own session.
 
         log: for what it prints; also on stderr, unless `errors` is another file for that.
         """
@@ -171,7 +171,11 @@ def _entered(asked: Any, output: int, errors: int) -> list[str]:
 
 def _run(command: list[str]) -> None:
     sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    if command[1:2] == ["-m"]:
+    if command[1:2] == ["-c"]:
+        sys.argv = command[1:2] + command[3:]
+        sys.path[0] = ""
+        exec(compile(command[2], "<string>", "exec"), {"__name__": "__main__"})
+    elif command[1:2] == ["-m"]:
         sys.argv = command[2:]
         sys.path[0] = str(Path.cwd())
         runpy.run_module(command[2], run_name="__main__", alter_sys=True)

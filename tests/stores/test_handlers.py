@@ -1,7 +1,5 @@
 """What a receiver promises in every store: what has finished does not run again."""
 
-import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -10,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.django_databases import migrated
+from tests.servers.preloaded import Preloaded
 from tests.stores.phases import expected, run_phases
 
 from coffrify_webhooks import Receiver, Router, sign
@@ -139,7 +138,11 @@ print(outcome)
 
 @pytest.mark.parametrize("name", URLS[1:])
 def test_a_process_that_dies_between_handlers(
-    name: str, request: pytest.FixtureRequest, tmp_path: Path
+    name: str,
+    request: pytest.FixtureRequest,
+    preloaded: Preloaded,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What had finished before the process died does not run again, in any store."""
     url = url_of(name, request, tmp_path)
@@ -149,11 +152,9 @@ def test_a_process_that_dies_between_handlers(
             store.forget(record.key)
         store.close()
     command = [sys.executable, "-c", DIES, SECRET, url, str(tmp_path / "runs")]
-    assert subprocess.run(command, check=False).returncode == 9
-    done = subprocess.run(
-        command, check=True, env={**os.environ, "LIVES": "1"}, capture_output=True, text=True
-    )
-    assert done.stdout == "handled\n"
+    assert preloaded.run(*command).returncode == 9
+    monkeypatch.setenv("LIVES", "1")
+    assert preloaded.run(*command).stdout == "handled\n"
     assert (tmp_path / "runs").read_text().split() == ["one", "two", "two", "three"]
 
 

@@ -15,6 +15,7 @@ import sqlalchemy
 from tests.in_time import in_time
 from tests.servers.mariadb import MariaDB
 from tests.servers.postgres import Postgres
+from tests.servers.preloaded import Preloaded
 from tests.servers.process import free_port
 from tests.stores.test_contract import Clock, Clocked
 
@@ -184,7 +185,7 @@ def SQLStore_url(url: str) -> str:  # noqa: N802
     return url
 
 
-def test_tables_are_made_once_by_many(url: str) -> None:
+def test_tables_are_made_once_by_many(url: str, preloaded: Preloaded, tmp_path: Path) -> None:
     """Four processes that begin at once on an empty database all work."""
     drop(url, EVENTS, SCHEMA)
     script = (
@@ -192,10 +193,13 @@ def test_tables_are_made_once_by_many(url: str) -> None:
         "print(SQLStore(sys.argv[1]).claim(sys.argv[2], 'd', 60).status)"
     )
     processes = [
-        subprocess.Popen([sys.executable, "-c", script, url, f"k{number}"], stdout=subprocess.PIPE)
+        preloaded.start(
+            [sys.executable, "-c", script, url, f"k{number}"], tmp_path, {}, tmp_path / "said"
+        )
         for number in range(4)
     ]
-    assert [process.communicate()[0] for process in processes] == [b"claimed\n"] * 4
+    assert [process.wait(60) for process in processes] == [0] * 4
+    assert (tmp_path / "said").read_text() == "claimed\n" * 4
 
 
 def test_a_later_version_is_refused(url: str) -> None:
