@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 # pyenv's shims run only the version that is chosen.
 CHOOSE := $(if $(PYTHON),PYENV_VERSION=$(PYTHON))
 export UV_PYTHON_DOWNLOADS ?= never
+# The tests start hundreds of processes: without bytecode on disk each compiles its imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 

@@ -7,14 +7,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
-import schemathesis
 from hypothesis import HealthCheck, given, settings
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 from tests.budgets import budget
 
 from coffrify_webhooks_sandbox import Sandbox
@@ -259,6 +252,15 @@ def test_deliveries_of_a_deleted_endpoint_are_cancelled(api: Api) -> None:
 @pytest.mark.timeout(300)
 def test_nothing_makes_it_fail(api: Api) -> None:
     """Whatever is asked of the described API, it answers as described, and never with a 5xx."""
+    # Here, as it takes seconds: at the top each process of the tests would pay them.
+    import schemathesis
+    from schemathesis.checks import not_a_server_error
+    from schemathesis.specs.openapi.checks import (
+        content_type_conformance,
+        response_schema_conformance,
+        status_code_conformance,
+    )
+
     api.endpoint()
     raw = {**openapi("x"), "servers": [{"url": f"{api.sandbox.url}/v1"}]}
     schema = schemathesis.openapi.from_dict(raw)
