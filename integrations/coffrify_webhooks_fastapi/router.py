@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, routing
+from fastapi import APIRouter
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from coffrify_webhooks.asgi import WebhookEndpoint
@@ -13,8 +14,9 @@ from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 from coffrify_webhooks_starlette.order import refuse_routes_in_front
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
+    from starlette.routing import BaseRoute
     from starlette.types import Receive, Scope, Send
 
     from coffrify_webhooks.receiver import Receiver
@@ -43,8 +45,11 @@ def webhook_router(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -
     return router
 
 
-# Newer releases keep an included router as it is; this lists its routes too, as they are asked.
-_in_order = getattr(routing, "iter_route_contexts", list)
+def _in_order(routes: Sequence[BaseRoute]) -> Iterator[Any]:
+    """Yield the routes as they are asked, those of included routers under their whole paths."""
+    for each in iter_route_contexts(routes):
+        # Older releases have the whole path of a plain route here alone.
+        yield getattr(each._route_context, "starlette_route", None) or each  # noqa: SLF001
 
 
 class _Endpoint(WebhookEndpoint):

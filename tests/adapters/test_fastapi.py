@@ -42,6 +42,18 @@ def test_a_prefix_comes_before_the_path(path: str) -> None:
     assert send_asgi(app, Request("POST", path, body, sign(body, SECRET), len(body))).status == 200
 
 
+def test_routers_with_prefixes_of_their_own_come_before_the_path() -> None:
+    """APIRouter(prefix=...) around the endpoint moves it too, nested and beside a prefix."""
+    inner, outer, app = APIRouter(prefix="/inner"), APIRouter(prefix="/outer"), FastAPI()
+    inner.include_router(_router())
+    outer.include_router(inner)
+    app.include_router(outer, prefix="/v1")
+    with TestClient(app) as client:
+        for path in ("/v1/outer/inner/webhooks/coffrify", "/v1/outer/inner/webhooks/coffrify/"):
+            assert client.post(path).status_code == 400
+        assert client.post("/v1/webhooks/coffrify").status_code == 404
+
+
 def test_the_endpoint_is_not_in_the_schema() -> None:
     """The endpoint is the vendor's to call, so the application's OpenAPI leaves it out."""
     app = FastAPI()
