@@ -298,18 +298,27 @@ def test_send_needs_no_extra_beyond_the_commands_own(site: Site) -> None:
     assert len(site.handled) == 1
 
 
-def test_send_says_when_something_else_answered() -> None:
+@pytest.mark.parametrize(
+    ("status", "body", "shown"),
+    [
+        ("200 OK", b"welcome \x1b[31m", "welcome \ufffd[31m"),
+        ("404 Not Found", b"<html><title>\nNot here</title><style>...", "Not here"),
+    ],
+)
+def test_send_says_when_something_else_answered(status: str, body: bytes, shown: str) -> None:
     """A 2xx of another program is no success of a receiver of ours; its text steers no terminal."""
 
     def app(_environ: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
-        start("200 OK", [])
-        return [b"welcome \x1b[31m"]
+        start(status, [])
+        return [body]
 
     with serve_in_thread(app) as port:
         ran = run("send", "ping", "--to", f"http://127.0.0.1:{port}/", "--secret", SECRET)
-    answered, text = ran.stdout.splitlines()[1:]
-    assert answered.startswith("200, not in the form of this package's receivers, in ")
-    assert text == "welcome \ufffd[31m"
+    answered, remedy, text = ran.stdout.splitlines()[1:]
+    assert answered.startswith(f"{status[:3]}, not in the form of this package's receivers, in ")
+    assert "Check the path: /webhooks/coffrify by default" in remedy
+    assert text == shown
+    assert ran.exit_code == 1, "a 2xx counts as delivered, and no handler ran"
 
 
 def test_send_follows_no_redirect_and_uses_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """`coffrify-webhooks send`: one signed delivery, without a server."""
 
+import re
 import shlex
 import time
 import uuid
@@ -11,6 +12,7 @@ import click
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
+from coffrify_webhooks.http.url_path import DEFAULT_PATH
 from coffrify_webhooks.options import SECRET_VARIABLE
 from coffrify_webhooks_sandbox.address import check_url
 from coffrify_webhooks_sandbox.errors import SandboxError
@@ -27,6 +29,12 @@ __all__ = ["send"]
 _WITH_TIME = 7
 """The version of a UUID that begins with its time (RFC 9562)."""
 _SUCCESS = 200
+_ANOTHER = (
+    "Another part of the application answered, or another server. Check the path: "
+    f"{DEFAULT_PATH} by default, below the prefix under which the application is mounted; and that "
+    "no route or redirect stands in front of the endpoint. It said:"
+)
+_TITLE = re.compile(r"<title>\s*([^<]+)")
 _ANY_TIME = 1_767_225_600.0
 """2026-01-01: around when things happen in an event whose id says no time."""
 
@@ -71,9 +79,10 @@ def send(
 ) -> None:
     """Sign an event of a TYPE and send it, without a sandbox.
 
-    Prints the event's type and id, the URL, and what the receiver answered. Exits 0 if that was a
-    2xx, else 1. The payload follows from TYPE, --id and --data: sent again with the id that was
-    printed, it is the same event, and the receiver answers `duplicate`.
+    Prints the event's type and id, the URL, and what the receiver answered. Exits 0 if a receiver
+    of this package answered with a 2xx, else 1. The payload follows from TYPE, --id and --data:
+    sent again with the id that was printed, it is the same event, and the receiver answers
+    `duplicate`.
     """
     first = (secret or "").partition(",")[0].strip()
     if not first:
@@ -137,15 +146,19 @@ def _send(url: str, headers: Mapping[str, str], body: bytes) -> None:
     response = post(url, headers, body)
     took = f"in {response.seconds * 1000:.0f} ms"
     if response.status is None:
-        click.echo(f"no answer: {response.error} ({took})")
+        click.echo(f"no answer: {response.error} ({took}); is the application running there?")
         raise SystemExit(1)
     answer = read_answer(response.status, response.body)
     told = f" {answer}" if answer else ", not in the form of this package's receivers,"
     click.echo(f"{response.status}{told} {took}")
     text = answer.message if answer else response.body.decode("utf-8", "backslashreplace")
+    if not answer:
+        click.echo(_ANOTHER)
+        title = _TITLE.search(text)  # of a page for browsers, which is long
+        text = title[1].strip() if title else text
     if text:
         click.echo(printable(text)[:2000])
-    if not _SUCCESS <= response.status < _SUCCESS + 100:
+    if not answer or response.status != _SUCCESS:
         raise SystemExit(1)
 
 
