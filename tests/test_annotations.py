@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pydoc
+from collections.abc import Iterable
 from itertools import count
 from typing import Annotated, Any, Optional, Union
 
 import pytest
 
 import coffrify_webhooks
-from coffrify_webhooks import ConfigurationError, Event, Router, UnknownEvent, events
+from coffrify_webhooks import ConfigurationError, Delivery, Event, Router, UnknownEvent, events
 from coffrify_webhooks.events import TransferCreated, TransferDeleted
 
 NUMBERS = count()
@@ -41,14 +42,15 @@ TAKE_CREATED = [
     "coffrify_webhooks.Event",
     "Any",
     "object",
-    "dict",
+    "dict | Event",
+    "Iterable[TransferDeleted]",
+    "type[Event]",
     "Nothing",
     "nowhere.Nothing",
     "TransferDeleted | Nothing",
     "1 / 0",
     "no python",
     "",
-    "list[TransferDeleted]",
 ]
 TAKE_OTHERS = [
     "TransferDeleted",
@@ -61,8 +63,22 @@ TAKE_OTHERS = [
     "Optional[Ping]",
     "Annotated[TransferDeleted, Nothing]",
     "UnknownEvent",
+    "dict",
+    "dict[str, Any]",
+    "Optional[str]",
+    "bytes | None",
+    "list[TransferCreated]",
+    "Annotated[dict, 1]",
+    "Delivery",
 ]
-FORMS = {"Union": Union, "Optional": Optional, "Annotated": Annotated, "events": events}
+FORMS = {
+    "Delivery": Delivery,
+    "Iterable": Iterable,
+    "Union": Union,
+    "Optional": Optional,
+    "Annotated": Annotated,
+    "events": events,
+}
 
 
 def handler(annotation: Any) -> Any:

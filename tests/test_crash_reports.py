@@ -13,9 +13,21 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from coffrify_webhooks import Receiver, Router, Secret, Verifier, parse, sign, verify
+from coffrify_webhooks import (
+    Receiver,
+    Router,
+    Secret,
+    Verifier,
+    asgi,
+    parse,
+    sign,
+    verify,
+    wsgi,
+)
 from coffrify_webhooks.endpoint import endpoint
+from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks
+from coffrify_webhooks.starlette import webhook_route
 from coffrify_webhooks.stores import open_store
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -112,6 +124,19 @@ def calls() -> Iterator[Any]:
         ),
     }
     yield from (pytest.param(call, id=name) for name, call in good.items())
+    wrong: Any = SECRET
+    nothing: Any = None
+    flask = Flask("shop")
+    flask.config["COFFRIFY_WEBHOOKS"] = wrong
+    yield pytest.param(lambda: CoffrifyWebhooks(flask), id="no settings of Flask")
+    for name, call in {
+        "Flask": lambda given: CoffrifyWebhooks(Flask("shop"), given),
+        "Starlette": webhook_route,
+        "FastAPI": webhook_router,
+        "ASGI": lambda given: asgi.CoffrifyWebhooksMiddleware(nothing, given),
+        "WSGI": lambda given: wsgi.CoffrifyWebhooksMiddleware(Flask("shop"), given),
+    }.items():
+        yield pytest.param(lambda call=call: call(wrong), id=f"no receiver, {name}")
 
 
 @pytest.mark.parametrize("call", list(calls()))

@@ -36,6 +36,7 @@ MISTAKES = {
         *("whsec_...", "whsec_\u2026", "whsec_xxx", "whsec_XXXXXXXX", "whsec_***", "changeme"),
         *("change-me", "CHANGE_ME", "None", "null", "undefined", "xxx", "xxxxxxxxxxxxxxxx", "****"),
         *("...", "TODO", "<your secret>", "<secret>", "${COFFRIFY_WEBHOOK_SECRET}", "{{ secret }}"),
+        *("$COFFRIFY_WEBHOOK_SECRET", "COFFRIFY_WEBHOOK_SECRET", "$webhook_secret"),
         *("whsec_<your-secret>", "whsec_your_secret", "your-webhook-secret", f"{SECRET[:12]}..."),
         *("whsec_changeme", f"{SECRET[:12]}********", "''", '""', "whsec_-"),
     ),

@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from coffrify_webhooks.asgi import WebhookEndpoint
+from coffrify_webhooks.endpoint import hide_other
 from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 from coffrify_webhooks_starlette.order import refuse_routes_in_front
 
@@ -30,6 +31,7 @@ def webhook_router(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -
     A `prefix` given to `include_router` comes before `path`. Include it before any route that
     takes every path: the application would otherwise not start (ConfigurationError).
     """
+    receiver = hide_other(receiver)
     text = UrlPath(path).text
     endpoint = _Endpoint(receiver)
 

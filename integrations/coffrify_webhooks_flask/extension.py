@@ -6,9 +6,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flask import Response, request
+from flask import Flask, Response, request
 
-from coffrify_webhooks.endpoint import endpoint
+from coffrify_webhooks.endpoint import endpoint, hide_other, receiver_of
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 from coffrify_webhooks.receiver import Receiver
@@ -22,8 +22,6 @@ from .rules import add_rules
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
-
-    from flask import Flask
 
 __all__ = ["CoffrifyWebhooks"]
 
@@ -48,18 +46,23 @@ class CoffrifyWebhooks:
     def __init__(
         self, app: Flask | None = None, receiver: Receiver | None = None, path: str = DEFAULT_PATH
     ) -> None:
-        self._receiver = self.receiver = receiver
+        receiver = hide_other(receiver)
+        self._receiver = self.receiver = None if receiver is None else receiver_of(receiver)
         self._path = path
         if app is not None:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
         """Register the endpoint; raises ConfigurationError for settings that cannot be used."""
+        if not isinstance(app, Flask):
+            raise ConfigurationError(
+                f"app is a Flask application, not {type(app).__name__}: "
+                "CoffrifyWebhooks(app, receiver=receiver)"
+            )
         receiver, path = self._receiver, UrlPath(self._path)
         if receiver is None:
-            own = {} if self._path == DEFAULT_PATH else {"PATH": self._path}
             receiver, path = endpoint(
-                {**_configured(app.config), **own},  # no name of ours holds the secrets
+                _configured(app.config, self._path),  # no name of ours holds the secrets
                 folder=Path(app.instance_path),
                 kind=_ConfiguredReceiver,
             )
@@ -90,5 +93,8 @@ class _ConfiguredReceiver(Receiver):
     settings_name = 'app.config["COFFRIFY_WEBHOOKS"]'
 
 
-def _configured(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    return config.get("COFFRIFY_WEBHOOKS") or {}
+def _configured(config: Mapping[str, Any], path: str) -> Any:
+    """Return the settings, and the path that was given; what is no dict is left to be refused."""
+    own = {} if path == DEFAULT_PATH else {"PATH": path}
+    found = config.get("COFFRIFY_WEBHOOKS") or {}
+    return {**found, **own} if hasattr(found, "keys") else found

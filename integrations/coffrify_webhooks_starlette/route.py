@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.routing import Route
 
 from coffrify_webhooks.asgi import WebhookEndpoint
+from coffrify_webhooks.endpoint import hide_other
 from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ __all__ = ["webhook_route"]
 
 def webhook_route(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -> Route:
     """Return the route of the webhook endpoint: `Starlette(routes=[webhook_route()])`."""
+    receiver = hide_other(receiver)
     text = UrlPath(path).text
     route = Route(text or "/", WebhookEndpoint(receiver), name="coffrify_webhooks")
     # Starlette would redirect the slash, and its `$` lets a newline follow.

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .endpoint import hide_other, receiver_of
 from .errors import WebhookError
 from .http.body import read_asgi
 from .http.url_path import DEFAULT_PATH, UrlPath
-from .receiver import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
     from typing import TypeAlias
 
     from .http.reply import Reply
+    from .receiver import Receiver
 
     Scope: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,7 +28,8 @@ class WebhookEndpoint:
     """Answers every request it is given as a delivery."""
 
     def __init__(self, receiver: Receiver | None = None) -> None:
-        self.receiver: Receiver = receiver or Receiver()
+        receiver = hide_other(receiver)
+        self.receiver: Receiver = receiver_of(receiver)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one delivery and send the reply."""
@@ -58,6 +60,7 @@ class CoffrifyWebhooksMiddleware:
     def __init__(
         self, app: ASGIApp, receiver: Receiver | None = None, path: str = DEFAULT_PATH
     ) -> None:
+        receiver = hide_other(receiver)
         self.app: ASGIApp = app
         self.path: UrlPath = UrlPath(path)
         self.endpoint: WebhookEndpoint = WebhookEndpoint(receiver)

@@ -10,17 +10,37 @@ from .errors import ConfigurationError, shown
 from .http.url_path import DEFAULT_PATH, UrlPath
 from .options import secrets_of
 from .receiver import Receiver
-from .signature.secret import opened, seal
+from .signature.secret import Sealed, opened, seal
 from .stores import default_store
 from .stores.url import mask
 
-__all__ = ["Endpoint", "endpoint"]
+__all__ = ["Endpoint", "endpoint", "hide_other", "receiver_of"]
 
 _OPTIONS = {
     name.upper(): name
     for name in signature(Receiver).parameters
     if name not in ("unknown", "clock")
 }
+
+
+def hide_other(receiver: Any) -> Any:
+    """Return what was given for a receiver, sealed if it is none: it may be the secret."""
+    return receiver if isinstance(receiver, Receiver) else seal(receiver)
+
+
+def receiver_of(hidden: "Receiver | Sealed | None") -> Receiver:
+    """Return the receiver that `hide_other` was given, one of the default settings for None.
+
+    Raises ConfigurationError for anything else, such as a secret.
+    """
+    if hidden is None:
+        return Receiver()
+    if isinstance(hidden, Receiver):
+        return hidden
+    raise ConfigurationError(
+        f"receiver is a Receiver, not {type(opened(hidden)).__name__}; give it as "
+        "Receiver(secrets=...), with the other options in it too"
+    )
 
 
 class Endpoint(NamedTuple):

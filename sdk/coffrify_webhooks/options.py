@@ -177,8 +177,9 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
             from .dispatch.celery import CeleryDispatcher  # only what is used
 
             return CeleryDispatcher.from_url(dispatcher)
+        begins = f"that begins {shown(scheme[:15] + ':')}" if scheme else "without a scheme"
         raise ConfigurationError(
-            f"no dispatcher is known by a URL that begins {shown(scheme[:15] + ':')}; use "
+            f"no dispatcher is known by a URL {begins}; use "
             '"dbos+sqlite:///engine.db", "dbos+postgresql://..." or "celery:shop.tasks:app", or an '
             "object with a dispatch(message) method; without one handlers run inline"
         )
@@ -192,13 +193,19 @@ def import_handlers(modules: str | Iterable[str]) -> None:
     """Import the modules that register handlers."""
     if not hasattr(modules, "__iter__"):
         raise ConfigurationError('handlers are modules to import: handlers=("myapp.webhooks",)')
-    for module in (modules,) if isinstance(modules, str) else modules:
+    given: tuple[Any, ...] = (modules,) if isinstance(modules, str) else tuple(modules)
+    for module in given:
+        if not isinstance(module, str) or not module or module.startswith("."):
+            raise ConfigurationError(
+                f"handlers={shown(module)}: give the whole names of the modules in which @on "
+                'registers your handlers: handlers=("myapp.webhooks",)'
+            )
         try:
             import_module(module)
         except ImportError as error:
             failure = ConfigurationError(
                 f"handlers={shown(module)} could not be imported ({_why(error)}); "
-                "name an importable module"
+                f"name an importable module{', without .py' * module.endswith('.py')}"
             )
             failure.__cause__ = error if is_shown(module) else None
         else:

@@ -130,7 +130,8 @@ class Router:
             return
         for pattern in patterns:
             if not self._types_of(pattern) <= accepted:
-                takes = ", ".join(sorted(accepted - {UNKNOWN})) or "no known type"
+                known = ", ".join(sorted(accepted - {UNKNOWN}))
+                takes = known or ("unknown events" if accepted else "what is no event")
                 wanted = "unknown events" if pattern == UNKNOWN else repr(pattern)
                 raise ConfigurationError(
                     f"{handler.name} is registered for {wanted}, and its first parameter is "

@@ -5,16 +5,17 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from .endpoint import hide_other, receiver_of
 from .errors import WebhookError
 from .http.body import leave_wsgi, read_wsgi
 from .http.url_path import DEFAULT_PATH, UrlPath
-from .receiver import Receiver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from .http.reply import Reply
+    from .receiver import Receiver
 
 __all__ = ["CoffrifyWebhooksMiddleware", "reply_to", "signature_headers"]
 
@@ -33,8 +34,9 @@ class CoffrifyWebhooksMiddleware:
         receiver: Receiver | None = None,
         path: str = DEFAULT_PATH,
     ) -> None:
+        receiver = hide_other(receiver)
         self.wsgi_app: WSGIApplication = wsgi_app
-        self.receiver: Receiver = receiver or Receiver()
+        self.receiver: Receiver = receiver_of(receiver)
         self.path: UrlPath = UrlPath(path)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

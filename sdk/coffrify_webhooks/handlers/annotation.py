@@ -1,11 +1,13 @@
 """Which events a handler's first parameter is annotated for; nothing is imported to find out."""
 
 import ast
+import builtins
 import inspect
 from collections.abc import Callable, Iterable
 from types import ModuleType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.event import Event, UnknownEvent
 from coffrify_webhooks.parsing.registry import Registry
 
@@ -16,12 +18,15 @@ UNKNOWN = "\0unknown"
 
 Types = frozenset[str]
 
+_NO_EVENTS = (dict, list, tuple, set, str, bytes, int, float, bool, Delivery)
+"""What a handler may take its event for, and no event is one."""
+
 
 def accepted_types(fn: Callable[..., Any], annotation: Any, registry: Registry) -> Types | None:
     """Return the types of the event classes that an annotation names; None if it takes any event.
 
-    None too for all that is neither an event class nor a union of them, and for a text that
-    cannot be resolved: that is left to type checkers.
+    Nothing for a dict, a str and the like. None for any other that is neither an event class nor a
+    union of them, and for a text that cannot be resolved: that is left to type checkers.
     """
     try:
         return _Reader(fn, registry).read(annotation)
@@ -44,7 +49,7 @@ class _Reader:
         fn = getattr(fn, "__func__", fn)
         if not hasattr(fn, "__globals__"):
             fn = getattr(type(fn).__call__, "__func__", type(fn).__call__)
-        self._names: dict[str, Any] = dict(getattr(fn, "__globals__", {}))
+        self._names: dict[str, Any] = {**vars(builtins), **getattr(fn, "__globals__", {})}
         cells = zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=False)
         self._names |= {name: cell.cell_contents for name, cell in cells}
         self._registry = registry
@@ -57,10 +62,12 @@ class _Reader:
         origin = get_origin(annotation)
         if origin in (Union, UnionType):
             return self._union(map(self.read, get_args(annotation)))
-        return self.read(get_args(annotation)[0]) if origin is Annotated else None
+        if origin is Annotated:
+            return self.read(get_args(annotation)[0])
+        return self._class(origin) if isinstance(origin, type) else None
 
     def _class(self, found: type[Any]) -> Types | None:
-        if found is type(None):
+        if found is type(None) or found in _NO_EVENTS:
             return Types()
         if found is UnknownEvent:
             return Types([UNKNOWN])
@@ -96,7 +103,7 @@ class _Reader:
                 members = inner.elts if isinstance(inner, ast.Tuple) else [inner]
                 if name in ("Union", "Optional"):
                     return self._union(map(self._node, members))
-                return self._node(members[0]) if name == "Annotated" else None
+                return self._node(members[0] if name == "Annotated" else node.value)
             case _:
                 return None
 

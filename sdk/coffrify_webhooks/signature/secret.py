@@ -35,6 +35,11 @@ _PLACEHOLDERS = frozenset(
     (
         *("changeme", "changethis", "changeit", "replaceme", "replacethis", "none", "null", "nil"),
         *("undefined", "todo", "tbd", "fixme", "placeholder", "redacted", "yoursecret"),
+        *(
+            "coffrifywebhooksecret",
+            "coffrifywebhookssecret",
+            "webhooksecret",
+        ),  # the variable's name
         *("yoursecrethere", "yoursigningsecret", "yourwebhooksecret", "yourcoffrifywebhooksecret"),
     )
 )
@@ -152,8 +157,12 @@ class Sealed:
         return several
 
     def _check(self) -> None:
-        # A mapping would be read as its keys.
-        if hasattr(self._given, "keys") or not hasattr(self._given, "__iter__"):
+        # A mapping would be read as its keys, and bytes as numbers.
+        if (
+            isinstance(self._given, (bytes, bytearray))
+            or hasattr(self._given, "keys")
+            or not hasattr(self._given, "__iter__")
+        ):
             if hasattr(self._given, "__await__") and hasattr(self._given, "close"):
                 self._given.close()  # or Python would say, elsewhere, that nobody awaited it
             raise ConfigurationError(
@@ -261,6 +270,8 @@ def _is_placeholder(rest: str, *, whole: bool) -> bool:
     if not whole and any(mark in rest for mark in ("...", "\u2026", "*", "\u2022", "<")):
         return True  # or one that was shown in part
     if rest.startswith(("${", "{{")) or (rest[0], rest[-1]) in {("<", ">"), ("%", "%")}:
+        return True
+    if rest[0] == "$" and rest[1:].isidentifier():  # a variable that nobody put in
         return True
     letters = "".join(filter(str.isalnum, rest.lower()))
     return letters in _PLACEHOLDERS or not letters.strip("x")

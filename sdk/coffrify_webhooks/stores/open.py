@@ -97,9 +97,13 @@ def _open(url: str) -> Store:
         from .redis import RedisStore
 
         return RedisStore(url)
-    raise ConfigurationError(
-        f"no store is known by a URL that begins {shown(scheme[:15] + ':')}; use {_FORMS}"
-    )
+    if scheme == "sqlite":
+        raise ConfigurationError(
+            "the sqlite store's URL has three slashes before a file in the working directory, four "
+            'before an absolute path: "sqlite:///webhooks.db", "sqlite:////var/lib/webhooks.db"'
+        )
+    begins = f"that begins {shown(scheme[:15] + ':')}" if scheme else "without a scheme"
+    raise ConfigurationError(f"no store is known by a URL {begins}; use {_FORMS}")
 
 
 def _sqlite(rest: str) -> Store:

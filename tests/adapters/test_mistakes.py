@@ -1,0 +1,75 @@
+"""Mistakes in an application's first lines: each is refused at once, with its remedy."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+from starlette.applications import Starlette
+from tests.adapters.suite import SECRET
+
+from coffrify_webhooks import ConfigurationError, Receiver, asgi, wsgi
+from coffrify_webhooks.fastapi import webhook_router
+from coffrify_webhooks.flask import CoffrifyWebhooks
+from coffrify_webhooks.starlette import webhook_route
+
+TAKE_A_RECEIVER: dict[str, Callable[[Any], object]] = {
+    "Flask": lambda given: CoffrifyWebhooks(Flask("shop"), given),
+    "Flask, initialised later": lambda given: CoffrifyWebhooks(receiver=given),
+    "Starlette": webhook_route,
+    "FastAPI": webhook_router,
+    "ASGI": lambda given: asgi.CoffrifyWebhooksMiddleware(Starlette(), given),
+    "WSGI": lambda given: wsgi.CoffrifyWebhooksMiddleware(Flask("shop"), given),
+}
+
+
+@pytest.mark.parametrize("given", [SECRET, [SECRET], {"secrets": SECRET}, "/hooks/coffrify"])
+@pytest.mark.parametrize("name", TAKE_A_RECEIVER)
+def test_what_is_no_receiver_is_refused_and_not_repeated(name: str, given: Any) -> None:
+    """A secret, settings or a path in its place: else each delivery would be answered 500."""
+    call = TAKE_A_RECEIVER[name]
+    with pytest.raises(ConfigurationError, match=r"give it as Receiver\(secrets=") as raised:
+        call(given)
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("given", [SECRET, [SECRET]])
+def test_flask_settings_that_are_no_dict_are_refused(given: Any) -> None:
+    """Also beside a path, which is put into them."""
+    app = Flask("shop")
+    app.config["COFFRIFY_WEBHOOKS"] = given
+    for path in ("/webhooks/coffrify", "/hooks"):
+        with pytest.raises(ConfigurationError, match="must be a dict"):
+            CoffrifyWebhooks(app, path=path)
+
+
+def test_what_is_no_flask_application_is_named() -> None:
+    """Such as a receiver in the application's place."""
+    wrong: Any = Receiver(SECRET, store="memory:")
+    with pytest.raises(ConfigurationError, match="app is a Flask application, not Receiver"):
+        CoffrifyWebhooks(wrong)
+
+
+def _register_for_nothing() -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        ({"handlers": [_register_for_nothing]}, "give the whole names of the modules"),
+        ({"handlers": ".webhooks"}, "give the whole names of the modules"),
+        ({"handlers": [""]}, "give the whole names of the modules"),
+        ({"handlers": "no_such_webhooks.py"}, "name an importable module, without .py"),
+        ({"secrets": SECRET.encode()}, "secrets are a str, a Secret, or a list of them, not bytes"),
+        ({"store": "webhooks.db"}, "a URL without a scheme; use"),
+        ({"store": "sqlite://webhooks.db"}, "three slashes before a file in the working directory"),
+        ({"dispatcher": "celery"}, "a URL without a scheme; use"),
+    ],
+)
+def test_an_option_of_another_form_names_the_right_one(
+    options: dict[str, Any], remedy: str
+) -> None:
+    """What people write who read the page on a Friday."""
+    with pytest.raises(ConfigurationError) as raised:
+        Receiver(**{"secrets": SECRET, "store": "memory:", **options})
+    assert remedy in str(raised.value)
