@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, current_app, g, request
 from tests.adapters.requests import Request, send_wsgi
 from tests.adapters.suite import PATH, SECRET, WSGISuite, make_body, make_receiver
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from coffrify_webhooks import ConfigurationError, Event, Receiver, Router, sign
 from coffrify_webhooks.flask import CoffrifyWebhooks, CoffrifyWebhooksMiddleware
@@ -230,6 +231,19 @@ def test_a_head_request_gets_no_body(receiver: Receiver) -> None:
     app = CoffrifyWebhooksMiddleware(flask_app(), receiver)
     response = send_wsgi(app, Request("HEAD", PATH, b"", {}, 0))
     assert (response.status, response.body) == (405, b"")
+
+
+def test_a_whole_body_that_still_says_chunked_is_read(router: Router, receiver: Receiver) -> None:
+    """An adapter of a Lambda function (apig-wsgi) keeps the header and gives the length."""
+    app, seen, body = Flask("lambda"), [], make_body()
+    router.on("*")(seen.append)
+    CoffrifyWebhooks(app, receiver)
+    environ = EnvironBuilder(
+        PATH, method="POST", data=body, headers=sign(body, SECRET)
+    ).get_environ()
+    environ["HTTP_TRANSFER_ENCODING"] = "chunked"
+    _answer, status, _headers = run_wsgi_app(app, environ)
+    assert (status, len(seen)) == ("200 OK", 1)
 
 
 def test_a_body_whose_end_the_server_marks_is_read(router: Router, receiver: Receiver) -> None:

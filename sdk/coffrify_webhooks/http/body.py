@@ -88,7 +88,10 @@ def read_wsgi(
 
     def work() -> bytes:
         if length is not None and read is not None:
-            return read()
+            body = read()
+            # Werkzeug takes a body that says chunked for an endless one, and reads none of it; an
+            # adapter of a Lambda function has the whole, and keeps the header.
+            return body or _read_stream(stream, length if coding else 0)
         body = _read_stream(stream, limit + 1 if length is None else length)
         return body or (read() if read is not None else b"")
 
