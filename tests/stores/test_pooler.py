@@ -1,4 +1,4 @@
-"""Claims behind a real PgBouncer that gives connections away after each transaction."""
+"""Claims behind a real PgBouncer that gives connections away, and what proxies make of them."""
 
 import logging
 import random
@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 import sqlalchemy
 from django.db import connections
+from pymysql.constants import CLIENT
 from tests.django_databases import migrated
+from tests.servers.mariadb import MariaDB
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 
 from coffrify_webhooks.stores import Store
 from coffrify_webhooks.stores.sql import SQLStore
+from coffrify_webhooks.stores.statements import Dialect, Statements
 from coffrify_webhooks_django import DjangoStore
 
 CLIENTS, EVENTS = 6, 40
@@ -142,3 +145,30 @@ def test_django_options_that_prepare_are_noticed(
         with caplog.at_level(logging.WARNING, "coffrify_webhooks"):
             DjangoStore("postgres").claim("k", "d", 60.0)
         assert "no prepare_threshold" in caplog.text
+
+
+# --- proxies that send reads to replicas, or that share connections ---------------------------
+
+
+@pytest.mark.parametrize("dialect", ["postgresql", "mysql"])
+def test_what_decides_on_a_claim_is_read_of_the_primary(dialect: Dialect) -> None:
+    """pgpool-II, ProxySQL and MaxScale send a SELECT to a replica, which may lag, but for this."""
+    statements = Statements(dialect, pyformat=True, own_clock=False)
+    assert statements.look.endswith("FOR UPDATE")
+
+
+def test_rows_may_be_counted_as_found_or_as_changed(mariadb: MariaDB) -> None:
+    """PyMySQL is told to count what was found, by a flag that a proxy need not pass on."""
+    engine = sqlalchemy.create_engine(
+        mariadb.database("counted").replace("mysql:", "mysql+pymysql:")
+    )
+
+    @sqlalchemy.event.listens_for(engine, "do_connect")
+    def count_changed(_dialect: Any, _record: Any, _words: Any, options: dict[str, Any]) -> None:
+        options["client_flag"] &= ~CLIENT.FOUND_ROWS
+
+    for atomic in (False, True):
+        store = SQLStore(engine)
+        assert settle(store, f"key {atomic}", atomic=atomic)
+        store.close()
+    engine.dispose()

@@ -380,6 +380,21 @@ def test_a_claim_is_one_round_trip(store: RedisStore, raw: Any) -> None:
     assert commands() - before == 3
 
 
+def test_a_connection_says_nothing_but_scripts(valkey: Valkey, raw: Any, prefix: str) -> None:
+    """No CLIENT, HELLO or SELECT: a proxy that shares connections, as twemproxy, hangs up there."""
+
+    def of_sessions() -> dict[str, int]:
+        named = ("cmdstat_client", "cmdstat_hello", "cmdstat_select")
+        stats = raw.info("commandstats")
+        return {name: each["calls"] for name, each in stats.items() if name.startswith(named)}
+
+    before = of_sessions()
+    store = RedisStore(valkey.url, prefix=prefix)
+    assert store.done("k", store.claim("k", "d", 60).token)
+    assert of_sessions() == before
+    store.close()
+
+
 def test_errors_say_nothing_of_the_server(store: RedisStore, raw: Any, prefix: str) -> None:
     """What is wrong on the server is StoreUnavailable, without the server's words."""
     raw.set(f"{{{prefix}}}:event:k", "secret")

@@ -3,6 +3,7 @@
 import re
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Protocol, cast
 from urllib.parse import SplitResult, urlsplit
 
@@ -119,6 +120,9 @@ def open_client(url: str, timeout: float) -> Client:
         # The third lets a server lengthen our timeouts.
         "protocol": 2,
     }
+    # Told to no server who we are: twemproxy hangs up at that command.
+    names = ("driver_info",) if find_spec("redis.driver_info") else ("lib_name", "lib_version")
+    options |= dict.fromkeys(names)
     if not url.startswith("unix:"):
         options["socket_connect_timeout"] = min(_CONNECT_TIMEOUT, timeout)
     driver: Any = redis

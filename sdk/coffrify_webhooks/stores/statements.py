@@ -26,6 +26,8 @@ _NOW: dict[Dialect, str] = {
     # Not of NOW(): local time is ambiguous for an hour in autumn.
     "mysql": "(UNIX_TIMESTAMP() + MICROSECOND(NOW(6)) / 1000000e0)",
 }
+# What decides is read of the primary: proxies that send reads to replicas, which may lag, know it.
+_LATEST: dict[Dialect, str] = {"sqlite": "", "postgresql": "FOR UPDATE", "mysql": "FOR UPDATE"}
 _TYPES: dict[Dialect, dict[str, str]] = {
     "sqlite": {"key": "TEXT", "short": "TEXT", "text": "TEXT", "bytes": "BLOB", "real": "REAL"},
     "postgresql": {
@@ -80,7 +82,8 @@ class Statements:
                     OR (status = 'claimed' AND token = :token)))
                 OR (:over = 1 AND status = 'done' AND digest <> :digest))""")
         self.look: str = self._text(f"""
-            SELECT status, digest, finished, attempts FROM {EVENTS} WHERE event_key = :key""")
+            SELECT status, digest, finished, attempts FROM {EVENTS}
+            WHERE event_key = :key {_LATEST[dialect]}""")
         self._prepare_for_holders(now)
         self.forget: str = self._text(f"DELETE FROM {EVENTS} WHERE event_key = :key")
         self.conflict: str = self._text(f"""
