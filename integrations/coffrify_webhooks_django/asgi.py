@@ -8,6 +8,7 @@ from asgiref.sync import ThreadSensitiveContext
 from django.core.signals import request_finished, request_started
 
 from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware, WebhookEndpoint
+from coffrify_webhooks.errors import NotBegun
 
 from .conf import current_endpoint
 
@@ -40,10 +41,24 @@ def with_webhooks(application: Callable[..., Awaitable[Any]]) -> ASGIApp:
 class _Endpoint(WebhookEndpoint):
     """Does what Django does around a request: a thread for its ORM, connections given back."""
 
-    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        async with ThreadSensitiveContext():
-            await request_started.asend(sender=_Endpoint, scope=scope)
-            try:
-                await super().__call__(scope, receive, send)
-            finally:
-                await request_finished.asend(sender=_Endpoint)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answered = False
+
+        async def answering(message: MutableMapping[str, Any]) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            async with ThreadSensitiveContext():
+                await request_started.asend(sender=_Endpoint, scope=scope)
+                try:
+                    await super().__call__(scope, receive, answering)
+                finally:
+                    await request_finished.asend(sender=_Endpoint)
+        except RuntimeError as error:
+            if answered or "thread" not in str(error):
+                raise
+            late = NotBegun("no thread could be started for what Django does around a request")
+            late.__cause__ = error
+            await self._send(self.receiver.refuse(late), send)

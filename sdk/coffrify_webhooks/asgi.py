@@ -33,7 +33,9 @@ class WebhookEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one delivery and send the reply."""
-        reply = await self._reply(scope, receive)
+        await self._send(await self._reply(scope, receive), send)
+
+    async def _send(self, reply: Reply, send: Send) -> None:
         headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})

@@ -1,5 +1,7 @@
 """Django: what stands in front of the endpoint, and the ASGI wrapper that stands before all."""
 
+import json
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -144,6 +146,27 @@ class TestInFrontOfDjango(_ASGI):
         """A body that ends before its Content-Length is answered 400."""
         assert self.send(app, announce=len(make_body()) + 10).status == 400
         assert ran == []
+
+    def test_no_thread_for_what_django_does_is_503(
+        self, app: Any, ran: list[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Django's signals need a thread; without one the reply is ours, and the next is handled.
+
+        (`get_asgi_application()` alone raises before any middleware, and the server answers 500.)
+        """
+        start = threading.Thread.start
+
+        def failing(thread: threading.Thread) -> None:
+            if thread.name.startswith("ThreadPoolExecutor") or "join" in repr(thread):
+                raise RuntimeError("can't start new thread")
+            start(thread)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", failing)
+            reply = self.send(app)
+        assert (reply.status, json.loads(reply.body)["error"]["code"]) == (503, "overloaded")
+        assert reply.headers["retry-after"]
+        assert (self.send(app).status, ran) == (200, ["transfer.created evt_1"])
 
 
 def test_in_front_of_django_junk_is_refused_before_its_body_arrives() -> None:

@@ -162,11 +162,13 @@ def django_wsgi() -> Any:
 
 
 def django_asgi() -> Any:
-    """Make Django's ASGI application."""
+    """Make Django's ASGI application, in the form that its page recommends."""
     _set_up_django(is_async=True)
     from django.core.asgi import get_asgi_application
 
-    return get_asgi_application()
+    from coffrify_webhooks.django.asgi import with_webhooks
+
+    return with_webhooks(get_asgi_application())
 
 
 def migrate() -> None:

@@ -162,6 +162,7 @@ def _run(
         troubles = _Troubles(folder, environment, apps, server, pooler, parents)
         killer = _Killer(troubles)
         sender = _Sender(ports, killer.tick)
+        troubles.statuses = sender.statuses
         killer.plan(events, plan, outages=plan.outages if server else 0)
         sender.deliver(events)
         while killer.is_striking:  # not at an idle application
@@ -179,6 +180,11 @@ def _run(
     is_slow = "CHAOS_SLOW" in os.environ  # too few handlers begin at a time
     if "full" in plan.troubles and not is_slow and not sender.statuses["503 overloaded"]:
         outcome.broken.append("no delivery met full places, so that this proves nothing")
+    pages = [status for status in sender.statuses if status.startswith("500 Internal")]
+    outcome.broken += [f"answered by no reply of ours: {page}" for page in pages]
+    if outcome.broken:
+        for log in folder.glob("*.log"):
+            print(log.name, log.read_text(errors="replace")[-6000:], sep="\n", file=sys.stderr)
     return outcome
 
 
@@ -297,6 +303,8 @@ class _Troubles:
         self._parents = cycle(parents)
         self.stopped: set[str] = set()
         """The ids of the processes that were suspended."""
+        self.statuses: Counter[str] = Counter()
+        """What the sender was answered so far."""
 
     def killed(self) -> None:
         with suppress(ProcessLookupError):  # it was leaving by itself
@@ -322,24 +330,35 @@ class _Troubles:
             time.sleep(_STARVED)
 
     def full(self) -> None:
+        """Hold all places until a delivery has met none free, however slow the machine is."""
+        before, give_up = self.statuses["503 overloaded"], time.monotonic() + _PATIENCE
         with present(self._folder / "full"):
             time.sleep(_FULL)
+            while self.statuses["503 overloaded"] == before and time.monotonic() < give_up:
+                time.sleep(0.1)
 
     def without_descriptors(self) -> None:
         for _ in range(2):  # one of each server
-            without_descriptors(self._any_worker(), _STARVED)
+            without_descriptors(self._any_worker(at_work=True), _STARVED)
 
     def without_tables(self) -> None:
         drop_tables(self._environment, django=self._is_django)
         time.sleep(0.5)  # whatever was claimed before has begun
         Journal(self._folder / "journal").write("forgot", "-")
 
-    def _any_worker(self) -> int:
+    def _any_worker(self, *, at_work: bool = False) -> int:
+        """Return the id of a process; at_work: not of one that still imports its application.
+
+        Of one that cannot, gunicorn concludes that none can, and ends.
+        """
         parent = next(self._parents)
         give_up = time.monotonic() + 20
         while time.monotonic() < give_up:
             # Not those that only watch: uvicorn's resource tracker is no worker.
             workers = [pid for pid in _children(parent.pid) if _is_worker(pid)]
+            if at_work:
+                known = {line.run.partition("-")[0] for line in read(self._folder / "journal")}
+                workers = [pid for pid in workers if str(pid) in known]
             if workers:
                 return random.choice(workers)
             time.sleep(0.02)
