@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ import pytest
 import time_machine
 
 from coffrify_webhooks import (
+    Event,
     Receiver,
     Router,
     StoreUnavailable,
@@ -115,6 +117,56 @@ def test_a_lease_is_renewed_while_the_time_is_held(at: At, *, is_async: bool) ->
         else:
             reply = receiver.receive(BODY, headers)
     assert reply.outcome == "handled"
+
+
+class _Jumping:
+    """The machine's clock, which somebody sets."""
+
+    off = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.off
+
+
+@pytest.mark.parametrize(
+    ("jump", "renewals", "other_worker", "outcome"),
+    [
+        (-3600.0, 0, "busy", "handled"),
+        (-3600.0, 1, "busy", "handled"),
+        (3600.0, 1, "busy", "handled"),
+        (3600.0, 0, "claimed", "busy"),
+    ],
+    ids=["back", "back, renewed", "forward, renewed", "forward"],
+)
+def test_a_clock_that_jumps_while_a_handler_runs(
+    tmp_path: Path, jump: float, renewals: int, other_worker: str, outcome: str
+) -> None:
+    """Only a jump forward frees the event, until it is renewed; the first cannot settle then."""
+    clock, renewed, said = _Jumping(), threading.Semaphore(0), []
+
+    class Noting(SQLiteStore):
+        def renew(self, *given: Any, **options: Any) -> Any:
+            held = super().renew(*given, **options)
+            renewed.release()
+            return held
+
+    path = tmp_path / "store.db"
+    store, other = Noting(path, clock=clock), SQLiteStore(path, clock=clock)
+    router = Router()
+
+    @router.on("*")
+    def handle(event: Event) -> None:
+        clock.off = jump
+        for _ in range(renewals):
+            assert renewed.acquire(timeout=20)
+        [record] = other.find()
+        said.append(other.claim(record.key, record.digest, 60.0).status)
+
+    receiver = Receiver(SECRET, store=store, router=router, lease=0.6 if renewals else 60)
+    assert receiver.receive(BODY, sign(BODY, SECRET)).outcome == outcome
+    assert said == [other_worker]
+    store.close()
+    other.close()
 
 
 @SETTERS
