@@ -7,7 +7,9 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial, wraps
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,10 @@ async def returns_a_generator(event: Event) -> Any:
     return generates(event)
 
 
+async def returns_a_list(event: Event) -> Any:
+    return [generates_async(event)]
+
+
 LAZY: dict[str, Callable[[Event], Any]] = {
     "generator": lambda event: generates(event),  # noqa: PLW0108 - it is no generator function
     "async generator": lambda event: generates_async(event),  # noqa: PLW0108
@@ -107,7 +113,14 @@ LAZY: dict[str, Callable[[Event], Any]] = {
     "function": forgotten_parentheses(plain),
     "map": lambda event: map(print, [event]),
     "partial": lambda event: partial(print, event),
+    "built-in": lambda event: print,
+    "chain": lambda event: chain(map(print, [event])),
+    "zip": lambda event: zip(map(print, [event]), strict=True),
+    "context manager": contextmanager(generates),
+    "async context manager": asynccontextmanager(generates_async),
+    "of a tuple": lambda event: (None, generates(event)),
     "awaited": returns_a_generator,
+    "awaited, of a list": returns_a_list,
 }
 
 
@@ -143,8 +156,22 @@ def test_a_result_that_still_has_to_run_is_run(rig: Rig, driver: str) -> None:
         rig.on(lambda event: _work(done), name="sync")
         rig.on(lambda event: _forgot_to_await(done), name="twice")
         rig.on(lambda event: pool.submit(done.append, "ran"), name="future")
+        rig.on(lambda event: (_work(done), pool.submit(done.append, "ran")), name="several")
+        rig.on(partial(_gives_list, done), name="list")
         assert rig.deliver(driver).outcome == "handled"
-    assert done == ["ran"] * 3
+    assert done == ["ran"] * 7
+
+
+async def _gives_list(done: list[str], event: Event) -> Any:
+    return [_forgot_to_await(done), _work(done)]
+
+
+@DRIVERS
+@pytest.mark.parametrize("result", [b"x", {"a": 1}, [1, "two", None], ("x", [2.0]), True, {"x"}])
+def test_a_result_that_is_done_is_ignored(rig: Rig, driver: str, result: object) -> None:
+    """What has nothing left to run is nobody's concern."""
+    rig.on(lambda event: result, name="done")
+    assert rig.deliver(driver).outcome == "handled"
 
 
 @DRIVERS

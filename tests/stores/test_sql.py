@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -455,11 +456,11 @@ def order(connection: Any, event: Any) -> None:
     connection.execute(sqlalchemy.text("INSERT INTO orders VALUES (:event)"), {"event": event.id})
 
 
-def atomic(store: SQLStore, handle: Callable[[Any, Any], None], **options: Any) -> Receiver:
+def atomic(store: SQLStore, handle: Callable[[Any, Any], Any], **options: Any) -> Receiver:
     router = Router()
 
-    def handler(event: Any, connection: Any) -> None:
-        handle(event, connection)
+    def handler(event: Any, connection: Any) -> Any:
+        return handle(event, connection)
 
     router.on("*", name="order", atomic=True)(handler)
     return Receiver(SECRET, store=store, router=router, **options)
@@ -498,6 +499,34 @@ def test_a_failing_statement_is_the_handlers(shop: Any) -> None:
     assert receiver.receive(*delivery()).outcome == "failed"
     (record,) = store.find()
     assert record.status == "failed"
+
+
+async def _later() -> None: ...
+
+
+def _generated(made: list[object]) -> Iterator[None]:
+    made.append(1)
+    yield
+
+
+@pytest.mark.parametrize(
+    "result",
+    [_later, Future, lambda: _generated([]), lambda: (None, _later())],
+    ids=["coroutine", "future", "generator", "tuple"],
+)
+def test_work_that_would_run_after_the_commit_fails(
+    shop: Any, result: Callable[[], object]
+) -> None:
+    """An atomic handler that returns what still has to run has failed, and leaves no effect."""
+    store, engine = shop
+
+    def handle(event: Any, connection: Any) -> Any:
+        order(connection, event)
+        return result()
+
+    reply = atomic(store, handle).receive(*delivery())
+    assert (reply.status, orders(engine)) == (500, [])
+    assert "returned a" in str(reply.error.__cause__)
 
 
 def test_a_lost_claim_rolls_back(shop: Any) -> None:

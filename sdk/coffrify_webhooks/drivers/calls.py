@@ -9,32 +9,46 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import Future
+from contextlib import _AsyncGeneratorContextManager, _GeneratorContextManager
 from functools import partial
 from inspect import isawaitable, iscoroutine
-from types import FunctionType, MethodType, TracebackType
+from types import BuiltinFunctionType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.errors import NotBegun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from coffrify_webhooks.pipeline.effects import CallHandler
 
 __all__ = ["as_failure", "call_here", "call_in_transaction", "call_on_loop"]
 
-_LAZY = (Generator, AsyncGenerator, map, filter, FunctionType, MethodType, partial)
+_LAZY = (
+    *(Generator, AsyncGenerator, map, filter, zip, enumerate),
+    *(FunctionType, BuiltinFunctionType, MethodType, partial),
+    *(_GeneratorContextManager, _AsyncGeneratorContextManager),
+)
+_COLLECTIONS = (list, tuple, set, frozenset)
+"""Their members are looked at too: `lambda event: (save(event), mail(event))`."""
 
 
 def call_here(call: CallHandler, run: Callable[..., Any]) -> None:
     """Call a plain handler in this thread; `run` runs what it returns and is async."""
-    result = call.handler.call(call.event, call.delivery)
+    _end_here(call, run, call.handler.call(call.event, call.delivery))
+
+
+def _end_here(call: CallHandler, run: Callable[..., Any], result: Any) -> None:
     while result is not None:
         if isawaitable(result):
             result = _run(run, result)
         elif _is_future(result):
             result = result.result()
+        elif isinstance(result, _COLLECTIONS):
+            for each in cast("Iterable[Any]", result):
+                _end_here(call, run, each)
+            return
         else:
             _refuse(call, result)
             return
@@ -42,13 +56,20 @@ def call_here(call: CallHandler, run: Callable[..., Any]) -> None:
 
 async def call_on_loop(call: CallHandler) -> None:
     """Call an async handler on this event loop."""
-    result = call.handler.call(call.event, call.delivery)
+    await _end_on_loop(call, call.handler.call(call.event, call.delivery))
+
+
+async def _end_on_loop(call: CallHandler, result: Any) -> None:
     while result is not None:
         if isawaitable(result):
             result = await result
         elif _is_future(result):
             await bridge.ended(result, float("inf"))
             result = result.result()
+        elif isinstance(result, _COLLECTIONS):
+            for each in cast("Iterable[Any]", result):
+                await _end_on_loop(call, each)
+            return
         else:
             _refuse(call, result)
             return
@@ -56,7 +77,14 @@ async def call_on_loop(call: CallHandler) -> None:
 
 def call_in_transaction(call: CallHandler, connection: Any) -> None:
     """Call an atomic handler; it must have done all that it does when it returns."""
-    result = call.handler.call(call.event, call.delivery, connection)
+    _refuse_late(call, call.handler.call(call.event, call.delivery, connection))
+
+
+def _refuse_late(call: CallHandler, result: Any) -> None:
+    if isinstance(result, _COLLECTIONS):
+        for each in cast("Iterable[Any]", result):
+            _refuse_late(call, each)
+        return
     kind = type(result).__name__
     if isawaitable(result) or _is_future(result):
         if iscoroutine(result):
@@ -87,7 +115,7 @@ def _is_future(result: object) -> TypeGuard[Future[Any]]:
 
 def _refuse(call: CallHandler, result: object) -> None:
     kind = type(result)
-    if issubclass(kind, _LAZY):
+    if issubclass(kind, _LAZY) or kind.__module__ == "itertools":
         raise TypeError(
             f"handler {call.handler.name} returned a {kind.__name__}, which nobody runs, "
             "so that its work would never be done; let the handler do it, or await it"
