@@ -13,7 +13,7 @@ from annotated_types import BaseMetadata
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from .walk import At, Plan, Walk
+from .walk import KINDS, At, Plan, Walk
 
 __all__ = ["NO", "REFUSAL", "SIMPLE", "Leaf", "Opaque", "Scalar", "arms_of"]
 
@@ -35,6 +35,7 @@ class Leaf(Plan):
         self.annotation = annotation
         arms = [each for each in arms_of(annotation) if each not in (None, NoneType)]
         self.alternatives: int = len(arms)
+        self._problems: dict[type, str] = {}
 
     @cached_property
     def adapter(self) -> TypeAdapter[Any]:
@@ -55,11 +56,19 @@ class Leaf(Plan):
     def likeness(self, value: Any, walk: Walk) -> tuple[int, int]:
         return (1, 0) if self.accept(value, walk) is NO else (0, 1)
 
+    alike: frozenset[type] = frozenset({dict, list, NoneType})
+    """Types of which each value that does not fit has the same problem."""
+
     def problem(self, value: Any) -> str:
-        if isinstance(value, (dict, list)):
-            value = (
-                {} if isinstance(value, dict) else []
-            )  # only its kind matters, and it may be large
+        kind = type(value)  # pyright: ignore[reportUnknownVariableType] - narrowed by what is asked
+        found = self._problems.get(kind)
+        if found is None:
+            found = self._asked(kind() if kind in (dict, list) else value)  # it may be large
+            if kind in self.alike:
+                self._problems[kind] = found
+        return found
+
+    def _asked(self, value: Any) -> str:
         try:
             self.adapter.validate_python(value)
         except ValidationError as error:
@@ -69,6 +78,8 @@ class Leaf(Plan):
 
 class Scalar(Leaf):
     """Text, an integer, a boolean, null, or a union of these; words: the literals it may be."""
+
+    alike = KINDS - {float}
 
     def __init__(self, annotation: Any, exact: frozenset[type], words: frozenset[str]) -> None:
         super().__init__(annotation)

@@ -21,6 +21,8 @@ __all__ = ["AnyOf", "DictOf", "ListOf", "ModelOf", "bare"]
 
 _EARN_ITEM, _EARN_OBJECT, _EARN_MEMBER = 2, 3, 10
 """Steps that a walk gets for each part it comes to: some times what reading it as JSON cost."""
+_PART = 6
+"""Steps that a list or an object costs beside its members."""
 _set = object.__setattr__
 
 
@@ -38,9 +40,9 @@ class ListOf(Plan):
         items: list[Any] = cast("Any", value)
         size = len(items)
         if type(self.items) is Plan or self.items.exact.issuperset(map(type, items)):
-            walk.enter(_EARN_ITEM * size, size // 4)
+            walk.enter(_EARN_ITEM * size, size // 4 + _PART)
             return items
-        if not walk.enter(_EARN_ITEM * size, size + 2):
+        if not walk.enter(_EARN_ITEM * size, size + _PART):
             return walk.skip(value, at)
         made: list[Any] = []
         walk.levels -= 1
@@ -90,9 +92,9 @@ class DictOf(Plan):
         members: dict[str, Any] = cast("Any", value)
         size = len(members)
         if type(self.values) is Plan or self.values.exact.issuperset(map(type, members.values())):
-            walk.enter(_EARN_MEMBER * size, size // 4)
+            walk.enter(_EARN_MEMBER * size, size // 4 + _PART)
             return members
-        if not walk.enter(_EARN_MEMBER * size, size + 2):
+        if not walk.enter(_EARN_MEMBER * size, size + _PART):
             return walk.skip(value, at)
         made: dict[str, Any] = {}
         walk.levels -= 1
@@ -181,7 +183,6 @@ class ModelOf(Plan):
         made = self.model.__new__(self.model)
         # Past pydantic's own setters: the class is frozen, and names of fields mean nothing here.
         _set(made, "__pydantic_private__", self._private() if self.private else None)
-        _set(made, "__pydantic_extra__", None)
         walk.levels -= 1
         self._fill(made, value, at, walk)
         walk.levels += 1
@@ -205,14 +206,17 @@ class ModelOf(Plan):
         extra: dict[str, Any] = {}
         for key, each in value.items():
             known = find(key)
-            if known is None or (known[0] in given and known[0] == key):
+            if known is None:
                 extra[key] = each
                 continue
             name, plan = known
+            if name == key and name in given:
+                extra[key] = each
+                continue
             given.add(name)
             values[name] = each if type(each) in plan.exact else plan.take(each, (at, key), walk)
         walk.given += len(given)
-        if not given.issuperset(self.required):
+        if self.required and not given.issuperset(self.required):
             for name, key in self.required.items():
                 if name not in given:
                     walk.note((at, key), "missing")
@@ -221,9 +225,9 @@ class ModelOf(Plan):
                 values[name] = field.get_default(call_default_factory=True, validated_data=values)
         _set(made, "__dict__", values)
         _set(made, "__pydantic_fields_set__", given)
-        if self.keeps_extra:
+        if extra and self.keeps_extra:
             given.update(extra)
-            _set(made, "__pydantic_extra__", extra)
+        _set(made, "__pydantic_extra__", extra if self.keeps_extra else None)
 
     def problem(self, value: Any) -> str:
         del value
@@ -266,16 +270,12 @@ class AnyOf(Plan):
         self.anything: bool = any(isinstance(arm, ModelOf) and arm.loose for arm in arms)
 
     def take(self, value: Any, at: At, walk: Walk) -> Any:
-        arms: list[Plan] = []
         kind = type(value)  # pyright: ignore[reportUnknownVariableType] - narrowed by what is asked
-        if kind is dict:
-            arms = self.objects
-        elif kind is list:
-            arms = self.lists
-        if len(arms) > 1:
-            return walk.choose(arms, value, at)
+        arms = self.objects if kind is dict else self.lists if kind is list else None
         if arms:
-            return arms[0].take(value, at, walk)
+            if len(arms) == 1:
+                return arms[0].take(value, at, walk)
+            return walk.choose(arms, value, at)
         found = self.rest.accept(value, walk) if self.rest else NO
         if found is not NO:
             return found

@@ -26,6 +26,8 @@ _LARGEST_JUDGED = 200
 _EARN_EACH = 2
 _LISTED = 40
 """Steps that listing one issue costs."""
+_CHOICE, _ATTEMPT = 20, 25
+"""Steps that choosing an alternative costs, and trying one."""
 _MOST_NESTED = 3
 """Attempts within attempts; below them the first look decides."""
 _MOST_KEYS = 16
@@ -165,13 +167,13 @@ class Walk:
         are steps for it: the one with the fewest misfits, then the most fields, has it.
         """
         parts = len(value)
-        if not self.enter(_EARN_EACH * parts, 10):
+        if not self.enter(_EARN_EACH * parts, _CHOICE):
             return self.skip(value, at)
         seen = [(plan.likeness(value, self), plan) for plan in plans]
         least = min(misfits for (misfits, _), _ in seen)
         likely = [plan for (misfits, _), plan in seen if misfits == least]
         best: _Attempt | None = None
-        if len(likely) > 1:
+        if len(likely) > 1 and parts:
             for plan in likely:
                 attempt = self._attempt(plan, value, at)
                 if attempt is None:
@@ -191,8 +193,9 @@ class Walk:
 
     def _attempt(self, plan: Plan, value: Any, at: At) -> _Attempt | None:
         """Take a value as if by this alternative alone; None if that costs too much."""
-        if self._attempting >= _MOST_NESTED or self.steps <= 0:
+        if self._attempting >= _MOST_NESTED or self.steps <= 2 * _ATTEMPT:
             return None
+        self.steps -= _ATTEMPT
         listed, levels = len(self.issues), self.levels
         more, given, slots, steps = self.more, self.given, self.slots, self.steps
         limit = self.steps = steps // 2
