@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import logging
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -38,6 +39,11 @@ MISTAKES = {
         *("...", "TODO", "<your secret>", "<secret>", "${COFFRIFY_WEBHOOK_SECRET}", "{{ secret }}"),
         *("$COFFRIFY_WEBHOOK_SECRET", "COFFRIFY_WEBHOOK_SECRET", "$webhook_secret"),
         *("whsec_<your-secret>", "whsec_your_secret", "your-webhook-secret", f"{SECRET[:12]}..."),
+        *(
+            "replace_me_with_your_secret",
+            "Insert-your-secret-here",
+            "your-signing-secret-goes-here",
+        ),
         *("whsec_changeme", f"{SECRET[:12]}********", "''", '""', "whsec_-"),
     ),
     "an API key": (
@@ -118,6 +124,9 @@ def test_a_pin_to_the_empty_key_is_refused(text: str, encoding: Any) -> None:
 
 ANSWERS: list[Any] = [
     {"acme": SECRET},
+    {"acme-is-a-tenant": SECRET}.keys(),
+    {"acme": SECRET}.items(),
+    OrderedDict({"acme-is-a-tenant": SECRET}).keys(),
     {},
     iter(SECRET),
     tuple("acme"),

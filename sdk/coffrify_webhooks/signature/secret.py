@@ -43,6 +43,11 @@ _PLACEHOLDERS = frozenset(
         *("yoursecrethere", "yoursigningsecret", "yourwebhooksecret", "yourcoffrifywebhooksecret"),
     )
 )
+_PLACEHOLDERS_BEGIN = (
+    *("changeme", "replaceme", "replacewith", "replacethis", "insertyour", "enteryour"),
+    *("pasteyour", "putyour", "yoursecret", "yourwebhook", "yoursigning"),
+)
+_KEYS = type({}.keys())
 _PIN = 'if it really is the secret, pin it: Secret(..., encoding="text")'
 
 
@@ -157,12 +162,9 @@ class Sealed:
         return several
 
     def _check(self) -> None:
-        # A mapping would be read as its keys, and bytes as numbers.
-        if (
-            isinstance(self._given, (bytes, bytearray))
-            or hasattr(self._given, "keys")
-            or not hasattr(self._given, "__iter__")
-        ):
+        # A mapping would be read as its keys, which are the names of tenants, and bytes as numbers.
+        named = hasattr(self._given, "keys") or isinstance(self._given, (*_KEYS, bytes, bytearray))
+        if named or not hasattr(self._given, "__iter__"):
             if hasattr(self._given, "__await__") and hasattr(self._given, "close"):
                 self._given.close()  # or Python would say, elsewhere, that nobody awaited it
             raise ConfigurationError(
@@ -274,7 +276,8 @@ def _is_placeholder(rest: str, *, whole: bool) -> bool:
     if rest[0] == "$" and rest[1:].isidentifier():  # a variable that nobody put in
         return True
     letters = "".join(filter(str.isalnum, rest.lower()))
-    return letters in _PLACEHOLDERS or not letters.strip("x")
+    known = letters in _PLACEHOLDERS or letters.startswith(_PLACEHOLDERS_BEGIN)
+    return known or not letters.strip("x")
 
 
 def _warn_if_short(text: str) -> None:
