@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import psycopg
+from sqlalchemy.exc import OperationalError
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 
@@ -62,11 +63,24 @@ def drop_tables(environment: dict[str, str], *, django: bool) -> None:
 
         with redis.Redis.from_url(url) as client:
             client.flushall()
-    elif url.startswith("sqlite:"):
+    elif url.startswith("sqlite"):
         with closing(sqlite3.connect(url.partition(":///")[2], timeout=20)) as file:
             file.executescript("".join(f"DROP TABLE {name};" for name in _TABLES))
     else:
-        execute(url, f"DROP TABLE {', '.join(_TABLES)}")
+        _insist(lambda: execute(url, f"DROP TABLE {', '.join(_TABLES)}"))
+
+
+def _insist(act: Callable[[], object], seconds: float = 20) -> None:
+    """Act, as soon as the database lets us: it may have been killed, and its pooler wary."""
+    give_up = time.monotonic() + seconds
+    while time.monotonic() < give_up:
+        try:
+            act()
+        except OperationalError:
+            time.sleep(0.2)
+        else:
+            return
+    act()
 
 
 def execute(url: str, statement: str) -> list[Any]:
