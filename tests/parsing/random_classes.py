@@ -133,7 +133,8 @@ def case(seed: int, size: int, *, unions: bool = True) -> Case:
     item = maker.annotation(random.randint(1, 4))
     several: Any = random.choice([list[item], dict[str, item], item])  # type: ignore[valid-type]
     data: Any = create_model("Data", __base__=EventModel, d=(several | None, None))
-    own: Any = create_model("Own", __base__=Event, type=(Literal["own"], ...), data=(data, ...))
+    fields: dict[str, Any] = {"type": (Literal["own"], ...), "data": (data, ...)}
+    own: Any = create_model("Own", __base__=Event, **fields)
     depth = random.choice([2, 4, 8])
     items = [
         json.dumps(maker.value(item, depth), separators=(",", ":"))

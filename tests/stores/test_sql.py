@@ -526,6 +526,7 @@ def test_work_that_would_run_after_the_commit_fails(
 
     reply = atomic(store, handle).receive(*delivery())
     assert (reply.status, orders(engine)) == (500, [])
+    assert reply.error is not None
     assert "returned a" in str(reply.error.__cause__)
 
 

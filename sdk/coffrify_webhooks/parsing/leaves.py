@@ -60,7 +60,7 @@ class Leaf(Plan):
     """Types of which each value that does not fit has the same problem."""
 
     def problem(self, value: Any) -> str:
-        kind = type(value)  # pyright: ignore[reportUnknownVariableType] - narrowed by what is asked
+        kind: Any = type(value)
         found = self._problems.get(kind)
         if found is None:
             found = self._asked(kind() if kind in (dict, list) else value)  # it may be large

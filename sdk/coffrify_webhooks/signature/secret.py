@@ -47,7 +47,7 @@ _PLACEHOLDERS_BEGIN = (
     *("changeme", "replaceme", "replacewith", "replacethis", "insertyour", "enteryour"),
     *("pasteyour", "putyour", "yoursecret", "yourwebhook", "yoursigning"),
 )
-_KEYS = type({}.keys())
+_KEYS: type = type({"": ""}.keys())
 _PIN = 'if it really is the secret, pin it: Secret(..., encoding="text")'
 
 
