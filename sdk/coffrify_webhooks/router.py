@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Router", "default_router", "on", "router_of"]
 
 Selector: TypeAlias = "str | type[Event]"
+_Place: TypeAlias = tuple[str, int, str]
 
 _MOST_MATCHES = 10_000
 """Types are few, but nothing else bounds the names that a sender may make up."""
@@ -29,6 +30,8 @@ class Router:
         self._beside = beside
         self.registry: Registry = registry
         self._handlers: dict[str, Handler] = {}
+        self._places: dict[_Place, dict[str, Handler]] = {}
+        """By where a function's source is, and by the name of its module."""
         self._matches: dict[tuple[str, bool], tuple[Handler, ...]] = {}
 
     if TYPE_CHECKING:
@@ -92,7 +95,8 @@ class Router:
         matches = self._matches
         found = matches.get(key)
         if found is None:
-            found = tuple(h for h in self._handlers.values() if h.wants(key[0], known=key[1]))
+            handlers = tuple(self._handlers.values())  # in one step: another thread may register
+            found = tuple(h for h in handlers if h.wants(key[0], known=key[1]))
             if len(matches) < _MOST_MATCHES and len(event.type) <= _LONGEST_TYPE:
                 matches[key] = found
         return (*self._beside.match(event), *found) if self._beside else found
@@ -109,7 +113,9 @@ class Router:
                     "or register it with a Router made in that function, the receiver's router"
                 )
             raise ConfigurationError(f"two handlers are called {name!r}; {remedy}")
-        twin = next((h for h in self._handlers.values() if _imported_twice(h.fn, fn)), None)
+        place, module = _place_of(fn)
+        here = self._places.get(place, {}) if place else {}
+        twin = _twin(here, module)
         if twin is not None and twin is not known:
             raise ConfigurationError(
                 f"{twin.name!r} and {name!r} are one function whose module was imported under two "
@@ -119,9 +125,10 @@ class Router:
         before = known.patterns if known else ()
         handler = Handler(fn, name, (*before, *patterns), atomic=atomic)
         self._check_annotation(handler, patterns)
-        # New dicts, so that a thread that is matching meanwhile sees the old or the new.
-        self._handlers = {**self._handlers, name: handler}
-        self._matches = {}
+        self._handlers[name] = handler
+        if place:
+            self._places.setdefault(place, {})[module] = handler
+        self._matches = {}  # a new one: a thread that is matching meanwhile fills the old
 
     def _check_annotation(self, handler: Handler, patterns: tuple[str, ...]) -> None:
         """Refuse a handler that is registered for events which its annotation does not take."""
@@ -192,19 +199,19 @@ def _stable_name(fn: Callable[..., Any]) -> str:
     return f"{module}:{getattr(fn, '__qualname__', None) or kind.__qualname__}"
 
 
-def _imported_twice(one: Callable[..., Any], two: Callable[..., Any]) -> bool:
-    """Tell whether both are the same source, once as `__main__` and once by its module's name."""
-    modules = {getattr(one, "__module__", None), getattr(two, "__module__", None)}
-    codes = getattr(one, "__code__", None), getattr(two, "__code__", None)
-    return (
-        len(modules) > 1
-        and "__main__" in modules
-        and codes[0] is not None
-        and codes[1] is not None
-        and one is not two
-        and (codes[0].co_filename, codes[0].co_firstlineno, one.__qualname__)
-        == (codes[1].co_filename, codes[1].co_firstlineno, two.__qualname__)
-    )
+def _place_of(fn: Callable[..., Any]) -> tuple[_Place | None, str]:
+    """Return where the source of a function is, if that can be told, and its module's name."""
+    code, module = getattr(fn, "__code__", None), getattr(fn, "__module__", None)
+    if code is None:
+        return None, str(module)
+    return (code.co_filename, code.co_firstlineno, fn.__qualname__), str(module)
+
+
+def _twin(here: dict[str, Handler], module: str) -> Handler | None:
+    """Return the same function as of a module that is imported as `__main__` and by its name."""
+    if module != "__main__":
+        return here.get("__main__")
+    return next((handler for other, handler in here.items() if other != module), None)
 
 
 default_router: Router = Router()

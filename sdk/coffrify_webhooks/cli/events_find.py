@@ -40,7 +40,7 @@ def named(store: Store, name: str) -> list[Record]:
         whole = store.get(name.lower())
         found = [] if whole is None else [whole._replace(body=None)]
     elif not found and _KEY.fullmatch(name):
-        found = [each for each in pages(store) if each.key.startswith(name.lower())]
+        found = list(pages(store, Filter(key=name.lower())))
         if len(found) > 1:
             raise Failed(f"{len(found)} keys begin with {name}; give more of it")
     if not found:

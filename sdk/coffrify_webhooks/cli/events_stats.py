@@ -18,7 +18,7 @@ __all__ = ["stats"]
 @takes_source()
 def stats(source: Source, *, as_json: bool) -> None:
     """Count the events of each status."""
-    found = source.store.stats()
+    found = source.store.stats(None)
     counts = {status: found.get(status, 0) for status in get_args(Status)}
     if as_json:
         click.echo(json.dumps(counts))

@@ -23,7 +23,7 @@ def init(source: Source) -> None:
     Nothing changes in a store that is ready. A user of the database who may not make tables can
     use them afterwards.
     """
-    events = sum(source.store.stats().values())
+    events = sum(source.store.stats(None).values())
     name = _shown(source.url) if source.url else repr(source.store)
     click.echo(f"the store {name} is ready; events: {events}")
 

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import inspect
+from collections import ChainMap
 from collections.abc import Callable, Iterable
 from types import ModuleType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -49,9 +50,11 @@ class _Reader:
         fn = getattr(fn, "__func__", fn)
         if not hasattr(fn, "__globals__"):
             fn = getattr(type(fn).__call__, "__func__", type(fn).__call__)
-        self._names: dict[str, Any] = {**vars(builtins), **getattr(fn, "__globals__", {})}
         cells = zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=False)
-        self._names |= {name: cell.cell_contents for name, cell in cells}
+        closed_over = {name: cell.cell_contents for name, cell in cells}
+        # Not copied: a module of many handlers has as many names.
+        scopes = closed_over, getattr(fn, "__globals__", {}), vars(builtins)
+        self._names: ChainMap[str, Any] = ChainMap(*scopes)
         self._registry = registry
 
     def read(self, annotation: Any) -> Types | None:

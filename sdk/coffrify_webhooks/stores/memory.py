@@ -9,7 +9,7 @@ from threading import Lock
 from coffrify_webhooks.clock import now
 
 from .protocol import Claim, ClaimStatus
-from .record import EVERYTHING, About, Filter, Record, Status
+from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 
 __all__ = ["MemoryStore"]
 
@@ -176,10 +176,13 @@ class MemoryStore:
             found = [_record(key, row) for key, row in self._rows.items()]
         return select(found, wanted, limit, after, now)
 
-    def stats(self) -> dict[Status, int]:
+    def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
         """See `Store.stats`."""
         with self._lock:
-            return dict(Counter(row.status for row in self._rows.values()))
+            counts = Counter(row.status for row in self._rows.values())
+        return {
+            status: count if most is None else min(count, most) for status, count in counts.items()
+        }
 
     def close(self) -> None:
         """See `Store.close`."""
@@ -225,6 +228,7 @@ def _fits(record: Record, wanted: Filter, now: float) -> bool:
     return (
         wanted.receiver in (None, record.receiver)
         and wanted.id in (None, record.id)
+        and (wanted.key is None or record.key.startswith(wanted.key))
         and (kind is None or _is_type(record.type, kind))
         and (not wanted.statuses or record.status in wanted.statuses)
         and (wanted.idle is None or record.touched_at <= now - wanted.idle)

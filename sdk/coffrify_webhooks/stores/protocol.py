@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
-from .record import EVERYTHING, About, Filter, Record, Status
+from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 
 __all__ = ["AtomicStore", "Claim", "ClaimStatus", "Store"]
 
@@ -121,8 +121,12 @@ class Store(Protocol):
         """Return records without bodies, those touched last first; `after` is where to go on."""
         ...
 
-    def stats(self) -> dict[Status, int]:
-        """Count the events of each status; a status that none has may be missing."""
+    def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
+        """Count the events of each status up to `most`; a status that none has may be missing.
+
+        Where a count is `most` there may be more, so that it costs the same however many events
+        are stored. None counts all.
+        """
         ...
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from coffrify_webhooks.text import plain
 
-__all__ = ["EVERYTHING", "About", "Filter", "Record", "Status", "plain"]
+__all__ = ["EVERYTHING", "STATS_COUNT_TO", "About", "Filter", "Record", "Status", "plain"]
 
 Status: TypeAlias = Literal["claimed", "queued", "running", "done", "failed", "dead", "conflict"]
 """claimed: being handled inline. queued, running: an engine has it, or runs it. done: every handler
@@ -61,6 +61,10 @@ class Filter(NamedTuple):
     """Untouched for at least so many seconds."""
     recent: float | None = None
     """Touched within so many seconds."""
+    key: str | None = None
+    """The key, or its first hexadecimal digits."""
 
 
 EVERYTHING = Filter()
+STATS_COUNT_TO = 1000
+"""Where `Store.stats` stops counting the events of a status, unless it is told to count all."""

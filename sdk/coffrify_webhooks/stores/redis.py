@@ -24,7 +24,7 @@ from coffrify_webhooks.observe import logger
 from . import redis_scripts as scripts
 from .memory import select
 from .protocol import Claim, ClaimStatus
-from .record import EVERYTHING, About, Filter, Record, Status
+from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 from .redis_client import (
     Client,
     advise,
@@ -214,10 +214,12 @@ class RedisStore:
                 found.setdefault(record.key, record)
         return list(found.values())
 
-    def stats(self) -> dict[Status, int]:
+    def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
         """See `Store.stats`."""
-        counts = self._run(scripts.STATS, ())
-        return {status: count for status, count in zip(STATUSES, counts, strict=True) if count}
+        counts = self._run(scripts.STATS, ())  # Redis knows them
+        most = sum(counts) if most is None else most
+        found = zip(STATUSES, counts, strict=True)
+        return {status: min(count, most) for status, count in found if count}
 
     def close(self) -> None:
         """See `Store.close`."""

@@ -9,14 +9,14 @@ from typing import Any, Protocol, cast
 from coffrify_webhooks.clock import now
 
 from .protocol import Claim, ClaimStatus
-from .record import EVERYTHING, About, Filter, Record, Status
+from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 from .statements import Dialect, Statements
 
 __all__ = ["Execute", "RelationalStore", "Result", "refusal"]
 
 _LONGEST_LEASE = 1e9
 """Seconds; no database knows the infinite."""
-_PURGED_AT_ONCE = 200
+_PURGED_AT_ONCE = 50
 _BODY = 13
 """Its place among the columns."""
 _NOTHING = About("", "", "")
@@ -146,11 +146,12 @@ class RelationalStore(ABC):
         """See `Store.purge`."""
         row = self._row(older_than=float(older_than), limit=limit)
         with self._session() as execute:
-            keys = [key for (key,) in execute(self._sql.old, row).fetchall()]
-            purged = 0
-            for start in range(0, len(keys), _PURGED_AT_ONCE):
-                some = keys[start : start + _PURGED_AT_ONCE]
-                named = {f"k{index}": key for index, key in enumerate(some)}
+            keys = [key for key, _ in execute(self._sql.old, row).fetchall()]
+        purged = 0
+        for start in range(0, len(keys), _PURGED_AT_ONCE):
+            some = keys[start : start + _PURGED_AT_ONCE]
+            named = {f"k{index}": key for index, key in enumerate(some)}
+            with self._session() as execute:  # a delivery may come in between
                 purged += execute(self._sql.purge(len(some)), {**row, **named}).rowcount
         return purged
 
@@ -173,19 +174,23 @@ class RelationalStore(ABC):
         if prefix:
             row["prefix"] = row.pop("type")[:-1]
             row["length"] = len(row["prefix"])
+        if wanted.key is not None:
+            row["key_end"] = f"{wanted.key}g"  # behind every hexadecimal digit
         if after is not None:
             row.update(touched_at=after.touched_at, after=after.key)
-        text = self._sql.find(set(row), len(wanted.statuses))
-        row.update({f"s{index}": status for index, status in enumerate(wanted.statuses)})
+        text = self._sql.find(set(row), wanted.statuses)
         with self._session() as execute:
             found = execute(text, self._row(**row, limit=limit)).fetchall()
         return [_record(each) for each in found]
 
-    def stats(self) -> dict[Status, int]:
+    def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
         """See `Store.stats`."""
         with self._session() as execute:
-            found = execute(self._sql.stats, {}).fetchall()
-        return {cast("Status", status): int(count) for status, count in sorted(found)}
+            if most is None:
+                found = execute(self._sql.stats, {}).fetchall()
+            else:
+                found = execute(self._sql.bounded_stats, {"most": most}).fetchall()
+        return {cast("Status", status): int(count) for status, count in sorted(found) if count}
 
     def _change(self, statement: str, **row: Any) -> bool:
         with self._session() as execute:
