@@ -24,7 +24,7 @@ from .middleware import CoffrifyWebhooksMiddleware
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_placement"]
+__all__ = ["check_placement", "served_path"]
 
 _FIRST = 'Put "coffrify_webhooks.django.CoffrifyWebhooksMiddleware" first in MIDDLEWARE.'
 _READERS = frozenset(("body", "POST", "FILES", "read", "readline", "readlines"))
@@ -68,6 +68,13 @@ def check_placement(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+def served_path() -> str | None:
+    """Return the path of the endpoint below the application's root; None if none is served."""
+    if any(_is(each, CoffrifyWebhooksMiddleware) for each in _middleware()):
+        return current_endpoint().path.text or "/"
+    return _url()
 
 
 def _redirects(before: list[Any], url: str | None) -> Iterator[CheckMessage]:

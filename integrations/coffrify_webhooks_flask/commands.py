@@ -52,7 +52,7 @@ def commands(ctx: click.Context, path: str | None) -> None:
 
 
 def _source(app: Flask, path: str | None) -> Source:
-    from coffrify_webhooks.cli.application import receivers_in
+    from coffrify_webhooks.applications.endpoints import receivers_in
     from coffrify_webhooks.cli.source import Source
 
     by_path = app.extensions.get(RECEIVERS, {})

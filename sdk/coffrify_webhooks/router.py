@@ -12,7 +12,7 @@ from .parsing.registry import Registry, bundled
 if TYPE_CHECKING:
     from .events._overloads import Registrar
 
-__all__ = ["Router", "default_router", "on", "router_of"]
+__all__ = ["Router", "default_router", "known_routers", "on", "router_of"]
 
 Selector: TypeAlias = "str | type[Event]"
 _Place: TypeAlias = tuple[str, int, str]
@@ -229,6 +229,11 @@ def router_of(package: str) -> Router:
     if package not in _routers:
         _routers[package] = Router(registry=Registry(package, bundled), beside=default_router)
     return _routers[package]
+
+
+def known_routers() -> tuple[Router, ...]:
+    """Return the default router, and that of each generated package in use."""
+    return tuple(_routers.values())
 
 
 if TYPE_CHECKING:

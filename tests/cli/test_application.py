@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from coffrify_webhooks import ConfigurationError, Receiver
-from coffrify_webhooks.cli.application import receiver_of, receivers_in
+from coffrify_webhooks.applications.endpoints import receivers_in
+from coffrify_webhooks.cli.application import receiver_of
 
 HEAD = """
 from coffrify_webhooks import Receiver, Router

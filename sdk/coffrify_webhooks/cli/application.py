@@ -1,23 +1,21 @@
-"""Finds the Receiver of a program: in what `--app` names, or where the program itself would look.
-
-Frameworks are known by what their objects hold, so that none of them is imported for this.
-"""
+"""Finds the Receiver that `--app` names: in a module, an application, or what a function makes."""
 
 import ast
 import os
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import isfunction
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
+from coffrify_webhooks.applications.endpoints import receivers_in
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.receiver import Receiver
 
-__all__ = ["APP_HELP", "importing", "receiver_of", "receivers_in"]
+__all__ = ["APP_HELP", "importing", "receiver_of"]
 
 APP_HELP = (
     "Where your Receiver is: myapp.webhooks or myapp.webhooks:receiver. An application that has "
@@ -25,21 +23,6 @@ APP_HELP = (
 )
 _FACTORIES = ("create_app", "make_app")
 """The names by which Flask knows a function that makes the application."""
-_INSIDE = (
-    "receiver",  # of our endpoint, middlewares and extension
-    "endpoint",  # of our ASGI middleware, and of a route
-    "app",  # of any middleware, and of a mount
-    "wsgi_app",  # of Flask, if it was wrapped
-    "application",  # of what wraps Django's
-    "application_mapping",  # of Channels
-    "router",  # of Starlette and FastAPI
-    "original_router",  # of a router that FastAPI includes
-    "routes",
-    "mounts",  # of Werkzeug's dispatcher
-    "middleware_stack",  # of Starlette, once it is built
-)
-_EXTENSION = "coffrify_webhooks"
-_MOST = 10_000
 _NO_SERVER = "FLASK_RUN_FROM_CLI"
 """With it, a Flask app.run() that no `if __name__ == "__main__"` guards does not serve for ever."""
 
@@ -143,61 +126,3 @@ def importing(what: str) -> Generator[None]:
         os.environ.pop(_NO_SERVER)
         if before is not None:
             os.environ[_NO_SERVER] = before
-
-
-# --- what an application holds ----------------------------------------------------------------
-
-
-def receivers_in(thing: object) -> list[Receiver]:
-    """Return the Receivers that an application, a middleware or an extension holds."""
-    found: dict[int, Receiver] = {}
-    seen: dict[int, object] = {}
-    ahead: list[object] = [thing]
-    while ahead and len(seen) < _MOST:
-        each = ahead.pop()
-        if id(each) in seen or isinstance(each, (type, ModuleType)):
-            continue
-        seen[id(each)] = each
-        if issubclass(type(each), Receiver):  # isinstance() would ask a proxy what it stands for
-            found[id(each)] = cast("Receiver", each)
-        elif _is_django(each):
-            from coffrify_webhooks_django.conf import current_endpoint
-
-            ahead.append(current_endpoint().receiver)
-        else:
-            ahead.extend(_inside(each))
-    return list(found.values())
-
-
-def _is_django(thing: object) -> bool:
-    module = sys.modules.get("django.core.handlers.base")
-    return module is not None and issubclass(type(thing), module.BaseHandler)
-
-
-def _inside(thing: object) -> Iterator[object]:
-    """Yield what may hold a Receiver in turn; only plain attributes are looked at, none called."""
-    try:
-        held: Mapping[str, Any] = vars(thing)
-    except Exception:  # it has none, or is a proxy of what is not there now
-        return
-    for name in _INSIDE:
-        each = held.get(name)
-        if isinstance(each, dict):
-            yield from cast("dict[object, object]", each).values()
-        elif isinstance(each, (list, tuple)):
-            yield from cast("Iterable[object]", each)
-        else:
-            yield each
-    if isinstance(held.get("extensions"), dict):  # Flask's
-        extensions = cast("dict[str, Any]", held["extensions"])
-        yield extensions.get(_EXTENSION)
-        yield from extensions.get(f"{_EXTENSION}_receivers", {}).values()
-    if held.get("middleware_stack") is None:
-        yield from map(_middleware, held.get("user_middleware") or ())
-
-
-def _middleware(entry: Any) -> object:
-    """Make a middleware of ours that Starlette will make at its first request."""
-    kind: Callable[..., object] | None = getattr(entry, "cls", None)
-    ours = getattr(kind, "__name__", "") == "CoffrifyWebhooksMiddleware"
-    return kind(None, *entry.args, **entry.kwargs) if kind is not None and ours else None

@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
+from coffrify_webhooks.applications.endpoints import receivers_in
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.receiver import Receiver
 
-from .application import importing, receiver_of, receivers_in
+from .application import importing, receiver_of
 
 __all__ = ["receiver_here"]
 

@@ -1,0 +1,71 @@
+"""`coffrify-webhooks check`: runs each handler with all that its events may become."""
+
+import json
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+
+import click
+
+from coffrify_webhooks.receiver import Receiver
+
+from .application import APP_HELP
+from .failure import printable
+from .source import find_receiver
+
+__all__ = ["check"]
+
+
+@click.command(short_help="Run each handler with events as they may become.")
+@click.option(
+    "--app",
+    metavar="MODULE[:NAME]",
+    help=f"{APP_HELP} A module that only registers handlers too. Without it, the program here is "
+    "looked for, as by `events`.",
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(min=1),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="How many random bodies each handler is given; they need Hypothesis.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def check(*, app: str | None, examples: int, as_json: bool) -> None:
+    """Run each handler with events as they are and as they may become.
+
+    Bodies that the catalog's schema allows, and then: an unknown field, a missing one, null,
+    another type, an unknown value; each event twice. Exits 0 if no handler fails, else 1. Neither
+    a secret nor a store is needed. The handlers really run, so let them reach only what is there
+    for tests.
+    """
+    from coffrify_webhooks.testing import check_handlers, isolated
+
+    with isolated():  # from here on, so that the application needs no secret to be imported
+        receiver = find_receiver(app)
+        if receiver is None and app is None:
+            raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
+        with _progress() as progress:
+            report = check_handlers(receiver or Receiver(), examples=examples, progress=progress)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        click.echo(printable(report))
+    if not report.ok:
+        raise SystemExit(1)
+
+
+@contextmanager
+def _progress() -> Generator[Callable[[int, int], None]]:
+    """Show a bar on stderr, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    with click.progressbar(length=1, label="handlers", file=sys.stderr) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield show

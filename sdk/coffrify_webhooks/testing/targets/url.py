@@ -1,0 +1,36 @@
+"""Sends one request to a URL, by no proxy and without redirects, as the sender does."""
+
+from __future__ import annotations
+
+import http.client
+from contextlib import closing
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.testing.result import Answer
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.testing.signed_request import SignedRequest
+
+__all__ = ["post_url"]
+
+_PATIENCE = 20.0
+"""Seconds; the sender gives up after 15."""
+
+
+def post_url(url: str, request: SignedRequest) -> Answer:
+    """Return the answer of a server; raise ConfigurationError if nothing answers there."""
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    target = f"{parts.path or '/'}{'?' * bool(parts.query)}{parts.query}"
+    with closing(kind(parts.hostname or "", parts.port, timeout=_PATIENCE)) as connection:
+        try:
+            connection.request(request.method, target, request.body, request.headers)
+            with connection.getresponse() as response:
+                return Answer(response.status, dict(response.getheaders()), response.read())
+        except (OSError, http.client.HTTPException) as error:
+            raise ConfigurationError(
+                f"nothing answered at {parts.scheme}://{parts.netloc}{parts.path} "
+                f"({type(error).__name__}); start the server before the test"
+            ) from error
