@@ -239,7 +239,13 @@ async def shielded(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     trio = running_trio()
     if trio is not None:
         return await _in_system_task(trio, function)
-    task = asyncio.get_running_loop().create_task(function())
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 12):  # one that does not wait ends without a turn of the loop
+        task = asyncio.Task(function(), loop=loop, eager_start=True)
+        if task.done():
+            return task.result()
+    else:
+        task = loop.create_task(function())
     _tasks.add(task)  # a loop keeps only weak references to its tasks
     task.add_done_callback(_tasks.discard)
     return await asyncio.shield(task)

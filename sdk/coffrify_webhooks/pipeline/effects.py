@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 from coffrify_webhooks.observe import Notice
@@ -36,22 +36,24 @@ __all__ = [
 
 T = TypeVar("T")
 
+# The effects are not frozen: a delivery makes several, and frozen each takes 0.6 us more.
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True, eq=False)
 class LoadSecrets:
     """Ask the user's callable for the secrets; is sent a Keyring."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class StoreCall:
     """Call a method of the store; is sent what it returns."""
 
     method: str
     arguments: tuple[Any, ...]
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    options: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class CallHandler:
     """Call one handler; is sent what it raised, or None."""
 
@@ -63,7 +65,7 @@ class CallHandler:
     """The claim under which an atomic handler's finish is recorded."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Compute:
     """Call a function that takes long, though it does no I/O; is sent what it returns."""
 
@@ -71,14 +73,14 @@ class Compute:
     arguments: tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Dispatch:
     """Hand a message to the engine."""
 
     message: Message
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Notify:
     """Tell the observers; what they raise does not come back."""
 

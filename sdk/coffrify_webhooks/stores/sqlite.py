@@ -16,27 +16,35 @@ import sqlite3
 import sys
 import time
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from threading import Lock
-from typing import Literal
+from threading import Lock, get_ident
+from typing import Any, Literal
 
 from coffrify_webhooks.clock import monotonic, now
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
-from .relational import Execute, RelationalStore
+from .relational import Execute, RelationalStore, Result
 from .schema import ensure
 from .sqlite_file import create_private, write_ahead
 from .statements import SCHEMA
-from .turn import Turn, make_turn
+from .turn import Turn, WouldWait, make_turn
 
 __all__ = ["SQLiteStore"]
 
 _LOOK_EVERY = 0.1
 """Seconds between two looks whether the files beside ours are still there."""
 _Files = tuple[tuple[int, int] | None, ...]
+_SHORT = frozenset(
+    ("claim", "checkpoint", "done", "queued", "failed", "dead", "release", "conflict")
+)
+"""What an event loop may wait for: one small transaction each, without a flush to the disk."""
+_LARGE = 65_536
+"""Bytes from which on a body takes too long to write."""
+_WAITS = (0.001, 0.002, 0.005, 0.01, 0.025)
+"""Seconds between two tries while another process writes; the last of them again and again."""
 
 
 class SQLiteStore(RelationalStore):
@@ -77,6 +85,9 @@ class SQLiteStore(RelationalStore):
         self._timeout = timeout / 2  # a call may wait twice: for our own threads, and for others
         self._synchronous = synchronous
         self._turn: Turn = make_turn(self._timeout)
+        self._on_loop = 0
+        """The thread whose turn it is, if that runs an event loop, so that it must not wait."""
+        self._has_written = False
         self._connection: sqlite3.Connection | None = None
         self._opened: _Files = (None,)
         self._beside: _Files = ()
@@ -111,22 +122,80 @@ class SQLiteStore(RelationalStore):
                 ) from None
         self.close()
 
+    def at_once(self, method: str, *arguments: Any, **options: Any) -> Any:
+        """Call a method on the thread of an event loop, where it takes a third of a hop to another.
+
+        Raises WouldWait, with nothing done, if it might block: while another thread or process
+        writes, for the disk, or because the file is not open.
+        """
+        large = any(type(each) is bytes and len(each) > _LARGE for each in arguments)
+        if method not in _SHORT or large or self._synchronous != "NORMAL":
+            raise WouldWait
+        with self._turn.at_once():
+            if self._connection is None or self._identity(self._name) != self._opened:
+                raise WouldWait
+            if monotonic() >= self._next_look:
+                if self._files_beside() != self._beside:
+                    raise WouldWait
+                self._next_look = monotonic() + _LOOK_EVERY
+            self._has_written, self._on_loop = False, get_ident()
+            try:
+                return getattr(self, method)(*arguments, **options)
+            finally:
+                self._on_loop = 0
+
     @contextmanager
     def _session(self) -> Generator[Execute]:
         """Lend the connection to one thread at a time; each call takes microseconds."""
-        with self._turn:
-            try:
-                yield self._open()
-            except BaseException as error:
-                self._drop()  # damaged, or broken off by a signal: opened afresh next time
-                if not isinstance(error, sqlite3.Error):
-                    raise
-                raise StoreUnavailable(
-                    f"the sqlite store failed ({type(error).__name__})"
-                ) from error
+        if self._on_loop == get_ident():  # the turn is ours
+            with self._mended():
+                yield self._execute_at_once
+            return
+        with self._turn, self._mended():
+            self._open()
+            yield self._execute
 
-    def _open(self) -> Execute:
-        """Return how to execute on the connection; the turn is ours."""
+    @contextmanager
+    def _mended(self) -> Generator[None]:
+        """Open the connection afresh next time if it is damaged, or was broken off by a signal."""
+        try:
+            yield
+        except WouldWait:
+            raise
+        except BaseException as error:
+            self._drop()
+            if not isinstance(error, sqlite3.Error):
+                raise
+            raise StoreUnavailable(f"the sqlite store failed ({type(error).__name__})") from error
+
+    def _execute(self, statement: str, row: Mapping[str, Any]) -> Result:
+        """Execute a statement; while another process writes, wait for it.
+
+        It is we who wait, and not sqlite, which would do so on an event loop as well.
+        """
+        give_up, waits = monotonic() + self._timeout, iter(_WAITS)
+        while True:
+            try:
+                return self._connection.execute(statement, row)  # type: ignore[union-attr]
+            except sqlite3.OperationalError as error:
+                if not _is_busy(error) or monotonic() > give_up:
+                    raise
+            time.sleep(next(waits, _WAITS[-1]))
+
+    def _execute_at_once(self, statement: str, row: Mapping[str, Any]) -> Result:
+        try:
+            result = self._connection.execute(statement, row)  # type: ignore[union-attr]
+        except sqlite3.OperationalError as error:
+            if not _is_busy(error):
+                raise
+            if not self._has_written:
+                raise WouldWait from None
+            result = self._execute(statement, row)  # a read, after the write that took the lock
+        self._has_written = self._has_written or result.rowcount > 0
+        return result
+
+    def _open(self) -> None:
+        """Open the connection, if it is not open or not to the files that are there now."""
         is_saved = False
         if self._connection is not None:
             if self._identity(self._name) != self._opened:
@@ -140,7 +209,6 @@ class SQLiteStore(RelationalStore):
             self._connection = self._connect(is_saved=is_saved)
             self._opened = self._identity(self._name)
             self._beside = self._files_beside()
-        return self._connection.execute
 
     def _identity(self, *names: str) -> _Files:
         """Tell which files are there now: one that was deleted or replaced is not to be written."""
@@ -164,6 +232,7 @@ class SQLiteStore(RelationalStore):
         saved = False
         if not begun:
             with suppress(sqlite3.Error):
+                connection.execute(f"PRAGMA busy_timeout = {self._timeout * 1000:.0f}")
                 checkpoint = connection.execute("PRAGMA wal_checkpoint(FULL)")
                 busy, frames, moved = checkpoint.fetchone()
                 saved = not busy and frames == moved
@@ -239,6 +308,7 @@ class SQLiteStore(RelationalStore):
         write_ahead(database)
         database.execute(f"PRAGMA synchronous = {self._synchronous}")
         database.execute(f"SELECT 1 FROM {SCHEMA}")  # now the files beside ours are there
+        database.execute("PRAGMA busy_timeout = 0")  # from now on see _execute
         return database
 
     def _before_fork(self) -> bool:
@@ -277,6 +347,10 @@ def _refused(error: Exception) -> bool:
         "SQLITE_READONLY",
         "SQLITE_CONSTRAINT_PRIMARYKEY",
     )
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 _GRANTS = "make the file writable, or name another in store="

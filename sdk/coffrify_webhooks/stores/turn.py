@@ -9,11 +9,18 @@ from typing import Any
 
 from coffrify_webhooks.errors import StoreUnavailable
 
-__all__ = ["Turn", "make_turn"]
+__all__ = ["Turn", "WouldWait", "make_turn"]
+
+
+class WouldWait(Exception):  # noqa: N818 - an answer, for the driver alone
+    """A call that must not block would have had to wait; nothing of it was done."""
 
 
 class Turn:
-    """Entered by one thread at a time; raises StoreUnavailable after `timeout` seconds."""
+    """Entered by one thread at a time; raises StoreUnavailable after `timeout` seconds.
+
+    Without a timeout it raises WouldWait at once.
+    """
 
     __slots__ = ("_lock", "_timeout")
 
@@ -32,10 +39,16 @@ class Turn:
             if taken and taken[0]:
                 self._lock.release()
             raise
+        if not self._timeout:
+            raise WouldWait
         raise StoreUnavailable("the sqlite store is busy in another thread")
 
     def __exit__(self, *_: object) -> None:
         raise NotImplementedError  # see make_turn
+
+    def at_once(self) -> "Turn":
+        """Return the same turn, for whoever must not wait."""
+        return type(self)(self._lock, 0.0)
 
     def take(self) -> bool:
         """Take the lock until `give_back`; tell whether it could be had."""
