@@ -150,6 +150,8 @@ class Once:
 
     def first_time(self, *what: object) -> bool:
         """Tell whether this was never asked before."""
+        if what in self._said:
+            return False
         what = tuple(plain(each) if isinstance(each, str) else each for each in what)
         if what in self._said or len(self._said) >= _MOST_REMEMBERED:
             return False

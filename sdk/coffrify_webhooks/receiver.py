@@ -286,6 +286,10 @@ class Receiver:
         patience = self.lost_after + self.retries.longest_wait(record.attempts)
         return record.lease_until <= now and record.touched_at + patience <= now
 
+    def is_heard(self, level: int) -> bool:
+        """Tell whether a notice of this level goes anywhere but into a log that drops it."""
+        return len(self._observers) > 1 or logger.isEnabledFor(level)
+
     @property
     def handlers_hint(self) -> str:
         """Say what to do if no handler is registered."""

@@ -23,5 +23,4 @@ def salvage(event_class: type[E], document: dict[str, Any]) -> E:
     """Return `document` as an `event_class`, valid or not."""
     walk = Walk()
     event = cast("E", plan_of(event_class).take(document, None, walk))
-    event._attach("_issues", Issues(walk.issues, walk.more))
-    return event
+    return event._attach(b"", Issues(walk.issues, walk.more))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from hashlib import sha256
+from logging import INFO
 from typing import TYPE_CHECKING
 
 from coffrify_webhooks.dispatch.message import pack
@@ -62,7 +63,8 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         else:
             pair = _read(settings, delivery, found)
         event, same_id = pair
-        yield from _report_on(settings, delivery, event, same_id=same_id)
+        if not same_id or delivery.id is None or event.issues:
+            yield from _report_on(settings, delivery, event, same_id=same_id)
         if settings.dispatcher is None and not len(settings.router):
             raise NoHandlers(  # noqa: TRY301 - answered below like every other error
                 f"no handler at all is registered; {settings.handlers_hint}"
@@ -75,7 +77,8 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         fault = WebhookError("an error inside coffrify-webhooks; the log has its traceback")
         fault.__cause__ = error
         reply = Reply.failure(fault, event)
-    yield notice_of_reply(reply, delivery)
+    if reply.error is not None or settings.is_heard(INFO):  # else 5 us for nobody
+        yield notice_of_reply(reply, delivery)
     return reply
 
 
@@ -94,7 +97,7 @@ def is_post(method: str) -> bool:
 def _verify(
     settings: Settings, body: bytes | bytearray | memoryview, headers: Headers, method: str
 ) -> Steps[tuple[Delivery, Mapping[str, str]]]:
-    if not is_post(method):
+    if method != "POST" and not is_post(method):
         raise MethodNotAllowed("webhooks are delivered by POST")
     if not isinstance(body, (bytes, bytearray, memoryview)):
         raise BodyUnavailable(
