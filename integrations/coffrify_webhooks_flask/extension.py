@@ -96,5 +96,5 @@ class _ConfiguredReceiver(Receiver):
 def _configured(config: Mapping[str, Any], path: str) -> Any:
     """Return the settings, and the path that was given; what is no dict is left to be refused."""
     own = {} if path == DEFAULT_PATH else {"PATH": path}
-    found = config.get("COFFRIFY_WEBHOOKS") or {}
+    found: Any = config.get("COFFRIFY_WEBHOOKS") or {}
     return {**found, **own} if hasattr(found, "keys") else found

@@ -163,8 +163,8 @@ class Sealed:
 
     def _check(self) -> None:
         # A mapping would be read as its keys, which are the names of tenants, and bytes as numbers.
-        named = hasattr(self._given, "keys") or isinstance(self._given, (_KEYS, bytes, bytearray))
-        if named or not hasattr(self._given, "__iter__"):
+        unusable = issubclass(type(self._given), (_KEYS, bytes, bytearray))
+        if unusable or hasattr(self._given, "keys") or not hasattr(self._given, "__iter__"):
             if hasattr(self._given, "__await__") and hasattr(self._given, "close"):
                 self._given.close()  # or Python would say, elsewhere, that nobody awaited it
             raise ConfigurationError(
