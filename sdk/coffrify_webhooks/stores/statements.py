@@ -110,7 +110,7 @@ class Statements:
         self.stats: str = self._text(f"SELECT status, COUNT(*) FROM {EVENTS} GROUP BY status")
         self.bounded_stats: str = self._text(
             " UNION ALL ".join(
-                f"SELECT '{status}', COUNT(*) FROM (SELECT 1 AS one FROM {EVENTS}"  # noqa: S608
+                f"SELECT '{status}', COUNT(*) FROM (SELECT 1 AS one FROM {EVENTS}"
                 f" WHERE status = '{status}' LIMIT :most) AS {status}_ones"
                 for status in _STATUSES
             )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from coffrify_webhooks.concurrency.async_library import running_trio
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.event import Event
 
 from .case import Case, checked_case
 from .event_maker import event_of
@@ -26,6 +25,7 @@ from .targets.target import Target, target_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
+    from coffrify_webhooks.event import Event
     from coffrify_webhooks.observe import Notice
     from coffrify_webhooks.receiver import Receiver
     from coffrify_webhooks.signature.secret import SecretLike
