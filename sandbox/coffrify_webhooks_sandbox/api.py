@@ -5,12 +5,14 @@ Where the vendor has published nothing (the form of some responses), it is our a
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import secrets
 import time
 from hashlib import sha256
 from http import HTTPStatus
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from .service import Service
 
     Answer = tuple[int, Any]
-    Action = Callable[[Mapping[str, Any]], Answer]
+    Action = Callable[[Mapping[str, Any]], Answer | Awaitable[Answer]]
 
 __all__ = ["Api"]
 
@@ -53,6 +55,8 @@ class Api:
         self._service = service
         self._window = 0
         self._requests = 0
+        self._one_at_a_time = asyncio.Lock()
+        """Or two requests with one Idempotency-Key would both be performed."""
         self.routes = [
             self._route("/openapi.json", GET=self._openapi),
             self._route("/me", GET=self._me),
@@ -204,9 +208,10 @@ class Api:
         self._service.endpoints.delete(asked.get("id"))
         return _OK, {"id": asked["id"], "deleted": True}
 
-    def _test(self, asked: Mapping[str, Any]) -> Answer:
+    async def _test(self, asked: Mapping[str, Any]) -> Answer:
         _allow_only(asked, "id", "event_type", "data")
-        delivery = self._service.test(asked.get("id"), asked.get("event_type"), asked.get("data"))
+        test = self._service.test
+        delivery = await test(asked.get("id"), asked.get("event_type"), asked.get("data"))
         return _OK, {"delivery": self._show_delivery(delivery)}
 
     def _rotate(self, asked: Mapping[str, Any]) -> Answer:
@@ -232,8 +237,13 @@ class Api:
         asked = parse_object(body)
         key = request.headers.get("idempotency-key", "")[:255]
         if not key:
-            status, content = action(asked)
-            return json_response(status, content)
+            return json_response(*await _performed(action, asked))
+        async with self._one_at_a_time:
+            return await self._run_first(request, action, asked, key, body)
+
+    async def _run_first(
+        self, request: Request, action: Action, asked: Mapping[str, Any], key: str, body: bytes
+    ) -> Response:
         line = f"{request.method} {request.url.path}?{request.url.query}\n"
         digest = sha256(line.encode("utf-8", "surrogatepass") + body).hexdigest()
         database = self._service.database
@@ -244,9 +254,14 @@ class Api:
             )
         if before is not None:
             return json_response(before[1], json.loads(before[2]), {"Idempotent-Replayed": "true"})
-        status, content = action(asked)
+        status, content = await _performed(action, asked)
         database.keep_reply(key, digest, status, json.dumps(content), time.time())
         return json_response(status, content)
+
+
+async def _performed(action: Action, asked: Mapping[str, Any]) -> Answer:
+    answer = action(asked)
+    return await answer if isawaitable(answer) else answer
 
 
 def _choose_handler(

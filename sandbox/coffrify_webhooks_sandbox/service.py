@@ -185,7 +185,7 @@ class Service:
                 raise invalid(f"that is more than {_MOST_BYTES_AT_ONCE:,} bytes at once", "count")
         return made
 
-    def test(self, endpoint_id: Any, event_type: Any = None, data: Any = None) -> Delivery:
+    async def test(self, endpoint_id: Any, event_type: Any = None, data: Any = None) -> Delivery:
         """Send a test event, by default a ping, to an endpoint, whatever it subscribes to."""
         endpoint = self.endpoints.get(endpoint_id)
         self._refuse_inactive(endpoint)
@@ -193,7 +193,10 @@ class Service:
         if not isinstance(name, str):
             raise invalid("name an event type", "event_type")
         self.event_types.get(name)
-        event = replace(self._make_event(name, data, None, ""), test=True)
+        made = await asyncio.to_thread(self._make_event, name, data, None, "")
+        endpoint = self.endpoints.get(endpoint_id)  # as it is by now
+        self._refuse_inactive(endpoint)
+        event = replace(made, test=True)
         delivery = new_delivery(event.id, endpoint.id, self.clock.now())
         self.database.add(event, delivery)
         self._changed(delivery.id)

@@ -9,6 +9,7 @@ import sys
 import threading
 import tracemalloc
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,6 +22,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks_sandbox import Sandbox
 from coffrify_webhooks_sandbox.checking import Steps, TooMuchError, bounded_validator, first_error
 from coffrify_webhooks_sandbox.courier import Courier
+from coffrify_webhooks_sandbox.dashboard.form_field import FormField
 from coffrify_webhooks_sandbox.dashboard.payload_form import PayloadForm, flatten
 from coffrify_webhooks_sandbox.database import Database
 from coffrify_webhooks_sandbox.errors import SandboxError
@@ -212,6 +214,91 @@ def test_events_are_made_off_the_loop_of_the_sandbox(monkeypatch: pytest.MonkeyP
         asking.join(20)
     assert not asking.is_alive()
     assert len(made_in) == 1
+
+
+_FORM = b"do=random&count=1"
+
+
+@pytest.mark.parametrize(
+    ("owner", "step", "path", "body"),
+    [
+        (EventTypes, "make", "/v1/webhooks?action=test", b'{"id": "%s"}'),
+        (EventTypes, "make", "/endpoints/%s", b"do=test"),
+        (PayloadForm, "field", "/trigger/transfer.created", _FORM),
+        (PayloadForm, "edit", "/trigger/transfer.created", b"do=add:data/files"),
+        (FormField, "value", "/trigger/transfer.created", b"do=as_json"),
+    ],
+    ids=["test by the api", "test by the page", "form", "edit", "as json"],
+)
+def test_schemas_are_worked_on_off_the_loop(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, step: str, path: str, body: bytes
+) -> None:
+    """While a test event is made, or a form drawn or read, every other request is answered."""
+    begun, go_on = threading.Event(), threading.Event()
+    original = getattr(owner, step)
+
+    def slow(*given: Any) -> Any:
+        begun.set()
+        go_on.wait(20)
+        return original(*given)
+
+    with Sandbox() as sandbox:
+        endpoint = sandbox.create_endpoint("http://127.0.0.1:9/")
+        known = endpoint.id.encode()
+        kind = "json" if body.startswith(b"{") else "x-www-form-urlencoded"
+        request = urllib.request.Request(
+            sandbox.url + path.replace("%s", endpoint.id),
+            body.replace(b"%s", known),
+            {
+                "Content-Type": f"application/{kind}",
+                "Authorization": f"Bearer {sandbox.api_key}",
+            },
+        )
+        monkeypatch.setattr(owner, step, slow)
+        with ThreadPoolExecutor(1) as asking:
+            asked = asking.submit(urllib.request.urlopen, request, timeout=30)
+            assert begun.wait(20)
+            with urllib.request.urlopen(f"{sandbox.url}/catalog", timeout=20) as answer:
+                assert answer.status == 200
+            go_on.set()
+            with asked.result(30) as answer:
+                assert answer.status == 200
+
+
+def test_a_key_that_comes_twice_at_once_is_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second waits for the first, whose data takes long to make, and gets its answer."""
+    begun, go_on = threading.Event(), threading.Event()
+    make = EventTypes.make
+
+    def slow(*given: Any) -> Any:
+        begun.set()
+        go_on.wait(20)
+        return make(*given)
+
+    monkeypatch.setattr(EventTypes, "make", slow)
+    with Sandbox() as sandbox:
+        endpoint = sandbox.create_endpoint("http://127.0.0.1:9/")
+        headers = {
+            "Content-Type": "application/json",
+            "Authorization": f"Bearer {sandbox.api_key}",
+            "Idempotency-Key": "once",
+        }
+        url, body = f"{sandbox.url}/v1/webhooks?action=test", json.dumps({"id": endpoint.id})
+
+        def ask() -> Any:
+            request = urllib.request.Request(url, body.encode(), headers)
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+
+        with ThreadPoolExecutor(2) as asking:
+            first = asking.submit(ask)
+            assert begun.wait(20)
+            second = asking.submit(ask)
+            with urllib.request.urlopen(f"{sandbox.url}/catalog", timeout=20):
+                pass  # the second has very likely come as well
+            go_on.set()
+            assert first.result(30) == second.result(30)
+        assert len(sandbox.deliveries()) == 1
 
 
 HOSTILE: dict[str, Any] = {

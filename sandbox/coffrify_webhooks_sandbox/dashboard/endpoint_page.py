@@ -48,11 +48,11 @@ class EndpointPage:
         form = SubmittedForm([])
         try:
             form = await SubmittedForm.of(request)
-            return self._perform(request.path_params["id"], form)
+            return await self._perform(request.path_params["id"], form)
         except SandboxError as error:
             return self._page(request, form, error)
 
-    def _perform(self, endpoint_id: str, form: SubmittedForm) -> Response:
+    async def _perform(self, endpoint_id: str, form: SubmittedForm) -> Response:
         """Perform the action of a button, and redirect to a page that shows the result."""
         service, path = self._service, f"/endpoints/{endpoint_id}"
         done = form.action(*_NOTICES)
@@ -71,7 +71,7 @@ class EndpointPage:
                 service.endpoints.rotate_secret(endpoint_id, form.whole_number("grace_hours"))
                 self._shown.show(endpoint_id)
             case "test":
-                service.test(endpoint_id)
+                await service.test(endpoint_id)
             case "show":
                 self._shown.show(service.endpoints.get(endpoint_id).id)
             case _:

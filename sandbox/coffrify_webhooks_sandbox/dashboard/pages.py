@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -60,16 +61,29 @@ class Pages:
         self, request: Request, template: str, *, status: int = 200, **context: Any
     ) -> Response:
         """Return a whole page."""
+        context |= self._frame_of(request)
+        return self._response(request, self.part(template, **context), status)
+
+    async def page_in_thread(
+        self, request: Request, template: str, *, status: int = 200, **context: Any
+    ) -> Response:
+        """Return a whole page that may take long to render; it holds no live parts."""
+        context |= self._frame_of(request)
+        text = await asyncio.to_thread(self.part, template, **context)
+        return self._response(request, text, status)
+
+    def _frame_of(self, request: Request) -> dict[str, Any]:
         url = request.url
-        text = self.part(
-            template,
-            path=url.path,
-            back=f"{url.path}?{url.query}" if url.query else url.path,
-            host=url.netloc,
-            dead_letters=self._dead_letters(),
-            notice=notice(request.query_params),
-            **context,
-        )
+        return {
+            "path": url.path,
+            "back": f"{url.path}?{url.query}" if url.query else url.path,
+            "host": url.netloc,
+            "dead_letters": self._dead_letters(),
+            "notice": notice(request.query_params),
+        }
+
+    @staticmethod
+    def _response(request: Request, text: str, status: int) -> Response:
         # A lone surrogate in a payload cannot be encoded otherwise.
         body = text.encode("utf-8", "backslashreplace")
         headers: dict[str, str] = {}

@@ -62,42 +62,46 @@ class TriggerPage:
     async def _show(self, request: Request) -> Response:
         wanted = request.query_params.get("endpoint", "")
         form = SubmittedForm([("count", "1"), ("endpoint", wanted)])
-        return self._show_draft(request, form, await self._random_texts(request))
+        return await self._show_draft(request, form, await self._random_texts(request))
 
     async def _act(self, request: Request) -> Response:
         try:
             form = await SubmittedForm.of(request)
         except SandboxError as error:
-            return self._show_draft(request, _FRESH, await self._random_texts(request), error)
+            texts = await self._random_texts(request)
+            return await self._show_draft(request, _FRESH, texts, error)
         do = form.text("do")
         if do == "random":
-            return self._show_draft(request, form, await self._random_texts(request))
+            return await self._show_draft(request, form, await self._random_texts(request))
         if do in ("as_json", "as_form"):
-            return self._switch(request, form, to_json=do == "as_json")
+            return await self._switch(request, form, to_json=do == "as_json")
         if ":" in do:
-            return self._edit(request, form, do)
+            return await self._edit(request, form, do)
         return await self._trigger(request, form)
 
-    def _edit(self, request: Request, form: SubmittedForm, do: str) -> Response:
+    async def _edit(self, request: Request, form: SubmittedForm, do: str) -> Response:
         """Show the form after adding or removing an item or an object."""
         try:
             payload_form = self._payload_form(request)
         except SandboxError as missing:
             return self._pages.error_page(request, missing)
         try:
-            texts = payload_form.edit(form.last, do, self._service.clock.now(), self._random)
+            now = self._service.clock.now()
+            texts = await asyncio.to_thread(payload_form.edit, form.last, do, now, self._random)
         except SandboxError as error:
-            return self._show_draft(request, form, form.last, error)
-        return self._show_draft(request, form, texts)
+            return await self._show_draft(request, form, form.last, error)
+        return await self._show_draft(request, form, texts)
 
     async def _trigger(self, request: Request, form: SubmittedForm) -> Response:
         """Trigger the events, or show the errors."""
         name = request.path_params["type"]
         try:
             self._service.event_types.get(name)
-            data = None if form.text("random") else self._data(request, form)
+            data = None
+            if not form.text("random"):
+                data = await asyncio.to_thread(self._data, request, form)
             if data is ABSENT:
-                return self._show_draft(request, form, form.last, _unreadable_error())
+                return await self._show_draft(request, form, form.last, _unreadable_error())
             events = await self._service.trigger(
                 name,
                 data,
@@ -106,7 +110,7 @@ class TriggerPage:
                 manner=form.text("manner"),
             )
         except SandboxError as error:
-            return self._show_draft(request, form, form.last, error)
+            return await self._show_draft(request, form, form.last, error)
         heard = self._service.database.delivery_counts(events[:1])
         return self._pages.redirect("/", "triggered" if heard else "unheard", len(events))
 
@@ -118,18 +122,19 @@ class TriggerPage:
         data = field.value()
         return ABSENT if any(each.error for each in field.fields()) else data
 
-    def _switch(self, request: Request, form: SubmittedForm, *, to_json: bool) -> Response:
+    async def _switch(self, request: Request, form: SubmittedForm, *, to_json: bool) -> Response:
         """Show the same data as JSON or as a form."""
         try:
-            data = self._data(request, form)
+            data = await asyncio.to_thread(self._data, request, form)
             if data is ABSENT:
                 raise _unreadable_error()
-            texts = {"raw": json_text(data)} if to_json else flatten(data)
+            write = _raw if to_json else flatten
+            texts = await asyncio.to_thread(write, data)
         except SandboxError as error:
-            return self._show_draft(request, form, form.last, error)
-        return self._show_draft(request, form, texts)
+            return await self._show_draft(request, form, form.last, error)
+        return await self._show_draft(request, form, texts)
 
-    def _show_draft(
+    async def _show_draft(
         self,
         request: Request,
         form: SubmittedForm,
@@ -141,15 +146,8 @@ class TriggerPage:
         except SandboxError as missing:
             missing.status = 404
             return self._pages.error_page(request, missing)
-        raw = texts.get("raw")
-        field: FormField | None = None
-        if raw is None:
-            try:
-                field = PayloadForm(event_type.schema).field(texts)
-            except SandboxError as too_large:
-                raw, error = "{}", error or too_large
-        errors = _errors(field, error)
-        return self._pages.page(
+        raw, field, errors, error = await asyncio.to_thread(_drawn, event_type.schema, texts, error)
+        return await self._pages.page_in_thread(
             request,
             "trigger_form.html",
             status=error.status if error else 200,
@@ -168,12 +166,29 @@ class TriggerPage:
         name, now = request.path_params["type"], self._service.clock.now()
         make = self._service.event_types.make
         try:
-            return flatten(await asyncio.to_thread(make, name, now, self._random))
+            return await asyncio.to_thread(lambda: flatten(make(name, now, self._random)))
         except SandboxError:
             return {"raw": "{}"}
 
     def _payload_form(self, request: Request) -> PayloadForm:
         return PayloadForm(self._service.event_types.get(request.path_params["type"]).schema)
+
+
+def _raw(data: Any) -> dict[str, str]:
+    return {"raw": json_text(data)}
+
+
+def _drawn(
+    schema: Any, texts: dict[str, str], error: SandboxError | None
+) -> tuple[str | None, FormField | None, dict[str, str], SandboxError | None]:
+    """Return the data as JSON or as a form, the errors by part of it, and the error of all."""
+    raw, field = texts.get("raw"), None
+    if raw is None:
+        try:
+            field = PayloadForm(schema).field(texts)
+        except SandboxError as too_large:
+            raw, error = "{}", error or too_large
+    return raw, field, _errors(field, error), error
 
 
 def _errors(field: FormField | None, error: SandboxError | None) -> dict[str, str]:
