@@ -69,7 +69,8 @@ class Workplace:
         record = self.web.store.get(key_of("default", name))
         return record.status if record else None
 
-    def wait(self, what: Callable[[], Any], seconds: float = 90) -> None:
+    def wait(self, what: Callable[[], Any], seconds: float = 200) -> None:
+        """Wait; a first worker that compiles all it imports took 70 seconds on a busy machine."""
         give_up = time.monotonic() + seconds
         while not what():
             assert time.monotonic() < give_up, "\n".join([*self.journal(), self.log()])
