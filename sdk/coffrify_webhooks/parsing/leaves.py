@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import cached_property
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
 
 from annotated_types import BaseMetadata
@@ -60,7 +60,7 @@ class Leaf(Plan):
     """Types of which each value that does not fit has the same problem."""
 
     def problem(self, value: Any) -> str:
-        kind = cast("type[Any]", type(value))
+        kind: type[object] = value.__class__
         found = self._problems.get(kind)
         if found is None:
             found = self._asked(kind() if kind in (dict, list) else value)  # it may be large
