@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, RawPostDataException
 
 from coffrify_webhooks.errors import BodyTooLarge, BodyUnavailable, WebhookError
 from coffrify_webhooks.http.body import leave_wsgi, read_wsgi
+from coffrify_webhooks.wsgi import signature_headers
 
 if TYPE_CHECKING:
     from coffrify_webhooks.http.reply import Reply
@@ -28,7 +29,9 @@ def receive(receiver: Receiver, request: HttpRequest) -> HttpResponse:
     body = _body(receiver, request)
     if not isinstance(body, bytes):
         return _response(body)
-    return _response(receiver.receive(body, request.headers, method=_method(request)))
+    return _response(
+        receiver.receive(body, signature_headers(request.META), method=_method(request))
+    )
 
 
 async def receive_async(receiver: Receiver, request: HttpRequest) -> HttpResponse:
@@ -36,7 +39,8 @@ async def receive_async(receiver: Receiver, request: HttpRequest) -> HttpRespons
     body = _body(receiver, request)
     if not isinstance(body, bytes):
         return _response(body)
-    return _response(await receiver.receive_async(body, request.headers, method=_method(request)))
+    headers = signature_headers(request.META)
+    return _response(await receiver.receive_async(body, headers, method=_method(request)))
 
 
 def _method(request: HttpRequest) -> str:
@@ -49,9 +53,10 @@ def _response(reply: Reply) -> HttpResponse:
 
 def _body(receiver: Receiver, request: HttpRequest) -> bytes | Reply:
     """Return the body, or the reply to a request of which none is to be had."""
-    length = request.META.get("CONTENT_LENGTH")
-    refusal = receiver.refuse_early(request.headers, method=_method(request), content_length=length)
     environ = request.META
+    # Not request.headers, which would be made of all of META: 25 us.
+    headers, length = signature_headers(environ), environ.get("CONTENT_LENGTH")
+    refusal = receiver.refuse_early(headers, method=_method(request), content_length=length)
     if refusal is not None:
         if isinstance(request, WSGIRequest):
             leave_wsgi(environ)

@@ -8,6 +8,7 @@ from .endpoint import hide_other, receiver_of
 from .errors import WebhookError
 from .http.body import read_asgi
 from .http.url_path import DEFAULT_PATH, UrlPath
+from .signature.headers import pick
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -41,13 +42,14 @@ class WebhookEndpoint:
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
-        method, headers = scope["method"], scope["headers"]
-        length = next((v for name, v in headers if name.lower() == b"content-length"), None)
+        method, all_headers = scope["method"], scope["headers"]
+        length = next((value for name, value in all_headers if name == b"content-length"), None)
+        headers = pick(all_headers)  # once; each look at them is quick then
         refusal = self.receiver.refuse_early(headers, method=method, content_length=length)
         if refusal is not None:
             return refusal
         try:
-            body = await read_asgi(headers, receive, self.receiver.max_body)
+            body = await read_asgi(all_headers, receive, self.receiver.max_body)
         except WebhookError as error:
             return self.receiver.refuse(error)
         return await self.receiver.receive_async(body, headers, method=method)

@@ -68,10 +68,11 @@ class Keeper:
         except BaseException:  # settling will tell
             ours, wait = True, min(wait, _SOON)
         # If it is lost, whoever has it now settles it, and our own settlement does nothing.
-        if ours and not self._over and self._alarm is not None:
-            self._alarms.set(self._alarm, wait)  # needs no thread: this one is there
+        alarm = self._alarm
+        if ours and not self._over and alarm is not None:
+            self._alarms.set(alarm, wait)  # needs no thread: this one is there
             if self._over:  # it ended in this very moment
-                self._alarms.clear(self._alarm)
+                self._alarms.clear(alarm)
 
     def __enter__(self) -> Self:
         return self
@@ -80,3 +81,4 @@ class Keeper:
         self._over = True
         if self._alarm is not None:
             self._alarms.clear(self._alarm)
+            self._alarm = None  # no cycle, which only the garbage collector would end

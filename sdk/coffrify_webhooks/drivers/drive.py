@@ -133,13 +133,13 @@ class _Run(Generic[T]):
 
     def _perform(self, effect: Effect) -> Any:
         receiver = self._receiver
-        match effect:
-            case Notify():
-                return receiver.tell(effect)
-            case StoreCall(method, arguments, options):
-                return getattr(receiver.store, method)(*arguments, **options)
+        match effect:  # the most usual first, and without taking them apart, which costs 0.5 us
+            case StoreCall():
+                return getattr(receiver.store, effect.method)(*effect.arguments, **effect.options)
             case CallHandler():
                 return self._call(effect)
+            case Notify():
+                return receiver.tell(effect)
             case Dispatch(message):
                 return receiver.hand_over(message)
             case Compute(function, arguments):

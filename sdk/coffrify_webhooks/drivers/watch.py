@@ -67,6 +67,7 @@ class Watch:
         self._keeper.__exit__()
         if self._alarm is not None:
             _alarms.clear(self._alarm)
+            self._alarm = None  # no cycle, which only the garbage collector would end
 
     def _warn(self) -> None:
         call = self.call

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "NAMES",
     "Headers",
     "coffrify_parts",
     "compression",
@@ -34,8 +35,18 @@ _BASE64, _HEX = 44, 64
 _USUAL_STANDARD = len("v1,") + _BASE64
 _USUAL_COFFRIFY = len("t=1234567890,v1=") + _HEX
 """One signature, and nothing else: what is nearly always sent is read without a loop."""
-_NAME_LENGTHS = frozenset((10, 16, 17, 20, 24))
-"""Of the six header names below; a name of another length is not worth lower-casing."""
+NAMES: "frozenset[str]" = frozenset(
+    (
+        *("webhook-id", "webhook-timestamp", "webhook-signature"),
+        *("x-coffrify-signature", "x-coffrify-test-delivery", "content-encoding"),
+    )
+)
+_USUAL = {spelling: name for name in NAMES for spelling in (name, name.title())}
+"""The usual spellings of each: those of HTTP/2 and of HTTP/1."""
+_USUAL_BYTES = {spelling.encode(): name for spelling, name in _USUAL.items()}
+_NONE: "dict[Any, str]" = {}
+_NAME_LENGTHS = frozenset(map(len, NAMES))
+"""A name of another length is not worth lower-casing."""
 _LONGEST_ENCODING = 40
 
 
@@ -45,13 +56,35 @@ def pick(headers: "Any") -> "dict[str, str]":
     A header sent twice is joined with a comma, as WSGI servers do, so that the verdict is the
     same under every server.
     """
+    # A dict of our own names and text needs no copy: what `pick` returned, and what adapters make.
+    if type(headers) is dict and headers.keys() <= NAMES and _are_text(headers.values()):
+        own: dict[str, str] = headers
+        return own
+    return _pick_any(headers)
+
+
+def _are_text(values: "Iterable[object]") -> bool:
+    for value in values:  # noqa: SIM110 - half of what `all` takes
+        if type(value) is not str:
+            return False
+    return True
+
+
+def _pick_any(headers: "Any") -> "dict[str, str]":
     found: dict[str, str] = {}
     try:
         pairs = headers.items() if hasattr(headers, "items") else headers
         for name, value in pairs:
-            if len(name) not in _NAME_LENGTHS or value is None:
+            # One look-up instead of four steps: 0.4 x the floor of verifying with ten headers.
+            kind = type(name)
+            usual = _USUAL if kind is str else _USUAL_BYTES if kind is bytes else _NONE
+            lower = usual.get(name)
+            if lower is None:
+                if len(name) not in _NAME_LENGTHS:
+                    continue
+                lower = (str(name, "latin-1") if isinstance(name, bytes) else name).lower()
+            if value is None:
                 continue
-            lower = (str(name, "latin-1") if isinstance(name, bytes) else name).lower()
             text = str(value, "latin-1") if isinstance(value, bytes) else value
             if lower not in found:
                 found[lower] = text + ""  # TypeError for what is not text
@@ -75,7 +108,9 @@ def is_id(text: str) -> bool:
 def standard_signatures(header: str) -> "Sequence[str]":
     """Return the base64 of each `v1,<base64>`, separated by spaces; none if it is malformed."""
     if len(header) == _USUAL_STANDARD and header[:3] == "v1," and header.isascii():
-        return (header[3:],)
+        signature = header[3:]
+        if "," not in signature and " " not in signature:
+            return (signature,)
     if len(header) > _LONGEST_HEADER or not header.isascii():
         return ()
     signatures: list[str] = []
@@ -98,7 +133,9 @@ def coffrify_parts(header: str) -> "tuple[str, Sequence[str]]":
     if len(header) == _USUAL_COFFRIFY and header.isascii():
         stamp = header[2:12]
         if stamp.isdigit() and header[:2] == "t=" and header[12:16] == ",v1=":
-            return stamp, (header[16:].lower(),)
+            signature = header[16:]
+            if signature.isalnum():  # no further part
+                return stamp, (signature.lower(),)
     return _coffrify_general(header)
 
 

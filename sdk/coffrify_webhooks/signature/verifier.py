@@ -131,7 +131,11 @@ class Verifier:
         """
         if type(body) is not bytes:
             body = _raw(body)
-        return self.check(body, pick(headers), keyring)
+        ring = keyring or self._static or self.keyring()
+        delivery = self._first(body, pick(headers), ring)
+        if delivery is None:
+            raise TypeError(keyring)  # never: only a look without keys ends so
+        return delivery
 
     def check(
         self, body: bytes, found: "Mapping[str, str]", keyring: Keyring | None = None
@@ -187,9 +191,8 @@ class Verifier:
         clock = self._clock
         now = time.time() if clock is None else clock()
         seconds = int(stamp)
-        late = window_error(now - seconds, self.tolerance)
-        if late is not None:
-            return late
+        if not -self.tolerance <= now - seconds < self.tolerance:
+            return window_error(now - seconds, self.tolerance)
         if ring is None:
             return None
         key = ring.find(f"{id_}.{stamp}.".encode(), body, signatures, now, base64=True)
@@ -210,9 +213,8 @@ class Verifier:
         clock = self._clock
         now = time.time() if clock is None else clock()
         seconds = int(stamp)
-        late = window_error(now - seconds, self.tolerance)
-        if late is not None:
-            return late
+        if not -self.tolerance <= now - seconds < self.tolerance:
+            return window_error(now - seconds, self.tolerance)
         if ring is None:
             return None
         key = ring.find(f"{stamp}.".encode(), body, signatures, now, base64=False)
