@@ -4,6 +4,8 @@ import gzip
 import hashlib
 import json
 import logging
+import queue
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,6 +36,7 @@ from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.signature.keyring import Keyring
 from coffrify_webhooks.stores import Filter
 from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.stores.purging import PURGED_AT_ONCE
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 
 SECRET = "whsec_" + "ab" * 16
@@ -385,9 +388,11 @@ def test_store_that_cannot_release(error: Exception) -> None:
     check(rig.deliver(), 500, "failed", "handler_failed")
 
 
-def test_store_that_cannot_purge() -> None:
+@pytest.mark.parametrize("beside", [True, False])
+def test_store_that_cannot_purge(beside: bool) -> None:  # noqa: FBT001
     """A purge that fails harms no delivery."""
     rig = Rig(store=Broken(purge=OSError("no")))
+    vars(rig.store)["can_purge_beside"] = beside
     rig.handle()
     check(rig.deliver(), 200, "handled")
 
@@ -565,12 +570,37 @@ def test_no_handlers_before_claiming(calls: list[str]) -> None:
     assert calls == []
 
 
-def test_purge_after_claiming(traced: Rig, calls: list[str]) -> None:
-    """Old claims are purged by themselves, about once an hour, not with each delivery."""
+def noting_purges(store: Any) -> "queue.SimpleQueue[tuple[str, int]]":
+    """Let a store note in which thread it was purged, and how many events it dropped."""
+    purged: queue.SimpleQueue[tuple[str, int]] = queue.SimpleQueue()
+    purge = store.purge
+
+    def noted(older_than: float, limit: int = 1000) -> int:
+        dropped: int = purge(older_than, limit)
+        purged.put((threading.current_thread().name, dropped))
+        return dropped
+
+    store.purge = noted
+    return purged
+
+
+def test_a_purge_runs_once_an_hour_beside_the_deliveries(traced: Rig) -> None:
+    """Old claims are purged by themselves, not with each delivery, and none waits for it."""
+    purged = noting_purges(traced.store)
     traced.receiver.purge_schedule._next = 0.0
     traced.deliver()
     traced.deliver(body_of("evt_2"))
-    assert calls.count("purge") == 1
+    assert purged.get(timeout=30) == ("coffrify-webhooks-purges", 0)
+    assert purged.empty()
+
+
+def test_a_store_that_must_not_be_purged_beside_is_purged_where_it_is_called(
+    traced: Rig, calls: list[str]
+) -> None:
+    """Such a store is purged by the delivery, after its claim."""
+    vars(traced.store)["can_purge_beside"] = False
+    traced.receiver.purge_schedule._next = 0.0
+    traced.deliver()
     assert calls.index("claim") < calls.index("purge") < calls.index("a")
 
 
@@ -579,10 +609,13 @@ def test_purge_spares_the_retention() -> None:
     rig = Rig()
     rig.handle()
     rig.deliver()
+    rig.receiver.purge_schedule._next = float("inf")
+    purged = noting_purges(rig.store)
     for days, outcome in ((29, "duplicate"), (31, "handled")):
         rig.now = NOW + days * 86_400
         rig.receiver.purge_schedule._next = 0.0
         rig.deliver(body_of(f"other {days}"), id=f"other{days}", timestamp=rig.now)
+        purged.get(timeout=30)
         assert rig.deliver(timestamp=rig.now).outcome == outcome
 
 
@@ -1094,21 +1127,30 @@ def test_real_clock_by_default() -> None:
     assert receiver.receive(body, sign(body, SECRET, timestamp=time.time() - 400)).status == 400
 
 
-def test_a_full_purge_goes_on_with_the_next_delivery() -> None:
+def test_a_full_purge_goes_on_until_nothing_old_is_left() -> None:
+    """While a purge drops as much as it may, another follows; then it rests an hour."""
+    rig = Rig()
+    rig.handle("one")
+    dropped = iter([PURGED_AT_ONCE, PURGED_AT_ONCE, 3])
+    vars(rig.store)["purge"] = lambda older_than, limit: next(dropped)
+    purged = noting_purges(rig.store)
+    for number in range(6):
+        rig.deliver(body_of(f"evt_{number}"))
+    assert [purged.get(timeout=30)[1] for _ in range(3)] == [PURGED_AT_ONCE, PURGED_AT_ONCE, 3]
+    assert purged.empty()
+
+
+def test_a_full_purge_in_place_goes_on_with_the_next_delivery() -> None:
     """While a purge drops as much as it may, every delivery drops more; then it rests an hour."""
     rig = Rig()
     rig.handle("one")
-    dropped = iter([1000, 1000, 3])
-    asked: list[int] = []
-
-    def purge(older_than: float, limit: int) -> int:
-        asked.append(limit)
-        return next(dropped)
-
-    rig.store.purge = purge  # type: ignore[method-assign]
+    vars(rig.store)["can_purge_beside"] = False
+    dropped = iter([PURGED_AT_ONCE, PURGED_AT_ONCE, 3])
+    vars(rig.store)["purge"] = lambda older_than, limit: next(dropped)
+    purged = noting_purges(rig.store)
     for number in range(6):
         rig.deliver(body_of(f"evt_{number}"))
-    assert asked == [1000, 1000, 1000]
+    assert purged.qsize() == 3
 
 
 def test_purging_is_due_again_after_an_hour(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,8 @@ _ALTOGETHER = 4.0
 """Seconds for all that is done in one session, whatever the settings say."""
 _AGAIN_WITHIN = 1.0
 """Seconds within which a statement is tried again on a new connection."""
-_STORES, _LEASES = "coffrify-webhooks-stores", "coffrify-webhooks-leases"
+_STORES = "coffrify-webhooks-stores"
+_PASSING = ("coffrify-webhooks-leases", "coffrify-webhooks-purges")
 """Threads of ours that serve no request, so that Django never closes their connections."""
 
 
@@ -64,7 +65,7 @@ def session(using: str) -> Generator[Execute]:
         raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
     finally:
         thread = threading.current_thread().name
-        if thread.startswith(_LEASES):  # which may end before its next renewal
+        if thread.startswith(_PASSING):  # which may end before its next call
             connection.close()
         elif thread.startswith(_STORES):
             connection.close_if_unusable_or_obsolete()

@@ -73,6 +73,14 @@ class DjangoStore(RelationalStore):
         """What it shares with every other store in this database."""
         return f"django:{self.using}"
 
+    @property
+    def can_purge_beside(self) -> bool:
+        """Whether another thread sees the same data; not in a test's transaction, or in memory."""
+        connection: Any = connections[self.using]
+        if connection.in_atomic_block:
+            return False
+        return connection.vendor != "sqlite" or not connection.is_in_memory_db()
+
     def __repr__(self) -> str:
         return f"DjangoStore({self.using!r})"
 

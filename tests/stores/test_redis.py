@@ -23,7 +23,7 @@ from coffrify_webhooks import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import About, Filter, Store
 from coffrify_webhooks.stores.redis import RedisStore
-from coffrify_webhooks.stores.redis_scripts import DROP
+from coffrify_webhooks.stores.redis_scripts import DROP, READ
 
 ABOUT = About("main", "evt_1", "transfer.created", "{}")
 _numbers = count()
@@ -182,20 +182,49 @@ def fill(store: RedisStore, number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-def test_find_over_many_pages(valkey: Valkey, prefix: str, at_once: bool) -> None:  # noqa: FBT001
-    """Hundreds of events are found in order, whether or not all were touched at one moment."""
+def test_find_over_many_pages(
+    valkey: Valkey,
+    prefix: str,
+    at_once: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More events than a page are found in order, whether or not all were touched at one moment."""
+    monkeypatch.setattr("coffrify_webhooks.stores.redis._PAGE", 50)
     ticks = count(1_700_000_000)
     store = RedisStore(valkey.url, prefix=prefix, clock=lambda: 1.0 if at_once else next(ticks))
-    keys = fill(store, 1200)
-    assert [record.key for record in store.find(limit=2000)] == keys
-    failed = [record.key for record in store.find(Filter(statuses=("failed",)), limit=2000)]
+    keys = fill(store, 160)
+    assert [record.key for record in store.find(limit=200)] == keys
+    failed = [record.key for record in store.find(Filter(statuses=("failed",)), limit=200)]
     assert failed == [key for key in keys if key.endswith("7")]
     paged: list[str] = []
     last = None
-    while page := store.find(Filter(type="transfer.*"), limit=130, after=last):
+    while page := store.find(Filter(type="transfer.*"), limit=17, after=last):
         paged += [record.key for record in page]
         last = page[-1]
     assert paged == keys
+
+
+def test_find_reads_no_event_twice_however_many_pages_there_are(
+    valkey: Valkey, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events of one moment that an earlier page had, or of another key, are not read again."""
+    store = RedisStore(valkey.url, prefix=prefix, clock=lambda: 1.0)
+    keys = fill(store, 30)
+    read: list[bytes] = []
+    ask = store._ask
+
+    def asked(script: Any, names: list[bytes], rest: Any) -> Any:
+        read.extend(names[script.indexes :] if script is READ else [])
+        return ask(script, names, rest)
+
+    monkeypatch.setattr(store, "_ask", asked)
+    last = None
+    while page := store.find(limit=10, after=last):
+        last = page[-1]
+    assert len(read) == len(keys)
+    read.clear()
+    assert [record.key for record in store.find(Filter(key="k001"))] == keys[10:20]
+    assert len(read) == 10
 
 
 def test_purge_goes_past_what_it_spares(valkey: Valkey, prefix: str) -> None:

@@ -30,6 +30,7 @@ from coffrify_webhooks.errors import (
 from coffrify_webhooks.http.reply import Outcome, Reply
 from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.signature.headers import compression, pick
+from coffrify_webhooks.stores.purging import PURGED_AT_ONCE
 from coffrify_webhooks.text import quoted
 
 from .effects import Compute, Dispatch, LoadSecrets, Notify, Settings, Steps
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
     from coffrify_webhooks.stores import Claim
 
 __all__ = ["hand_over", "is_post", "notice_of_reply", "receive", "screen"]
-
-_PURGE = 1000
-"""How many old claims one delivery drops at the most."""
 
 
 def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> Steps[Reply]:
@@ -229,8 +227,11 @@ def hand_over(
 
 
 def _purge(settings: Settings) -> Steps[None]:
+    if settings.purge_schedule.purge_beside(settings.store, settings.retention):
+        return
     with suppress(StoreUnavailable):
-        if (yield from call_store("purge", settings.retention, _PURGE)) >= _PURGE:
+        purged: int = yield from call_store("purge", settings.retention, PURGED_AT_ONCE)
+        if purged >= PURGED_AT_ONCE:
             settings.purge_schedule.again()
 
 

@@ -2,48 +2,55 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from secrets import token_hex
 from threading import Lock
 
 from coffrify_webhooks.clock import now
+from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable, shown
+from coffrify_webhooks.observe import logger
 
-from .protocol import Claim, ClaimStatus
+from .finished import Finished, FinishedEvents
+from .memory_row import Row, finished_record, may_take, record_of, refusal, reopened
+from .protocol import Claim
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
+from .select import select
 
 __all__ = ["MemoryStore"]
 
 _LIVE = ("claimed", "running")
+_NOTHING = About("", "", "")
 
 
-@dataclass(slots=True)
-class _Row:
-    about: About
-    digest: str
-    received_at: float
-    touched_at: float
-    status: Status = "failed"
-    token: str = ""
-    lease_until: float = 0.0
-    attempts: int = 0
-    finished: set[str] = field(default_factory=set[str])
-    error: str = ""
-    body: bytes | None = None
+_SPARED = ("claimed", "queued", "running")
+"""What is never dropped to make room: somebody is at it."""
+_STEP = 500
+"""Events that are read, or dropped, without letting deliveries in between."""
 
 
 class MemoryStore:
     """A store that dies with its process; other processes do not see it.
 
-    clock: returns seconds; only differences matter.
+    clock: returns seconds; only differences matter. max_events: how many it keeps, each of which
+    takes about 350 bytes when it is handled. One more, and it forgets the event that was handled
+    first, then the oldest that failed, and warns once; if all are being handled, it raises
+    StoreUnavailable, and the delivery is answered 503.
+
+    Raises ConfigurationError if max_events is no whole number above 0.
     """
 
     blocking = False
     """It waits for nothing, so that the async driver calls it in place."""
 
-    def __init__(self, *, clock: Callable[[], float] = now) -> None:
+    def __init__(self, *, clock: Callable[[], float] = now, max_events: int = 1_000_000) -> None:
+        if type(max_events) is not int or max_events < 1:
+            raise ConfigurationError(f"max_events={shown(max_events)}: give a whole number above 0")
         self._clock = clock
+        self._most = max_events
+        self._warned = False
         self._lock = Lock()
-        self._rows: dict[str, _Row] = {}
+        self._rows: dict[str, Row] = {}
+        """What is not finished; those touched last are at the end."""
+        self._finished = FinishedEvents()
 
     def claim(
         self,
@@ -61,11 +68,17 @@ class MemoryStore:
             now = self._clock()
             row = self._rows.get(key)
             if row is None:
-                row = self._rows[key] = _Row(about or About("", "", ""), digest, now, now)
-            elif over and row.status == "done" and row.digest != digest:
-                row.finished.clear()
-            elif not _may_take(row, now, token):
-                return Claim(_refusal(row, digest))
+                done = self._finished.get(key)
+                if done is None:
+                    self._make_room()
+                    row = Row(about or _NOTHING, digest, now, now)
+                elif over and done.digest != digest:
+                    self._finished.remove(key)
+                    row = reopened(done)
+                else:
+                    return Claim("done" if done.digest == digest else "conflict")
+            elif not may_take(row, now, token):
+                return Claim(refusal(row, digest))
             if row.status == "dead":
                 row.attempts = 0
             if not (row.status == "claimed" and row.token == token):
@@ -75,11 +88,11 @@ class MemoryStore:
                 row.digest, row.body = digest, None
             row.token = token_hex(16)
             row.lease_until = now + lease
-            row.touched_at = now
             row.body = row.body if body is None else body
             if about is not None:
                 row.about = row.about._replace(delivery=about.delivery)
-            return Claim("claimed", row.token, frozenset(row.finished), row.attempts)
+            self._touch(key, row, now)
+            return Claim("claimed", row.token, row.finished, row.attempts)
 
     def renew(self, key: str, token: str, lease: float) -> bool:
         """See `Store.renew`."""
@@ -94,16 +107,33 @@ class MemoryStore:
         with self._lock:
             row = self._held(key, token)
             if row:
-                row.finished.add(handler)
+                row.finished |= {handler}
             return row is not None
 
     def done(self, key: str, token: str) -> bool:
         """See `Store.done`."""
         with self._lock:
-            row = self._settled(key, token, "done")
-            if row:
-                row.error, row.body = "", None
-            return row is not None
+            row = self._held(key, token)
+            if row is None:
+                return False
+            del self._rows[key]
+            receiver, event_id, event_type, delivery = row.about
+            names = tuple(sorted(row.finished))
+            times = row.received_at, self._clock()
+            self._finished.add(
+                key,
+                Finished(
+                    receiver,
+                    event_id,
+                    event_type,
+                    delivery,
+                    row.attempts,
+                    *times,
+                    row.digest,
+                    names,
+                ),
+            )
+            return True
 
     def queued(self, key: str, token: str, error: str | None = None) -> bool:
         """See `Store.queued`."""
@@ -138,34 +168,36 @@ class MemoryStore:
     def forget(self, key: str) -> bool:
         """See `Store.forget`."""
         with self._lock:
-            return self._rows.pop(key, None) is not None
+            return self._rows.pop(key, None) is not None or self._finished.remove(key)
 
     def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
         """See `Store.conflict`."""
         with self._lock:
-            now = self._clock()
-            self._rows.setdefault(key, _Row(about, digest, now, now, "conflict", body=body))
+            if key not in self._rows and self._finished.get(key) is None:
+                self._make_room()
+                now = self._clock()
+                self._rows[key] = Row(about, digest, now, now, "conflict", body=body)
 
     def purge(self, older_than: float, limit: int = 1000) -> int:
         """See `Store.purge`."""
-        with self._lock:
-            now = self._clock()
-            old = [
-                key
-                for key, row in self._rows.items()
-                if row.touched_at < now - older_than
-                and row.lease_until <= now
-                and row.status not in ("queued", "running")
-            ][:limit]
-            for key in old:
-                del self._rows[key]
-            return len(old)
+        purged = 0
+        while purged < limit:
+            with self._lock:
+                step = min(_STEP, limit - purged)
+                dropped = self._purge_some(self._clock() - older_than, step)
+            purged += dropped
+            if dropped < step:
+                break
+        return purged
 
     def get(self, key: str) -> Record | None:
         """See `Store.get`."""
         with self._lock:
             row = self._rows.get(key)
-            return None if row is None else _record(key, row)._replace(body=row.body)
+            if row is not None:
+                return record_of(key, row)._replace(body=row.body)
+            done = self._finished.get(key)
+        return None if done is None else finished_record(key, done)
 
     def find(
         self, wanted: Filter = EVERYTHING, limit: int = 100, after: Record | None = None
@@ -173,32 +205,107 @@ class MemoryStore:
         """See `Store.find`."""
         with self._lock:
             now = self._clock()
-            found = [_record(key, row) for key, row in self._rows.items()]
+            keys = list(self._rows)
+        found: list[Record] = []
+        for start in range(0, len(keys), _STEP):
+            with self._lock:
+                rows = [(key, self._rows.get(key)) for key in keys[start : start + _STEP]]
+                some = [record_of(key, row) for key, row in rows if row is not None]
+            found += select(some, wanted, limit, after, now)
+        if not wanted.statuses or "done" in wanted.statuses:
+            found += self._find_finished(wanted, limit, after, now)
         return select(found, wanted, limit, after, now)
 
     def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
         """See `Store.stats`."""
         with self._lock:
             counts = Counter(row.status for row in self._rows.values())
-        return {
-            status: count if most is None else min(count, most) for status, count in counts.items()
-        }
+            if len(self._finished):
+                counts["done"] = len(self._finished)
+        if most is None:
+            return dict(counts)
+        return {status: min(count, most) for status, count in counts.items()}
 
     def close(self) -> None:
         """See `Store.close`."""
 
-    def _held(self, key: str, token: str) -> _Row | None:
+    def _held(self, key: str, token: str) -> Row | None:
         row = self._rows.get(key)
         held = row is not None and row.token == token and row.status in _LIVE
         return row if held else None
 
-    def _settled(self, key: str, token: str, status: Status) -> _Row | None:
+    def _settled(self, key: str, token: str, status: Status) -> Row | None:
         row = self._held(key, token)
         if row:
             row.status = status
             row.lease_until = 0.0
-            row.touched_at = self._clock()
+            self._touch(key, row, self._clock())
         return row
+
+    def _touch(self, key: str, row: Row, now: float) -> None:
+        row.touched_at = now
+        self._rows.pop(key, None)
+        self._rows[key] = row
+
+    def _make_room(self) -> None:
+        """Forget the oldest event, if there are as many as may be."""
+        if len(self._rows) + len(self._finished) < self._most:
+            return
+        if not self._finished.remove_oldest():
+            oldest = next((k for k, row in self._rows.items() if row.status not in _SPARED), None)
+            if oldest is None:
+                raise StoreUnavailable(
+                    f"the store in memory is full: {self._most} events are being handled"
+                )
+            del self._rows[oldest]
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "the store in memory keeps %d events (max_events) and forgets the oldest that was "
+                "handled for each new one; an event that is forgotten is handled again if it comes "
+                "again. Use another store, such as sqlite:///webhooks.db",
+                self._most,
+            )
+
+    def _purge_some(self, before: float, limit: int) -> int:
+        now = self._clock()
+        old = 0
+        while old < limit and self._finished.remove_oldest(before):
+            old += 1
+        keys: list[str] = []
+        for key, row in self._rows.items():
+            if len(keys) >= limit - old or row.touched_at >= before:
+                break
+            if row.lease_until <= now and row.status not in ("queued", "running"):
+                keys.append(key)
+        for key in keys:
+            del self._rows[key]
+        return old + len(keys)
+
+    def _find_finished(
+        self, wanted: Filter, limit: int, after: Record | None, now: float
+    ) -> list[Record]:
+        """Find finished events from the last one on, a segment at a time."""
+        ends = [] if after is None else [after.touched_at]
+        ends += [] if wanted.idle is None else [now - wanted.idle]
+        found: list[Record] = []
+        with self._lock:
+            number = self._finished.last_segment(min(ends, default=float("inf")))
+            in_order = self._finished.in_order
+        while True:
+            with self._lock:
+                packed = self._finished.segment(number)
+            if packed is None:
+                return found
+            events = self._finished.unpack(packed)
+            records = [finished_record(key, event) for key, event in events]
+            found = select(found + records, wanted, limit, after, now)
+            earliest = min((record.touched_at for record in records), default=float("inf"))
+            is_full = 0 < limit <= len(found) and earliest < found[-1].touched_at
+            is_past = wanted.recent is not None and earliest < now - wanted.recent
+            if in_order and (is_full or is_past):
+                return found
+            number -= 1
 
     def _fail(self, status: Status, key: str, token: str, error: str, body: bytes | None) -> bool:
         with self._lock:
@@ -207,75 +314,3 @@ class MemoryStore:
                 row.error = error
                 row.body = row.body if body is None else body
             return row is not None
-
-
-def select(
-    found: list[Record], wanted: Filter, limit: int, after: Record | None, now: float
-) -> list[Record]:
-    """Apply a filter to all records; for stores whose database cannot."""
-    place = None if after is None else (after.touched_at, after.key)
-    fitting = [
-        record
-        for record in found
-        if _fits(record, wanted, now) and (place is None or (record.touched_at, record.key) < place)
-    ]
-    fitting.sort(key=lambda record: (record.touched_at, record.key), reverse=True)
-    return fitting[:limit]
-
-
-def _fits(record: Record, wanted: Filter, now: float) -> bool:
-    kind = wanted.type
-    return (
-        wanted.receiver in (None, record.receiver)
-        and wanted.id in (None, record.id)
-        and (wanted.key is None or record.key.startswith(wanted.key))
-        and (kind is None or _is_type(record.type, kind))
-        and (not wanted.statuses or record.status in wanted.statuses)
-        and (wanted.idle is None or record.touched_at <= now - wanted.idle)
-        and (wanted.recent is None or record.touched_at >= now - wanted.recent)
-    )
-
-
-def _is_type(name: str, wanted: str) -> bool:
-    return name.startswith(wanted[:-1]) if wanted.endswith("*") else name == wanted
-
-
-def _may_take(row: _Row, now: float, token: str | None) -> bool:
-    expired = row.lease_until <= now
-    if row.status == "failed" or (row.status == "claimed" and expired):
-        return True
-    if row.status == "dead" and not token:
-        return True
-    if token is None:
-        return False
-    return (
-        row.status == "queued"
-        or (row.status == "running" and expired)
-        or (row.status == "claimed" and row.token == token)
-    )
-
-
-def _refusal(row: _Row, digest: str) -> ClaimStatus:
-    if row.status in ("done", "conflict"):
-        return "done" if row.digest == digest else "conflict"
-    if row.status == "dead":
-        return "done"
-    return "queued" if row.status in ("queued", "running") else "busy"
-
-
-def _record(key: str, row: _Row) -> Record:
-    return Record(
-        key,
-        row.about.receiver,
-        row.about.id,
-        row.about.type,
-        row.status,
-        row.attempts,
-        row.received_at,
-        row.touched_at,
-        row.lease_until,
-        row.digest,
-        frozenset(row.finished),
-        row.error,
-        row.about.delivery,
-    )

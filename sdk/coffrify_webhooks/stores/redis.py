@@ -22,7 +22,6 @@ from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
 from . import redis_scripts as scripts
-from .memory import select
 from .protocol import Claim, ClaimStatus
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 from .redis_client import (
@@ -37,6 +36,7 @@ from .redis_client import (
     shown_url,
 )
 from .redis_scripts import STATUSES, Script
+from .select import select
 from .url import mask
 
 __all__ = ["Client", "RedisStore"]
@@ -204,7 +204,9 @@ class RedisStore:
         # By key: an event that moves to another status meanwhile may be met twice.
         found: dict[str, Record] = {}
         while len(found) < limit and (page := list(islice(walk, size))):
-            rows = self._run(scripts.READ, [event for _, event in page], "", *needles)
+            page = self._ahead(page, wanted.key, after)
+            events = [event for _, event in page]
+            rows = self._run(scripts.READ, events, "", *needles) if events else []
             records = [
                 _record(_str(event.removeprefix(self._events)), row)._replace(touched_at=at)
                 for (at, event), row in zip(page, rows, strict=True)
@@ -213,6 +215,16 @@ class RedisStore:
             for record in select(records, wanted, limit - len(found), after, now):
                 found.setdefault(record.key, record)
         return list(found.values())
+
+    def _ahead(
+        self, page: list[tuple[float, bytes]], prefix: str | None, after: Record | None
+    ) -> list[tuple[float, bytes]]:
+        """Leave out what its name tells not to be wanted, so that it need not be read."""
+        start = self._events + _bytes(prefix or "")
+        place = None if after is None else (after.touched_at, self._events + _bytes(after.key))
+        return [
+            each for each in page if each[1].startswith(start) and (place is None or each < place)
+        ]
 
     def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
         """See `Store.stats`."""

@@ -26,6 +26,7 @@ from coffrify_webhooks.clock import monotonic, now
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
+from . import sqlite_checkpoints
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
 from .sqlite_file import create_private, write_ahead
@@ -93,6 +94,7 @@ class SQLiteStore(RelationalStore):
         self._beside: _Files = ()
         self._next_look = 0.0
         self._inherited: list[sqlite3.Connection] = []  # never closed: see _after_fork
+        self._checkpoints = sqlite_checkpoints.Checkpoints(self._connect_beside)
         _stores.add(self)
         if self.path.exists():
             self._look_inside()
@@ -150,10 +152,11 @@ class SQLiteStore(RelationalStore):
         if self._on_loop == get_ident():  # the turn is ours
             with self._mended():
                 yield self._execute_at_once
-            return
-        with self._turn, self._mended():
-            self._open()
-            yield self._execute
+        else:
+            with self._turn, self._mended():
+                self._open()
+                yield self._execute
+        self._checkpoints.count_call()
 
     @contextmanager
     def _mended(self) -> Generator[None]:
@@ -306,10 +309,23 @@ class SQLiteStore(RelationalStore):
         with _transaction(database):
             ensure(database.execute, self._sql, _refused, grants=_GRANTS)
         write_ahead(database)
+        sqlite_checkpoints.leave_to_us(database)
         database.execute(f"PRAGMA synchronous = {self._synchronous}")
         database.execute(f"SELECT 1 FROM {SCHEMA}")  # now the files beside ours are there
         database.execute("PRAGMA busy_timeout = 0")  # from now on see _execute
         return database
+
+    def _connect_beside(self) -> sqlite3.Connection | None:
+        """Open another connection to what the first one has open, if that is still there."""
+        with self._turn:
+            now = self._identity(self._name), self._files_beside()
+            if self._connection is None or now != (self._opened, self._beside):
+                return None
+            beside = sqlite3.connect(
+                self._name, timeout=0, isolation_level=None, check_same_thread=False
+            )
+            beside.execute(f"SELECT 1 FROM {SCHEMA}")  # which opens the files beside ours
+            return beside
 
     def _before_fork(self) -> bool:
         """Close the connection, and lend none until the fork is over.
@@ -362,12 +378,14 @@ _paused: list[SQLiteStore] = []
 
 def _before_fork() -> None:
     _forking.acquire()
+    sqlite_checkpoints.pause_all()
     _paused.extend(store for store in list(_stores) if store._before_fork())
 
 
 def _after_fork_in_parent() -> None:
     for store in _paused:
         store._turn.give_back()
+    sqlite_checkpoints.resume_all()
     _paused.clear()
     _forking.release()
 
@@ -375,6 +393,7 @@ def _after_fork_in_parent() -> None:
 def _after_fork_in_child() -> None:
     for store in list(_stores):
         store._after_fork()
+    sqlite_checkpoints.forget_all()
     _paused.clear()
     _forking.release()
 

@@ -162,7 +162,8 @@ class Statements:
             "prefix": "SUBSTR(event_type, 1, :length) = :prefix",
             "idle": self._idle,
             "recent": self._recent,
-            "after": "touched_at <= :touched_at AND (touched_at < :touched_at OR event_key < :after)",
+            "after": "touched_at <= :touched_at"
+            " AND (touched_at < :touched_at OR event_key < :after)",
         }
         found = [text for name, text in parts.items() if name in wanted]
         if not wanted & {"id", "key"}:  # which are few: these are looked up, then put in order
