@@ -55,6 +55,7 @@ bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/codegen.py
 	$(BIN)/python benchmarks/stores.py
 	$(BIN)/python benchmarks/engines.py
+	$(BIN)/python benchmarks/growth.py --most 100000 --servers
 
 requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements/dev.txt

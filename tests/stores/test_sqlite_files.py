@@ -1,9 +1,12 @@
 """The files beside the sqlite store's, -wal and -shm, removed while it is open."""
 
+import queue
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ import pytest
 from coffrify_webhooks import StoreUnavailable
 from coffrify_webhooks.stores import sqlite
 from coffrify_webhooks.stores.sqlite import SQLiteStore
+from coffrify_webhooks.stores.statements import EVENTS
 
 OTHER = """
 import sys
@@ -150,3 +154,37 @@ def test_threads_that_begin_at_once_are_not_refused(path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
+
+
+def test_checkpoints_run_in_a_thread_beside_the_deliveries(tmp_path: Path) -> None:
+    """What was written ahead is moved into the file without a commit that waits for it."""
+    store = SQLiteStore(tmp_path / "store.db")
+    moved: queue.SimpleQueue[str] = queue.SimpleQueue()
+    connect = store._connect_beside
+
+    def noted() -> sqlite3.Connection | None:
+        moved.put(threading.current_thread().name)
+        return connect()
+
+    checkpoints = store._checkpoints
+    vars(checkpoints)["_connect"] = lambda: noted
+    for number in range(130):
+        store.done(f"{number}", store.claim(f"{number}", "d", 60).token)
+    assert moved.get(timeout=30) == "coffrify-webhooks-checkpoints"
+    with checkpoints.lock:  # it is over
+        pass
+    with closing(sqlite3.connect(f"file:{store.path}?immutable=1", uri=True)) as file:
+        # Without the log, which is not read so: what is there has been moved.
+        [count] = file.execute(f"SELECT COUNT(*) FROM {EVENTS}").fetchone()
+    assert count > 100
+    store.close()
+
+
+def test_commits_leave_the_log_alone(tmp_path: Path) -> None:
+    """A log of the length at which SQLite would move it by itself is left to the thread."""
+    store = SQLiteStore(tmp_path / "store.db")
+    with store._session():
+        assert store._connection is not None
+        [pages] = store._connection.execute("PRAGMA wal_autocheckpoint").fetchone()
+    assert pages >= 16_000
+    store.close()
