@@ -11,6 +11,7 @@ so a failover may forget the last claims.
 
 import heapq
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -44,6 +45,7 @@ __all__ = ["Client", "RedisStore"]
 VERSION = 1
 _PURGED: tuple[Status, ...] = ("done", "failed", "dead", "conflict", "claimed")
 _PAGE = 500
+_Place = tuple[float, bytes]  # touched_at, event
 
 
 class RedisStore:
@@ -189,9 +191,7 @@ class RedisStore:
     ) -> list[Record]:
         """See `Store.find`."""
         now = self._now()
-        high, low = "+inf", "-inf"
-        if wanted.recent is not None:
-            low = repr(now - wanted.recent)
+        high, low = "+inf", "-inf" if wanted.recent is None else repr(now - wanted.recent)
         ends = [] if after is None else [after.touched_at]
         ends += [] if wanted.idle is None else [now - wanted.idle]
         if ends:
@@ -203,8 +203,8 @@ class RedisStore:
         walk = heapq.merge(*walks, reverse=True)
         # By key: an event that moves to another status meanwhile may be met twice.
         found: dict[str, Record] = {}
-        while len(found) < limit and (page := list(islice(walk, size))):
-            page = self._ahead(page, wanted.key, after)
+        while len(found) < limit and (some := list(islice(walk, size))):
+            page = self._ahead(some, wanted.key, after)
             events = [event for _, event in page]
             rows = self._run(scripts.READ, events, "", *needles) if events else []
             records = [
@@ -216,29 +216,23 @@ class RedisStore:
                 found.setdefault(record.key, record)
         return list(found.values())
 
-    def _ahead(
-        self, page: list[tuple[float, bytes]], prefix: str | None, after: Record | None
-    ) -> list[tuple[float, bytes]]:
+    def _ahead(self, page: list[_Place], prefix: str | None, after: Record | None) -> list[_Place]:
         """Leave out what its name tells not to be wanted, so that it need not be read."""
         start = self._events + _bytes(prefix or "")
-        place = None if after is None else (after.touched_at, self._events + _bytes(after.key))
-        return [
-            each for each in page if each[1].startswith(start) and (place is None or each < place)
-        ]
+        place = (after.touched_at, self._events + _bytes(after.key)) if after else (math.inf, b"")
+        return [each for each in page if each[1].startswith(start) and each < place]
 
     def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
         """See `Store.stats`."""
-        counts = self._run(scripts.STATS, ())  # Redis knows them
-        most = sum(counts) if most is None else most
-        found = zip(STATUSES, counts, strict=True)
-        return {status: min(count, most) for status, count in found if count}
+        found = zip(STATUSES, self._run(scripts.STATS, ()), strict=True)  # Redis knows them
+        return {each: count if most is None else min(count, most) for each, count in found if count}
 
     def close(self) -> None:
         """See `Store.close`."""
         if self._url is not None:
             self._client.close()
 
-    def _walk(self, status: str, high: str, low: str, size: int) -> Iterator[tuple[float, bytes]]:
+    def _walk(self, status: str, high: str, low: str, size: int) -> Iterator[_Place]:
         """Yield (touched_at, event) of one status, the last first, page by page."""
         skip = 0
         while True:
