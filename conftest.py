@@ -20,6 +20,7 @@ import unittest
 from collections.abc import Iterator
 from contextlib import ExitStack, chdir
 from importlib import import_module, invalidate_caches
+from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -31,6 +32,7 @@ from sybil import Example, Sybil
 from sybil.parsers.markdown import CodeBlockParser
 
 from coffrify_webhooks.router import default_router
+from coffrify_webhooks.testing import isolated
 
 SECRET = "whsec_6f1d7c0e5a3b49288e61f0d2c4b7a9153e8f2d60a1c95b74"  # noqa: S105 - an example's
 VARIABLES = {"COFFRIFY_WEBHOOK_SECRET": SECRET}
@@ -157,7 +159,8 @@ class Page:
 def _run_tests(module: ModuleType) -> None:
     for name, test in vars(module).items():
         if name.startswith("test_"):
-            test()
+            with isolated() as kit:  # as the fixture does
+                test(**{each: kit for each in signature(test).parameters if each == "coffrify_kit"})
     found = unittest.defaultTestLoader.loadTestsFromModule(module)
     found.debug()  # raises what a test raises
 

@@ -75,12 +75,21 @@ def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("name", ["flask", "starlette", "fastapi"])
 def test_the_test_of_a_page_passes_each_time(name: str, tmp_path: Path) -> None:
-    """In one folder, where the store of the first run is still there in the second."""
+    """In one folder, with the default store, of which no file is made."""
     copy_files(ROOT / "docs" / f"{name}.md", tmp_path, "Test it")
     for _ in range(2):
-        ran = run(tmp_path, "-m", "pytest", "-q")
+        ran = run(tmp_path, "-m", "pytest", "-q", "-p", "coffrify_webhooks.testing.pytest_plugin")
         assert ran.returncode == 0, ran.stdout
-    assert list(tmp_path.rglob("coffrify-webhooks.db")), "the default store was used"
+    assert list(tmp_path.rglob("*.db*")) == []
+
+
+@pytest.mark.parametrize("name", ["flask", "starlette", "fastapi", "django"])
+def test_the_test_of_a_page_is_short(name: str) -> None:
+    """Its imports aside, four lines at the most."""
+    text = (ROOT / "docs" / f"{name}.md").read_text("utf-8")
+    [block] = BLOCK.findall(text.partition("\n## Test it\n")[2].partition("\n## ")[0])
+    lines = [line for line in block.splitlines() if line and not line.startswith(("#", "from"))]
+    assert len(lines) <= 4
 
 
 def test_the_test_of_the_django_page_passes_each_time(tmp_path: Path) -> None:
@@ -97,6 +106,7 @@ def test_the_test_of_the_django_page_passes_each_time(tmp_path: Path) -> None:
         ran = run(tmp_path, "manage.py", command)
         assert ran.returncode == 0, ran.stderr
     assert "Ran 1 test" in ran.stderr
+    assert list(tmp_path.rglob("*.db")) == []
 
 
 def test_the_first_snippet_about_the_log_shows_something(tmp_path: Path) -> None:

@@ -143,6 +143,8 @@ def test_an_event_can_be_sent_again_and_bent() -> None:
     event = make_event(TransferDeleted, data={"transfer_title": "A"})
     request = make_delivery(event, secret=SECRET)
     assert request.body == event.raw
+    copy = event.model_copy(update={"id": "evt_copy"})
+    assert json.loads(make_delivery(copy, secret=SECRET).body)["id"] == "evt_copy"
     changed = json.loads(make_delivery(event, data={"notes": "B"}, secret=SECRET).body)
     assert (changed["id"], changed["data"]["transfer_title"]) == (event.id, "A")
 

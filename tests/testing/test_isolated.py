@@ -20,6 +20,7 @@ from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.testing import deliver, deliver_async, isolated
+from coffrify_webhooks.testing.layers import SETTINGS
 
 SECRET = "whsec_" + "5e" * 32
 
@@ -77,6 +78,11 @@ def test_all_is_as_before_when_it_ends(router: Router) -> None:
     assert settings_of(receiver) == before
     assert all(inside[name] is not before[name] for name in before)
     assert inside["all"] == before["all"], "the receiver itself is not touched"
+
+
+def test_every_setting_that_is_isolated_is_one_of_a_receiver(receiver: Receiver) -> None:
+    """So that none is forgotten when it is given another name."""
+    assert set(SETTINGS) <= set(vars(receiver))
 
 
 def test_an_exception_inside_ends_it_as_well(receiver: Receiver) -> None:

@@ -44,6 +44,11 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 
+from coffrify_webhooks_django.middleware import (
+    CoffrifyWebhooksMiddleware as CoffrifyWebhooksOfDjango,
+)
+from coffrify_webhooks_django.views import webhook
+
 SECRET = "whsec_" + "5e" * 32
 OURS = "coffrify_webhooks.django.CoffrifyWebhooksMiddleware"
 Make = Callable[[Receiver], Any]
@@ -221,6 +226,7 @@ DJANGO: dict[str, Callable[[], Any]] = {
     "client with csrf": partial(Client, enforce_csrf_checks=True),
     "factory": RequestFactory,
     "handler of a client": lambda: Client().handler,
+    "view": lambda: webhook,
     "wsgi": get_wsgi_application,
     "async client": AsyncClient,
     "async factory": AsyncRequestFactory,
@@ -243,6 +249,14 @@ def test_each_way_into_django_is_a_target(site: str, shop: Shop, kit: Kit, name:
     assert kit.deliver(target, "transfer.created", case="duplicate").outcome == "duplicate"
     assert f"to {site}" in str(result)
     assert len(shop.ran) == 3
+
+
+def test_a_middleware_of_django_is_a_target(shop: Shop, kit: Kit) -> None:
+    """As an object that was made by hand."""
+    options = {"SECRETS": SECRET, "ROUTER": shop.receiver.router}
+    with override_settings(COFFRIFY_WEBHOOKS=options, MIDDLEWARE=[OURS]):
+        middleware = CoffrifyWebhooksOfDjango(lambda request: HttpResponse(status=404))
+        assert kit.deliver(middleware, "transfer.created").outcome == "handled"
 
 
 @pytest.mark.parametrize("name", DJANGO)

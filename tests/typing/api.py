@@ -23,6 +23,18 @@ from coffrify_webhooks import (
     verify,
 )
 from coffrify_webhooks.events import ApiKey, File, Transfer, TransferCreated, TransferDeleted
+from coffrify_webhooks.testing import (
+    Kit,
+    Report,
+    Result,
+    SignedRequest,
+    check_handlers,
+    deliver,
+    deliver_async,
+    isolated,
+    make_delivery,
+    make_event,
+)
 
 # --- handlers of one event --------------------------------------------------------------------
 
@@ -140,3 +152,32 @@ assert_type(verify(b"", {}, "secret"), Delivery)
 assert_type(Verifier(["secret"]).verify(b"", {}), Delivery)
 assert_type(parse(b""), Event)
 assert_type(sign(b"", "secret"), dict[str, str])
+
+# --- the testing kit: a class in, that class out ----------------------------------------------
+
+assert_type(make_event(TransferCreated), TransferCreated)
+assert_type(make_event("transfer.created"), Event)
+assert_type(make_delivery(TransferCreated, case="concurrent"), SignedRequest)
+make_delivery(TransferCreated, case="late")  # type: ignore[arg-type]
+
+with isolated(receiver) as kit:
+    assert_type(kit, Kit)
+    assert_type(kit.make_event(TransferDeleted), TransferDeleted)
+    assert_type(kit.deliver(receiver, TransferCreated), Result[TransferCreated])
+    assert_type(kit.deliver(receiver, TransferCreated).event.data, Transfer)
+    assert_type(kit.deliver(receiver, make_event(TransferDeleted)), Result[TransferDeleted])
+    assert_type(kit.deliver(receiver, "transfer.created", case="stale"), Result[Event])
+    assert_type(
+        kit.deliver(receiver, TransferCreated, case="concurrent"),
+        tuple[Result[TransferCreated], Result[TransferCreated]],
+    )
+    assert_type(kit.run_queued(), list[Result[Event]])
+    kit.deliver(receiver, "transfer.created", case="late")  # type: ignore[call-overload]
+
+assert_type(deliver(receiver, TransferCreated, data={"notes": "A"}), Result[TransferCreated])
+assert_type(check_handlers(receiver), Report)
+
+
+async def deliver_later(kit: Kit) -> None:
+    assert_type(await deliver_async(receiver, TransferCreated), Result[TransferCreated])
+    assert_type(await kit.deliver_async(receiver, "ping"), Result[Event])

@@ -22,6 +22,7 @@ _INSIDE = (
     "endpoint",  # of our ASGI middleware, and of a route
     "app",  # of any middleware, of a mount, and of a test client
     "wsgi_app",  # of Flask, if it was wrapped
+    "asgi_app",  # of Quart, likewise
     "application",  # of what wraps Django's, and of Flask's test client
     "application_mapping",  # of Channels
     "router",  # of Starlette and FastAPI
@@ -35,6 +36,7 @@ _INSIDE = (
 _PREFIXES = ("mounts", "application_mapping")
 """Mappings whose keys are what a path begins with, if they are paths."""
 _EXTENSION = "coffrify_webhooks"
+_OURS_OF_DJANGO = ("coffrify_webhooks_django.middleware", "coffrify_webhooks_django.views")
 _MOST = 10_000
 
 
@@ -81,6 +83,8 @@ class _Part(NamedTuple):
 
 
 def _is_django(thing: object) -> bool:
+    if type(thing).__module__ in _OURS_OF_DJANGO:
+        return True
     module = sys.modules.get("django.core.handlers.base")
     return module is not None and issubclass(type(thing), module.BaseHandler)
 

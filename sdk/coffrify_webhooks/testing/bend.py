@@ -89,7 +89,7 @@ class _Bends:
             yield self.with_value("unknown_value", path, "invented_later")
             kinds.add("string")
         if branches and None not in [each.get("type", each.get("const")) for each in branches]:
-            allowed = kinds | ({"integer"} if "number" in kinds else set())
+            allowed: set[str] = kinds | ({"integer"} if "number" in kinds else set())
             other = next((each for kind, each in _OTHERS if kind not in allowed), None)
             if other is not None:
                 yield self.with_value("wrong_type", path, other)

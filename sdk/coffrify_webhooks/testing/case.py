@@ -8,6 +8,9 @@ from coffrify_webhooks.errors import ConfigurationError, shown
 
 __all__ = ["CASES", "Case", "Single", "checked_case"]
 
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
+
 Single: TypeAlias = Literal[
     "valid",
     "duplicate",

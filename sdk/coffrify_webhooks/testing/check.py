@@ -5,8 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +17,7 @@ from coffrify_webhooks.applications.endpoints import receivers_in
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.event import Event, UnknownEvent
 from coffrify_webhooks.handlers.annotation import UNKNOWN
+from coffrify_webhooks.parsing.parse import parse
 from coffrify_webhooks.router import Router
 from coffrify_webhooks.signature import sign
 
@@ -22,9 +26,10 @@ from .event_maker import event_of
 from .kit import isolated
 from .layers import opened
 from .report import Checked, Finding, Report
+from .smallest import smallest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from coffrify_webhooks.handlers.handler import Handler
     from coffrify_webhooks.observe import Notice
@@ -132,6 +137,7 @@ class _Check:
         for name, event_class in types.items():
             if examples and event_class.__module__.startswith("coffrify_webhooks.events."):
                 self._try_random(name, max(1, examples // len(types)))
+        self._make_small()
         handler = self._handler.name
         return Checked(handler, self._file, self._line, (*types,), self._events, self._slowest)
 
@@ -146,7 +152,7 @@ class _Check:
         return {name: registry.get(name) or UnknownEvent for name in names}
 
     def _try_random(self, event_type: str, examples: int) -> None:
-        from hypothesis import HealthCheck, given, settings
+        from hypothesis import HealthCheck, Phase, given, settings
 
         from .strategies import events
 
@@ -155,30 +161,29 @@ class _Check:
             database=None,
             deadline=None,
             derandomize=True,
-            suppress_health_check=[*HealthCheck],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+            phases=[Phase.generate],
         )
         @given(events(event_type))
         def run(document: dict[str, Any]) -> None:
-            failure = self._try("valid", "", document)
-            if failure is not None:
-                raise failure
+            self._try("valid", "", document)  # never raises: all examples are tried
 
-        with _no_files(), suppress(Exception):  # each was recorded, the smallest body last
+        with _no_files():
             run()
 
-    def _try(self, kind: str, path: str, document: dict[str, Any]) -> BaseException | None:
-        """Run an event and run it again; record what fails, and return it."""
-        if isinstance(document.get("id"), str):  # another event each time, also for Hypothesis
+    def _try(self, kind: str, path: str, document: dict[str, Any]) -> None:
+        """Run an event and run it again; record what fails."""
+        if isinstance(document.get("id"), str):  # another event each time
             document = {**document, "id": f"evt_{self._events}"}
-        body = json.dumps(document).encode()
-        failure = self._run(kind, path, document, body)
+        failure = self._run(document)
         if failure is None and kind in ("valid", "optional"):
-            return self._run("second_run", path, document, body)
-        return failure
+            failure, kind = self._run(document), "second_run"
+        if failure is not None:
+            self._record(kind, path, document, failure)
 
-    def _run(
-        self, kind: str, path: str, document: dict[str, Any], body: bytes
-    ) -> BaseException | None:
+    def _run(self, document: dict[str, Any]) -> BaseException | None:
+        """Run an event; return what the handler raised."""
+        body = json.dumps(document).encode()
         receiver, event_id = self._receiver, f"evt_{self._events}"
         for known in (event_id, str(document.get("id"))):
             receiver.forget(known)
@@ -190,35 +195,55 @@ class _Check:
         took = time.perf_counter() - began
         self._events += 1
         self._slowest = max(self._slowest, took)
-        failure = self._failures[0] if self._failures else None
-        if failure is not None:
-            self._record(kind, path, document, body, failure)
-        elif took > receiver.sender_timeout:
-            self._record("slow", "", document, body, None)
-        return failure
+        if took > receiver.sender_timeout:
+            self._record("slow", "", document, None)
+        return self._failures[0] if self._failures else None
 
     def _record(
-        self,
-        kind: str,
-        path: str,
-        document: dict[str, Any],
-        body: bytes,
-        failure: BaseException | None,
+        self, kind: str, path: str, document: dict[str, Any], failure: BaseException | None
     ) -> None:
-        """Keep a failure, of several alike the one with the smallest body."""
-        key = (kind, type(failure), _raised_at(failure))
-        before = self.found.get(key)
-        if before is None or len(body) < len(before.body):
-            self.found[key] = Finding(
+        """Keep a failure; of several that are alike, the one that says most."""
+        alike = (type(failure), _raised_at(failure))
+        if ("valid", *alike) in self.found:
+            return  # it fails so on any body
+        if kind == "valid" and ("optional", *alike) in self.found:
+            return  # which names the field
+        self.found.setdefault(
+            (kind, *alike),
+            Finding(
                 self._handler.name,
                 self._file,
                 self._line,
                 kind,
                 path,
                 str(document.get("type")),
-                body,
+                json.dumps(document).encode(),
                 failure,
+            ),
+        )
+
+    def _make_small(self) -> None:
+        """Leave out of each body that fails what has no part in it."""
+        for key, finding in [*self.found.items()]:
+            if finding.kind in ("second_run", "slow"):
+                continue
+            issues = self._issues(json.loads(finding.body))
+            document = smallest(
+                json.loads(finding.body), partial(self._fails_alike, key[1:], issues)
             )
+            self.found[key] = replace(finding, body=json.dumps(document).encode())
+
+    def _fails_alike(
+        self, alike: tuple[object, ...], issues: object, document: dict[str, Any]
+    ) -> bool:
+        """Tell whether a body that differs from its schema in nothing else fails at that place."""
+        if self._issues(document) != issues:
+            return False
+        failure = self._run(document)
+        return (type(failure), _raised_at(failure)) == alike
+
+    def _issues(self, document: dict[str, Any]) -> object:
+        return parse(json.dumps(document).encode(), registry=self._alone.registry).issues
 
 
 def _example(name: str, event_class: type[Event]) -> Event:
@@ -243,8 +268,11 @@ def _raised_at(failure: BaseException | None) -> object:
 
 
 @contextmanager
-def _no_files() -> Iterator[None]:
-    """Let Hypothesis keep what it remembers elsewhere than in the working directory."""
+def _no_files() -> Generator[None]:
+    """Let Hypothesis keep what it remembers elsewhere, unless this folder has a place for it."""
+    if Path(".hypothesis").exists():
+        yield
+        return
     from hypothesis import configuration
 
     before = getattr(configuration, "__hypothesis_home_directory", None)

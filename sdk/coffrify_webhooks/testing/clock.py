@@ -7,6 +7,9 @@ from coffrify_webhooks.errors import ConfigurationError, shown
 
 __all__ = ["Clock"]
 
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
+
 
 class Clock:
     """Returns the same time at each call, until `advance` moves it.

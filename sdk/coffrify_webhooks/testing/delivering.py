@@ -23,7 +23,7 @@ from .targets.client import close_connections_of_django
 from .targets.target import Target, target_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from coffrify_webhooks.event import Event
     from coffrify_webhooks.observe import Notice
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .protocols import Deliver, DeliverAsync
 
 __all__ = ["deliver", "deliver_async"]
+
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
 
 T = TypeVar("T")
 
@@ -144,7 +147,7 @@ class _Sending:
         self._sent = f"{self._event.type} ({case}) to {where if where != 'str' else target}"
 
     @contextmanager
-    def recorded(self) -> Iterator[None]:
+    def recorded(self) -> Generator[None]:
         """Observe every receiver meanwhile."""
         with opened(self):
             yield

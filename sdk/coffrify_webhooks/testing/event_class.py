@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.event import Event, UnknownEvent
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["class_of", "registry_of", "type_named"]
 
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
+
 
 def type_named(event: object) -> str:
     """Return the event type that a name or a class stands for."""
     if isinstance(event, str):
         return event
-    found = type_of(event) if isinstance(event, type) and issubclass(event, Event) else None
+    kind = cast("type[Any]", event) if isinstance(event, type) else type(None)
+    found = type_of(kind) if issubclass(kind, Event) else None
     if found is None:
         raise ConfigurationError(
             f"{getattr(event, '__name__', type(event).__name__)} is no event type; give a name as "

@@ -50,8 +50,8 @@ def merged(base: Any, data: Any) -> Any:
         laid = {name: merged(below.get(name), each) for name, each in over.items()}
         return {**below, **laid}
     if isinstance(base, list) and isinstance(data, (list, tuple)) and base:
-        items: list[Any] = base
-        return [merged(items[min(at, len(items) - 1)], each) for at, each in enumerate(data)]
+        items, given = cast("list[object]", base), cast("list[object]", data)
+        return [merged(items[min(at, len(items) - 1)], each) for at, each in enumerate(given)]
     return data
 
 
@@ -85,6 +85,5 @@ def _each_text(value: Any, change: Callable[[str], Any]) -> Any:
         named = cast("dict[str, Any]", value)
         return {name: _each_text(each, change) for name, each in named.items()}
     if isinstance(value, list):
-        items: list[Any] = value
-        return [_each_text(each, change) for each in items]
+        return [_each_text(each, change) for each in cast("list[object]", value)]
     return value

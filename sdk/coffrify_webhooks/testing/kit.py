@@ -15,7 +15,7 @@ from .layers import opened, within
 from .queued import run_queued
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Mapping
 
     from coffrify_webhooks.event import Event
     from coffrify_webhooks.observe import Notice
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .result import Result
 
 __all__ = ["Kit", "isolated"]
+
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
 
 E = TypeVar("E", bound="Event")
 
@@ -68,7 +71,7 @@ class Kit:
 
         def deliver_here(*arguments: Any, **options: Any) -> Any:
             with within(self._layers):
-                return deliver(*arguments, **options)
+                return cast("Any", deliver)(*arguments, **options)
 
         return cast("Deliver", deliver_here)
 
@@ -78,7 +81,7 @@ class Kit:
 
         async def deliver_here(*arguments: Any, **options: Any) -> Any:
             with within(self._layers):
-                return await deliver_async(*arguments, **options)
+                return await cast("Any", deliver_async)(*arguments, **options)
 
         return cast("DeliverAsync", deliver_here)
 
@@ -119,7 +122,7 @@ class Kit:
 
 
 @contextmanager
-def isolated(*receivers: Receiver) -> Iterator[Kit]:
+def isolated(*receivers: Receiver) -> Generator[Kit]:
     """Give receivers a store in memory, a clock and a secret of their own, for tests.
 
     receivers: else every one of the process, made before or meanwhile, those of Django and Flask

@@ -20,11 +20,11 @@ from coffrify_webhooks import options
 from coffrify_webhooks.receiver import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
-__all__ = ["Layer", "layers_here", "opened", "within"]
+__all__ = ["SETTINGS", "Layer", "layers_here", "opened", "within"]
 
-_SETTINGS = (
+SETTINGS = (
     "store",
     "clock",
     "verifier",
@@ -82,7 +82,7 @@ def _own_layers() -> _Layers:
 
 
 @contextmanager
-def within(layers: _Layers) -> Iterator[None]:
+def within(layers: _Layers) -> Generator[None]:
     """Be in the context of these layers, as in a thread that was not there when they opened."""
     before = _here.get()
     _here.set(layers)
@@ -95,7 +95,7 @@ def within(layers: _Layers) -> Iterator[None]:
 
 
 @contextmanager
-def opened(layer: Layer, *, apart: bool = False) -> Iterator[_Layers]:
+def opened(layer: Layer, *, apart: bool = False) -> Generator[_Layers]:
     """Open a layer on those that are here; yields all of them.
 
     apart: not on those of another context, of which this one may know nothing.
@@ -103,7 +103,7 @@ def opened(layer: Layer, *, apart: bool = False) -> Iterator[_Layers]:
     layers = (*(_own_layers() if apart else layers_here()), layer)
     with _lock:
         if not _open:
-            for name in _SETTINGS:
+            for name in SETTINGS:
                 setattr(Receiver, name, _Setting(name))
             options.may_lack_secrets = True
         _open[id(layer)] = layers
@@ -114,6 +114,6 @@ def opened(layer: Layer, *, apart: bool = False) -> Iterator[_Layers]:
         with _lock:
             del _open[id(layer)]
             if not _open:
-                for name in _SETTINGS:
+                for name in SETTINGS:
                     delattr(Receiver, name)
                 options.may_lack_secrets = False

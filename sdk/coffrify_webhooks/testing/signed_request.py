@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SignedRequest", "make_delivery", "request_for"]
 
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
+
 _FAR = 8 * 86_400
 """Seconds; more than any tolerance."""
 _LARGEST = 1_048_576

@@ -20,11 +20,15 @@ __all__ = [
     "of_another",
     "of_django",
     "of_django_async",
+    "of_django_view",
     "of_flask",
     "of_httpx",
     "of_httpx_async",
     "of_werkzeug",
 ]
+
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
 
 
 def of_werkzeug(client: Any) -> Callable[[SignedRequest, str], Answer]:
@@ -68,6 +72,16 @@ def client_of_django(target: Any, names: set[str]) -> Any:
 def of_django(client: Any) -> Callable[[SignedRequest, str], Answer]:
     """Send through Django's Client, or one derived from it."""
     return lambda request, path: _of_django(_generic(client, request, path))
+
+
+def of_django_view(view: Any) -> Callable[[SignedRequest, str], Answer]:
+    """Call a view or a middleware of ours with a request of Django's RequestFactory."""
+
+    def post(request: SignedRequest, path: str) -> Answer:
+        factory = sys.modules["django.test.client"].RequestFactory()
+        return _of_django(view(_generic(factory, request, path)))
+
+    return post
 
 
 def of_django_async(client: Any) -> Callable[[SignedRequest, str], Awaitable[Answer]]:

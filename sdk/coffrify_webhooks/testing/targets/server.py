@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HOST", "call_asgi", "call_wsgi"]
 
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
+
 HOST = "testserver"
 """The name that the test clients of Django and Starlette use, so that it is allowed already."""
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "target_of"]
 
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
+
 _TAKES = (
     "a Receiver; an application of Flask, Django, Starlette, FastAPI or any other of WSGI or ASGI; "
     "their test clients; an httpx client; a URL"
@@ -68,24 +71,18 @@ def target_of(target: object, path: str | None) -> Target:
         kind = type(target).__name__
         raise ConfigurationError(f"deliver() cannot send to a {kind}; it takes {_TAKES}")
     found = _endpoint(target, path, is_remote=_is_remote(target))
-    is_django = any(name.startswith("django.") for name in names)
+    is_django = any(name.startswith(("django.", "coffrify_webhooks_django.")) for name in names)
     return posting._replace(receiver=found.receiver, path=found.path or "", is_django=is_django)
 
 
 def _posting(target: Any, names: set[str]) -> Target | None:
     """Return how to send: by the client that is given, else as a server would."""
-    if "django.test.client.AsyncClient" in names:
-        return Target(None, "", post_async=client.of_django_async(target))
-    if "django.test.client.Client" in names:
-        return Target(None, "", client.of_django(target))
-    if "werkzeug.test.Client" in names:
-        return Target(None, "", client.of_werkzeug(target), apart=client.of_another(target))
-    if "flask.app.Flask" in names:
-        return Target(None, "", client.of_flask(target))
-    if names & {"httpx.AsyncClient", "httpx2.AsyncClient"}:
-        return Target(None, "", post_async=client.of_httpx_async(target))
-    if names & {"httpx.Client", "httpx2.Client"}:
-        return Target(None, "", client.of_httpx(target))
+    for name, post in _SYNC.items():
+        if name in names:
+            return Target(None, "", post(target), apart=_apart(target, names))
+    for name, post_async in _ASYNC.items():
+        if name in names:
+            return Target(None, "", post_async=post_async(target))
     if not callable(target) or isinstance(target, type):
         return None
     parameters = _count_parameters(target)
@@ -94,6 +91,26 @@ def _posting(target: Any, names: set[str]) -> Target | None:
     if parameters == _OF_WSGI:
         return Target(None, "", partial(call_wsgi, target))
     return None
+
+
+_SYNC: dict[str, Callable[[Any], Callable[[SignedRequest, str], Answer]]] = {
+    "django.test.client.Client": client.of_django,
+    "coffrify_webhooks_django.views._Webhook": client.of_django_view,
+    "coffrify_webhooks_django.middleware.CoffrifyWebhooksMiddleware": client.of_django_view,
+    "werkzeug.test.Client": client.of_werkzeug,
+    "flask.app.Flask": client.of_flask,
+    "httpx.Client": client.of_httpx,
+    "httpx2.Client": client.of_httpx,
+}
+_ASYNC: dict[str, Callable[[Any], Callable[[SignedRequest, str], Awaitable[Answer]]]] = {
+    "django.test.client.AsyncClient": client.of_django_async,
+    "httpx.AsyncClient": client.of_httpx_async,
+    "httpx2.AsyncClient": client.of_httpx_async,
+}
+
+
+def _apart(target: Any, names: set[str]) -> Callable[[SignedRequest, str], Answer] | None:
+    return client.of_another(target) if "werkzeug.test.Client" in names else None
 
 
 def _count_parameters(target: Any) -> int:
@@ -147,7 +164,11 @@ def _at_url(url: str, path: str | None) -> Target:
             f"a text is taken for a URL, such as 'http://127.0.0.1:8000{DEFAULT_PATH}'"
         )
     found = path or ("" if parts.path.strip("/") else DEFAULT_PATH)
-    return Target(None, found, lambda request, to: post_url(url.rstrip("/") + to, request))
+
+    def post(request: SignedRequest, to: str) -> Answer:
+        return post_url(url.rstrip("/") + to, request)
+
+    return Target(None, found, post)
 
 
 def _receive(receiver: Receiver, request: SignedRequest, _path: str) -> Answer:

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["post_url"]
 
+__tracebackhide__: bool = True
+"""pytest shows the line of the test, not ours."""
+
 _PATIENCE = 20.0
 """Seconds; the sender gives up after 15."""
 

@@ -1,0 +1,131 @@
+"""The kit in Django's tests: its own database, and its test cases."""
+
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.test import Client, TestCase, TransactionTestCase, override_settings
+from tests.django_databases import migrated
+
+from coffrify_webhooks import Event, Router
+from coffrify_webhooks.testing import isolated
+from coffrify_webhooks_django.conf import current_endpoint
+from coffrify_webhooks_django.models import WebhookEvent
+from coffrify_webhooks_django.store import DjangoStore
+
+OURS = "coffrify_webhooks.django.CoffrifyWebhooksMiddleware"
+SECRET = "whsec_" + "5e" * 32
+
+router = Router()
+
+
+def run_sql(statement: str, *parameters: str) -> list[Any]:
+    with connections["file"].cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return cursor.fetchall() if cursor.description else []
+
+
+def sales() -> list[str]:
+    return [row[0] for row in run_sql("SELECT id FROM kit_sale ORDER BY id")]
+
+
+@router.on("transfer.created", atomic=True)
+def sell(event: Event) -> None:
+    """Writes, and fails for a title."""
+    run_sql("INSERT INTO kit_sale VALUES (%s)", str(event.id))
+    if event.data.transfer_title == "broken":
+        raise LookupError
+
+
+@router.on("transfer.deleted")
+async def sell_later(event: Event) -> None:
+    await sync_to_async(run_sql)("INSERT INTO kit_sale VALUES (%s)", str(event.id))
+
+
+@pytest.fixture(autouse=True)
+def _site(tmp_path: Path) -> Iterator[None]:
+    """Django with its own database as the store, and a table of the user's."""
+    options = {"SECRETS": SECRET, "ROUTER": router, "STORE": "django:file"}
+    with (
+        migrated("file", tmp_path / "db"),
+        override_settings(COFFRIFY_WEBHOOKS=options, MIDDLEWARE=[OURS]),
+    ):
+        run_sql("CREATE TABLE kit_sale (id TEXT)")
+        yield
+
+
+def test_a_receiver_made_before_is_isolated_and_then_as_before() -> None:
+    """Its store is Django's own database, whose tables stay empty."""
+    receiver = current_endpoint().receiver
+    store = receiver.store
+    assert isinstance(store, DjangoStore)
+    with isolated() as kit:
+        assert current_endpoint().receiver is receiver
+        assert not isinstance(receiver.store, DjangoStore)
+        assert kit.deliver(Client(), "transfer.deleted", case="duplicate").outcome == "duplicate"
+    assert receiver.store is store
+    assert WebhookEvent.objects.using("file").count() == 0
+    assert len(sales()) == 1
+
+
+def test_an_atomic_handler_is_rolled_back_in_the_real_database() -> None:
+    """As in production; what it wrote before it raised is gone."""
+    with isolated() as kit:
+        kit.deliver(Client(), "transfer.created", id="evt_1")
+        failed = kit.deliver(
+            Client(), "transfer.created", id="evt_2", data={"transfer_title": "broken"}
+        )
+    assert (failed.outcome, type(failed.error)) == ("failed", LookupError)
+    assert sales() == ["evt_1"]
+
+
+class InATestCase(TestCase):
+    """Run by the test below, in the settings of the fixture."""
+
+    databases = {"file"}  # noqa: RUF012 - as Django has it
+
+    def test_what_handlers_write_is_rolled_back(self) -> None:
+        kit = self.enterContext(isolated())
+        for event in ("transfer.created", "transfer.deleted"):
+            result = kit.deliver(self.client, event)
+            assert result.outcome == "handled", result
+        assert len(sales()) == 2
+
+    async def test_async_tests_deliver_by_the_async_function(self) -> None:
+        kit = self.enterContext(isolated())
+        for client in (self.client, self.async_client):
+            for event in ("transfer.created", "transfer.deleted"):
+                result = await kit.deliver_async(client, event)
+                assert result.outcome == "handled", result
+        assert len(await sync_to_async(sales)()) == 4
+
+
+class InATransactionTestCase(TransactionTestCase):
+    """Likewise, where threads see what the test has written."""
+
+    databases = {"file"}  # noqa: RUF012
+    available_apps = []  # noqa: RUF012
+
+    def test_two_at_the_same_moment_run_in_two_threads(self) -> None:
+        kit = self.enterContext(isolated())
+        one, two = kit.deliver(self.client, "transfer.created", case="concurrent")
+        assert one.outcome == "handled", one
+        assert two.outcome in ("busy", "duplicate"), two
+        assert len(sales()) == 1
+
+
+@pytest.mark.parametrize("case", [InATestCase, InATransactionTestCase])
+def test_the_test_cases_of_django_use_the_kit(case: type[unittest.TestCase]) -> None:
+    """Sync, async, and with threads; afterwards a TestCase has left nothing."""
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
+    assert result.testsRun
+    assert [text for _, text in (*result.errors, *result.failures)] == []
+    assert case is InATransactionTestCase or sales() == []
+
+
+InATestCase.__test__ = InATransactionTestCase.__test__ = False  # type: ignore[attr-defined]
