@@ -44,6 +44,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, AsyncRequestFactory, Client, RequestFactory, override_settings
 
+from coffrify_webhooks_django.asgi import with_webhooks
 from coffrify_webhooks_django.middleware import (
     CoffrifyWebhooksMiddleware as CoffrifyWebhooksOfDjango,
 )
@@ -252,11 +253,15 @@ def test_each_way_into_django_is_a_target(site: str, shop: Shop, kit: Kit, name:
 
 
 def test_a_middleware_of_django_is_a_target(shop: Shop, kit: Kit) -> None:
-    """As an object that was made by hand."""
+    """As an object that was made by hand; and `with_webhooks`, in front of Django."""
     options = {"SECRETS": SECRET, "ROUTER": shop.receiver.router}
     with override_settings(COFFRIFY_WEBHOOKS=options, MIDDLEWARE=[OURS]):
         middleware = CoffrifyWebhooksOfDjango(lambda request: HttpResponse(status=404))
         assert kit.deliver(middleware, "transfer.created").outcome == "handled"
+    with override_settings(COFFRIFY_WEBHOOKS={**options, "PATH": "/own"}, MIDDLEWARE=[]):
+        wrapped = with_webhooks(get_asgi_application())
+        result = kit.deliver(wrapped, "transfer.created")
+        assert (result.outcome, "to /own" in str(result)) == ("handled", True)
 
 
 @pytest.mark.parametrize("name", DJANGO)

@@ -6,7 +6,7 @@ Frameworks are known by what their objects hold, so that none of them is importe
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from coffrify_webhooks.http.url_path import UrlPath
@@ -83,17 +83,23 @@ class _Part(NamedTuple):
 
 
 def _is_django(thing: object) -> bool:
-    if type(thing).__module__ in _OURS_OF_DJANGO:
+    if type(thing).__module__ in _OURS_OF_DJANGO or _is_asgi_of_django(thing):
         return True
     module = sys.modules.get("django.core.handlers.base")
     return module is not None and issubclass(type(thing), module.BaseHandler)
 
 
-def _django(_handler: object) -> Iterator[_Part]:
+def _is_asgi_of_django(thing: object) -> bool:
+    """Tell whether `with_webhooks` has made it: a function, which shows nothing inside."""
+    return type(thing) is FunctionType and thing.__module__ == "coffrify_webhooks_django.asgi"
+
+
+def _django(thing: object) -> Iterator[_Part]:
     from coffrify_webhooks_django.conf import current_endpoint
     from coffrify_webhooks_django.placement import served_path
 
-    yield _Part(current_endpoint().receiver, path=served_path())
+    receiver, path = current_endpoint()
+    yield _Part(receiver, path=path.text or "/" if _is_asgi_of_django(thing) else served_path())
 
 
 def _inside(part: _Part) -> Iterator[_Part]:

@@ -249,7 +249,7 @@ class _Check:
 def _example(name: str, event_class: type[Event]) -> Event:
     if event_class is not UnknownEvent:
         return event_of(event_class)
-    event = UnknownEvent(type=name, id="evt_1", data={})
+    event = UnknownEvent.model_validate({"type": name, "id": "evt_1"})
     return event_of(event, data={})
 
 

@@ -139,8 +139,7 @@ def _checked(event_class: type[Event], document: dict[str, Any]) -> Event:
             f"the data does not fit {event_class.__name__}: {named or 'a field'}; give a value of "
             'the right type, or a bent event by case="wrong_type" and the like'
         ) from None
-    event._attach("_raw", body)
-    return event
+    return event._attach(body)
 
 
 def _plain(value: Any) -> Any:

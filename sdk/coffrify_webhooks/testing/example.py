@@ -49,10 +49,14 @@ def merged(base: Any, data: Any) -> Any:
         below, over = cast("dict[str, Any]", base), cast("dict[str, Any]", data)
         laid = {name: merged(below.get(name), each) for name, each in over.items()}
         return {**below, **laid}
-    if isinstance(base, list) and isinstance(data, (list, tuple)) and base:
+    if _are_lists(base, data):
         items, given = cast("list[object]", base), cast("list[object]", data)
         return [merged(items[min(at, len(items) - 1)], each) for at, each in enumerate(given)]
     return data
+
+
+def _are_lists(base: object, data: object) -> bool:
+    return isinstance(base, list) and bool(base) and isinstance(data, (list, tuple))
 
 
 def moved_to(document: dict[str, Any], moment: datetime) -> dict[str, Any]:
