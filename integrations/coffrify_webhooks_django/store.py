@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+import asyncio
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 from django.db import (
     DEFAULT_DB_ALIAS,
@@ -34,7 +36,7 @@ from .connecting import drop
 from .session import TIMEOUT, ready, session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Awaitable, Callable, Generator
 
     from coffrify_webhooks.stores import About
     from coffrify_webhooks.stores.relational import Execute
@@ -153,6 +155,20 @@ class DjangoStore(RelationalStore):
             raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
         return result
 
+    def run_in_transaction(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """Run an async atomic handler; what it awaits of the ORM comes back to this thread.
+
+        So to its connection and its transaction. Raises TypeError where an event loop runs in this
+        thread, to which nothing could come back.
+        """
+        with suppress(RuntimeError):
+            asyncio.get_running_loop()
+            raise TypeError(
+                "an async atomic handler cannot run in the thread of a running event loop; call "
+                "receive_async there, or make the handler a plain function"
+            )
+        return async_to_sync(_await)(function, *arguments)
+
     def _update(self, statement: str, row: dict[str, Any]) -> None:
         connection = connections[self.using]
         cursor = connection.cursor()
@@ -198,6 +214,10 @@ class DjangoStore(RelationalStore):
         if not self._was_ready and prepares(raw) and is_pooled(raw, execute):
             logger.warning(POOLED, "no prepare_threshold in the database's OPTIONS")
         self._looked = self._was_ready = True
+
+
+async def _await(function: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    return await function(*arguments)
 
 
 def _dialect(using: str) -> Dialect:

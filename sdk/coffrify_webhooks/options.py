@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Never
+from typing import Any, Never, cast
 
 from .dispatch import Dispatcher
 from .errors import ConfigurationError, is_shown, shown
@@ -15,7 +15,8 @@ from .observe import Observer
 from .retries import Retries
 from .router import Router, default_router, router_of
 from .signature.secret import Sealed
-from .stores import Store, default_store, open_store
+from .stores import AsyncStore, Store, default_store, open_store
+from .stores.blocking import blocking_form, is_async
 
 __all__ = [
     "amount",
@@ -164,8 +165,10 @@ def store_of(store: Any) -> Store:
     if isinstance(store, str):
         return open_store(store)
     if isinstance(store, Store) and not isinstance(store, type):
-        return store
-    raise ConfigurationError(f"store is a Store or a URL, not {type(store).__name__}")
+        return blocking_form(cast("AsyncStore", store)) if is_async(store) else store
+    raise ConfigurationError(
+        f"store is a Store, an AsyncStore or a URL, not {type(store).__name__}"
+    )
 
 
 def dispatcher_of(dispatcher: Any) -> Dispatcher | None:

@@ -21,6 +21,7 @@ from .observe import Observer, Once, log, logger, tell_all
 from .pipeline import execute as worker
 from .pipeline import receive as pipeline
 from .pipeline import sweep as sweeping
+from .pipeline.atomic import refuse_wrong_kind
 from .pipeline.identity import key_of
 from .retries import RETRIES, Retries
 from .signature import Verifier
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from .signature.headers import Headers
     from .signature.keyring import Keyring
     from .signature.secret import SecretSource
-    from .stores import Record, Store
+    from .stores import AsyncStore, Record, Store
 
 __all__ = ["Receiver"]
 
@@ -73,8 +74,8 @@ class Receiver:
     handlers:
         Modules to import, so that their handlers are registered: `("myapp.webhooks",)`.
     store:
-        Where claims are kept: a `Store` or a URL, else the variable COFFRIFY_WEBHOOKS_STORE, else
-        the file `coffrify-webhooks.db` in the working directory.
+        Where claims are kept: a `Store`, an `AsyncStore` or a URL, else the variable
+        COFFRIFY_WEBHOOKS_STORE, else the file `coffrify-webhooks.db` in the working directory.
     dispatcher:
         An engine to hand events to: a `Dispatcher`, or a URL such as "dbos+sqlite:///engine.db".
         Else the handlers run inline, while the sender waits.
@@ -128,7 +129,7 @@ class Receiver:
         router: Router | None = None,
         events: ModuleType | str | None = None,
         handlers: str | Iterable[str] = (),
-        store: Store | str | None = None,
+        store: Store | AsyncStore | str | None = None,
         dispatcher: Dispatcher | str | None = None,
         schemes: Iterable[Scheme] = SCHEMES,
         tolerance: float = TOLERANCE,
@@ -171,6 +172,8 @@ class Receiver:
         self.store: Store = options.store_of(store)
         refuse_namesakes(self)
         options.import_handlers(handlers)
+        for handler in self.router.handlers:
+            refuse_wrong_kind(self.store, handler)
         if self.dispatcher is not None and self.keep_body < self.max_body:
             logger.warning(
                 "keep_body is less than max_body: a larger event that the engine loses cannot be "

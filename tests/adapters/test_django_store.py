@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import DatabaseError, IntegrityError, connections, transaction
@@ -17,11 +18,12 @@ from django.test import AsyncRequestFactory, Client, override_settings
 from tests.adapters.suite import PATH, SECRET, make_body
 from tests.django_databases import migrated, named
 
-from coffrify_webhooks import Event, Router, sign
+from coffrify_webhooks import ConfigurationError, Event, Receiver, Router, sign
 from coffrify_webhooks.errors import ClaimLost, StoreUnavailable
 from coffrify_webhooks.stores import Record, Store
 from coffrify_webhooks_django import DjangoStore
 from coffrify_webhooks_django.conf import current_endpoint
+from coffrify_webhooks_django.models import WebhookEvent
 
 OURS = "coffrify_webhooks.django.CoffrifyWebhooksMiddleware"
 BODY = make_body()
@@ -308,6 +310,57 @@ def test_effect_and_finish_are_committed_together(
     assert written(database) == ["evt_1"]
     assert the_record().status == "done"
     assert the_record().finished == {"writer"}
+
+
+@EACH_WAY
+@pytest.mark.parametrize("configured", ["middleware"], indirect=True)
+def test_an_async_atomic_handler_is_in_the_transaction(
+    router: Router,
+    configured: dict[str, Any],
+    database: str,
+    send: Callable[[], dict[str, Any]],
+) -> None:
+    """What it awaits of the ORM is committed with its finish, or rolled back, under each server."""
+    attempts: list[bool] = []
+
+    @router.on("*", atomic=True, name="writer")
+    async def handler(event: Event) -> None:
+        await WebhookEvent.objects.using(database).acount()
+        await sync_to_async(write)(database)
+        attempts.append(await sync_to_async(lambda: connections[database].in_atomic_block)())
+        if len(attempts) == 1:
+            raise LookupError
+
+    assert send()["status"] == 500
+    assert written(database) == []
+    assert send() == {"status": 200, "outcome": "handled"}
+    assert send() == {"status": 200, "outcome": "duplicate"}
+    assert written(database) == ["evt_1"]
+    assert the_record().finished == {"writer"}
+    assert attempts == [True, True]
+
+
+def test_an_async_atomic_handler_that_takes_the_connection_is_refused(
+    router: Router, database: str
+) -> None:
+    """Django's connection cannot be used in async code: told when the Receiver is made."""
+
+    @router.on("*", atomic=True)
+    async def handler(event: Event, connection: Any) -> None: ...
+
+    with pytest.raises(ConfigurationError, match="drop the parameter `connection` and await"):
+        Receiver(SECRET, router=router, store=DjangoStore(database))
+
+
+def test_an_async_atomic_handler_within_a_running_loop(database: str) -> None:
+    """In the thread of a running loop nothing could come back to the transaction; it is told."""
+    store = DjangoStore(database)
+
+    async def call() -> None:
+        with pytest.raises(TypeError, match="call receive_async there"):
+            store.run_in_transaction(asyncio.sleep, 0)
+
+    asyncio.run(call())
 
 
 @EACH_WAY

@@ -16,14 +16,20 @@ from types import BuiltinFunctionType, FunctionType, MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from coffrify_webhooks.concurrency import bridge
-from coffrify_webhooks.errors import NotBegun
+from coffrify_webhooks.errors import ClaimLost, NotBegun, StoreUnavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from coffrify_webhooks.pipeline.effects import CallHandler
 
-__all__ = ["as_failure", "call_here", "call_in_transaction", "call_on_loop"]
+__all__ = [
+    "await_in_transaction",
+    "call_here",
+    "call_in_transaction",
+    "call_on_loop",
+    "failure_of",
+]
 
 _LAZY = (
     *(Generator, AsyncGenerator, map, filter, zip, enumerate),
@@ -75,9 +81,22 @@ async def _end_on_loop(call: CallHandler, result: Any) -> None:
             return
 
 
-def call_in_transaction(call: CallHandler, connection: Any) -> None:
-    """Call an atomic handler; it must have done all that it does when it returns."""
-    _refuse_late(call, call.handler.call(call.event, call.delivery, connection))
+def call_in_transaction(
+    call: CallHandler, connection: Any, run: Callable[..., Any] | None = None
+) -> None:
+    """Call an atomic handler; it must have done all that it does when it returns.
+
+    run: runs an async handler in this thread's transaction, where the store can.
+    """
+    result = call.handler.call(call.event, call.delivery, connection)
+    if call.handler.is_async and run is not None:
+        result = _run(run, result)
+    _refuse_late(call, result)
+
+
+async def await_in_transaction(call: CallHandler, connection: Any) -> None:
+    """Await an atomic handler; it must have done all that it does when it returns."""
+    _refuse_late(call, await call.handler.call(call.event, call.delivery, connection))
 
 
 def _refuse_late(call: CallHandler, result: Any) -> None:
@@ -122,11 +141,14 @@ def _refuse(call: CallHandler, result: object) -> None:
         )
 
 
-def as_failure(error: BaseException) -> BaseException:
+def failure_of(call: CallHandler, error: BaseException) -> BaseException:
     """Return what a handler raised, to be told and recorded; raise what is not its doing.
 
-    That is Ctrl-C, a signal that ends the process, and that it could not begin.
+    That is Ctrl-C, a signal that ends the process, that it could not begin, and what the store of
+    an atomic one raised.
     """
+    if call.handler.atomic and isinstance(error, (ClaimLost, StoreUnavailable)):
+        raise error
     if threading.current_thread() is threading.main_thread():
         if isinstance(error, KeyboardInterrupt):
             raise error

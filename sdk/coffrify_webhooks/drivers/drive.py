@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast
 
 from coffrify_webhooks.concurrency import bridge
-from coffrify_webhooks.concurrency.async_library import is_in_task
+from coffrify_webhooks.concurrency.async_library import is_in_task, running_trio
 from coffrify_webhooks.errors import ClaimLost, NotBegun, StoreUnavailable
 from coffrify_webhooks.pipeline.effects import (
     CallHandler,
@@ -26,10 +26,17 @@ from coffrify_webhooks.pipeline.effects import (
     Steps,
     StoreCall,
 )
-from coffrify_webhooks.stores import AtomicStore
+from coffrify_webhooks.stores import AsyncAtomicStore, AtomicStore
+from coffrify_webhooks.stores.blocking import async_form
 from coffrify_webhooks.stores.turn import WouldWait
 
-from .calls import as_failure, call_here, call_in_transaction, call_on_loop
+from .calls import (
+    await_in_transaction,
+    call_here,
+    call_in_transaction,
+    call_on_loop,
+    failure_of,
+)
 from .watch import REMEDY, Watch, engine, oldest
 
 if TYPE_CHECKING:
@@ -76,10 +83,6 @@ async def drive_async(receiver: Hooks, steps: Steps[T], patience: float | None =
     return effect.value()
 
 
-def _wants_loop(effect: Effect) -> TypeGuard[CallHandler]:
-    return isinstance(effect, CallHandler) and effect.handler.is_async
-
-
 class _End(Generic[T]):
     """Where the steps have ended, and how."""
 
@@ -101,11 +104,23 @@ class _End(Generic[T]):
 class _Run(Generic[T]):
     """One delivery's steps under way."""
 
-    __slots__ = ("_away", "_begin_within", "_place", "_receiver", "_steps", "watch")
+    __slots__ = (
+        "_async_store",
+        "_awaits_store",
+        "_away",
+        "_begin_within",
+        "_place",
+        "_receiver",
+        "_steps",
+        "watch",
+    )
 
     def __init__(self, receiver: Hooks, steps: Steps[T], patience: float | None) -> None:
         self._receiver = receiver
         self._steps = steps
+        self._async_store = async_form(receiver.store)
+        # The drivers of async stores run on asyncio alone.
+        self._awaits_store = self._async_store is not None and running_trio() is None
         self._begin_within = min(_BEGIN_WITHIN, receiver.lease / 2)
         self._away = False
         """Whether the steps are in a thread's hands."""
@@ -149,11 +164,11 @@ class _Run(Generic[T]):
 
     def _call(self, call: CallHandler) -> BaseException | None:
         """Call a handler from this thread; return what it raised."""
-        if call.handler.is_async:
+        if self._belongs_on_loop(call):
             try:
                 failure: BaseException | None = self._run_async(self._call_async, call)
             except BaseException as error:  # the wait was broken off, as by a signal
-                return as_failure(error)
+                return failure_of(call, error)
             return failure
         place = self._place
         if place is not None and not place.acquire(timeout=self._begin_within):
@@ -165,9 +180,7 @@ class _Run(Generic[T]):
             else:
                 call_here(call, self._run_async)
         except BaseException as error:
-            if call.handler.atomic and isinstance(error, (ClaimLost, StoreUnavailable)):
-                raise
-            return as_failure(error)
+            return failure_of(call, error)
         finally:
             self.watch.end()
             if place is not None:
@@ -181,7 +194,7 @@ class _Run(Generic[T]):
             raise TypeError(call.handler)
 
         def work(connection: Any) -> None:
-            call_in_transaction(call, connection)
+            call_in_transaction(call, connection, getattr(store, "run_in_transaction", None))
 
         store.atomically(call.key, call.token, self._receiver.lease, call.handler.name, work)
 
@@ -229,8 +242,8 @@ class _Run(Generic[T]):
         """Go on until the steps end."""
         try:
             while not isinstance(effect, _End):
-                if _wants_loop(effect):
-                    effect = await self._call_in_place(effect)
+                if self._wants_loop(effect):
+                    effect = await self._await_in_place(effect)
                 else:
                     effect = await self._in_thread(effect)
                 effect = self.in_place(effect)
@@ -239,25 +252,59 @@ class _Run(Generic[T]):
                 self.watch.close()
         return effect
 
-    async def _call_in_place(self, call: CallHandler) -> Effect | _End[T]:
+    def _wants_loop(self, effect: Effect) -> TypeGuard[CallHandler | StoreCall]:
+        """Tell whether an effect is awaited on the caller's loop."""
+        if isinstance(effect, CallHandler):
+            return self._belongs_on_loop(effect)
+        return isinstance(effect, StoreCall) and self._awaits_store
+
+    def _belongs_on_loop(self, call: CallHandler) -> bool:
+        """Tell whether a handler is awaited; not in a transaction that belongs to a thread."""
+        handler = call.handler
+        return handler.is_async and (not handler.atomic or self._async_store is not None)
+
+    async def _await_in_place(self, effect: CallHandler | StoreCall) -> Effect | _End[T]:
         try:
-            failure = await self._call_async(call)
-        except NotBegun as error:
+            if isinstance(effect, CallHandler):
+                return self.resume(await self._call_async(effect))
+        except (NotBegun, ClaimLost, StoreUnavailable) as error:
             return self.resume(error=error)
-        return self.resume(failure)
+        try:
+            call = getattr(self._async_store, effect.method)
+            result = await call(*effect.arguments, **effect.options)
+        except BaseException as error:  # the steps decide
+            if isinstance(error, GeneratorExit) and not is_in_task():
+                raise  # this coroutine is being thrown away, with its loop
+            return self.resume(error=error)
+        return self.resume(result)
 
     async def _call_async(self, call: CallHandler) -> BaseException | None:
         """Call a handler on this event loop; return what it raised."""
         try:
             self.watch.begin(call)
-            await call_on_loop(call)
+            if call.handler.atomic:
+                await self._call_atomically_async(call)
+            else:
+                await call_on_loop(call)
         except BaseException as error:
             if isinstance(error, GeneratorExit) and not is_in_task():
                 raise  # this coroutine is being thrown away, with its loop
-            return as_failure(error)
+            return failure_of(call, error)
         finally:
             self.watch.end()
         return None
+
+    async def _call_atomically_async(self, call: CallHandler) -> None:
+        """Await an atomic handler in a transaction that records its finish as well."""
+        store = self._async_store
+        if not isinstance(store, AsyncAtomicStore):
+            raise TypeError(call.handler)
+
+        async def work(connection: Any) -> None:
+            await await_in_transaction(call, connection)
+
+        lease, name = self._receiver.lease, call.handler.name
+        await store.atomically(call.key, call.token, lease, name, work)
 
     # --- from an event loop to a thread -------------------------------------------------------
 
@@ -274,7 +321,7 @@ class _Run(Generic[T]):
     def _until_wanted(self, effect: Effect | _End[T]) -> Effect | _End[T]:
         self._away = True
         _inside.set(True)
-        while not isinstance(effect, _End) and not _wants_loop(effect):
+        while not isinstance(effect, _End) and not self._wants_loop(effect):
             effect = self.step(effect)
         self._away = False
         return effect
@@ -283,7 +330,8 @@ class _Run(Generic[T]):
         """Go to the end without the loop, which is gone: what wants it fails."""
         self._away = True
         while not isinstance(effect, _End):
-            effect = self.resume(CancelledError()) if _wants_loop(effect) else self.step(effect)
+            lost = isinstance(effect, CallHandler) and self._belongs_on_loop(effect)
+            effect = self.resume(CancelledError()) if lost else self.step(effect)
         self.watch.close()
 
 

@@ -46,11 +46,6 @@ class Handler:
         self.is_async: bool = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
             getattr(fn, "__call__", None)  # noqa: B004 - an object whose __call__ is async
         )
-        if atomic and self.is_async:
-            raise ConfigurationError(
-                f"{name} is atomic and async; a transaction belongs to one thread, so an atomic "
-                "handler is a plain function (an async framework runs it in a worker thread)"
-            )
 
     def call(self, event: Event, delivery: Delivery, connection: Any = None) -> Any:
         """Call the function with what it takes."""

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.errors import (
     ClaimLost,
-    ConfigurationError,
     HandlerError,
     StoreUnavailable,
     WebhookError,
 )
 from coffrify_webhooks.event import Event, UnknownEvent
-from coffrify_webhooks.stores import AtomicStore
 from coffrify_webhooks.text import quoted
 
+from .atomic import refuse_atomic
 from .effects import CallHandler, Notify, Settings, Steps, StoreCall
 from .identity import conflict_key, metadata_of
 
@@ -46,7 +45,7 @@ def run(
     failures: list[tuple[Handler, BaseException]] = []
     pending = [settings.bound(each) for each in handlers if each.name not in claim.finished]
     for handler in pending:
-        _check(settings, handler)
+        refuse_atomic(settings.store, handler)
         failure: BaseException | None = yield CallHandler(
             handler, event, delivery, key, claim.token
         )
@@ -62,14 +61,6 @@ def run(
     if key is not None:
         _check_claim((yield from call_store("done", key, claim.token)))
     return "handled"
-
-
-def _check(settings: Settings, handler: Handler) -> None:
-    if handler.atomic and not isinstance(settings.store, AtomicStore):
-        raise ConfigurationError(
-            f"handler {handler.name} is atomic, and {type(settings.store).__name__} is not in the "
-            "application's own database; use a DjangoStore or a SQLStore, or drop atomic=True"
-        )
 
 
 def _handler_failed(

@@ -37,13 +37,15 @@ _TURNED_AWAY = (
     "not permitted to log in",
 )
 """PostgreSQL's words for the same; a server that speaks another language is only away for us."""
+_TURNED_AWAY_STATES = ("28000", "28P01", "3D000", "42501")
+"""And its states, which asyncpg tells."""
 _OUT_OF_SERVICE = ("25006", "57P01", "57P02", "57P03", 1053, 1290, 1792, 1836, 1927)
 """Read-only or shutting down: PostgreSQL's states, MySQL's and MariaDB's codes."""
 
 
 def socket_of(connection: PoolProxiedConnection) -> int | None:
     """Return the descriptor of a connection's socket, if it has one."""
-    return descriptor(connection.dbapi_connection)
+    return descriptor(connection.driver_connection)
 
 
 def is_dead(socket: int | None) -> bool:
@@ -108,6 +110,8 @@ def is_our_mistake(error: BaseException | None) -> bool:
     code = orig.args[0] if orig.args else None
     if isinstance(code, int):
         return code in _ACCESS_DENIED
+    if getattr(orig, "sqlstate", None) in _TURNED_AWAY_STATES:
+        return True
     text = str(orig)
     return "FATAL" in text and any(word in text for word in _TURNED_AWAY)
 

@@ -13,7 +13,7 @@ from typing import Any, cast
 from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.errors import StoreUnavailable
 
-__all__ = ["deadline", "descriptor"]
+__all__ = ["deadline", "descriptor", "shut_down"]
 
 _alarms = Alarms("deadlines")
 
@@ -34,7 +34,7 @@ def deadline(descriptor: int | None, seconds: float) -> Generator[None]:
     def cut() -> None:
         with lock:  # once the block has ended, the number may be another connection's
             if not over:
-                _cut(descriptor)
+                shut_down(descriptor)
 
     alarm = Alarm(cut)
     try:
@@ -60,7 +60,8 @@ def descriptor(connection: Any) -> int | None:
         return None
 
 
-def _cut(descriptor: int) -> None:
+def shut_down(descriptor: int) -> None:
+    """End a socket for whoever waits on it; its descriptor stays taken."""
     # Not on a copy of the descriptor: there may be none left.
     with suppress(OSError):
         borrowed = socket.socket(fileno=descriptor)

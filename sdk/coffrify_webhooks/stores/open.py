@@ -5,13 +5,14 @@ import os
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.extras import needs
 
-from .protocol import Store
+from .blocking import blocking_form, is_async
+from .protocol import AsyncStore, Store
 from .url import mask
 from .url import place_of as _place_of_url
 
@@ -69,8 +70,9 @@ def open_store(url: str) -> Store:
     "sqlite:////absolute.db" (all processes of one machine; `?synchronous=FULL` makes each commit
     survive a power cut), and for several machines "postgresql://", "mysql://", "mariadb://",
     "redis://", "rediss://", "valkey://" and "unix://". A driver may be named as SQLAlchemy does:
-    "postgresql+psycopg2://". Raises ConfigurationError for any other, and for a store that cannot
-    be used, with what to do.
+    "postgresql+psycopg2://"; an async one, "postgresql+asyncpg://" or
+    "postgresql+psycopg_async://", is awaited by `receive_async`. Raises ConfigurationError for any
+    other, and for a store that cannot be used, with what to do.
     """
     url = mask(url)
     if url == "memory:":
@@ -78,8 +80,13 @@ def open_store(url: str) -> Store:
 
         return MemoryStore()
     store = _open(url)
+    place = None
     with suppress(ValueError):
-        _places[store] = _place_of_url(url)
+        place = _place_of_url(url)
+    if is_async(store):
+        return blocking_form(cast("AsyncStore", store), place)
+    if place is not None:
+        _places[store] = place
     return store
 
 

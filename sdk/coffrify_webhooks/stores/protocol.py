@@ -1,11 +1,11 @@
 """The protocol of a store: who has already handled what."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 
-__all__ = ["AtomicStore", "Claim", "ClaimStatus", "Store"]
+__all__ = ["AsyncAtomicStore", "AsyncStore", "AtomicStore", "Claim", "ClaimStatus", "Store"]
 
 T = TypeVar("T")
 
@@ -148,4 +148,58 @@ class AtomicStore(Protocol):
         claim on `key` is no longer that token's; without a key nothing is recorded.
         StoreUnavailable if the database went away; whatever else is raised is the work's.
         """
+        ...
+
+
+class AsyncStore(Protocol):
+    """A store whose calls are awaited: each method is that of `Store`, as an `async def`.
+
+    The calls come from asyncio, from any event loop of any thread: `receive_async` awaits them on
+    the caller's loop, and `receive`, renewals of leases and commands on a loop of ours. A driver
+    whose connections belong to one loop therefore needs some for each.
+    """
+
+    async def claim(
+        self,
+        key: str,
+        digest: str,
+        lease: float,
+        token: str | None = None,
+        about: About | None = None,
+        body: bytes | None = None,
+        *,
+        over: bool = False,
+    ) -> Claim: ...
+    async def renew(self, key: str, token: str, lease: float) -> bool: ...
+    async def checkpoint(self, key: str, token: str, handler: str) -> bool: ...
+    async def done(self, key: str, token: str) -> bool: ...
+    async def queued(self, key: str, token: str, error: str | None = None) -> bool: ...
+    async def failed(self, key: str, token: str, error: str, body: bytes | None = None) -> bool: ...
+    async def dead(self, key: str, token: str, error: str, body: bytes | None = None) -> bool: ...
+    async def release(self, key: str, token: str) -> bool: ...
+    async def forget(self, key: str) -> bool: ...
+    async def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None: ...
+    async def purge(self, older_than: float, limit: int = 1000) -> int: ...
+    async def get(self, key: str) -> Record | None: ...
+    async def find(
+        self, wanted: Filter = EVERYTHING, limit: int = 100, after: Record | None = None
+    ) -> list[Record]: ...
+    async def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]: ...
+    async def close(self) -> None: ...
+
+
+@runtime_checkable
+class AsyncAtomicStore(Protocol):
+    """An `AsyncStore` in the application's own database; see `AtomicStore`."""
+
+    async def atomically(
+        self,
+        key: str | None,
+        token: str,
+        lease: float,
+        handler: str,
+        work: Callable[[Any], Awaitable[T]],
+        /,
+    ) -> T:
+        """See `AtomicStore.atomically`; `work` is awaited on the caller's loop."""
         ...

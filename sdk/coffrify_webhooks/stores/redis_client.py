@@ -18,7 +18,9 @@ __all__ = [
     "advise",
     "check_client",
     "driver_of",
+    "is_async_client",
     "kind_of",
+    "open_async_client",
     "open_client",
     "read_url",
     "remedy_for",
@@ -50,16 +52,24 @@ class _Driver:
 
 
 def driver_of(client: object) -> _Driver:
+    name = _package_of(client)
+    if name is None:
+        raise ConfigurationError(
+            "the redis store takes a URL or a client of redis-py or valkey-py, "
+            f"not {type(client).__name__}"
+        )
+    return _Driver(name)
+
+
+def is_async_client(client: object) -> bool:
+    """Tell whether a client's calls are to be awaited."""
     modules = [kind.__module__ for kind in type(client).__mro__]
-    for name in ("redis", "valkey"):
-        if any(module.split(".")[0] == name for module in modules):
-            if any("asyncio" in module for module in modules):
-                break
-            return _Driver(name)
-    raise ConfigurationError(
-        "the redis store takes a URL or a client of redis-py or valkey-py that is not async, "
-        f"not {type(client).__name__}"
-    )
+    return _package_of(client) is not None and any("asyncio" in module for module in modules)
+
+
+def _package_of(client: object) -> str | None:
+    modules = {kind.__module__.partition(".")[0] for kind in type(client).__mro__}
+    return next((name for name in ("redis", "valkey") if name in modules), None)
 
 
 def check_client(client: Any) -> None:
@@ -111,12 +121,25 @@ def shown_url(url: str) -> str:
 def open_client(url: str, timeout: float) -> Client:
     with needs("redis"):
         import redis  # an application with a client of valkey-py needs none
-        from redis.backoff import NoBackoff
         from redis.retry import Retry
+    return cast("Client", _opened(redis, Retry, url, timeout))
+
+
+def open_async_client(url: str, timeout: float) -> Any:
+    with needs("redis"):
+        import redis.asyncio
+        from redis.asyncio.retry import Retry
+    return _opened(redis.asyncio, Retry, url, timeout)
+
+
+def _opened(driver: Any, retry: Any, url: str, timeout: float) -> Any:
+    import redis
+    from redis.backoff import NoBackoff
+
     options: dict[str, Any] = {
         "socket_timeout": timeout,
         # The sender retries, and the pool notices by itself that an idle connection was dropped.
-        "retry": Retry(NoBackoff(), 0),
+        "retry": retry(NoBackoff(), 0),
         # The third lets a server lengthen our timeouts.
         "protocol": 2,
     }
@@ -125,7 +148,6 @@ def open_client(url: str, timeout: float) -> Client:
     options |= dict.fromkeys(names)
     if not url.startswith("unix:"):
         options["socket_connect_timeout"] = min(_CONNECT_TIMEOUT, timeout)
-    driver: Any = redis
     try:
         client = driver.Redis.from_url(url, **options)
         pool = client.connection_pool
@@ -134,7 +156,7 @@ def open_client(url: str, timeout: float) -> Client:
         raise ConfigurationError(
             "the redis store's URL has an option that redis-py does not take"
         ) from None
-    return cast("Client", client)
+    return client
 
 
 def remedy_for(error: BaseException | None, prefix: str) -> str | None:

@@ -4,61 +4,31 @@ For several machines, or to keep claims beside the application's own tables. Ser
 leases by their own clock, so that the machines' clocks need not agree.
 """
 
-import os
-import sqlite3
-import weakref
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from functools import partial
-from typing import Any, TypeVar, cast
+from collections.abc import Callable
+from typing import Any, Self, overload
 
-from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
 from coffrify_webhooks.extras import needs
-from coffrify_webhooks.observe import logger
 
-from .connections import (
-    POOLED,
-    is_dead,
-    is_our_mistake,
-    is_out_of_service,
-    is_pooled,
-    kind,
-    socket_of,
-    unprepared,
-)
-from .deadline import deadline
-from .relational import Execute, RelationalStore, Result
-from .schema import ensure
-from .sql_engine import PREPARES, engine_beside, open_engine, stop_preparing
-from .statements import EVENTS, SCHEMA, Dialect
+from .engine_store import EngineStore
+from .sql_async import AsyncSQLStore
+from .sql_engine import engine_beside, is_async_database, open_engine, stop_preparing
 from .url import mask
 
 with needs("sql"):
-    from sqlalchemy import Connection, Engine, event
+    from sqlalchemy import Engine, event
     from sqlalchemy.engine import URL
-    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-    from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-    from sqlalchemy.pool import Pool, PoolProxiedConnection
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
-__all__ = ["SQLStore"]
-
-T = TypeVar("T")
-
-_DIALECTS: dict[str, Dialect] = {
-    "sqlite": "sqlite",
-    "postgresql": "postgresql",
-    "mysql": "mysql",
-    "mariadb": "mysql",
-}
-_AUTOCOMMIT = "coffrify_webhooks_autocommit"
+__all__ = ["AsyncSQLStore", "SQLStore"]
 
 
-class SQLStore(RelationalStore):
+class SQLStore(EngineStore):
     """A store in the database of a SQLAlchemy URL or engine; makes its two tables if need be.
 
     database: "postgresql://user:password@host/name", "mariadb://...", "mysql://...",
-    "sqlite:///file.db", or the application's own (sync) `Engine`, whose handlers may then be
-    atomic. timeout: seconds for one answer of the server before StoreUnavailable. clock: seconds
+    "sqlite:///file.db", or the application's own `Engine`, whose handlers may then be
+    atomic. An `AsyncEngine`, and a URL that names an async driver, make an `AsyncSQLStore`.
+    timeout: seconds for one answer of the server before StoreUnavailable. clock: seconds
     since 1970, instead of the server's; for tests.
 
     Raises ConfigurationError, naming the remedy, for a URL or a driver that cannot be used, for
@@ -66,241 +36,39 @@ class SQLStore(RelationalStore):
     deliveries are answered 503 until it is back.
     """
 
+    @overload
+    def __new__(  # type: ignore[misc]
+        cls,
+        database: AsyncEngine,
+        *,
+        timeout: float = ...,
+        clock: Callable[[], float] | None = ...,
+    ) -> AsyncSQLStore: ...
+    @overload
+    def __new__(
+        cls,
+        database: str | URL | Engine,
+        *,
+        timeout: float = ...,
+        clock: Callable[[], float] | None = ...,
+    ) -> Self: ...
+    def __new__(cls, database: Any, **options: Any) -> Any:
+        """Make a store of the kind of the engine."""
+        if is_async_database(database):
+            return AsyncSQLStore(database, **options)
+        return super().__new__(cls)
+
     def __init__(
         self,
-        database: str | URL | Engine,
+        database: str | URL | Engine | AsyncEngine,
         *,
         timeout: float = 3.0,
         clock: Callable[[], float] | None = None,
     ) -> None:
         database = mask(database)
-        self._is_own = not isinstance(database, Engine)
-        self._app = database if isinstance(database, Engine) else None
-        self._engine = (
-            engine_beside(database) if isinstance(database, Engine) else open_engine(database)
-        )
-        name = self._engine.dialect.name
-        dialect = _DIALECTS.get(name)
-        if dialect is None:
-            raise ConfigurationError(
-                f"SQLStore does not know {name}; it knows PostgreSQL, MariaDB, MySQL and SQLite"
-            )
-        pyformat = self._engine.dialect.paramstyle in ("pyformat", "format")
-        super().__init__(dialect, pyformat=pyformat, clock=clock)
-        self._timeout = timeout
-        self._ready = False
-        self._was_ready = False
-        if self._engine is not self._app:
-            event.listen(self._engine, "connect", stop_preparing)
-        _stores.add(self)
-        try:
-            with self._session():
-                pass
-        except StoreUnavailable as error:
-            if is_our_mistake(error.__cause__):
-                raise ConfigurationError(
-                    f"the database refuses us ({error}); check user, password and database name "
-                    "in the store's URL"
-                ) from None
-            logger.warning("%s; it is tried again with each delivery", error)
-        except ImportError as error:  # a driver that needs another package
-            raise ConfigurationError(
-                f"the driver of {self._engine.url.drivername} needs {error.name}; install it, or "
-                "use another: postgresql://..., mysql://..."
-            ) from None
-        finally:
-            self.close()  # nothing is left open over a fork
-
-    def __repr__(self) -> str:
-        if not hasattr(self, "_engine"):
-            return "SQLStore(...)"  # half made, in a crash report
-        url = self._engine.url.set(query={})  # a password may stand there as well
-        return f"SQLStore({url.render_as_string(hide_password=True)!r})"
-
-    def close(self) -> None:
-        """See `Store.close`; the application's own connections are the application's."""
-        if self._engine is not self._app:
-            self._engine.dispose()
-
-    def atomically(
-        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
-    ) -> T:
-        """See `AtomicStore.atomically`; `work` is given the SQLAlchemy `Connection`."""
-        pool = self._engine.pool
-        try:
-            with self._transactional().connect() as connection:
-                return self._worked(connection, key, token, lease, handler, work)
-        except SQLAlchemyError as error:
-            if isinstance(error, DBAPIError) and is_out_of_service(error.orig):
-                (self._app or self._engine).dispose()
-                raise StoreUnavailable(
-                    f"the SQL store may not be written ({kind(error)})"
-                ) from error
-            lost = isinstance(error, DBAPIError) and error.connection_invalidated
-            if lost or isinstance(error, PoolTimeoutError):
-                raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
-            raise  # the handler's: what it did left nothing that could be committed
-        finally:
-            self._tidy(pool)
-
-    def _worked(
-        self,
-        connection: Connection,
-        key: str | None,
-        token: str,
-        lease: float,
-        handler: str,
-        work: Callable[[Any], T],
-    ) -> T:
-        raw = cast("Any", connection.connection).dbapi_connection
-
-        def update(statement: str) -> None:
-            # Made anew each time: a lease counts from now, not from before the work.
-            row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
-            with unprepared(raw):
-                if key is not None and connection.exec_driver_sql(statement, row).rowcount != 1:
-                    raise ClaimLost("the claim on this event ended while it was handled")
-
-        with connection.begin() as transaction:
-            if _commits_by_itself(connection):
-                raise ConfigurationError(
-                    "the engine of the SQLStore is in AUTOCOMMIT, which knows no transactions; "
-                    "give one without that isolation level"
-                )
-            if self._sql.dialect == "sqlite":
-                # A write at the beginning: nobody else can write until the end, nor take the
-                # claim. On a server it would let the renewals wait.
-                update(self._sql.renew)
-            result = work(connection)
-            with deadline(socket_of(cast("Any", connection.connection)), self._timeout):
-                update(self._sql.finish)
-                transaction.commit()
-        return result
-
-    def _transactional(self) -> Engine:
-        if self._app is not None:
-            return self._app
-        with self._session():
-            level = self._engine.dialect.default_isolation_level
-        if self._sql.dialect != "sqlite":
-            level = "READ COMMITTED"  # under a stricter one, a renewal would end the transaction
-        return self._engine.execution_options(isolation_level=level)
-
-    @contextmanager
-    def _session(self) -> Generator[Execute]:
-        try:
-            with self._lent() as connection:
-                cursor = connection.cursor()
-
-                def execute(statement: str, row: Mapping[str, Any]) -> Result:
-                    cursor.execute(statement, row)
-                    return cast("Result", cursor)
-
-                with deadline(socket_of(connection), self._timeout):
-                    if not self._ready:
-                        self._prepare(execute, connection)
-                    yield execute
-        except (SQLAlchemyError, self._driver_error, OSError, MemoryError) as error:
-            raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
-
-    def _prepare(self, execute: Execute, connection: PoolProxiedConnection) -> None:
-        """Make the tables, or look at them: at first, and after any error."""
-        try:
-            ensure(execute, self._sql, partial(self._is_refusal, connection), grants=_GRANTS)
-        except ConfigurationError as error:
-            if self._was_ready:  # a server that became read-only, as after a failover
-                raise StoreUnavailable(str(error)) from error
-            raise
-        if not self._was_ready and connection.info.get(PREPARES) and not self._is_own:
-            raw: Any = connection.dbapi_connection
-            if is_pooled(raw, execute):
-                logger.warning(POOLED, 'connect_args={"prepare_threshold": None}')
-        self._ready = self._was_ready = True
-
-    @contextmanager
-    def _lent(self) -> Generator[PoolProxiedConnection]:
-        """Lend a live connection of the driver in autocommit: SQLAlchemy's own costs its price."""
-        pool = self._engine.pool
-        connection = self._engine.raw_connection()
-        try:
-            while is_dead(socket_of(connection)):  # the server was restarted
-                connection.invalidate()
-                connection = self._engine.raw_connection()
-            if not self._is_own and not connection.info.get(_AUTOCOMMIT):
-                raw: Any = connection.dbapi_connection
-                self._engine.dialect.set_isolation_level(raw, "AUTOCOMMIT")
-                connection.info[_AUTOCOMMIT] = True
-            yield connection
-        except BaseException as error:
-            self._drop(connection, pool, error)
-            raise
-        finally:
-            self._give_back(connection)
-            self._tidy(pool)
-
-    def _drop(self, connection: PoolProxiedConnection, pool: Pool, error: BaseException) -> None:
-        """Let go of a connection on which a call failed, and of those that were opened before it.
-
-        Whatever the error is: the server may have become read-only, the tables may be gone, or a
-        signal broke the call off before its answer was read.
-        """
-        self._ready = False
-        if self._engine is not self._app:
-            connection.invalidate()
-            if self._engine.pool is pool:
-                self._engine.dispose()
-        elif isinstance(error, self._driver_error) and self._is_disconnect(error, connection):
-            connection.invalidate(error)
-
-    def _tidy(self, pool: Pool) -> None:
-        """Close a connection that is returned after `close`, as by a renewal under way."""
-        if self._engine.pool is not pool:
-            pool.dispose()
-
-    def _give_back(self, connection: PoolProxiedConnection) -> None:
-        if self._engine is self._app and connection.info.pop(_AUTOCOMMIT, False):
-            raw: Any = connection.dbapi_connection
-            self._engine.dialect.reset_isolation_level(raw)
-        connection.close()
-
-    @property
-    def _driver_error(self) -> type[Exception]:
-        return self._engine.dialect.loaded_dbapi.Error
-
-    def _is_disconnect(self, error: Exception, connection: PoolProxiedConnection) -> bool:
-        raw: Any = connection.dbapi_connection
-        return self._engine.dialect.is_disconnect(cast("Any", error), raw, None)
-
-    def _is_refusal(self, connection: PoolProxiedConnection, error: Exception) -> bool:
-        """Tell whether the database is there, and does not want the statement."""
-        if not isinstance(error, self._driver_error) or self._is_disconnect(error, connection):
-            return False
-        name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
-        return name not in ("SQLITE_BUSY", "SQLITE_LOCKED")
-
-
-def _commits_by_itself(connection: Connection) -> bool:
-    raw: Any = connection.connection.dbapi_connection
-    if isinstance(raw, sqlite3.Connection):
-        return raw.isolation_level is None
-    if hasattr(raw, "get_autocommit"):  # PyMySQL's
-        return bool(raw.get_autocommit())
-    return getattr(raw, "autocommit", False) is True
-
-
-_GRANTS = (
-    "run `coffrify-webhooks store init --store URL` as a user who may create tables, then grant "
-    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS}, and SELECT on {SCHEMA}, to this one"
-)
-
-_stores: "weakref.WeakSet[SQLStore]" = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    """Leave the parent's connections to the parent."""
-    for store in list(_stores):
-        store._engine.dispose(close=False)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)
+        app = database if isinstance(database, Engine) else None
+        engine = engine_beside(app) if app is not None else open_engine(database)
+        self._set_up(engine, app, timeout, clock, is_own=app is None)
+        if engine is not app:
+            event.listen(engine, "connect", stop_preparing)
+        self._begin()

@@ -14,9 +14,17 @@ with needs("sql"):
     from sqlalchemy import Engine, create_engine, event
     from sqlalchemy.engine import URL, make_url
     from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+    from sqlalchemy.ext.asyncio import AsyncEngine
     from sqlalchemy.pool import QueuePool
 
-__all__ = ["PREPARES", "engine_beside", "open_engine", "stop_preparing"]
+__all__ = [
+    "PREPARES",
+    "drivername",
+    "engine_beside",
+    "is_async_database",
+    "open_engine",
+    "stop_preparing",
+]
 
 # The drivers we know; a URL may name another: postgresql+psycopg2://...
 _DRIVERS = {
@@ -25,19 +33,38 @@ _DRIVERS = {
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
 }
-_EXTRAS = {"psycopg": "postgresql", "pymysql": "mysql"}
+_EXTRAS = {
+    "psycopg": ("postgresql", ["psycopg"]),
+    "pymysql": ("mysql", ["pymysql"]),
+    "asyncpg": ("postgresql-async", ["asyncpg", "greenlet"]),
+    "psycopg_async": ("postgresql-async", ["psycopg", "greenlet"]),
+}
+_ASYNC = ("asyncpg", "psycopg_async", "aiosqlite", "asyncmy", "aiomysql")
+"""Drivers that a URL names; only some make a store, and the others are told which."""
 _CONNECT_TIMEOUT = 2
 PREPARES = "coffrify_webhooks_prepares"
-_TIMED = ("psycopg", "psycopg2", "pymysql", "mysqldb")
-"""The drivers that know the option connect_timeout."""
+_TIMED = dict.fromkeys(
+    ("psycopg", "psycopg2", "psycopg_async", "pymysql", "mysqldb"), "connect_timeout"
+) | {"asyncpg": "timeout"}
+"""The option that limits how long connecting takes, by driver."""
 
 
-def open_engine(database: str | URL) -> Engine:
+def is_async_database(database: object) -> bool:
+    """Tell whether an engine is async, or a URL names an async driver."""
+    return isinstance(database, AsyncEngine) or drivername(database).partition("+")[2] in _ASYNC
+
+
+def drivername(database: object) -> str:
+    """Return what a URL names as its dialect and driver; nothing of what is no readable URL."""
+    url = _read(database) if isinstance(database, (str, URL)) else None
+    return "" if url is None else url.drivername
+
+
+def open_engine(database: object) -> Engine:
     """Return an engine that ends in time and leaves nothing behind; raise ConfigurationError."""
     if not isinstance(database, (str, URL)):
         raise ConfigurationError(
-            "SQLStore takes a URL or a sync Engine (its calls never block an event loop: they run "
-            f"in threads), not {type(database).__name__}"
+            f"SQLStore takes a URL, an Engine or an AsyncEngine, not {type(database).__name__}"
         )
     url = _read(database)
     if url is None:  # raised here, as what refused it holds the password
@@ -47,11 +74,12 @@ def open_engine(database: str | URL) -> Engine:
         )
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     driver = url.drivername.partition("+")[2]
-    extra = _EXTRAS.get(driver)
-    if extra is not None and find_spec(driver) is None:
-        raise ConfigurationError(
-            f'{driver} is not installed; run: pip install "coffrify-webhooks[{extra}]"'
-        )
+    extra, modules = _EXTRAS.get(driver, ("", []))
+    for module in modules:
+        if find_spec(module) is None:
+            raise ConfigurationError(
+                f'{module} is not installed; run: pip install "coffrify-webhooks[{extra}]"'
+            )
     if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
         create_private(str(url.database))
     try:
@@ -84,7 +112,7 @@ def _options(url: URL, driver: str) -> dict[str, Any]:
     if url.get_backend_name() != "sqlite":
         options |= {"pool_size": 5, "max_overflow": 35, "pool_timeout": _CONNECT_TIMEOUT}
     if driver in _TIMED:
-        options["connect_args"] = {"connect_timeout": _CONNECT_TIMEOUT}
+        options["connect_args"] = {_TIMED[driver]: _CONNECT_TIMEOUT}
     if driver == "pymysql":  # its connect_timeout ends before the server's greeting
         options["connect_args"]["read_timeout"] = _CONNECT_TIMEOUT
     return options

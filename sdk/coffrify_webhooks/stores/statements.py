@@ -34,6 +34,8 @@ _NOW: dict[Dialect, str] = {
     # Not of NOW(): local time is ambiguous for an hour in autumn.
     "mysql": "(UNIX_TIMESTAMP() + MICROSECOND(NOW(6)) / 1000000e0)",
 }
+# asyncpg lets the server find out the parameters' types.
+_OWN_NOW: dict[Dialect, str] = {"postgresql": "CAST(:now AS DOUBLE PRECISION)"}
 # What decides is read of the primary: proxies that send reads to replicas, which may lag, know it.
 _LATEST: dict[Dialect, str] = {"sqlite": "", "postgresql": "FOR UPDATE", "mysql": "FOR UPDATE"}
 _TYPES: dict[Dialect, dict[str, str]] = {
@@ -69,7 +71,7 @@ class Statements:
     def __init__(self, dialect: Dialect, *, pyformat: bool, own_clock: bool) -> None:
         self.dialect: Dialect = dialect
         self._pyformat = pyformat
-        now = ":now" if own_clock else _NOW[dialect]
+        now = _OWN_NOW.get(dialect, ":now") if own_clock else _NOW[dialect]
         insert = "INSERT IGNORE INTO" if dialect == "mysql" else "INSERT INTO"
         on_conflict = "" if dialect == "mysql" else "ON CONFLICT (event_key) DO NOTHING"
         self.insert: str = self._text(f"""

@@ -1,0 +1,76 @@
+"""An async store for sync code: each call is awaited on an event loop of ours.
+
+So everything that is sync works with it too: `receive`, renewals of leases, commands. The async
+driver awaits the store itself.
+"""
+
+from collections.abc import Callable
+from inspect import iscoroutinefunction
+from typing import Any, cast
+
+from coffrify_webhooks.concurrency.loop_thread import LoopThread
+from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
+
+from .protocol import AsyncStore, Store
+
+__all__ = ["async_form", "blocking_form", "is_async"]
+
+METHODS: tuple[str, ...] = tuple(
+    name for name, value in vars(Store).items() if callable(value) and not name.startswith("_")
+)
+_loop = LoopThread("store")
+
+
+class _BlockingStore:
+    """A `Store`: its methods are made below."""
+
+    def __init__(self, store: AsyncStore, place: object) -> None:
+        self.awaited: AsyncStore = store
+        self.place: object = place or getattr(store, "place", store)
+        """See `place_of`."""
+
+    def __repr__(self) -> str:
+        return repr(self.awaited)
+
+
+def _blocking(name: str) -> Callable[..., Any]:
+    def call(self: _BlockingStore, *arguments: Any, **options: Any) -> Any:
+        try:
+            return _loop.run(getattr(self.awaited, name), *arguments, **options)
+        except (RuntimeError, MemoryError, OSError) as error:
+            raise StoreUnavailable(
+                f"the async store could not be called ({type(error).__name__})"
+            ) from error
+
+    call.__name__ = name
+    call.__doc__ = f"See `Store.{name}`."
+    return call
+
+
+for _name in METHODS:
+    setattr(_BlockingStore, _name, _blocking(_name))
+
+
+def blocking_form(store: AsyncStore, place: object = None) -> Store:
+    """Return a store for sync code that an event loop of ours awaits; place: see `place_of`."""
+    return cast("Store", _BlockingStore(store, place))
+
+
+def async_form(store: object) -> AsyncStore | None:
+    """Return the async store behind a blocking one; None if it is sync by nature."""
+    return store.awaited if isinstance(store, _BlockingStore) else None
+
+
+def is_async(store: object) -> bool:
+    """Tell whether the methods of a store are to be awaited.
+
+    Raises ConfigurationError if that is so for some only.
+    """
+    kinds = {name: iscoroutinefunction(getattr(store, name, None)) for name in METHODS}
+    if any(kinds.values()) and not all(kinds.values()):
+        plain = next(name for name in METHODS if not kinds[name])
+        raise ConfigurationError(
+            f"{type(store).__name__} mixes sync and async: {plain} is not an `async def`, and "
+            "others are; an AsyncStore has each method of Store as an async one"
+        )
+    return all(kinds.values())

@@ -1,0 +1,322 @@
+"""A store on a SQLAlchemy engine: how it gets a connection, and what it does when one fails.
+
+Its text is sync; on an async engine it runs in a greenlet, see `sql_async`.
+"""
+
+import os
+import sqlite3
+import weakref
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
+from coffrify_webhooks.extras import needs
+from coffrify_webhooks.observe import logger
+
+from .connections import (
+    POOLED,
+    is_dead,
+    is_our_mistake,
+    is_out_of_service,
+    is_pooled,
+    kind,
+    socket_of,
+    unprepared,
+)
+from .deadline import deadline
+from .relational import Execute, RelationalStore, Result
+from .schema import ensure
+from .sql_engine import PREPARES
+from .statements import EVENTS, SCHEMA, Dialect
+
+with needs("sql"):
+    from sqlalchemy import Connection, Engine
+    from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+    from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+    from sqlalchemy.pool import Pool, PoolProxiedConnection
+
+__all__ = ["EngineStore"]
+
+T = TypeVar("T")
+
+_DIALECTS: dict[str, Dialect] = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "mysql": "mysql",
+    "mariadb": "mysql",
+}
+_AUTOCOMMIT = "coffrify_webhooks_autocommit"
+
+
+class EngineStore(RelationalStore):
+    """See `SQLStore`."""
+
+    def _set_up(
+        self,
+        engine: Engine,
+        app: Engine | None,
+        timeout: float,
+        clock: Callable[[], float] | None,
+        *,
+        is_own: bool,
+    ) -> None:
+        """engine: for claims. app: whose transactions atomic handlers get, if not the engine's."""
+        self._engine, self._app, self._is_own = engine, app, is_own
+        name = self._engine.dialect.name
+        dialect = _DIALECTS.get(name)
+        if dialect is None:
+            raise ConfigurationError(
+                f"SQLStore does not know {name}; it knows PostgreSQL, MariaDB, MySQL and SQLite"
+            )
+        pyformat = self._engine.dialect.paramstyle in ("pyformat", "format")
+        RelationalStore.__init__(self, dialect, pyformat=pyformat, clock=clock)
+        self._timeout = timeout
+        self._ready = False
+        self._was_ready = False
+        _stores.add(self)
+
+    def _begin(self) -> None:
+        """Make the tables, or say at once why the database cannot be used."""
+        try:
+            with self._session():
+                pass
+        except StoreUnavailable as error:
+            if is_our_mistake(error.__cause__):
+                raise ConfigurationError(
+                    f"the database refuses us ({error}); check user, password and database name "
+                    "in the store's URL"
+                ) from None
+            logger.warning("%s; it is tried again with each delivery", error)
+        except ImportError as error:  # a driver that needs another package
+            raise ConfigurationError(
+                f"the driver of {self._engine.url.drivername} needs {error.name}; install it, or "
+                "use another: postgresql://..., mysql://..."
+            ) from None
+        finally:
+            self.close()  # nothing is left open over a fork
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_engine"):
+            return "SQLStore(...)"  # half made, in a crash report
+        url = self._engine.url.set(query={})  # a password may stand there as well
+        return f"SQLStore({url.render_as_string(hide_password=True)!r})"
+
+    def close(self) -> None:
+        """See `Store.close`; the application's own connections are the application's."""
+        if self._engine is not self._app:
+            self._engine.dispose()
+
+    def atomically(
+        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
+    ) -> T:
+        """See `AtomicStore.atomically`; `work` is given the SQLAlchemy `Connection`."""
+        pool = self._engine.pool
+        try:
+            with self._transactional().connect() as connection:
+                return self._worked(connection, key, token, lease, handler, work)
+        except SQLAlchemyError as error:
+            if isinstance(error, DBAPIError) and is_out_of_service(error.orig):
+                self._renew(self._app or self._engine)
+                raise StoreUnavailable(
+                    f"the SQL store may not be written ({kind(error)})"
+                ) from error
+            lost = isinstance(error, DBAPIError) and error.connection_invalidated
+            if lost or isinstance(error, PoolTimeoutError):
+                raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
+            raise  # the handler's: what it did left nothing that could be committed
+        finally:
+            self._tidy(pool)
+
+    def _worked(
+        self,
+        connection: Connection,
+        key: str | None,
+        token: str,
+        lease: float,
+        handler: str,
+        work: Callable[[Any], T],
+    ) -> T:
+        raw = cast("Any", connection.connection).dbapi_connection
+
+        def update(statement: str) -> None:
+            # Made anew each time: a lease counts from now, not from before the work.
+            row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
+            with unprepared(raw):
+                if key is not None and self._update(connection, statement, row) != 1:
+                    raise ClaimLost("the claim on this event ended while it was handled")
+
+        with connection.begin() as transaction:
+            if _commits_by_itself(connection):
+                raise ConfigurationError(
+                    "the engine of the SQLStore is in AUTOCOMMIT, which knows no transactions; "
+                    "give one without that isolation level"
+                )
+            if self._sql.dialect == "sqlite":
+                # A write at the beginning: nobody else can write until the end, nor take the
+                # claim. On a server it would let the renewals wait.
+                update(self._sql.renew)
+            result = work(connection)
+            with self._timed(cast("Any", connection.connection)):
+                update(self._sql.finish)
+                transaction.commit()
+        return result
+
+    def _transactional(self) -> Engine:
+        if self._app is not None:
+            return self._app
+        with self._session():
+            level = self._engine.dialect.default_isolation_level
+        if self._sql.dialect != "sqlite":
+            level = "READ COMMITTED"  # under a stricter one, a renewal would end the transaction
+        return self._engine.execution_options(isolation_level=level)
+
+    @contextmanager
+    def _session(self) -> Generator[Execute]:
+        try:
+            with self._lent() as connection:
+                cursor = connection.cursor()
+
+                def execute(statement: str, row: Mapping[str, Any]) -> Result:
+                    self._execute(connection, cursor, statement, row)
+                    return cast("Result", cursor)
+
+                with self._timed(connection):
+                    if not self._ready:
+                        self._prepare(execute, connection)
+                    yield execute
+        except (SQLAlchemyError, self._driver_error, OSError, MemoryError) as error:
+            raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
+
+    def _prepare(self, execute: Execute, connection: PoolProxiedConnection) -> None:
+        """Make the tables, or look at them: at first, and after any error."""
+        try:
+            ensure(execute, self._sql, partial(self._is_refusal, connection), grants=_GRANTS)
+        except ConfigurationError as error:
+            if self._was_ready:  # a server that became read-only, as after a failover
+                raise StoreUnavailable(str(error)) from error
+            raise
+        if not self._was_ready and connection.info.get(PREPARES) and not self._is_own:
+            raw: Any = connection.dbapi_connection
+            if is_pooled(raw, execute):
+                logger.warning(POOLED, 'connect_args={"prepare_threshold": None}')
+        self._ready = self._was_ready = True
+
+    @contextmanager
+    def _lent(self) -> Generator[PoolProxiedConnection]:
+        """Lend a live connection of the driver in autocommit: SQLAlchemy's own costs its price."""
+        pool = self._engine.pool
+        connection = self._connect()
+        try:
+            while self._is_dead(connection):  # the server was restarted
+                connection.invalidate()
+                connection = self._connect()
+            if not self._is_own and not connection.info.get(_AUTOCOMMIT):
+                raw: Any = connection.dbapi_connection
+                self._engine.dialect.set_isolation_level(raw, "AUTOCOMMIT")
+                connection.info[_AUTOCOMMIT] = True
+            yield connection
+        except BaseException as error:
+            self._drop(connection, pool, error)
+            raise
+        finally:
+            self._give_back(connection)
+            self._tidy(pool)
+
+    def _drop(self, connection: PoolProxiedConnection, pool: Pool, error: BaseException) -> None:
+        """Let go of a connection on which a call failed, and of those that were opened before it.
+
+        Whatever the error is: the server may have become read-only, the tables may be gone, or a
+        signal broke the call off before its answer was read.
+        """
+        self._ready = False
+        if self._engine is not self._app:
+            connection.invalidate()
+            if self._engine.pool is pool:
+                self._renew(self._engine)
+        elif isinstance(error, self._driver_error) and self._is_disconnect(error, connection):
+            connection.invalidate(error)
+
+    # --- what differs where the driver is async -----------------------------------------------
+
+    def _connect(self) -> PoolProxiedConnection:
+        return self._engine.raw_connection()
+
+    def _execute(
+        self,
+        _connection: PoolProxiedConnection,
+        cursor: Any,
+        statement: str,
+        row: Mapping[str, Any],
+    ) -> None:
+        cursor.execute(statement, row)
+
+    def _update(self, connection: Connection, statement: str, row: Mapping[str, Any]) -> int:
+        return connection.exec_driver_sql(statement, row).rowcount
+
+    def _timed(self, connection: PoolProxiedConnection) -> AbstractContextManager[None]:
+        """Cut the connection unless the block ends in time."""
+        return deadline(socket_of(connection), self._timeout)
+
+    def _is_dead(self, connection: PoolProxiedConnection, /) -> bool:
+        return is_dead(socket_of(connection))
+
+    def _renew(self, engine: Engine, /) -> None:
+        """Let no connection that was opened before now be used again."""
+        engine.dispose()
+
+    # --- connections --------------------------------------------------------------------------
+
+    def _tidy(self, pool: Pool) -> None:
+        """Close a connection that is returned after `close`, as by a renewal under way."""
+        if self._engine.pool is not pool:
+            pool.dispose()
+
+    def _give_back(self, connection: PoolProxiedConnection) -> None:
+        if self._engine is self._app and connection.info.pop(_AUTOCOMMIT, False):
+            raw: Any = connection.dbapi_connection
+            self._engine.dialect.reset_isolation_level(raw)
+        connection.close()
+
+    @property
+    def _driver_error(self) -> type[Exception]:
+        return self._engine.dialect.loaded_dbapi.Error
+
+    def _is_disconnect(self, error: Exception, connection: PoolProxiedConnection) -> bool:
+        raw: Any = connection.dbapi_connection
+        return self._engine.dialect.is_disconnect(cast("Any", error), raw, None)
+
+    def _is_refusal(self, connection: PoolProxiedConnection, error: Exception) -> bool:
+        """Tell whether the database is there, and does not want the statement."""
+        if not isinstance(error, self._driver_error) or self._is_disconnect(error, connection):
+            return False
+        name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
+        return name not in ("SQLITE_BUSY", "SQLITE_LOCKED")
+
+
+def _commits_by_itself(connection: Connection) -> bool:
+    raw: Any = connection.connection.dbapi_connection
+    if isinstance(raw, sqlite3.Connection):
+        return raw.isolation_level is None
+    if hasattr(raw, "get_autocommit"):  # PyMySQL's
+        return bool(raw.get_autocommit())
+    return getattr(raw, "autocommit", False) is True
+
+
+_GRANTS = (
+    "run `coffrify-webhooks store init --store URL` as a user who may create tables, then grant "
+    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS}, and SELECT on {SCHEMA}, to this one"
+)
+
+_stores: "weakref.WeakSet[EngineStore]" = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    """Leave the parent's connections to the parent."""
+    for store in list(_stores):
+        store._engine.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
