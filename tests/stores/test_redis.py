@@ -573,12 +573,11 @@ def test_a_prefix_that_breaks_the_hash_tag_is_refused(prefix: str) -> None:
 
 
 def test_an_unsafe_client_is_refused(valkey: Valkey) -> None:
-    """A client that decodes, that may hang, that is async or none at all is refused."""
+    """A client that decodes, that may hang, or none at all is refused."""
     url = valkey.url
     clients: list[tuple[Any, str]] = [
         (connect(url, decode_responses=True), "decode_responses=False"),
         (connect(url, socket_timeout=None), "socket_timeout"),
-        (connect(url, redis.asyncio.Redis), "not async"),
         (object(), "not object"),
     ]
     for client, says in clients:

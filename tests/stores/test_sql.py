@@ -333,9 +333,9 @@ def test_repr_hides_the_password(postgres_url: str) -> None:
     store.close()
 
 
-def test_async_engine_is_refused() -> None:
-    """An engine that is not a sync one is refused by name."""
-    with pytest.raises(ConfigurationError, match="sync"):
+def test_what_is_no_engine_is_refused() -> None:
+    """What is neither a URL nor an engine is refused by name."""
+    with pytest.raises(ConfigurationError, match="AsyncEngine, not object"):
         SQLStore(object())  # type: ignore[arg-type]
 
 
