@@ -23,7 +23,8 @@ from coffrify_webhooks.stores.sqlite import SQLiteStore
 from coffrify_webhooks_django import DjangoStore
 
 SECRET = "whsec_" + "ab" * 32
-SERVERS = ("postgres", "mariadb", "valkey", "django")
+SERVERS = ("postgres", "asyncpg", "psycopg_async", "mariadb", "valkey", "django")
+ASYNC = ("asyncpg", "psycopg_async")
 _numbers = count()
 
 
@@ -96,7 +97,8 @@ def _site(stack: ExitStack, request: pytest.FixtureRequest, folder: Path) -> Sit
         store = open_store(url)
         stack.callback(store.close)
         return Site(store, None)
-    server = request.getfixturevalue("postgres" if kind == "django" else kind)
+    on_postgres = kind in ("django", *ASYNC)
+    server = request.getfixturevalue("postgres" if on_postgres else kind)
     switch = stack.enter_context(Switch(server.port))
     if kind == "django":
         url = server.url.replace(str(server.port), str(switch.port))
@@ -104,6 +106,8 @@ def _site(stack: ExitStack, request: pytest.FixtureRequest, folder: Path) -> Sit
         stack.callback(connections["postgres"].close)
         return Site(DjangoStore("postgres"), switch)
     url = server.url if kind == "valkey" else server.database("faults")
+    if kind in ASYNC:
+        url = url.replace("postgresql:", f"postgresql+{kind}:")
     store = open_store(url.replace(str(server.port), str(switch.port)))
     stack.callback(store.close)
     return Site(store, switch)

@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from tests.servers.postgres import Postgres
 from tests.stores.test_contract import Clock, Clocked
 
-from coffrify_webhooks.stores import AsyncStore
+from coffrify_webhooks.stores import AsyncStore, Store
 from coffrify_webhooks.stores.blocking import blocking_form
 from coffrify_webhooks.stores.sql import AsyncSQLStore
 from coffrify_webhooks.testing.store_contract import AsyncStoreContract
@@ -37,12 +37,18 @@ class Contract(AsyncStoreContract, Clocked):
             database = self.database(async_url(postgres.database(name.lower()), self.driver))
             stores[name] = AsyncSQLStore(database, clock=clock)
         store = stores[name]
+        store._clock = clock
+        for made in store._stores._made.values():
+            made._clock = clock
         blocking = blocking_form(store)
         for record in blocking.find(limit=1000):
             blocking.forget(record.key)
-        blocking.close()  # its clock is the last test's
-        store._clock = clock
         return store
+
+    @pytest.fixture
+    def store(self, async_store: AsyncStore) -> Store:
+        """Keep its connections for the next test."""
+        return blocking_form(async_store)
 
     def database(self, url: str) -> Any:
         return url
@@ -52,6 +58,7 @@ class TestAsyncpg(Contract):
     driver = "asyncpg"
 
 
+@pytest.mark.long
 class TestApplicationsEngineOnPsycopg(Contract):
     driver = "psycopg_async"
 
