@@ -38,6 +38,7 @@ from .redis_client import (
     shown_url,
 )
 from .redis_scripts import STATUSES, Script
+from .select import select
 
 __all__ = ["ClientStore"]
 
