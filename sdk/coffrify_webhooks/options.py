@@ -19,6 +19,7 @@ from .stores import AsyncStore, Store, default_store, open_store
 from .stores.blocking import blocking_form, is_async
 
 __all__ = [
+    "KEEP_BODY_IS_LESS",
     "amount",
     "dispatcher_of",
     "import_handlers",
@@ -34,6 +35,11 @@ __all__ = [
 ]
 
 SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
+
+KEEP_BODY_IS_LESS = (
+    "keep_body is less than max_body: a larger event that the engine loses cannot be dispatched "
+    "again"
+)
 
 may_lack_secrets: bool = False
 """Whether the testing kit gives receivers a secret; one of theirs is then missed only when used."""

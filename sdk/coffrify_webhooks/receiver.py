@@ -9,12 +9,7 @@ from . import options
 from .clock import now
 from .concurrency import bridge, threads
 from .drivers import drive as drivers
-from .errors import (
-    DispatchError,
-    NotReplayable,
-    SecretsUnavailable,
-    WebhookError,
-)
+from .errors import DispatchError, NotReplayable, SecretsUnavailable, WebhookError
 from .http.body import announced
 from .http.reply import Outcome, Reply
 from .observe import Observer, Once, log, logger, tell_all
@@ -50,7 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["Receiver"]
 
 T = TypeVar("T")
-
 
 _DAY = 86_400
 _IN_TIME = 5.0
@@ -175,10 +169,7 @@ class Receiver:
         for handler in self.router.handlers:
             refuse_wrong_kind(self.store, handler)
         if self.dispatcher is not None and self.keep_body < self.max_body:
-            logger.warning(
-                "keep_body is less than max_body: a larger event that the engine loses cannot be "
-                "dispatched again"
-            )
+            logger.warning(options.KEEP_BODY_IS_LESS)
         attach = getattr(self.dispatcher, "attach", None)
         if attach is not None:
             attach(self)
@@ -202,9 +193,8 @@ class Receiver:
         body: the raw bytes, as they arrived. headers: a mapping or pairs, of str or bytes. Never
         raises for anything that an unauthenticated sender can send.
         """
-        return drivers.drive(
-            self, pipeline.receive(self, body, headers, method), self.sender_timeout
-        )
+        steps = pipeline.receive(self, body, headers, method)
+        return drivers.drive(self, steps, self.sender_timeout)
 
     async def receive_async(self, body: bytes, headers: Headers, *, method: str = "POST") -> Reply:
         """Take one delivery and return what to answer; for asyncio and trio.

@@ -8,6 +8,7 @@ import pytest
 from flask import Flask, current_app, g, request
 from tests.adapters.requests import Request, send_wsgi
 from tests.adapters.suite import PATH, SECRET, WSGISuite, make_body, make_receiver
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from coffrify_webhooks import ConfigurationError, Event, Receiver, Router, sign
@@ -235,12 +236,12 @@ def test_a_head_request_gets_no_body(receiver: Receiver) -> None:
 
 def test_a_whole_body_that_still_says_chunked_is_read(router: Router, receiver: Receiver) -> None:
     """An adapter of a Lambda function (apig-wsgi) keeps the header and gives the length."""
-    app, seen, body = Flask("lambda"), [], make_body()
+    app, body = Flask("lambda"), make_body()
+    seen: list[Event] = []
     router.on("*")(seen.append)
     CoffrifyWebhooks(app, receiver)
-    environ = EnvironBuilder(
-        PATH, method="POST", data=body, headers=sign(body, SECRET)
-    ).get_environ()
+    headers = Headers(sign(body, SECRET))
+    environ = EnvironBuilder(PATH, method="POST", data=body, headers=headers).get_environ()
     environ["HTTP_TRANSFER_ENCODING"] = "chunked"
     _answer, status, _headers = run_wsgi_app(app, environ)
     assert (status, len(seen)) == ("200 OK", 1)

@@ -10,26 +10,32 @@ one of these is removed, the processes that have it open go on with what nobody 
 notice, save what they have into the file, and open it again; who starts meanwhile waits for them.
 """
 
-import atexit
 import os
 import sqlite3
 import sys
 import time
-import weakref
 from collections.abc import Callable, Generator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock, get_ident
+from threading import get_ident
 from typing import Any, Literal
 
 from coffrify_webhooks.clock import monotonic, now
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
-from . import sqlite_checkpoints
+from . import sqlite_checkpoints, sqlite_forks
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
-from .sqlite_file import create_private, write_ahead
+from .sqlite_file import (
+    Files,
+    create_private,
+    identify,
+    identify_beside,
+    may_begin,
+    transaction,
+    write_ahead,
+)
 from .statements import SCHEMA
 from .turn import Turn, WouldWait, make_turn
 
@@ -37,7 +43,6 @@ __all__ = ["SQLiteStore"]
 
 _LOOK_EVERY = 0.1
 """Seconds between two looks whether the files beside ours are still there."""
-_Files = tuple[tuple[int, int] | None, ...]
 _SHORT = frozenset(
     ("claim", "checkpoint", "done", "queued", "failed", "dead", "release", "conflict")
 )
@@ -90,12 +95,12 @@ class SQLiteStore(RelationalStore):
         """The thread whose turn it is, if that runs an event loop, so that it must not wait."""
         self._has_written = False
         self._connection: sqlite3.Connection | None = None
-        self._opened: _Files = (None,)
-        self._beside: _Files = ()
+        self._opened: Files = (None,)
+        self._beside: Files = ()
         self._next_look = 0.0
-        self._inherited: list[sqlite3.Connection] = []  # never closed: see _after_fork
+        self._inherited: list[sqlite3.Connection] = []  # never closed: see after_fork_in_child
         self._checkpoints = sqlite_checkpoints.Checkpoints(self._connect_beside)
-        _stores.add(self)
+        sqlite_forks.register(self)
         if self.path.exists():
             self._look_inside()
 
@@ -134,10 +139,10 @@ class SQLiteStore(RelationalStore):
         if method not in _SHORT or large or self._synchronous != "NORMAL":
             raise WouldWait
         with self._turn.at_once():
-            if self._connection is None or self._identity(self._name) != self._opened:
+            if self._connection is None or identify(self._name) != self._opened:
                 raise WouldWait
             if monotonic() >= self._next_look:
-                if self._files_beside() != self._beside:
+                if identify_beside(self._name) != self._beside:
                     raise WouldWait
                 self._next_look = monotonic() + _LOOK_EVERY
             self._has_written, self._on_loop = False, get_ident()
@@ -201,35 +206,19 @@ class SQLiteStore(RelationalStore):
         """Open the connection, if it is not open or not to the files that are there now."""
         is_saved = False
         if self._connection is not None:
-            if self._identity(self._name) != self._opened:
+            if identify(self._name) != self._opened:
                 self._abandon()
             elif monotonic() >= self._next_look:
                 self._next_look = monotonic() + _LOOK_EVERY
-                now = self._files_beside()
+                now = identify_beside(self._name)
                 if now != self._beside:
                     is_saved = self._save(self._connection, now)
         if self._connection is None:
             self._connection = self._connect(is_saved=is_saved)
-            self._opened = self._identity(self._name)
-            self._beside = self._files_beside()
+            self._opened = identify(self._name)
+            self._beside = identify_beside(self._name)
 
-    def _identity(self, *names: str) -> _Files:
-        """Tell which files are there now: one that was deleted or replaced is not to be written."""
-        found: list[tuple[int, int] | None] = []
-        for name in names:
-            try:
-                seen = os.stat(name)  # noqa: PTH116 - for each call, and Path takes its time
-            except OSError:
-                found.append(None)
-            else:
-                found.append((seen.st_dev, seen.st_ino))
-        return tuple(found)
-
-    def _files_beside(self) -> _Files:
-        real = os.path.realpath(self._name)  # beside which sqlite keeps them
-        return self._identity(f"{real}-wal", f"{real}-shm")
-
-    def _save(self, connection: sqlite3.Connection, now: _Files) -> bool:
+    def _save(self, connection: sqlite3.Connection, now: Files) -> bool:
         """Move what the removed files held into ours, unless others have begun new ones."""
         begun = any(new not in (None, old) for new, old in zip(now, self._beside, strict=True))
         saved = False
@@ -265,7 +254,7 @@ class SQLiteStore(RelationalStore):
     def _connect(self, *, is_saved: bool) -> sqlite3.Connection:
         give_up = monotonic() + self._timeout
         while True:
-            if not is_saved and not self._may_begin():
+            if not is_saved and not may_begin(self._name):
                 if monotonic() > give_up:
                     raise StoreUnavailable(
                         "the sqlite store's -wal or -shm was removed while others have it open; "
@@ -289,24 +278,8 @@ class SQLiteStore(RelationalStore):
                 database.close()
                 raise
 
-    def _may_begin(self) -> bool:
-        """Tell whether we may make the files beside ours, where one of them is missing.
-
-        Not while others have our file open: they use files that were removed, or are just making
-        or removing them. In exclusive mode sqlite refuses to read then, and makes none itself.
-        """
-        if None not in self._files_beside() or not self.path.exists():
-            return True
-        try:
-            with closing(sqlite3.connect(self.path, timeout=0, isolation_level=None)) as probe:
-                probe.execute("PRAGMA locking_mode = EXCLUSIVE")
-                probe.execute("SELECT 1 FROM sqlite_master").fetchone()
-        except sqlite3.OperationalError as error:
-            return error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED")
-        return True
-
     def _prepare(self, database: sqlite3.Connection) -> sqlite3.Connection:
-        with _transaction(database):
+        with transaction(database):
             ensure(database.execute, self._sql, _refused, grants=_GRANTS)
         write_ahead(database)
         sqlite_checkpoints.leave_to_us(database)
@@ -318,7 +291,7 @@ class SQLiteStore(RelationalStore):
     def _connect_beside(self) -> sqlite3.Connection | None:
         """Open another connection to what the first one has open, if that is still there."""
         with self._turn:
-            now = self._identity(self._name), self._files_beside()
+            now = identify(self._name), identify_beside(self._name)
             if self._connection is None or now != (self._opened, self._beside):
                 return None
             beside = sqlite3.connect(
@@ -327,7 +300,7 @@ class SQLiteStore(RelationalStore):
             beside.execute(f"SELECT 1 FROM {SCHEMA}")  # which opens the files beside ours
             return beside
 
-    def _before_fork(self) -> bool:
+    def before_fork(self) -> bool:
         """Close the connection, and lend none until the fork is over.
 
         sqlite keeps its locks per process, and its books on them in memory: a child that inherits
@@ -338,23 +311,16 @@ class SQLiteStore(RelationalStore):
         self._drop()
         return True
 
-    def _after_fork(self) -> None:
+    def after_fork_in_parent(self) -> None:
+        """Lend the connection again."""
+        self._turn.give_back()
+
+    def after_fork_in_child(self) -> None:
         """Let go of a connection that was in use at the fork; closing it would harm the parent."""
         if self._connection is not None:
             self._inherited.append(self._connection)
             self._connection = None
         self._turn = make_turn(self._timeout)
-
-
-@contextmanager
-def _transaction(database: sqlite3.Connection) -> Generator[None]:
-    database.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        database.execute("ROLLBACK")
-        raise
-    database.execute("COMMIT")
 
 
 def _refused(error: Exception) -> bool:
@@ -370,43 +336,3 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
 
 
 _GRANTS = "make the file writable, or name another in store="
-
-_stores: "weakref.WeakSet[SQLiteStore]" = weakref.WeakSet()
-_forking = Lock()
-_paused: list[SQLiteStore] = []
-
-
-def _before_fork() -> None:
-    _forking.acquire()
-    sqlite_checkpoints.pause_all()
-    _paused.extend(store for store in list(_stores) if store._before_fork())
-
-
-def _after_fork_in_parent() -> None:
-    for store in _paused:
-        store._turn.give_back()
-    sqlite_checkpoints.resume_all()
-    _paused.clear()
-    _forking.release()
-
-
-def _after_fork_in_child() -> None:
-    for store in list(_stores):
-        store._after_fork()
-    sqlite_checkpoints.forget_all()
-    _paused.clear()
-    _forking.release()
-
-
-def _close_all() -> None:
-    for store in list(_stores):
-        store.close()
-
-
-atexit.register(_close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
