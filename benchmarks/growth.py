@@ -126,7 +126,7 @@ def show(title: str, found: dict[int, Figures]) -> None:
         row = [found[size][name] for size in sizes]
         unit = "" if "bytes" in name else " us"
         cells = "".join(f"{each:>12,.0f}" for each in row)
-        print(f"  {name + unit:<30}{cells}{row[-1] / max(row[0], 0.1):>12.2f} x")
+        print(f"  {name + unit:<30}{cells}{row[-1] / max(row[0], 0.1):>12.2f} x", flush=True)
 
 
 def main() -> None:

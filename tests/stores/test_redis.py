@@ -189,7 +189,7 @@ def test_find_over_many_pages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """More events than a page are found in order, whether or not all were touched at one moment."""
-    monkeypatch.setattr("coffrify_webhooks.stores.redis._PAGE", 50)
+    monkeypatch.setattr("coffrify_webhooks.stores.redis_store._PAGE", 50)
     ticks = count(1_700_000_000)
     store = RedisStore(valkey.url, prefix=prefix, clock=lambda: 1.0 if at_once else next(ticks))
     keys = fill(store, 160)
@@ -465,7 +465,7 @@ codes = [os.waitpid(child, 0)[1] for child in children]
 stop.set()
 for thread in threads:
     thread.join()
-print(codes, store.stats())
+print(codes, store.stats(None))
 store.close()
 """
 

@@ -168,9 +168,10 @@ def test_kill_mid_write_locks_nobody_out(path: Path, store: SQLiteStore) -> None
     store.claim("before", "d", 60)
     script = """
 import sys, threading
-from coffrify_webhooks.stores.sqlite import SQLiteStore, _transaction
+from coffrify_webhooks.stores.sqlite import SQLiteStore
+from coffrify_webhooks.stores.sqlite_file import transaction
 store = SQLiteStore(sys.argv[1])
-with store._session(), _transaction(store._connection):
+with store._session(), transaction(store._connection):
     store._connection.execute("DELETE FROM coffrify_webhooks_events")
     print("writing", flush=True)
     threading.Event().wait()
@@ -258,12 +259,13 @@ def test_fork_while_in_use(path: Path) -> None:
 
 FORK_LOCKED = """
 import os, sys, threading
-from coffrify_webhooks.stores.sqlite import SQLiteStore, _transaction
+from coffrify_webhooks.stores.sqlite import SQLiteStore
+from coffrify_webhooks.stores.sqlite_file import transaction
 store = SQLiteStore(sys.argv[1])
 store.claim("before", "d", 60)
 inside, leave = threading.Event(), threading.Event()
 def use():
-    with store._session(), _transaction(store._connection):
+    with store._session(), transaction(store._connection):
         inside.set()
         leave.wait()
 user = threading.Thread(target=use)
@@ -554,8 +556,8 @@ def test_url_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: 
         ("memory", '"memory:", "sqlite:///'),
         ("memory://", '"memory:", "sqlite:///'),
         ("store.db", '"memory:", "sqlite:///'),
-        ("sqlite:store.db", '"memory:", "sqlite:///'),
-        ("sqlite://store.db", '"memory:", "sqlite:///'),
+        ("sqlite:store.db", "three slashes before a file"),
+        ("sqlite://store.db", "three slashes before a file"),
         ("mongodb://host/db", "begins 'mongodb:'"),
         ("redsi://host", "begins 'redsi:'"),
         ("sqlite:///", "needs a file"),

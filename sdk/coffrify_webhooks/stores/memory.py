@@ -219,7 +219,7 @@ class MemoryStore:
     def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
         """See `Store.stats`."""
         with self._lock:
-            counts = Counter(row.status for row in self._rows.values())
+            counts: Counter[Status] = Counter(row.status for row in self._rows.values())
             if len(self._finished):
                 counts["done"] = len(self._finished)
         if most is None:

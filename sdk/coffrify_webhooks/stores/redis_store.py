@@ -196,7 +196,7 @@ class ClientStore:
         while len(found) < limit and (some := list(islice(walk, size))):
             page = self._ahead(some, wanted.key, after)
             events = [event for _, event in page]
-            rows = self._run(scripts.READ, events, "", *needles) if events else []
+            rows: list[Any] = self._run(scripts.READ, events, "", *needles) if events else []
             records = [
                 _record(_str(event.removeprefix(self._events)), row)._replace(touched_at=at)
                 for (at, event), row in zip(page, rows, strict=True)
