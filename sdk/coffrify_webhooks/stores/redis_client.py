@@ -162,7 +162,9 @@ def _opened(driver: Any, retry: Any, url: str, timeout: float) -> Any:
 def remedy_for(error: BaseException | None, prefix: str) -> str | None:
     """Say what to do, where a server that is there turns us away; None if it may pass."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
-    if kinds & {"AuthenticationError", "AuthenticationWrongNumberOfArgsError"}:
+    # Valkey refuses a long command before it asks for a password.
+    unknown = "unauthenticated" in str(error)
+    if unknown or kinds & {"AuthenticationError", "AuthenticationWrongNumberOfArgsError"}:
         return "check user and password in the store's URL"
     if "NoPermissionError" in kinds:
         return (
