@@ -51,11 +51,14 @@ chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what w
 
 bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py
-	$(BIN)/python benchmarks/salvage.py
-	$(BIN)/python benchmarks/codegen.py
-	$(BIN)/python benchmarks/stores.py
-	$(BIN)/python benchmarks/engines.py
-	$(BIN)/python benchmarks/growth.py --most 100000 --servers
+	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python benchmarks/requests.py
+	$(BIN)/python benchmarks/served.py
+	$(BIN)/python -P benchmarks/salvage.py
+	$(BIN)/python -P benchmarks/codegen.py
+	$(BIN)/python -P benchmarks/stores.py
+	$(BIN)/python -P benchmarks/engines.py
+	$(BIN)/python -P benchmarks/growth.py --most 100000 --servers
 
 requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements/dev.txt

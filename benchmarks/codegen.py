@@ -38,7 +38,7 @@ def cpu(folder: Path, code: str, *, compiled: bool) -> float:
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "" if compiled else "1"}
     command = [sys.executable, "-c", timed]
     runs = [
-        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603
+        subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         for _ in range(ROUNDS)
     ]
     return min(float(run.stdout) for run in runs)

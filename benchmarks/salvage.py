@@ -252,7 +252,7 @@ def main() -> int:
         if len(sys.argv) == 2 and sys.argv[1] not in name:
             continue
         runs = [
-            subprocess.run(  # noqa: S603
+            subprocess.run(
                 [sys.executable, __file__, name, what], capture_output=True, text=True, check=False
             )
             for what in ("time", "memory")

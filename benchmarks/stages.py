@@ -1,0 +1,151 @@
+"""What each stage of a delivery costs: verify, parse, receive; in ratios of CPU time.
+
+The floor of verifying is the hash itself, that of parsing `json.loads`. The peers verify in
+the same run. `--json` prints JSON.
+"""
+
+import asyncio
+import hmac
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+# Or `requests`, which others import, would be the benchmark of that name beside this one.
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import standardwebhooks
+import stripe
+from benchmarks.measuring import AROUND, SECRET, Table, body_of, deliveries, take_turns
+
+from coffrify_webhooks import Receiver, Router, Secret, Verifier, parse, sign
+from coffrify_webhooks.wsgi import signature_headers
+
+TARGETS = {
+    "a dict of exact names": (1.40, 1.25),
+    "three standard headers": (1.55, 1.35),
+    "ten mixed-case headers": (2.05, 1.68),
+    "WSGI environ": (1.80, 1.50),
+    "ASGI pairs": (2.25, 1.80),
+}
+BASE64_SECRET = "whsec_" + "Xl5eXl5eXl5eXl5eXl5eXl5eXl5eXl5eXl5eXl5eXl4="
+
+
+def verify(table: Table, size: int, column: int) -> None:
+    head = b'{"id":"evt_1","type":"ping","data":{"x":"'
+    body = (head + b"y" * size)[: size - 3] + b'"}}'
+    secret = Secret(SECRET, encoding="text")
+    verifier = Verifier(secret)
+    signed = sign(body, secret, id="evt_1")
+    exact = {name.lower(): value for name, value in signed.items()}
+    one = {"x-coffrify-signature": exact["x-coffrify-signature"]}
+    three = {name: value for name, value in exact.items() if name.startswith("webhook-")}
+    ten = {**AROUND, **signed}
+    pairs = [(name.lower().encode(), value.encode()) for name, value in ten.items()]
+    environ: dict[str, Any] = {f"HTTP_{n.upper().replace('-', '_')}": v for n, v in ten.items()}
+    environ.update({f"wsgi.{number}": number for number in range(31 - len(environ))})
+    joined, key = f"{exact['webhook-timestamp']}.".encode() + body, SECRET.encode()
+    mac, text = hmac.digest(key, joined, "sha256"), body.decode()
+    by_stripe = stripe.WebhookSignature.generate_signature_header(text, "a text secret")
+    peer = standardwebhooks.Webhook(BASE64_SECRET)
+    by_peer = sign(body, Secret(BASE64_SECRET, encoding="base64"))
+    times = take_turns(
+        {
+            "floor": lambda: hmac.compare_digest(hmac.digest(key, joined, "sha256"), mac),
+            "a dict of exact names": lambda: verifier.verify(body, one),
+            "three standard headers": lambda: verifier.verify(body, three),
+            "ten mixed-case headers": lambda: verifier.verify(body, ten),
+            "WSGI environ": lambda: verifier.verify(body, signature_headers(environ)),
+            "ASGI pairs": lambda: verifier.verify(body, pairs),
+            "stripe": lambda: stripe.WebhookSignature.verify_header(
+                text, by_stripe, "a text secret", 300
+            ),
+            "standardwebhooks": lambda: peer.verify(text, by_peer),
+        }
+    )
+    for name, found in times.items():
+        if name != "floor":
+            target = TARGETS[name][column] if name in TARGETS else None
+            table.row(f"verify {size} B, {name}", found / times["floor"], "x floor", target)
+
+
+def receive(store: str) -> tuple[float, float]:
+    """Return a delivery's us, and its ratio to `json.loads` and a call."""
+    router = Router()
+
+    @router.on("transfer.created")
+    def handle(event: object) -> None:
+        pass
+
+    receiver = Receiver(SECRET, router=router, store=store)
+    times, floors = list[float](), list[float]()
+    source = deliveries(6100)
+    for _ in range(61):
+        some = [next(source) for _ in range(100)]
+        started = time.process_time()
+        for body, headers in some:
+            receiver.receive(body, headers)
+        between = time.process_time()
+        for body, _headers in some:
+            handle(json.loads(body))
+        times.append(between - started)
+        floors.append(time.process_time() - between)
+    ratio = statistics.median(a / b for a, b in zip(times[1:], floors[1:], strict=True))
+    return statistics.median(times[1:]) * 1e4, ratio
+
+
+async def lag(store: str) -> list[float]:
+    """Return for how long 1000 deliveries each kept the event loop from other work, in us."""
+    router, found = Router(), list[float]()
+
+    @router.on("transfer.created")
+    async def handle(_event: object) -> None:
+        await asyncio.sleep(0)
+
+    receiver = Receiver(SECRET, router=router, store=store)
+    over = asyncio.Event()
+
+    async def beat() -> None:
+        while not over.is_set():
+            started = time.perf_counter()
+            await asyncio.sleep(0)
+            found.append((time.perf_counter() - started) * 1e6)
+
+    some = list(deliveries(1100))
+    for body, headers in some[:100]:
+        await receiver.receive_async(body, headers)
+    beating = asyncio.create_task(beat())
+    for body, headers in some[100:]:
+        await receiver.receive_async(body, headers)
+    over.set()
+    await beating
+    return sorted(found)
+
+
+def main() -> None:
+    os.chdir(tempfile.mkdtemp())
+    table = Table("Stages of a delivery")
+    for column, size in enumerate((300, 2048)):
+        verify(table, size, column)
+    body = body_of(1)
+    times = take_turns({"loads": lambda: json.loads(body), "parse": lambda: parse(body)})
+    table.row("parse 1.6 KB", times["parse"] / times["loads"], "x json.loads", 1.35)
+    memory, ratio = receive("memory:")
+    table.row("receive, memory", ratio, "x json.loads and a call", 5.7)
+    table.row("receive, memory", memory, "us")
+    sqlite, _ = receive(f"sqlite:///{Path.cwd()}/stages.db")
+    table.row("receive, sqlite, beside memory", sqlite - memory, "us", 95)
+    for store in ("memory:", f"sqlite:///{Path.cwd()}/lag.db"):
+        lags = asyncio.run(lag(store))
+        name = f"loop's lag over 1000 deliveries, {store.partition(':')[0]}"
+        table.row(f"{name}, median", lags[len(lags) // 2], "us")
+        table.row(f"{name}, 99.9 %", lags[int(len(lags) * 0.999)], "us")
+    table.end()
+
+
+if __name__ == "__main__":
+    main()
