@@ -37,9 +37,15 @@ class Blocking(MemoryStore):
         self.threads = list[tuple[str, int]]()
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("claim", "done", "failed", "release", "checkpoint", "purge", "renew"):
+        found = super().__getattribute__(name)
+        if name not in ("claim", "done", "failed", "release", "checkpoint", "purge", "renew"):
+            return found
+
+        def noted(*arguments: Any, **options: Any) -> Any:
             self.threads.append((name, threading.get_ident()))
-        return super().__getattribute__(name)
+            return found(*arguments, **options)
+
+        return noted
 
 
 class Hops(Receiver):
