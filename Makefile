@@ -57,6 +57,7 @@ bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python -P benchmarks/salvage.py
 	$(BIN)/python -P benchmarks/codegen.py
 	$(BIN)/python -P benchmarks/stores.py
+	$(BIN)/python -P benchmarks/async_stores.py
 	$(BIN)/python -P benchmarks/engines.py
 	$(BIN)/python -P benchmarks/growth.py --most 100000 --servers
 

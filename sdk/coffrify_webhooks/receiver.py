@@ -16,7 +16,7 @@ from .observe import Observer, Once, log, logger, tell_all
 from .pipeline import execute as worker
 from .pipeline import receive as pipeline
 from .pipeline import sweep as sweeping
-from .pipeline.atomic import refuse_wrong_kind
+from .pipeline.atomic import refuse_wrong_kinds
 from .pipeline.identity import key_of
 from .retries import RETRIES, Retries
 from .signature import Verifier
@@ -166,8 +166,7 @@ class Receiver:
         self.store: Store = options.store_of(store)
         refuse_namesakes(self)
         options.import_handlers(handlers)
-        for handler in self.router.handlers:
-            refuse_wrong_kind(self.store, handler)
+        refuse_wrong_kinds(self.store, self.router.handlers)
         if self.dispatcher is not None and self.keep_body < self.max_body:
             logger.warning(options.KEEP_BODY_IS_LESS)
         attach = getattr(self.dispatcher, "attach", None)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from tests.cli.stored_events import StoredEvents
+from tests.servers.postgres import Postgres
 
+from coffrify_webhooks import Receiver, Router, sign
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.cli.store import _shown
 
@@ -94,3 +96,20 @@ def test_the_installed_command_has_its_help() -> None:
         [command, "store", "init", "--help"], capture_output=True, text=True, check=True
     )
     assert "COFFRIFY_WEBHOOKS_STORE" in ran.stdout
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg_async"])
+def test_an_async_store_works_in_commands(postgres: Postgres, driver: str) -> None:
+    """The URL of an async application is one for each command too."""
+    url = postgres.database("async_cli").replace("postgresql:", f"postgresql+{driver}:")
+    assert "is ready; events: 0" in init("--store", url).stdout
+    router = Router()
+    router.on("*", name="handler")(lambda event: None)
+    receiver = Receiver("whsec_" + "ab" * 32, store=url, router=router)
+    body = b'{"id": "evt_1", "type": "ping"}'
+    assert receiver.receive(body, sign(body, "whsec_" + "ab" * 32)).outcome == "handled"
+    receiver.store.close()
+    for command, said in (("", "evt_1"), ("stats", "done"), ("show evt_1", "ping")):
+        ran = CliRunner().invoke(commands, ["events", *command.split(), "--store", url])
+        assert ran.exit_code == 0, ran.output
+        assert said in ran.output
