@@ -3,9 +3,8 @@
 As SQLAlchemy does it for its async engines.
 """
 
-import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 __all__ = ["in_greenlet", "wait_for"]
 
@@ -16,18 +15,17 @@ async def in_greenlet(function: Callable[..., T], *arguments: Any, **options: An
     """Call a sync function, within which `wait_for` may be called."""
     from greenlet import getcurrent, greenlet  # only async users have it
 
-    here = greenlet(function)
+    here: Any = greenlet(function)
     here.gr_context = getcurrent().gr_context
     result: Any = here.switch(*arguments, **options)
     while not here.dead:
         try:
-            value = await result
-        except BaseException:  # it is the function's to handle
-            result = here.throw(*sys.exc_info())
+            value: Any = await result
+        except BaseException as error:  # it is the function's to handle
+            result = here.throw(type(error), error, error.__traceback__)
         else:
             result = here.switch(value)
-    found: T = result
-    return found
+    return cast("T", result)
 
 
 def wait_for(awaitable: Awaitable[Any]) -> Any:

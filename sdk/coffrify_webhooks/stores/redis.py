@@ -58,7 +58,7 @@ class RedisStore(ClientStore):
             return AsyncRedisStore(server, **options)
         return super().__new__(cls)
 
-    def __init__(
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]
         self,
         server: str | Client | AsyncClient,
         *,

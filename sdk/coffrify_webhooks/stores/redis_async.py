@@ -150,12 +150,14 @@ def _beside(client: Any) -> Callable[[], Any]:
             "of the cluster, whose calls run in threads"
         )
 
+    kind: Any = type(client)
+
     def make() -> Any:
         own = type(pool)(
             connection_class=pool.connection_class,
             max_connections=pool.max_connections,
             **pool.connection_kwargs,
         )
-        return type(client).from_pool(own)
+        return kind.from_pool(own)
 
     return make

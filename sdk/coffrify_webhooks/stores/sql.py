@@ -58,7 +58,7 @@ class SQLStore(EngineStore):
             return AsyncSQLStore(database, **options)
         return super().__new__(cls)
 
-    def __init__(
+    def __init__(  # pyright: ignore[reportInconsistentConstructor]
         self,
         database: str | URL | Engine | AsyncEngine,
         *,
