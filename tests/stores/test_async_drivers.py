@@ -84,7 +84,9 @@ def test_a_url_makes_a_store_that_is_awaited(url: str) -> None:
 
 def test_connections_end_with_their_loop(url: str, plain_url: str) -> None:
     """Nothing is left open when a loop has ended, nor after the store was made."""
-    asyncio.run(outcomes(receiver_on(url), 1, 2))
+    receiver = receiver_on(url)
+    assert receiver.purge_schedule.is_due()  # on a loop of ours; the next one is an hour away
+    asyncio.run(outcomes(receiver, 1, 2))
     query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
     others = f"{query} AND pid <> pg_backend_pid()"
     while rows(plain_url, others):  # the server notices a moment later
