@@ -150,7 +150,7 @@ def _beside(client: Any) -> Callable[[], Any]:
             "of the cluster, whose calls run in threads"
         )
 
-    kind: Any = type(client)
+    kind = cast("Any", type(client))
 
     def make() -> Any:
         own = type(pool)(
