@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.core.wsgi import get_wsgi_application
+from django.db import IntegrityError, connections
 from django.test import Client, TestCase, TransactionTestCase, override_settings
 from tests.django_databases import migrated
 
 from coffrify_webhooks import Event, Router
-from coffrify_webhooks.testing import isolated
+from coffrify_webhooks.testing import check_handlers, isolated
 from coffrify_webhooks_django.conf import current_endpoint
 from coffrify_webhooks_django.models import WebhookEvent
 from coffrify_webhooks_django.store import DjangoStore
@@ -81,6 +82,20 @@ def test_an_atomic_handler_is_rolled_back_in_the_real_database() -> None:
         )
     assert (failed.outcome, type(failed.error)) == ("failed", LookupError)
     assert sales() == ["evt_1"]
+
+
+def test_a_check_rolls_back_what_handlers_write() -> None:
+    """Sync and async ones; and the second run sees what the first has written."""
+    run_sql("CREATE UNIQUE INDEX kit_once ON kit_sale (id)")
+    with override_settings(MIDDLEWARE=[OURS]):
+        report = check_handlers(get_wsgi_application(), examples=2)
+    assert {each.kind for each in report.findings} == {"second_run"}
+    assert {type(each.error) for each in report.findings} == {IntegrityError}
+    assert [each.line for each in report.findings] == [
+        each.__code__.co_firstlineno for each in (sell, sell_later)
+    ]
+    assert __file__ in str(report).partition("IntegrityError")[2]
+    assert sales() == []
 
 
 class InATestCase(TestCase):

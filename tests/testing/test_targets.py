@@ -403,6 +403,20 @@ def test_a_server_that_is_not_isolated_gets_its_own_secret(shop: Shop, url: str)
     assert deliver(url, "transfer.created", secret=SECRET).outcome == "handled"
 
 
+def test_a_server_of_another_process_is_told_of(kit: Kit) -> None:
+    """It has its own secret, which the kit does not know."""
+    refusal = b'{"error": {"code": "signature_mismatch", "message": "not made with a secret"}}'
+
+    def elsewhere(environ: Any, start_response: Any) -> list[bytes]:
+        start_response("400 Bad Request", [("Content-Type", "application/json")])
+        return [refusal]
+
+    with httpx2.Client(transport=httpx2.WSGITransport(app=elsewhere)) as client:
+        result = kit.deliver(client, "transfer.created", path="/webhooks/coffrify")
+    assert (result.outcome, result.code) == ("rejected", "signature_mismatch")
+    assert "give its secret: secret=..." in str(result)
+
+
 def test_a_server_that_is_not_there_is_named(kit: Kit, url: str) -> None:
     """Nothing answered, at which address, and what to do."""
     with pytest.raises(ConfigurationError, match=r"nothing answered at http://127\.0\.0\.1:1/"):

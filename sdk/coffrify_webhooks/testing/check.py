@@ -26,6 +26,7 @@ from .event_maker import event_of
 from .kit import isolated
 from .layers import opened
 from .report import Checked, Finding, Report
+from .rollback import rolled_back
 from .smallest import smallest
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def check_handlers(
     that raises, or takes longer than the sender waits.
 
     The receivers are isolated meanwhile, but the handlers really run: what they write to a
-    database or send is written and sent, so let them reach only what is there for tests.
+    database or send is written and sent, so let them reach only what is there for tests. In
+    Django what they write to its databases is rolled back.
 
     target: a Receiver, an application that has some, or its test client. examples: how many
     random bodies each handler is given. progress: called with the number of handlers done, and of
@@ -175,9 +177,10 @@ class _Check:
         """Run an event and run it again; record what fails."""
         if isinstance(document.get("id"), str):  # another event each time
             document = {**document, "id": f"evt_{self._events}"}
-        failure = self._run(document)
-        if failure is None and kind in ("valid", "optional"):
-            failure, kind = self._run(document), "second_run"
+        with rolled_back(self._receiver):
+            failure = self._run(document)
+            if failure is None and kind in ("valid", "optional"):
+                failure, kind = self._run(document), "second_run"
         if failure is not None:
             self._record(kind, path, document, failure)
 
@@ -239,7 +242,8 @@ class _Check:
         """Tell whether a body that differs from its schema in nothing else fails at that place."""
         if self._issues(document) != issues:
             return False
-        failure = self._run(document)
+        with rolled_back(self._receiver):
+            failure = self._run(document)
         return (type(failure), _raised_at(failure)) == alike
 
     def _issues(self, document: dict[str, Any]) -> object:

@@ -47,8 +47,7 @@ class Finding:
         lines = [f"{self.handler} fails {what}"]
         if self.error is not None:
             lines.append(f"  {type(self.error).__name__}: {self.error}")
-            frames = traceback.extract_tb(self.error.__traceback__)
-            lines += [f"  at {frame.filename}:{frame.lineno}" for frame in frames[-1:]]
+            lines += [f"  at {place}" for place in [_raised_at(self)] if place]
         lines.append(f"  {self.body.decode('utf-8', 'replace')[:_MOST_BODY]}")
         return "\n".join(lines)
 
@@ -123,9 +122,17 @@ def _types(names: tuple[str, ...]) -> str:
     return names[0] if len(names) == 1 else f"{len(names)} types"
 
 
+def _raised_at(finding: Finding) -> str | None:
+    """Return the line of the handler's file at which it was raised, else the line that raised."""
+    if finding.error is None:
+        return None
+    frames = traceback.extract_tb(finding.error.__traceback__)
+    own = [frame for frame in frames if frame.filename == finding.file]
+    return next((f"{frame.filename}:{frame.lineno}" for frame in (own or frames)[-1:]), None)
+
+
 def _as_json(finding: Finding) -> dict[str, Any]:
     error = finding.error
-    frames = traceback.extract_tb(error.__traceback__)[-1:] if error is not None else []
     return {
         "handler": finding.handler,
         "file": finding.file,
@@ -135,5 +142,5 @@ def _as_json(finding: Finding) -> dict[str, Any]:
         "event_type": finding.event_type,
         "body": finding.body.decode("utf-8", "replace"),
         "error": None if error is None else f"{type(error).__name__}: {error}",
-        "raised_at": next((f"{frame.filename}:{frame.lineno}" for frame in frames), None),
+        "raised_at": _raised_at(finding),
     }

@@ -75,6 +75,11 @@ class Result(Generic[E_co]):
         replied = [each.text for each in self.notices if each.kind == "replied"]
         if self.code:
             lines += replied or [f"{self.code}: {_message(self.text)}"]
+            if self.code == "signature_mismatch" and not self.notices:
+                lines.append(
+                    "no receiver of this process was reached: one in another process is not "
+                    "isolated, so give its secret: secret=..."
+                )
         elif self.outcome is None:
             lines += [self._hint(), self.text[:_MOST_TEXT]]
         lines += [each.text.strip() for each in self.notices if each.kind not in _USUAL]
