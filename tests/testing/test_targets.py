@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
@@ -184,6 +185,25 @@ def test_each_target_takes_two_at_the_same_moment(shop: Shop, kit: Kit, name: st
     assert one.outcome == "handled", one
     assert two.outcome in ("busy", "duplicate"), two
     assert shop.ran == ["transfer.deleted"]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_each_target_is_isolated_for_each_thread(shop: Shop, name: str) -> None:
+    """Threads that test one application at the same time see their own events only."""
+    target, everybody = EVERY[name](shop.receiver), threading.Barrier(3)
+
+    def test(number: int) -> list[Any]:
+        with isolated() as kit:
+            everybody.wait()
+            kit.clock.advance(1000 * number)
+            for event in ("transfer.created", "transfer.deleted"):
+                kit.deliver(target, event, id=event.replace(".", "_"), case="duplicate")
+            everybody.wait()
+            return [*(each.outcome for each in kit.results), len(kit.events)]
+
+    with ThreadPoolExecutor(3) as pool:
+        found = [*pool.map(test, range(3))]
+    assert found == [["handled", "duplicate"] * 2 + [2]] * 3
 
 
 def test_two_at_the_same_moment_overlap(kit: Kit) -> None:
