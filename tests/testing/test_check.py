@@ -127,6 +127,22 @@ def test_each_handler_is_checked_alone(router: Router, receiver: Receiver) -> No
     assert receiver.router is router
 
 
+def test_a_handler_that_cannot_run_is_found(router: Router, receiver: Receiver) -> None:
+    """A check in which a handler did not run must not pass."""
+    router.on("ping", atomic=True)(lambda event: None)
+    [finding] = check_handlers(receiver, examples=1).findings
+    assert finding.kind == "valid"
+    assert "atomic" in str(finding.error)
+
+
+def test_a_strict_receiver_keeps_what_does_not_fit_from_its_handlers(router: Router) -> None:
+    """So they are not broken by it."""
+    router.on("transfer.created")(lambda event: event.data.id.upper())
+    assert "missing_field" in kinds(Receiver(SECRET, router=router, store="memory:"))
+    strict = Receiver(SECRET, router=router, store="memory:", strict=True, name="strict")
+    assert kinds(strict) == {}
+
+
 def test_what_an_engine_would_run_is_run_here(router: Router) -> None:
     """With a dispatcher the handlers are checked as well, and the engine is left alone."""
 

@@ -163,7 +163,11 @@ class _Check:
             database=None,
             deadline=None,
             derandomize=True,
-            suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+            suppress_health_check=[
+                HealthCheck.too_slow,
+                HealthCheck.filter_too_much,
+                HealthCheck.data_too_large,
+            ],
             phases=[Phase.generate],
         )
         @given(events(event_type))
@@ -185,7 +189,7 @@ class _Check:
             self._record(kind, path, document, failure)
 
     def _run(self, document: dict[str, Any]) -> BaseException | None:
-        """Run an event; return what the handler raised."""
+        """Run an event; return what the handler raised, or why it did not run."""
         body = json.dumps(document).encode()
         receiver, event_id = self._receiver, f"evt_{self._events}"
         for known in (event_id, str(document.get("id"))):
@@ -194,13 +198,19 @@ class _Check:
         headers = sign(body, secret, id=event_id, timestamp=receiver.clock())
         self._failures.clear()
         began = time.perf_counter()
-        receiver.receive(body, headers)
+        reply = receiver.receive(body, headers)
         took = time.perf_counter() - began
         self._events += 1
         self._slowest = max(self._slowest, took)
         if took > receiver.sender_timeout:
             self._record("slow", "", document, None)
-        return self._failures[0] if self._failures else None
+        if self._failures:
+            return self._failures[0]
+        refused = reply.outcome == "unreadable" and receiver.strict
+        if reply.outcome == "handled" or refused:
+            return None
+        fallback = ConfigurationError(f"the handler was not run: {reply.outcome}")
+        return fallback if reply.error is None else reply.error.__cause__ or reply.error
 
     def _record(
         self, kind: str, path: str, document: dict[str, Any], failure: BaseException | None
