@@ -139,6 +139,16 @@ def test_store_init_counts_what_the_store_has() -> None:
     assert run("store", "init") == "the store DjangoStore('file') is ready; events: 2\n"
 
 
+def test_check_runs_the_projects_handlers(failures: list[Exception]) -> None:
+    """On a store in memory; it exits 1 if one fails."""
+    assert "ok     handler" in run("check", "--examples", "1")
+    assert statuses() == {"evt_1": "failed", "evt_2": "done"}
+    failures.append(LookupError())
+    with pytest.raises(SystemExit) as exited:
+        run("check", "--examples", "1")
+    assert exited.value.code == 1
+
+
 def test_sweep_dispatches_what_the_engine_has_lost() -> None:
     """`sweep` asks the receiver of the settings."""
     receiver = current_endpoint().receiver

@@ -80,6 +80,17 @@ def test_events_list_and_store_init_use_the_applications_store(receiver: Receive
     assert "settled by your settings" in run(app, "events", "--app", "x", status=2).stderr
 
 
+def test_check_runs_the_applications_handlers(receiver: Receiver) -> None:
+    """In its context; the failures of before are not looked at, and the store is left alone."""
+    app = Flask("shop")
+    CoffrifyWebhooks(app, receiver)
+    assert "ok     handler" in run(app, "check", "--examples", "1").stdout
+    assert len(receiver.store.find()) == 2
+    receiver.router.on("ping", name="fails")(lambda event: 1 // 0)
+    assert "1 failed" in run(app, "check", "--examples", "1", status=1).stdout
+    assert "settled by your settings" in run(app, "check", "--app", "x", status=2).stderr
+
+
 def test_worker_and_sweep_work_for_the_applications_receiver(receiver: Receiver) -> None:
     """They need the application's engine, and say so."""
     app = Flask("shop")

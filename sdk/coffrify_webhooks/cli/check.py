@@ -11,7 +11,7 @@ from coffrify_webhooks.receiver import Receiver
 
 from .application import APP_HELP
 from .failure import printable
-from .source import find_receiver
+from .source import embedded_source, find_receiver
 
 __all__ = ["check"]
 
@@ -32,7 +32,8 @@ __all__ = ["check"]
     help="How many random bodies each handler is given; they need Hypothesis.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def check(*, app: str | None, examples: int, as_json: bool) -> None:
+@click.pass_obj
+def check(obj: object, *, app: str | None, examples: int, as_json: bool) -> None:
     """Run each handler with events as they are and as they may become.
 
     Bodies that the catalog's schema allows, and then: an unknown field, a missing one, null,
@@ -43,17 +44,28 @@ def check(*, app: str | None, examples: int, as_json: bool) -> None:
     from coffrify_webhooks.testing import check_handlers, isolated
 
     with isolated():  # from here on, so that the application needs no secret to be imported
-        receiver = find_receiver(app)
-        if receiver is None and app is None:
-            raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
+        receiver = _receiver(obj, app)
         with _progress() as progress:
-            report = check_handlers(receiver or Receiver(), examples=examples, progress=progress)
+            report = check_handlers(receiver, examples=examples, progress=progress)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
         click.echo(printable(report))
     if not report.ok:
         raise SystemExit(1)
+
+
+def _receiver(obj: object, app: str | None) -> Receiver:
+    source = embedded_source(obj)
+    if source is None:
+        found = find_receiver(app)
+    elif app:
+        raise click.UsageError("--app is settled by your settings here")
+    else:
+        found = source.receiver
+    if found is None and app is None:
+        raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
+    return found or Receiver()  # of a module that only registers handlers
 
 
 @contextmanager

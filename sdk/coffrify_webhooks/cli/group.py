@@ -5,7 +5,6 @@ import click
 from coffrify_webhooks import __version__
 
 from .catalog import catalog
-from .check import check
 from .codegen import codegen
 from .demo import demo
 from .embedded import COMMANDS
@@ -23,5 +22,5 @@ def commands() -> None:
     """Verify, deduplicate and handle Coffrify webhooks."""
 
 
-for _each in (*COMMANDS, catalog, check, codegen, demo, sandbox, send, trigger):
+for _each in (*COMMANDS, catalog, codegen, demo, sandbox, send, trigger):
     commands.add_command(_each)
