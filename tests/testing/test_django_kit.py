@@ -42,6 +42,13 @@ def sell(event: Event) -> None:
         raise LookupError
 
 
+@router.on("transfer.expired", atomic=True)
+async def sell_async(event: Event) -> None:
+    await sync_to_async(run_sql)("INSERT INTO kit_sale VALUES (%s)", str(event.id))
+    if event.data.transfer_title == "broken":
+        raise LookupError
+
+
 @router.on("transfer.deleted")
 async def sell_later(event: Event) -> None:
     await sync_to_async(run_sql)("INSERT INTO kit_sale VALUES (%s)", str(event.id))
@@ -73,13 +80,12 @@ def test_a_receiver_made_before_is_isolated_and_then_as_before() -> None:
     assert len(sales()) == 1
 
 
-def test_an_atomic_handler_is_rolled_back_in_the_real_database() -> None:
-    """As in production; what it wrote before it raised is gone."""
+@pytest.mark.parametrize("event", ["transfer.created", "transfer.expired"])
+def test_an_atomic_handler_is_rolled_back_in_the_real_database(event: str) -> None:
+    """Sync and async, as in production; what it wrote before it raised is gone."""
     with isolated() as kit:
-        kit.deliver(Client(), "transfer.created", id="evt_1")
-        failed = kit.deliver(
-            Client(), "transfer.created", id="evt_2", data={"transfer_title": "broken"}
-        )
+        kit.deliver(Client(), event, id="evt_1")
+        failed = kit.deliver(Client(), event, id="evt_2", data={"transfer_title": "broken"})
     assert (failed.outcome, type(failed.error)) == ("failed", LookupError)
     assert sales() == ["evt_1"]
 
@@ -92,7 +98,7 @@ def test_a_check_rolls_back_what_handlers_write() -> None:
     assert {each.kind for each in report.findings} == {"second_run"}
     assert {type(each.error) for each in report.findings} == {IntegrityError}
     assert [each.line for each in report.findings] == [
-        each.__code__.co_firstlineno for each in (sell, sell_later)
+        each.__code__.co_firstlineno for each in (sell, sell_async, sell_later)
     ]
     assert __file__ in str(report).partition("IntegrityError")[2]
     assert sales() == []

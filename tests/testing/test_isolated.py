@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 from flask import Flask, current_app
 from sqlalchemy import create_engine, text
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from tests.servers.postgres import Postgres
 
 from coffrify_webhooks import ConfigurationError, Event, Notice, Receiver, Retries, Router
 from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware
@@ -338,6 +341,47 @@ def test_atomic_handlers_run_in_a_transaction_of_the_real_database() -> None:
     assert outcomes == ["duplicate", "failed"]
     with engine.connect() as connection:
         assert [*connection.execute(text("SELECT id FROM sale")).scalars()] == ["evt_1"]
+
+
+@pytest.mark.parametrize("is_async_caller", [False, True])
+def test_async_atomic_handlers_run_in_a_transaction_of_the_real_database(
+    postgres: Postgres, *, is_async_caller: bool
+) -> None:
+    """Of an AsyncEngine, likewise, whoever calls the receiver."""
+    url = postgres.url.replace("postgresql:", "postgresql+psycopg:")
+    engine, plain = create_async_engine(url, poolclass=NullPool), create_engine(url)
+    with plain.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS kit_sale"))
+        connection.execute(text("CREATE TABLE kit_sale (id TEXT)"))
+    router = Router()
+
+    @router.on("transfer.created", atomic=True)
+    async def sell(event: Event, connection: Any) -> None:
+        await connection.execute(text("INSERT INTO kit_sale VALUES (:id)"), {"id": event.id})
+        if event.id == "evt_2":
+            raise LookupError
+
+    receiver, ids = Receiver(SECRET, router=router, store=SQLStore(engine)), (1, 1, 2)
+
+    async def run() -> list[Any]:
+        return [
+            (await kit.deliver_async(receiver, "transfer.created", id=f"evt_{each}")).outcome
+            for each in ids
+        ]
+
+    with isolated() as kit:
+        if is_async_caller:
+            outcomes = asyncio.run(run())
+        else:
+            outcomes = [
+                kit.deliver(receiver, "transfer.created", id=f"evt_{each}").outcome for each in ids
+            ]
+    assert outcomes == ["handled", "duplicate", "failed"]
+    with plain.begin() as connection:
+        found = connection.execute(text("SELECT id FROM kit_sale")).scalars().all()
+        connection.execute(text("DROP TABLE kit_sale"))
+    plain.dispose()
+    assert found == ["evt_1"]
 
 
 # --- what is observed -----------------------------------------------------------------------------

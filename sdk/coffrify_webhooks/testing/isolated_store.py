@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from coffrify_webhooks.errors import ClaimLost
-from coffrify_webhooks.stores import AtomicStore
+from coffrify_webhooks.stores import AsyncAtomicStore, AtomicStore
+from coffrify_webhooks.stores.blocking import METHODS, async_form, blocking_form
 from coffrify_webhooks.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
-    from coffrify_webhooks.stores import Store
+    from coffrify_webhooks.stores import AsyncStore, Store
 
 __all__ = ["isolated_store"]
 
@@ -24,6 +25,8 @@ class _AtomicMemoryStore(MemoryStore):
     def __init__(self, real: AtomicStore, clock: Callable[[], float]) -> None:
         super().__init__(clock=clock)
         self._real = real
+        if hasattr(real, "run_in_transaction"):  # async handlers, in Django
+            self.run_in_transaction: Any = real.run_in_transaction
 
     def atomically(
         self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
@@ -32,15 +35,59 @@ class _AtomicMemoryStore(MemoryStore):
 
         def work_and_record(connection: Any) -> T:
             result = work(connection)
-            if key is not None and not self.checkpoint(key, token, handler):
-                raise ClaimLost("the claim on this event ended while it was handled")
+            _record(self, key, token, handler)
             return result
 
         return self._real.atomically(None, "", lease, handler, work_and_record)
 
 
-def isolated_store(real: Store, clock: Callable[[], float]) -> MemoryStore:
+class _AsyncAtomicMemoryStore:
+    """Likewise, where the real store is async; its methods are made below."""
+
+    def __init__(self, real: AsyncAtomicStore, clock: Callable[[], float]) -> None:
+        self.memory: MemoryStore = MemoryStore(clock=clock)
+        self._real = real
+
+    async def atomically(
+        self,
+        key: str | None,
+        token: str,
+        lease: float,
+        handler: str,
+        work: Callable[[Any], Awaitable[T]],
+        /,
+    ) -> T:
+        """See `AsyncAtomicStore.atomically`."""
+
+        async def work_and_record(connection: Any) -> T:
+            result = await work(connection)
+            _record(self.memory, key, token, handler)
+            return result
+
+        return await self._real.atomically(None, "", lease, handler, work_and_record)
+
+
+def _awaited(name: str) -> Callable[..., Awaitable[Any]]:
+    async def call(self: _AsyncAtomicMemoryStore, *arguments: Any, **options: Any) -> Any:
+        return getattr(self.memory, name)(*arguments, **options)
+
+    return call
+
+
+for _name in METHODS:
+    setattr(_AsyncAtomicMemoryStore, _name, _awaited(_name))
+
+
+def _record(store: MemoryStore, key: str | None, token: str, handler: str) -> None:
+    if key is not None and not store.checkpoint(key, token, handler):
+        raise ClaimLost("the claim on this event ended while it was handled")
+
+
+def isolated_store(real: Store, clock: Callable[[], float]) -> Store:
     """Return an empty store that can do what the real one can, and keeps nothing of its own."""
-    if isinstance(real, AtomicStore):
+    inner = async_form(real)
+    if isinstance(inner, AsyncAtomicStore):
+        return blocking_form(cast("AsyncStore", _AsyncAtomicMemoryStore(inner, clock)))
+    if inner is None and isinstance(real, AtomicStore):
         return _AtomicMemoryStore(real, clock)
     return MemoryStore(clock=clock)
