@@ -42,6 +42,9 @@ def type_of(event_class: type[Event]) -> str | None:
     return str(names[0]) if len(names) == 1 else None
 
 
+_BUILTINS = {**vars(builtins)}
+
+
 class _Reader:
     """Reads one function's annotations."""
 
@@ -53,7 +56,7 @@ class _Reader:
         cells = zip(fn.__code__.co_freevars, fn.__closure__ or (), strict=False)
         closed_over = {name: cell.cell_contents for name, cell in cells}
         # Not copied: a module of many handlers has as many names.
-        scopes = closed_over, getattr(fn, "__globals__", {}), vars(builtins)
+        scopes = closed_over, getattr(fn, "__globals__", {}), _BUILTINS
         self._names: ChainMap[str, Any] = ChainMap(*scopes)
         self._registry = registry
 
