@@ -191,8 +191,8 @@ class Verifier:
         clock = self._clock
         now = time.time() if clock is None else clock()
         seconds = int(stamp)
-        if not -self.tolerance <= now - seconds < self.tolerance:
-            return window_error(now - seconds, self.tolerance)
+        if outside := window_error(now - seconds, self.tolerance):
+            return outside
         if ring is None:
             return None
         key = ring.find(f"{id_}.{stamp}.".encode(), body, signatures, now, base64=True)
@@ -213,8 +213,8 @@ class Verifier:
         clock = self._clock
         now = time.time() if clock is None else clock()
         seconds = int(stamp)
-        if not -self.tolerance <= now - seconds < self.tolerance:
-            return window_error(now - seconds, self.tolerance)
+        if outside := window_error(now - seconds, self.tolerance):
+            return outside
         if ring is None:
             return None
         key = ring.find(f"{stamp}.".encode(), body, signatures, now, base64=False)
