@@ -42,7 +42,21 @@ async def ignore(event: Event) -> None:
 def receiver_on(store: Any, handler: Callable[..., object] = ignore, **options: Any) -> Receiver:
     router = Router()
     router.on("*", name="handler", **options)(handler)
-    return Receiver(SECRET, store=store, router=router)
+    receiver = Receiver(SECRET, store=store, router=router)
+    assert receiver.purge_schedule.is_due()  # on a loop of ours; the next one is an hour away
+    _receivers.append(receiver)
+    return receiver
+
+
+_receivers: list[Receiver] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Close what a loop of ours has opened."""
+    yield
+    while _receivers:
+        _receivers.pop().store.close()
 
 
 async def outcomes(receiver: Receiver, *numbers: int) -> list[str]:
@@ -85,7 +99,6 @@ def test_a_url_makes_a_store_that_is_awaited(url: str) -> None:
 def test_connections_end_with_their_loop(url: str, plain_url: str) -> None:
     """Nothing is left open when a loop has ended, nor after the store was made."""
     receiver = receiver_on(url)
-    assert receiver.purge_schedule.is_due()  # on a loop of ours; the next one is an hour away
     asyncio.run(outcomes(receiver, 1, 2))
     query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
     others = f"{query} AND pid <> pg_backend_pid()"
