@@ -45,18 +45,18 @@ def merged(base: Any, data: Any) -> Any:
 
     A list takes the length of the one given; the objects in it are laid over those of `base`.
     """
-    if isinstance(base, dict) and isinstance(data, dict):
+    if _are((dict,), base, data):
         below, over = cast("dict[str, Any]", base), cast("dict[str, Any]", data)
         laid = {name: merged(below.get(name), each) for name, each in over.items()}
         return {**below, **laid}
-    if _are_lists(base, data):
+    if _are((list, tuple), base, data) and base:
         items, given = cast("list[object]", base), cast("list[object]", data)
         return [merged(items[min(at, len(items) - 1)], each) for at, each in enumerate(given)]
     return data
 
 
-def _are_lists(base: object, data: object) -> bool:
-    return isinstance(base, list) and bool(base) and isinstance(data, (list, tuple))
+def _are(kinds: tuple[type, ...], *values: object) -> bool:
+    return all(isinstance(each, kinds) for each in values)
 
 
 def moved_to(document: dict[str, Any], moment: datetime) -> dict[str, Any]:

@@ -25,8 +25,9 @@ class _AtomicMemoryStore(MemoryStore):
     def __init__(self, real: AtomicStore, clock: Callable[[], float]) -> None:
         super().__init__(clock=clock)
         self._real = real
-        if hasattr(real, "run_in_transaction"):  # async handlers, in Django
-            self.run_in_transaction: Any = real.run_in_transaction
+        run: Any = getattr(real, "run_in_transaction", None)
+        if run is not None:  # of async handlers, in Django
+            self.run_in_transaction: Any = run
 
     def atomically(
         self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
