@@ -19,9 +19,20 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
     SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["Sealed", "Secret", "opened", "seal"]
+__all__ = [
+    "API_KEYS",
+    "PREFIX",
+    "QUOTES",
+    "Sealed",
+    "Secret",
+    "fault_of",
+    "is_placeholder",
+    "is_visible",
+    "opened",
+    "seal",
+]
 
-_PREFIX = "whsec_"
+PREFIX = "whsec_"
 _ENCODINGS = ("auto", "text", "hex", "base64")
 _SHORTEST_DECODED = 16
 """Bytes. Shorter than this, a text that happens to decode is no key: `whsec_` alone is empty."""
@@ -29,8 +40,8 @@ _SHORT = 16
 """Characters; fewer can be guessed."""
 _MOST_WARNED = 1000
 
-_QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
-_API_KEYS = ("cof_", "cfy_")
+QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+API_KEYS = ("cof_", "cfy_")
 _PLACEHOLDERS = frozenset(
     (
         *("changeme", "changethis", "changeit", "replaceme", "replacethis", "none", "null", "nil"),
@@ -83,7 +94,7 @@ class Secret:
             raise ConfigurationError(
                 f"encoding={shown(encoding)} is not known; use one of {', '.join(_ENCODINGS)}"
             )
-        fault = _fault(self._text, encoding)
+        fault = fault_of(self._text, encoding)
         if fault:
             raise ConfigurationError(fault)
         self.candidates = tuple(_candidates(self._text, encoding))
@@ -212,15 +223,15 @@ def _seconds(moment: "Any") -> float | None:
 # --- what a text may be: these return, and never raise, while they hold it -----------------------
 
 
-def _fault(text: "Any", encoding: str) -> str:
+def fault_of(text: "Any", encoding: str) -> str:
     """Say why a text cannot be a secret, or return nothing."""
     if not isinstance(text, str):
         return f"a secret is a str, not {type(text).__name__}"
     trimmed = text.strip()
-    if not any(map(_is_visible, trimmed if encoding != "text" else trimmed.replace("\0", ""))):
+    if not any(map(is_visible, trimmed if encoding != "text" else trimmed.replace("\0", ""))):
         return "the secret is empty; copy it from the Coffrify dashboard"
-    if trimmed == _PREFIX:
-        return f"the secret is only the prefix {_PREFIX!r}; copy all of it from the dashboard"
+    if trimmed == PREFIX:
+        return f"the secret is only the prefix {PREFIX!r}; copy all of it from the dashboard"
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -230,44 +241,45 @@ def _fault(text: "Any", encoding: str) -> str:
 
 def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mistake
     """Say which mistake a text looks like that no delivery would ever match."""
-    rest = text.removeprefix(_PREFIX)
+    rest = text.removeprefix(PREFIX)
     if len(text) == 1 and not is_pinned:
         return (
             "the secret is a single character: a text was given where a list of texts belongs, or "
             f"the other way round; {_PIN}"
         )
-    if text.startswith(_API_KEYS):
+    if text.startswith(API_KEYS):
         return (
             "the secret is an API key of Coffrify, and deliveries are signed with the endpoint's "
-            f"signing secret, which begins {_PREFIX!r}; {_PIN}"
+            f"signing secret, which begins {PREFIX!r}; {_PIN}"
         )
-    if not is_pinned and _is_placeholder(rest, whole=rest == text):
+    if not is_pinned and is_placeholder(rest, whole=rest == text):
         return f"the secret is a placeholder; copy the real one from the dashboard, or {_PIN}"
-    if text[0] in _QUOTES or text[-1] in _QUOTES:
+    if text[0] in QUOTES or text[-1] in QUOTES:
         return f"the secret is in quotes, which an env file may have kept; drop them, or {_PIN}"
     if text == "v1" or text.startswith(("v1,", "v1=")):
         return (
             "the secret begins with 'v1', the version of a signature; the secret is what follows "
             f"'v1,', or {_PIN}"
         )
-    if not all(map(_is_visible, text)):
+    if not all(map(is_visible, text)):
         return (
             "the secret has a blank or an invisible character inside; copy it again from the "
             f"dashboard, or {_PIN}"
         )
-    if _PREFIX in rest:
+    if PREFIX in rest:
         return (
-            f"the secret holds {_PREFIX!r} in its middle; give that part alone, or several secrets "
+            f"the secret holds {PREFIX!r} in its middle; give that part alone, or several secrets "
             f"as a list, or {_PIN}"
         )
     return ""
 
 
-def _is_visible(character: str) -> bool:
+def is_visible(character: str) -> bool:
+    """Tell whether a character can be seen, so that it may be part of a secret."""
     return character.isprintable() and not character.isspace()
 
 
-def _is_placeholder(rest: str, *, whole: bool) -> bool:
+def is_placeholder(rest: str, *, whole: bool) -> bool:
     """Tell whether a text stands for a secret; whole: it has no prefix `whsec_`."""
     if not whole and any(mark in rest for mark in ("...", "\u2026", "*", "\u2022", "<")):
         return True  # or one that was shown in part
@@ -281,7 +293,7 @@ def _is_placeholder(rest: str, *, whole: bool) -> bool:
 
 
 def _warn_if_short(text: str) -> None:
-    if len(text.strip().removeprefix(_PREFIX)) >= _SHORT or len(_warned) >= _MOST_WARNED:
+    if len(text.strip().removeprefix(PREFIX)) >= _SHORT or len(_warned) >= _MOST_WARNED:
         return
     if hash(text) not in _warned:
         _warned.add(hash(text))
@@ -304,8 +316,8 @@ def _candidates(text: str, encoding: "Encoding") -> "Iterable[tuple[str, bytes]]
     plain = text.encode()
     # Read from a file, a secret brings a newline along.
     trimmed = text.strip()
-    prefixed = trimmed.startswith(_PREFIX)
-    rest = trimmed[len(_PREFIX) :] if prefixed else trimmed
+    prefixed = trimmed.startswith(PREFIX)
+    rest = trimmed[len(PREFIX) :] if prefixed else trimmed
     decoded = {"hex": _from_hex(rest), "base64": _from_base64(rest)}
     found: dict[bytes, str] = {}
     if encoding == "text":

@@ -1,0 +1,113 @@
+"""What is likely where nothing could be proven: only what a fact supports."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks.signature.secret import (
+    API_KEYS,
+    PREFIX,
+    QUOTES,
+    fault_of,
+    is_placeholder,
+    is_visible,
+)
+
+from .bodies import closed
+from .diagnosis import Finding
+from .serialisers import looks_rewritten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .keys import GivenSecret
+
+__all__ = ["likely_of_body", "likely_of_secrets"]
+
+_REFERENCES = (
+    "op://",
+    "arn:",
+    "vault:",
+    "sm://",
+    "ssm:",
+    "projects/",
+    "/run/",
+    "file:",
+    "$(",
+    "env:",
+)
+_MOST_DIGITS = 15
+_WHOLE = 8
+"""Keys are whole multiples of as many bytes."""
+_MASKS = ("...", "\u2026", "***", "\u2022\u2022")
+
+
+def likely_of_secrets(given: Sequence[GivenSecret]) -> Iterator[Finding]:
+    """Yield what the secrets' texts show, and the receiver refuses at start or will never match."""
+    for each in given:
+        text = each.text.strip()
+        rest = text.removeprefix(PREFIX)
+        if text.startswith(API_KEYS):
+            yield Finding("secret_is_api_key")
+        elif text.startswith(_REFERENCES) or (rest and is_placeholder(rest, whole=rest == text)):
+            shown = any(mark in rest for mark in _MASKS) and rest != text
+            yield Finding("secret_placeholder", "It is shown in part only." if shown else "")
+        elif each.encoding == "text":
+            continue
+        elif text[:1] in QUOTES or text[-1:] in QUOTES:
+            yield Finding("secret_quoted")
+        elif text.startswith(("v1,", "v1=")):
+            yield Finding("secret_version_prefix")
+        elif not all(map(is_visible, text)):
+            yield Finding("secret_whitespace")
+        elif rest != text and _is_cut(rest):
+            yield Finding("secret_truncated", "What follows whsec_ is not as long as any key.")
+        elif each.secret is None and fault_of(text, each.encoding):
+            yield Finding("secret_quoted")
+
+
+def _is_cut(rest: str) -> bool:
+    if not rest.strip("0123456789abcdefABCDEF"):
+        return len(rest) % (2 * _WHOLE) != 0
+    plain = rest.rstrip("=").replace("-", "").replace("_", "").replace("+", "").replace("/", "")
+    return plain.isalnum() and plain.isascii() and len(rest.rstrip("=")) % 4 == 1
+
+
+def likely_of_body(
+    body: bytes, first: dict[str, str], seen: Sequence[Finding]
+) -> Iterator[Finding]:
+    """Yield what the body shows. seen: the hints."""
+    codes = [each for each in seen if each.code.startswith("body_")]
+    yield from codes
+    if codes:
+        return
+    text = body.lstrip(b"\xef\xbb\xbf").strip()
+    length = first.get("content-length", "").strip()
+    announced = (
+        int(length)
+        if length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS
+        else None
+    )
+    try:
+        decoded = text.decode("utf-8")
+    except UnicodeDecodeError:
+        yield Finding("body_charset_changed", "It is not UTF-8.")
+        return
+    if "\ufffd" in decoded:
+        yield Finding("body_charset_changed", "Characters that could not be read were replaced.")
+        return
+    try:
+        json.loads(decoded)
+    except (ValueError, RecursionError):
+        if closed(text) or (announced is not None and len(body) < announced):
+            yield Finding("body_truncated", "It is the beginning of a JSON text.")
+        elif decoded.startswith(("[object ", "<Request", "{'")) or "': '" in decoded:
+            yield Finding("body_reserialised", "It is what str() makes of an object.")
+        elif text[:1] in (b"{", b"<"):
+            yield Finding("body_altered", "It is no JSON.")
+        return
+    if reason := looks_rewritten(body):
+        yield Finding("body_reserialised", f"A sign of it: {reason}.")
+    elif announced is not None and announced != len(body):
+        yield Finding("body_reserialised", "It is JSON of another length than its Content-Length.")
