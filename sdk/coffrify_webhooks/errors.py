@@ -81,6 +81,8 @@ class VerificationError(WebhookError):
     status = 400
     code = "verification_failed"
     outcome = "rejected"
+    reason = ""
+    """What else the request shows, in a receiver's log; no reply tells it."""
 
 
 class MissingSignature(VerificationError):

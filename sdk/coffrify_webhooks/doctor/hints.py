@@ -7,7 +7,6 @@ numbers, never a piece of the request.
 from __future__ import annotations
 
 from binascii import Error, a2b_base64
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.signature.headers import compression
@@ -42,9 +41,10 @@ def hints(body: bytes | None, headers: Any, now: float) -> list[Finding]:
 
 
 def hints_for_log(body: bytes | None, headers: Any, now: float) -> str:
-    """Return the hints as a text for a log, or an empty one; never raises."""
+    """Return as a text what the error of a refusal does not say by itself; never raises."""
     try:
-        return "; ".join(each.detail for each in hints(body, headers, now))
+        seen = hints(body, headers, now)
+        return "; ".join(each.detail for each in seen if each.code != "header_missing")
     except Exception:  # a help for people must not become another error
         return ""
 
@@ -129,6 +129,8 @@ def is_form(head: bytes) -> bool:
 
 def date_of(first: dict[str, str]) -> float | None:
     """Return the seconds that the Date header says, or None."""
+    from email.utils import parsedate_to_datetime  # a millisecond to import
+
     try:
         text = first["date"]
         return parsedate_to_datetime(text).timestamp() if len(text) <= _HEAD else None

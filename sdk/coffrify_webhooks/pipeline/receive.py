@@ -25,6 +25,7 @@ from coffrify_webhooks.errors import (
     PayloadError,
     SecretsUnavailable,
     StoreUnavailable,
+    VerificationError,
     WebhookError,
 )
 from coffrify_webhooks.http.reply import Outcome, Reply
@@ -69,6 +70,9 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
             )
         outcome = yield from _settle(settings, delivery, event)
         reply = Reply.success(outcome, event)
+    except VerificationError as error:
+        _explain(error, settings, body, headers)
+        reply = Reply.failure(error)
     except WebhookError as error:
         reply = Reply.failure(error, event)
     except Exception as error:  # a fault of ours must not become a traceback for strangers
@@ -84,7 +88,20 @@ def screen(settings: Settings, headers: Headers, method: str) -> None:
     """Raise the error of a request that no body could make acceptable; asks for no secret."""
     if not is_post(method):
         raise MethodNotAllowed("webhooks are delivered by POST")
-    settings.verifier.screen(pick(headers))
+    try:
+        settings.verifier.screen(pick(headers))
+    except VerificationError as error:
+        _explain(error, settings, None, headers)
+        raise
+
+
+def _explain(
+    error: VerificationError, settings: Settings, body: bytes | None, headers: Headers
+) -> None:
+    """Add what the request shows, for the log; only a refusal pays for it."""
+    from coffrify_webhooks.doctor.hints import hints_for_log
+
+    error.reason = hints_for_log(body, headers, settings.clock())
 
 
 def is_post(method: str) -> bool:
@@ -242,7 +259,8 @@ def notice_of_reply(reply: Reply, delivery: Delivery | None = None) -> Notify:
     if event is not None:
         template, values = f"%s %s: {template}", [quoted(event.type), quoted(event.id)]
     if error is not None:
-        reason = getattr(error, "reason", "") if isinstance(error, SecretsUnavailable) else ""
+        told = isinstance(error, (SecretsUnavailable, VerificationError))
+        reason = str(getattr(error, "reason", "")) if told else ""
         template += f" ({error.code}: %s)" if not reason else f" ({error.code}: %s: %s)"
         values += [error, reason] if reason else [error]
     return Notify(
