@@ -32,7 +32,7 @@ def connect(connection: Any, ends: float) -> None:
     open_one = connection.get_new_connection
 
     def open_in_time(options: dict[str, Any]) -> Any:
-        made = _opened(lambda: _open(connection, open_one, options), ends)
+        made = _open_in_time(lambda: _open(connection, open_one, options), ends)
         try:
             # What Django asks of a new connection has to be answered as well.
             cut.enter_context(deadline(descriptor(made), max(0.0, ends - time.monotonic())))
@@ -69,7 +69,7 @@ def _open(
     return made
 
 
-def _opened(open_one: Callable[[], Any], ends: float) -> Any:
+def _open_in_time(open_one: Callable[[], Any], ends: float) -> Any:
     opening: Future[Any] = Future()
 
     def work() -> None:

@@ -52,10 +52,10 @@ def session(using: str) -> Generator[Execute]:
     ends = time.monotonic() + _ALTOGETHER
     try:
         if connection.in_atomic_block:
-            with _timed(connection, ends), transaction.atomic(using):
+            with _limit_time(connection, ends), transaction.atomic(using):
                 yield _execute_in(connection)
         elif connection.connection is not None and not connection.autocommit:
-            with _timed(connection, ends):
+            with _limit_time(connection, ends):
                 yield _execute_in(connection)
         else:
             yield _execute_on(connection, ends)
@@ -78,11 +78,11 @@ def ready(using: str) -> Generator[Any]:
     ends = time.monotonic() + _ALTOGETHER
     if not connection.in_atomic_block:
         _revive(connection, ends)
-    with _timed(connection, ends):
+    with _limit_time(connection, ends):
         yield connection
 
 
-def _timed(connection: Any, ends: float) -> AbstractContextManager[None]:
+def _limit_time(connection: Any, ends: float) -> AbstractContextManager[None]:
     """Cut the connection unless the block ends in time."""
     left = max(0.0, min(TIMEOUT, ends - time.monotonic()))
     return deadline(descriptor(connection.connection), left)
@@ -110,7 +110,7 @@ def _execute_on(connection: Any, ends: float) -> Execute:
     def attempt(statement: str, row: Mapping[str, Any]) -> Any:
         _revive(connection, ends)
         try:
-            with _timed(connection, ends):
+            with _limit_time(connection, ends):
                 return execute_in(statement, row)
         except BaseException:  # a signal too: its answer was not read
             drop(connection)
@@ -130,7 +130,7 @@ def _execute_on(connection: Any, ends: float) -> Execute:
 
 def _revive(connection: Any, ends: float) -> None:
     """Connect, anew if the connection is known to have failed, or fails its health check."""
-    with _timed(connection, ends):
+    with _limit_time(connection, ends):
         if connection.errors_occurred:
             connection.close_if_unusable_or_obsolete()
         connection.close_if_health_check_failed()

@@ -103,12 +103,12 @@ class DjangoStore(RelationalStore):
         """See `Store.claim`."""
         if self._sql.dialect == "sqlite" and token is None and not over:
             # A handler's transaction may be writing: whoever is refused need not wait for its end.
-            refused = self._refused(key, digest)
+            refused = self._refuse_claim(key, digest)
             if refused is not None:
                 return refused
         return super().claim(key, digest, lease, token, about, body, over=over)
 
-    def _refused(self, key: str, digest: str) -> Claim | None:
+    def _refuse_claim(self, key: str, digest: str) -> Claim | None:
         record = self.get(key)
         if record is None or record.status in ("failed", "dead"):
             return None

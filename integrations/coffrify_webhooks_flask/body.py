@@ -21,13 +21,13 @@ def body_of(environ: dict[str, Any], limit: int) -> bytes:
     return read_wsgi(
         environ,
         limit,
-        _kept,
+        _read_kept,
         "a before_request function read request.form or request.stream; "
         "let it leave this path alone, or call request.get_data() first",
     )
 
 
-def _kept() -> bytes:
+def _read_kept() -> bytes:
     """Read as Flask does, which keeps what an earlier get_json() has read."""
     try:
         return request.get_data(cache=True)

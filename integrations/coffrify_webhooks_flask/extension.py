@@ -62,7 +62,7 @@ class CoffrifyWebhooks:
         receiver, path = self._receiver, UrlPath(self._path)
         if receiver is None:
             receiver, path = endpoint(
-                _configured(app.config, self._path),  # no name of ours holds the secrets
+                _settings_of(app.config, self._path),  # no name of ours holds the secrets
                 folder=Path(app.instance_path),
                 kind=_ConfiguredReceiver,
             )
@@ -93,7 +93,7 @@ class _ConfiguredReceiver(Receiver):
     settings_name = 'app.config["COFFRIFY_WEBHOOKS"]'
 
 
-def _configured(config: Mapping[str, Any], path: str) -> Any:
+def _settings_of(config: Mapping[str, Any], path: str) -> Any:
     """Return the settings, and the path that was given; what is no dict is left to be refused."""
     own = {} if path == DEFAULT_PATH else {"PATH": path}
     found: Any = config.get("COFFRIFY_WEBHOOKS") or {}

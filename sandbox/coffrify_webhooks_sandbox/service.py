@@ -87,7 +87,7 @@ class Service:
             self._random,
             encoding=self._encoding,
             allowed=self._allowed,
-            changed=self._changed,
+            changed=self._notify_watchers,
         )
         self.endpoints = Endpoints(
             self.database,
@@ -96,9 +96,9 @@ class Service:
             self.courier,
             encoding=self._encoding,
             allowed=self._allowed,
-            changed=self._changed,
+            changed=self._notify_watchers,
         )
-        self.time = TimeControl(self.database, self.clock, self.courier, self._changed)
+        self.time = TimeControl(self.database, self.clock, self.courier, self._notify_watchers)
         self.time.save()
 
     async def run(self) -> None:
@@ -113,7 +113,7 @@ class Service:
         with suppress(sqlite3.Error):
             self.time.save()
         self.stopping.set()
-        self._changed("")
+        self._notify_watchers("")
 
     def close(self) -> None:
         """Close the file."""
@@ -167,7 +167,7 @@ class Service:
                     new_delivery(event.id, target.id, at, manner) for _ in range(how.copies)
                 ]
         self.database.add(*records)
-        self._changed("")
+        self._notify_watchers("")
         self.courier.wake()
         return made
 
@@ -199,7 +199,7 @@ class Service:
         event = replace(made, test=True)
         delivery = new_delivery(event.id, endpoint.id, self.clock.now())
         self.database.add(event, delivery)
-        self._changed(delivery.id)
+        self._notify_watchers(delivery.id)
         self.courier.wake()
         return delivery
 
@@ -258,7 +258,7 @@ class Service:
         self._refuse_inactive(endpoint)
         delivery = replace(new_delivery(event.id, endpoint.id, self.clock.now()), replay_of=old.id)
         self.database.add(delivery)
-        self._changed(delivery.id)
+        self._notify_watchers(delivery.id)
         self.courier.wake()
         return delivery
 
@@ -279,7 +279,7 @@ class Service:
         self._refuse_inactive(endpoint)
         again = requeue(delivery, self.clock.now())
         self.database.replace(again)
-        self._changed(delivery.id)
+        self._notify_watchers(delivery.id)
         self.courier.wake()
         return again
 
@@ -291,7 +291,7 @@ class Service:
             for dead in self.database.dead_letters(_MOST_EVENTS_AT_ONCE)
         ]
         self.database.add(*made)
-        self._changed("")
+        self._notify_watchers("")
         self.courier.wake()
         return made
 
@@ -311,6 +311,6 @@ class Service:
         self._watchers.add(watcher)
         return lambda: self._watchers.discard(watcher)
 
-    def _changed(self, delivery_id: str) -> None:
+    def _notify_watchers(self, delivery_id: str) -> None:
         for watcher in list(self._watchers):
             watcher(delivery_id)

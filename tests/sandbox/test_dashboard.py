@@ -1069,7 +1069,7 @@ def test_live_count_beside_a_delivery(
     stream = Stream(client, f"/live/deliveries/{ours.id}")
     stream.message()
     coffrify_sandbox._call(lambda: service.database.add(other))
-    coffrify_sandbox._call(lambda: service._changed(other.id))
+    coffrify_sandbox._call(lambda: service._notify_watchers(other.id))
     stream.until('<span id="dead-count" class=count>1</span>')
     stream.close()
 
@@ -1097,7 +1097,7 @@ def test_nothing_is_sent_when_nothing_has_changed() -> None:
         stream = Stream(Client(sandbox), "/live/overview")
         stream.message()
         for _ in range(4):
-            sandbox._call(lambda: sandbox._service._changed(""))
+            sandbox._call(lambda: sandbox._service._notify_watchers(""))
             time.sleep(0.35)
         sandbox.trigger("ping")
         assert stream.until("no endpoint subscribes to it") == 1

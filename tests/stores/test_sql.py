@@ -644,7 +644,7 @@ def test_closed_while_at_work(postgres_url: str) -> None:
         store.close()
 
     store.atomically(None, "", 60, "h", work)
-    with store._lent() as connection:
+    with store._lend_connection() as connection:
         used.append(connection.dbapi_connection)
         store.close()
     assert [connection.closed for connection in used] == [True, True]

@@ -7,7 +7,7 @@ import pytest
 
 from coffrify_webhooks import ConfigurationError, Event, Receiver, Router
 from coffrify_webhooks.testing import deliver, isolated
-from coffrify_webhooks.testing.case import CASES
+from coffrify_webhooks.testing.case_names import CASES
 
 SECRET = "whsec_" + "5e" * 32
 

@@ -105,11 +105,11 @@ def chart(delivery: Delivery, attempts: Sequence[Attempt], now: float) -> Chart 
     if due is not None:
         drawn.points.append(_point(len(made) + 1, max(0.0, due - start), "next"))
     known = drawn.points[-1] if drawn.points else _point(1, 0.0, "next")
-    drawn.spans.extend(_coming(known))
+    drawn.spans.extend(_predict(known))
     return drawn
 
 
-def _coming(last: Point) -> list[Span]:
+def _predict(last: Point) -> list[Span]:
     """Return the ranges of the attempts after one, within the window for attempts."""
     found: list[Span] = []
     earliest = latest = last.after

@@ -40,7 +40,7 @@ def receiver_of(app: str, called: str = "") -> Receiver | None:
         module = import_module(name)
         if not expression:
             return _in_module(module, name)
-        found = receivers_in(_made(_evaluated(module, expression)))
+        found = receivers_in(_call_factory(_evaluate(module, expression)))
     if not found:
         raise ConfigurationError(
             f"--app {app}: {name} has no Receiver of that name, nor an application that has one"
@@ -65,7 +65,7 @@ def _in_module(module: ModuleType, name: str) -> Receiver | None:
     factory = next((getattr(module, each) for each in _FACTORIES if hasattr(module, each)), None)
     if found or not isfunction(factory):
         return _only(list(found.values()), name)
-    return _only(receivers_in(_made(factory)), name)
+    return _only(receivers_in(_call_factory(factory)), name)
 
 
 def _only(found: list[Receiver], name: str) -> Receiver | None:
@@ -77,7 +77,7 @@ def _only(found: list[Receiver], name: str) -> Receiver | None:
     return found[0] if found else None
 
 
-def _evaluated(module: ModuleType, expression: str) -> Any:
+def _evaluate(module: ModuleType, expression: str) -> Any:
     """Return what a name means, or a dotted one, or what a call with plain arguments returns."""
     try:
         node = ast.parse(expression.strip(), mode="eval").body
@@ -102,7 +102,7 @@ def _evaluated(module: ModuleType, expression: str) -> Any:
     )
 
 
-def _made(found: Any) -> Any:
+def _call_factory(found: Any) -> Any:
     """Call a function that makes an application."""
     return found() if isfunction(found) else found
 

@@ -24,11 +24,11 @@ def init(source: Source) -> None:
     use them afterwards.
     """
     events = sum(source.store.stats(None).values())
-    name = _shown(source.url) if source.url else repr(source.store)
+    name = _without_password(source.url) if source.url else repr(source.store)
     click.echo(f"the store {name} is ready; events: {events}")
 
 
-def _shown(url: str) -> str:
+def _without_password(url: str) -> str:
     """Return what of the URL is certainly no part of a password."""
     if url.startswith("sqlite:"):
         return url.partition("?")[0]

@@ -32,23 +32,23 @@ def receiver_here() -> Receiver | None:
     """
     _load_dotenv()
     if os.environ.get(_FLASK) and find_spec("flask"):
-        return _told(f"{_FLASK}={os.environ[_FLASK]}", _of_flask(os.environ[_FLASK]))
+        return _tell_choice(f"{_FLASK}={os.environ[_FLASK]}", _of_flask(os.environ[_FLASK]))
     if os.environ.get(_DJANGO) and find_spec("django"):
-        return _told(f"{_DJANGO}={os.environ[_DJANGO]}", _of_django())
+        return _tell_choice(f"{_DJANGO}={os.environ[_DJANGO]}", _of_django())
     if Path("manage.py").is_file() and find_spec("django"):
         named = _SETTINGS.search(Path("manage.py").read_text("utf-8", "replace"))
         if named is not None:
             os.environ[_DJANGO] = named[1]
-            return _told(f"manage.py, whose settings are {named[1]}", _of_django())
+            return _tell_choice(f"manage.py, whose settings are {named[1]}", _of_django())
     for name in ("wsgi", "app"):
         if Path(f"{name}.py").is_file() or Path(name, "__init__.py").is_file():
-            found = _told(f"{name}.py", receiver_of(name, f"{name}.py"))
+            found = _tell_choice(f"{name}.py", receiver_of(name, f"{name}.py"))
             if found is not None:
                 return found
     return None
 
 
-def _told(what: str, receiver: Receiver | None) -> Receiver | None:
+def _tell_choice(what: str, receiver: Receiver | None) -> Receiver | None:
     if receiver is not None:
         click.echo(f"using {what} (--app names another)", err=True)
     return receiver

@@ -72,7 +72,7 @@ def trigger(
       missing-fields      without the fields of its data
       unknown-type        of a type that the catalog does not have
     """
-    given, address, key = payload(data), _checked(address), check_api_key(api_key)
+    given, address, key = payload(data), _check_address(address), check_api_key(api_key)
     asked = {
         "event_type": event_type,
         "data": given.data,
@@ -84,7 +84,7 @@ def trigger(
     parts = -(-count // _AT_ONCE)
     for part in range(parts):
         some = {**asked, "count": count * (part + 1) // parts - count * part // parts}
-        events = _asked(address, some, key)["events"]
+        events = _post(address, some, key)["events"]
         statuses.update(delivery["status"] for event in events for delivery in event["deliveries"])
         if not statuses:
             raise Failed(f"no active endpoint subscribes to {event_type}; create one at {address}")
@@ -100,10 +100,10 @@ def _show(events: list[dict[str, Any]]) -> None:
     for event in events:
         click.echo(f"{event['type']} {event['id']}")
         for delivery in event["deliveries"]:
-            click.echo(f"  {_told(delivery)}")
+            click.echo(f"  {_describe(delivery)}")
 
 
-def _told(delivery: dict[str, Any]) -> str:
+def _describe(delivery: dict[str, Any]) -> str:
     attempts = delivery["attempts"]
     took = f" in {attempts[-1]['duration_ms']} ms" if attempts else ""
     answer = delivery["response_status"] or delivery["error"] or "not tried yet"
@@ -112,7 +112,7 @@ def _told(delivery: dict[str, Any]) -> str:
     return f"{delivery['url']}: {answer}{outcome}{took} ({delivery['status']})"
 
 
-def _checked(text: str) -> str:
+def _check_address(text: str) -> str:
     """Return a sandbox's address; http:// need not be said."""
     given = text.strip()
     address = (given if "://" in given else f"http://{given}").rstrip("/")
@@ -130,7 +130,7 @@ def _checked(text: str) -> str:
     return address
 
 
-def _asked(where: str, content: dict[str, Any], key: str) -> Any:
+def _post(where: str, content: dict[str, Any], key: str) -> Any:
     url = f"{where}/control/trigger"
     headers = {"Content-Type": "application/json"}
     if key:

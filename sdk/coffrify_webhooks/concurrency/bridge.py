@@ -192,24 +192,24 @@ async def _in_asyncio_thread(work: Callable[[], None], future: "Future[Any]") ->
         await asyncio.shield(waiter)
     except asyncio.CancelledError:
         await asyncio.wait([waiter], timeout=_LAST_MOMENTS)
-        if threads.settle(future, _abandoned):
+        if threads.settle(future, _refuse_abandoned):
             raise
 
 
 async def _in_trio(trio: Any, work: Callable[[], None], future: "Future[Any]") -> None:
     if trio.current_effective_deadline() == float("-inf"):
-        threads.settle(future, _abandoned)
+        threads.settle(future, _refuse_abandoned)
         threads.start(work)
         await trio.lowlevel.checkpoint()
     limiter = trio.CapacityLimiter(1)  # one of our own: the program's limit is not ours to use
     try:
         await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
     except trio.Cancelled:
-        if threads.settle(future, _abandoned):
+        if threads.settle(future, _refuse_abandoned):
             raise
 
 
-def _abandoned() -> Any:
+def _refuse_abandoned() -> Any:
     raise CancelledError
 
 

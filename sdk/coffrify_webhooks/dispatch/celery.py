@@ -57,10 +57,10 @@ class CeleryDispatcher:
     @classmethod
     def from_url(cls, url: str) -> Self:
         """Return the dispatcher that "celery:module" or "celery:module:attribute" names."""
-        return cls(_named(url.partition(":")[2]))
+        return cls(_find_app(url.partition(":")[2]))
 
     def __repr__(self) -> str:
-        return f"CeleryDispatcher({self.app.main!r}, broker={_shown(self.app)!r})"
+        return f"CeleryDispatcher({self.app.main!r}, broker={_broker_url(self.app)!r})"
 
     def attach(self, receiver: Executor) -> None:
         """Remember whose `execute` a worker is to call; see `Dispatcher.dispatch`."""
@@ -86,7 +86,7 @@ class CeleryDispatcher:
 # --- what may be given ------------------------------------------------------------------------
 
 
-def _named(place: str) -> Any:
+def _find_app(place: str) -> Any:
     """Return the app that "module" or "module:attribute" names, as Celery's -A does."""
     module, _, attribute = place.partition(":")
     if not module or module.startswith(("/", ".")):
@@ -108,5 +108,5 @@ def _named(place: str) -> Any:
     )
 
 
-def _shown(app: Any) -> str:
+def _broker_url(app: Any) -> str:
     return str(app.connection_for_write().as_uri())  # with ** for the password

@@ -47,7 +47,7 @@ def execute(task: Any, message: Any, due: float = 0.0) -> str | None:
     try:
         if due > time.time():
             return _again(task, message, due)
-        return _handled(task, name, message)
+        return _execute(task, name, message)
     except _exceptions.Reject:
         raise
     except BaseException as error:  # as a soft time limit that strikes between two steps
@@ -55,7 +55,7 @@ def execute(task: Any, message: Any, due: float = 0.0) -> str | None:
         raise _exceptions.Reject(error, requeue=True) from error
 
 
-def _handled(task: Any, name: str, message: Any) -> str | None:
+def _execute(task: Any, name: str, message: Any) -> str | None:
     try:
         receiver = task.line.receivers.get(name)
         if receiver is not None:

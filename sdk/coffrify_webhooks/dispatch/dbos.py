@@ -118,7 +118,7 @@ class DBOSDispatcher:
         self._prepare()
         text = json.dumps(message)  # DBOS's own JSON is not ASCII, and half a surrogate breaks it
         first = f"{message.get('token') or uuid4().hex}-0"
-        options = self._enqueuing(str(message.get("receiver")), first)
+        options = self._enqueue_options(str(message.get("receiver")), first)
         try:
             with self._session() as connection:
                 self._client.enqueue_in_transaction(connection, options, text, 0)
@@ -158,7 +158,7 @@ class DBOSDispatcher:
         """Return the queue of one receiver: its worker must not be given another's events."""
         return f"{self._name}/{receiver}"
 
-    def _enqueuing(self, receiver: str, workflow: str) -> _dbos.EnqueueOptions:
+    def _enqueue_options(self, receiver: str, workflow: str) -> _dbos.EnqueueOptions:
         return {
             "workflow_name": _WORKFLOW,
             "queue_name": self._queue(receiver),
@@ -249,7 +249,7 @@ class DBOSDispatcher:
         else:
             return
         before = str(_dbos.DBOS.workflow_id).rpartition("-")[0]
-        options = self._enqueuing(receiver.name, f"{before}-{turn + 1}")
+        options = self._enqueue_options(receiver.name, f"{before}-{turn + 1}")
         options["delay_seconds"] = wait
         _dbos.DBOS.enqueue_workflow_with_options(options, text, turn + 1)
 
@@ -263,9 +263,9 @@ class DBOSDispatcher:
             if time.monotonic() < due:
                 continue
             due = time.monotonic() + _CARE
-            with _reported():
+            with _logging_errors():
                 receiver.sweep()
-            with _reported():
+            with _logging_errors():
                 self._collect(queue)
 
     def _collect(self, queue: str) -> None:
@@ -287,7 +287,7 @@ class DBOSDispatcher:
 
 
 @contextmanager
-def _reported() -> Generator[None]:
+def _logging_errors() -> Generator[None]:
     """Log what fails: a chore has its next turn."""
     try:
         yield

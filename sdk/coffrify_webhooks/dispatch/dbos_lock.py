@@ -114,7 +114,7 @@ class Lock:
             isolation_level="AUTOCOMMIT",
             connect_args={"connect_timeout": CONNECT_TIMEOUT},
         )
-        with _answering(), ExitStack() as opened:
+        with _translating_errors(), ExitStack() as opened:
             connection = opened.enter_context(closing(engine.connect()))
             with deadline(socket_of(connection.connection), TIMEOUT):
                 # So that the server notices within half a minute when our whole machine is gone.
@@ -136,7 +136,7 @@ class Lock:
 
 
 @contextmanager
-def _answering() -> Generator[None]:
+def _translating_errors() -> Generator[None]:
     try:
         yield
     except SQLAlchemyError as error:

@@ -117,14 +117,14 @@ def _refuse_late(call: CallHandler, result: Any) -> None:
 
 def _run(run: Callable[..., Any], result: Any) -> Any:
     try:
-        return run(_awaited, result)
+        return run(_await, result)
     except NotBegun:
         if iscoroutine(result):
             result.close()
         raise
 
 
-async def _awaited(result: Any) -> Any:
+async def _await(result: Any) -> Any:
     return await result
 
 

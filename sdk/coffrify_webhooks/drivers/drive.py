@@ -172,7 +172,7 @@ class _Run(Generic[T]):
             return failure
         place = self._place
         if place is not None and not place.acquire(timeout=self._begin_within):
-            raise self._overloaded("no place for it became free")
+            raise self._report_overload("no place for it became free")
         try:
             self.watch.begin(call)
             if call.handler.atomic:
@@ -202,9 +202,9 @@ class _Run(Generic[T]):
         try:
             return self._receiver.run_async(function, *arguments, begin_within=self._begin_within)
         except NotBegun as error:
-            raise self._overloaded(str(error)) from error
+            raise self._report_overload(str(error)) from error
 
-    def _overloaded(self, reason: str) -> NotBegun:
+    def _report_overload(self, reason: str) -> NotBegun:
         self._receiver.tell(
             Notify(
                 "overloaded",
@@ -316,7 +316,7 @@ class _Run(Generic[T]):
                 self._until_wanted, effect, begin_within=self._begin_within, left=self._alone
             )
         except NotBegun as error:
-            return self.resume(error=self._overloaded(str(error)))
+            return self.resume(error=self._report_overload(str(error)))
 
     def _until_wanted(self, effect: Effect | _End[T]) -> Effect | _End[T]:
         self._away = True

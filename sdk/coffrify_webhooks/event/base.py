@@ -235,7 +235,7 @@ class EventModel(_Quiet, BaseModel, frozen=True):
 class LooseModel(EventModel, frozen=True):
     """The base of what has fields, though its schema does not say that it is an object.
 
-    Anything else is valid too, then, and is kept as it came.
+    Anything else is valid too, then, and is kept as received.
     """
 
     @model_validator(mode="wrap")

@@ -21,8 +21,8 @@ def dump(model: BaseModel, options: dict[str, Any]) -> dict[str, Any]:
     """Return what `model_dump` would, if it took every text; halves stay as they are."""
     if options.get("mode", "python") != "python":
         return cast("dict[str, Any]", json.loads(dump_json(model, options)))
-    found = BaseModel.model_dump(_mapped(model, _HIDE), **options)
-    return cast("dict[str, Any]", _mapped(found, _SHOW))
+    found = BaseModel.model_dump(_replace_characters(model, _HIDE), **options)
+    return cast("dict[str, Any]", _replace_characters(found, _SHOW))
 
 
 def dump_json(model: BaseModel, options: dict[str, Any]) -> str:
@@ -37,20 +37,27 @@ def dump_json(model: BaseModel, options: dict[str, Any]) -> str:
 _OF_JSON = ("mode", "indent", "ensure_ascii")
 
 
-def _mapped(value: Any, table: dict[int, int]) -> Any:
+def _replace_characters(value: Any, table: dict[int, int]) -> Any:
     """Copy a value with the characters of a table replaced in its texts, keys among them."""
     if isinstance(value, str):
         return value if value.isascii() else value.translate(table)
     if isinstance(value, list):
         found: list[Any] = cast("Any", value)
-        return [_mapped(each, table) for each in found]
+        return [_replace_characters(each, table) for each in found]
     if isinstance(value, dict):
         members: dict[Any, Any] = cast("Any", value)
-        return {_mapped(key, table): _mapped(each, table) for key, each in members.items()}
+        return {
+            _replace_characters(key, table): _replace_characters(each, table)
+            for key, each in members.items()
+        }
     if isinstance(value, BaseModel):
         copy = value.model_copy()
-        _set(copy, "__dict__", _mapped(value.__dict__, table))
-        _set(copy, "__pydantic_extra__", _mapped(value.model_extra, table))
-        _set(copy, "__pydantic_fields_set__", {_mapped(e, table) for e in value.model_fields_set})
+        _set(copy, "__dict__", _replace_characters(value.__dict__, table))
+        _set(copy, "__pydantic_extra__", _replace_characters(value.model_extra, table))
+        _set(
+            copy,
+            "__pydantic_fields_set__",
+            {_replace_characters(e, table) for e in value.model_fields_set},
+        )
         return copy
     return value

@@ -97,12 +97,14 @@ class _Reader:
             case ast.Constant(value=str(text)):
                 return self.read(text)
             case ast.Name(id=name):
-                return self._named(self._names, name)
+                return self._resolve_name(self._names, name)
             case ast.Attribute(value=ast.Name(id=home), attr=name):
                 module = self._names.get(home)
-                return self._named(vars(module) if isinstance(module, ModuleType) else {}, name)
+                return self._resolve_name(
+                    vars(module) if isinstance(module, ModuleType) else {}, name
+                )
             case ast.Attribute(attr=name):
-                return self._named({}, name)
+                return self._resolve_name({}, name)
             case ast.BinOp(left=left, op=ast.BitOr(), right=right):
                 return self._union([self._node(left), self._node(right)])
             case ast.Subscript(value=ast.Name(id=name) | ast.Attribute(attr=name), slice=inner):
@@ -113,7 +115,7 @@ class _Reader:
             case _:
                 return None
 
-    def _named(self, names: Any, name: str) -> Types | None:
+    def _resolve_name(self, names: Any, name: str) -> Types | None:
         if name in names:
             return self.read(names[name])
         if name == UnknownEvent.__name__:

@@ -73,7 +73,7 @@ def bounds_of(event_class: type[BaseModel]) -> Bounds:
     """Return what is known of an event class; computed once."""
     plan = plan_of(event_class)
     models = _reachable(plan)
-    repeated = _repeated(models)
+    repeated = _find_repeated(models)
     slots = max((each.slots for each in repeated), default=1)
     tries = _Tries(models).of(plan)
     if tries > _MOST_TRIES_IF_SMALL:
@@ -169,7 +169,7 @@ def _reachable(*plans: Plan) -> set[ModelOf]:
     return found
 
 
-def _repeated(models: set[ModelOf]) -> set[ModelOf]:
+def _find_repeated(models: set[ModelOf]) -> set[ModelOf]:
     """Return the classes of which a payload may hold any number."""
     found: set[ModelOf] = set()
     for model in models:

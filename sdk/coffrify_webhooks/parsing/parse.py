@@ -38,11 +38,11 @@ def parse(body: bytes, *, strict: bool = False, registry: Registry = bundled) ->
         body = _raw(body)
     if len(body) > LARGE:
         with uncollected:
-            return _parsed(body, registry, strict=strict)
-    return _parsed(body, registry, strict=strict)
+            return _parse(body, registry, strict=strict)
+    return _parse(body, registry, strict=strict)
 
 
-def _parsed(body: bytes, registry: Registry, *, strict: bool) -> Event:
+def _parse(body: bytes, registry: Registry, *, strict: bool) -> Event:
     hint = _TYPE_HINT.search(body)
     event_class = registry.get(hint[1].decode()) if hint else None
     # Let pydantic take the whole body, if what that may cost is bounded for this class.

@@ -1,10 +1,10 @@
 """A payload that does not fit its class, made into that class all the same.
 
-What fits is typed; what does not is kept as it came; a required field that is missing is None.
+What fits is typed; what does not is kept as received; a required field that is missing is None.
 `event.issues` lists the first hundred such places, and counts the rest.
 
 Each part of the payload is looked at once, as long as the steps last; what is left when they are
-spent is kept as it came. So the cost is a few times that of reading the JSON, for any class.
+spent is kept as received. So the cost is a few times that of reading the JSON, for any class.
 """
 
 from typing import Any, TypeVar, cast

@@ -14,7 +14,7 @@ KINDS: frozenset[type] = frozenset({dict, list, str, int, float, bool, NoneType}
 """The types that JSON has."""
 _MOST_ISSUES = 100
 _DEEPEST = 64
-"""Objects and lists inside one another; what is below is kept as it came."""
+"""Objects and lists inside one another; what is below is kept as received."""
 _FIRST_STEPS = 4000
 """What a walk has to begin with; a step takes about a tenth of a microsecond."""
 _MOST_SLOTS = 900_000

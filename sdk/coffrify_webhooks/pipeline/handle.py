@@ -38,7 +38,7 @@ def run(
     """Call each handler that has not finished yet; one that raises does not stop the others."""
     handlers = settings.router.match(event)
     if not handlers:
-        yield from _unhandled(settings, delivery, event)
+        yield from _report_unhandled(settings, delivery, event)
         if key is not None:
             yield from call_store("release", key, claim.token)
         return "ignored"
@@ -96,7 +96,7 @@ def _reason(handler: Handler, error: BaseException) -> str:
     return f"{handler.name} raised {type(error).__name__}{where}"
 
 
-def _unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[None]:
+def _report_unhandled(settings: Settings, delivery: Delivery, event: Event) -> Steps[None]:
     if event.type == "ping" or not settings.first_time("unhandled", event.type):
         return
     name = type(event).__name__

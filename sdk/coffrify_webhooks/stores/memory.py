@@ -138,7 +138,7 @@ class MemoryStore:
     def queued(self, key: str, token: str, error: str | None = None) -> bool:
         """See `Store.queued`."""
         with self._lock:
-            row = self._settled(key, token, "queued")
+            row = self._settle(key, token, "queued")
             if row and error is None:
                 row.attempts -= 1
             elif row and error is not None:
@@ -234,7 +234,7 @@ class MemoryStore:
         held = row is not None and row.token == token and row.status in _LIVE
         return row if held else None
 
-    def _settled(self, key: str, token: str, status: Status) -> Row | None:
+    def _settle(self, key: str, token: str, status: Status) -> Row | None:
         row = self._held(key, token)
         if row:
             row.status = status
@@ -309,7 +309,7 @@ class MemoryStore:
 
     def _fail(self, status: Status, key: str, token: str, error: str, body: bytes | None) -> bool:
         with self._lock:
-            row = self._settled(key, token, status)
+            row = self._settle(key, token, status)
             if row:
                 row.error = error
                 row.body = row.body if body is None else body

@@ -87,7 +87,7 @@ def check_client(client: Any) -> None:
 def read_url(url: str) -> str:
     """Return the URL as redis-py takes it; raise ConfigurationError without repeating it."""
     url = mask(url)
-    read = _translated(url)
+    read = _translate_url(url)
     if read is None:
         raise ConfigurationError(
             "the redis store's URL cannot be read; it looks like redis://user:password@host:6379/0 "
@@ -96,7 +96,7 @@ def read_url(url: str) -> str:
     return read
 
 
-def _translated(url: str) -> MaskedURL | None:
+def _translate_url(url: str) -> MaskedURL | None:
     scheme, separator, rest = url.partition("://")
     scheme = {"valkey": "redis", "valkeys": "rediss"}.get(scheme, scheme)
     with suppress(ValueError):

@@ -15,7 +15,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 
 from .async_calls import AsyncCalls
-from .async_drivers import cut, is_closed, numbered, prepare_nothing, runs_in_transactions
+from .async_driver_quirks import cut, is_closed, numbered, prepare_nothing, runs_in_transactions
 from .engine_store import EngineStore
 from .per_loop import PerLoop
 from .sql_engine import drivername, open_engine

@@ -280,7 +280,7 @@ class SQLiteStore(RelationalStore):
 
     def _prepare(self, database: sqlite3.Connection) -> sqlite3.Connection:
         with transaction(database):
-            ensure(database.execute, self._sql, _refused, grants=_GRANTS)
+            ensure(database.execute, self._sql, _is_refusal, grants=_GRANTS)
         write_ahead(database)
         sqlite_checkpoints.leave_to_us(database)
         database.execute(f"PRAGMA synchronous = {self._synchronous}")
@@ -323,7 +323,7 @@ class SQLiteStore(RelationalStore):
         self._turn = make_turn(self._timeout)
 
 
-def _refused(error: Exception) -> bool:
+def _is_refusal(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and error.sqlite_errorname in (
         "SQLITE_ERROR",
         "SQLITE_READONLY",

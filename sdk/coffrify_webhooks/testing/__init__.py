@@ -5,7 +5,7 @@ Names are imported when first used: pytest imports this package whether its fixt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .case import Case
+    from .case_names import Case
     from .check import check_handlers
     from .clock import Clock
     from .delivering import deliver, deliver_async
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "case": ("Case",),
+    "case_names": ("Case",),
     "check": ("check_handlers",),
     "clock": ("Clock",),
     "delivering": ("deliver", "deliver_async"),

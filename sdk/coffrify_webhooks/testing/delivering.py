@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from coffrify_webhooks.concurrency.async_library import running_trio
 from coffrify_webhooks.errors import ConfigurationError
 
-from .case import Case, checked_case
+from .case_names import Case, checked_case
 from .event_maker import event_of
 from .isolation import clock_here, isolation_here
 from .layers import opened

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.signature.secret import SecretLike
 
-    from .case import Single
+    from .case_names import Single
     from .result import Result
 
 __all__ = ["Deliver", "DeliverAsync"]

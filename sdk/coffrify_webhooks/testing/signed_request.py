@@ -12,7 +12,7 @@ from coffrify_webhooks.options import secrets_of
 from coffrify_webhooks.signature import Verifier, sign
 
 from .bend import bends_of
-from .case import Case, checked_case
+from .case_names import Case, checked_case
 from .event_maker import When, event_of, seconds_of
 from .isolation import clock_here, isolation_here
 
