@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import current_thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from django.db.backends.signals import connection_created
 
 from coffrify_webhooks.stores.statements import EVENTS
 from coffrify_webhooks_django import DjangoStore
+from coffrify_webhooks_django.session import _PASSING
 
 __all__ = ["migrated", "named", "store_in"]
 
@@ -31,7 +33,8 @@ def named(alias: str, **changes: object) -> Iterator[str]:
     opened: list[Any] = []
 
     def keep(*, connection: Any, **_: Any) -> None:
-        if connection.alias == alias:
+        # A thread of ours closes its own after each call; closed in the middle of one, it crashes.
+        if connection.alias == alias and not current_thread().name.startswith(_PASSING):
             opened.append(connection.connection)
 
     connections[alias].close()

@@ -11,7 +11,7 @@ from tests.servers.postgres import Postgres
 
 from coffrify_webhooks import Receiver, Router, sign
 from coffrify_webhooks.cli.group import commands
-from coffrify_webhooks.cli.store import _shown
+from coffrify_webhooks.cli.store import _without_password
 
 
 @pytest.fixture(autouse=True)
@@ -86,7 +86,7 @@ def test_an_unusable_store_exits_with_one_line(url: str, said: str) -> None:
 )
 def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
     """A URL is shown without its password and its query, however they are written."""
-    assert _shown(url) == shown
+    assert _without_password(url) == shown
 
 
 def test_the_installed_command_has_its_help() -> None:

@@ -47,7 +47,7 @@ def outcomes(receiver: Receiver, *numbers: int) -> list[str]:
 
 def fill(store: SQLStore, statement: str, connections: int = 4) -> None:
     """Let so many connections of the store's pool have executed a statement."""
-    lent = [store._lent() for _ in range(connections)]
+    lent = [store._lend_connection() for _ in range(connections)]
     for each in lent:
         cursor = each.__enter__().cursor()
         cursor.execute(statement)

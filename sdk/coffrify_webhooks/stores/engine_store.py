@@ -115,7 +115,7 @@ class EngineStore(RelationalStore):
         pool = self._engine.pool
         try:
             with self._transactional().connect() as connection:
-                return self._worked(connection, key, token, lease, handler, work)
+                return self._work_on(connection, key, token, lease, handler, work)
         except SQLAlchemyError as error:
             if isinstance(error, DBAPIError) and is_out_of_service(error.orig):
                 self._renew(self._app or self._engine)
@@ -129,7 +129,7 @@ class EngineStore(RelationalStore):
         finally:
             self._tidy(pool)
 
-    def _worked(
+    def _work_on(
         self,
         connection: Connection,
         key: str | None,
@@ -175,7 +175,7 @@ class EngineStore(RelationalStore):
     @contextmanager
     def _session(self) -> Generator[Execute]:
         try:
-            with self._lent() as connection:
+            with self._lend_connection() as connection:
                 cursor = connection.cursor()
 
                 def execute(statement: str, row: Mapping[str, Any]) -> Result:
@@ -204,7 +204,7 @@ class EngineStore(RelationalStore):
         self._ready = self._was_ready = True
 
     @contextmanager
-    def _lent(self) -> Generator[PoolProxiedConnection]:
+    def _lend_connection(self) -> Generator[PoolProxiedConnection]:
         """Lend a live connection of the driver in autocommit: SQLAlchemy's own costs its price."""
         pool = self._engine.pool
         connection = self._connect()
