@@ -88,6 +88,13 @@ def test_every_setting_that_is_isolated_is_one_of_a_receiver(receiver: Receiver)
     assert set(SETTINGS) <= set(vars(receiver))
 
 
+def test_old_claims_are_not_purged_in_a_test(receiver: Receiver) -> None:
+    """There are none, and no thread is to look for them; the receiver's own turn stays as it was."""
+    with isolated():
+        assert not receiver.purge_schedule.is_due()
+    assert receiver.purge_schedule.is_due()
+
+
 def test_an_exception_inside_ends_it_as_well(receiver: Receiver) -> None:
     """And leaves as it came."""
     before = settings_of(receiver)

@@ -82,7 +82,7 @@ class Isolation:
             case "first_time":
                 return Once().first_time
             case _:
-                return PurgeSchedule()
+                return _NoPurge()
 
     def _observe(self, notice: Notice) -> None:
         self.notices.append(notice)
@@ -91,6 +91,14 @@ class Isolation:
             handled = True
         if handled and notice.event is not None:
             self.events.append(notice.event)
+
+
+class _NoPurge(PurgeSchedule):
+    """Nothing is old in a store that a test has just been given: no thread is started for it."""
+
+    def is_due(self) -> bool:
+        """See `PurgeSchedule.is_due`."""
+        return False
 
 
 def _is_of_isolation(observer: object) -> bool:
