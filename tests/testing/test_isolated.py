@@ -89,7 +89,7 @@ def test_every_setting_that_is_isolated_is_one_of_a_receiver(receiver: Receiver)
 
 
 def test_old_claims_are_not_purged_in_a_test(receiver: Receiver) -> None:
-    """There are none, and no thread is to look for them; the receiver's own turn stays as it was."""
+    """There are none, and no thread is to look for them; the own turn stays as it was."""
     with isolated():
         assert not receiver.purge_schedule.is_due()
     assert receiver.purge_schedule.is_due()

@@ -59,6 +59,7 @@ def test_the_result_explains_a_refusal(coffrify_kit: Kit, receiver: Receiver) ->
         result = coffrify_kit.deliver(receiver, "transfer.created", case=case)  # type: ignore[call-overload]
         assert told in str(result)
         assert "Traceback" not in str(result)
+        assert "\nproven: " in str(result) or "\nlikely: " in str(result), "as the doctor says"
         assert repr(result) == f"<Result 400 rejected ({result.code})>"
 
 

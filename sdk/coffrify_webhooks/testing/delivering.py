@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from coffrify_webhooks.concurrency.async_library import running_trio
-from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.errors import ConfigurationError, VerificationError
 
 from .case_names import Case, checked_case
 from .event_maker import event_of
@@ -25,6 +25,7 @@ from .targets.target import Target, target_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
 
+    from coffrify_webhooks.doctor import Diagnosis
     from coffrify_webhooks.event import Event
     from coffrify_webhooks.observe import Notice
     from coffrify_webhooks.receiver import Receiver
@@ -159,7 +160,24 @@ class _Sending:
     def result(self, answer: Answer) -> Result[Any]:
         """Return the result of what was sent last."""
         notices, self._notices[:] = [*self._notices], []
-        return self._kept(result_of(self._event, answer, notices, self._sent))
+        return self._kept(
+            result_of(self._event, answer, notices, self._sent, self._diagnose(answer))
+        )
+
+    def _diagnose(self, answer: Answer) -> Callable[[], Diagnosis] | None:
+        """Return what says why the receiver refused the delivery; None if it did not."""
+        receiver = self.target.receiver
+        if receiver is None or answer.status != VerificationError.status:
+            return None
+        secrets = receiver.verifier.keyring().secrets
+        body, headers, now = self.request.body, self.request.headers, receiver.clock()
+
+        def diagnose() -> Diagnosis:
+            from coffrify_webhooks.doctor import diagnose
+
+            return diagnose(body, headers, secrets, now=now)
+
+        return diagnose
 
     def both(self, answers: tuple[Answer, Answer]) -> tuple[Result[Any], Result[Any]]:
         """Return both results, that of the delivery which was handled first."""

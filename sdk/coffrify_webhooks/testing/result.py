@@ -12,8 +12,9 @@ from coffrify_webhooks import errors
 from coffrify_webhooks.event import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from coffrify_webhooks.doctor import Diagnosis
     from coffrify_webhooks.http.reply import Outcome
     from coffrify_webhooks.observe import Notice
 
@@ -59,6 +60,8 @@ class Result(Generic[E_co]):
     """What the receiver told its observers meanwhile, if it is in this process."""
     sent: str = ""
     """What was sent, and to where."""
+    diagnose: Callable[[], Diagnosis] | None = field(default=None, compare=False)
+    """Says why a delivery was refused, as `coffrify-webhooks doctor` does; None if it was not."""
 
     def __repr__(self) -> str:
         """Return one line: pytest shows it beside a comparison that failed."""
@@ -82,6 +85,8 @@ class Result(Generic[E_co]):
                 )
         elif self.outcome is None:
             lines += [self._hint(), self.text[:_MOST_TEXT]]
+        if self.diagnose is not None:
+            lines += _causes(self.diagnose())
         lines += [each.text.strip() for each in self.notices if each.kind not in _USUAL]
         raised = [each.error.__cause__ for each in self.notices if each.error is not None]
         for error in dict.fromkeys([*raised, self.error]):
@@ -98,11 +103,18 @@ class Result(Generic[E_co]):
         )
 
 
+def _causes(diagnosis: Diagnosis) -> list[str]:
+    if diagnosis.accepted:
+        return ["as it was sent, it verifies: something in front of the receiver has changed it"]
+    return [f"{each.certainty}: {each.message} {each.fix}" for each in diagnosis.causes]
+
+
 def result_of(
     event: E,
     answer: Answer,
     notices: Sequence[Notice] = (),
     sent: str = "",
+    diagnose: Callable[[], Diagnosis] | None = None,
 ) -> Result[E]:
     """Return the result of a delivery from its answer, and from what was observed."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
@@ -112,7 +124,9 @@ def result_of(
     error: BaseException | None = None
     if replied is not None and replied.error is not None and replied.error.code == code:
         error = replied.error.__cause__ or replied.error
-    return Result(answer.status, outcome, code, event, headers, text, error, (*notices,), sent)
+    return Result(
+        answer.status, outcome, code, event, headers, text, error, (*notices,), sent, diagnose
+    )
 
 
 def _read(answer: Answer, text: str) -> tuple[Outcome | None, str]:
