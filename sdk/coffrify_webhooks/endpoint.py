@@ -1,6 +1,7 @@
 """A framework's settings, as a dict of the Receiver's options in capitals, made into a Receiver."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from inspect import signature
 from pathlib import Path
@@ -68,10 +69,25 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
             near = get_close_matches(str(option).upper(), _OPTIONS, n=1)
             hint = f"did you mean {near[0]}?" if near else f"there are PATH, {', '.join(_OPTIONS)}"
             raise ConfigurationError(f"{where} has no option {shown(option)}; {hint}")
-    secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
+    with _words_of(where):
+        secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
     options = {option: mask(opened(value)) for option, value in given.items()}
     path = UrlPath(options.pop("PATH", DEFAULT_PATH))
     chosen: dict[str, Any] = {_OPTIONS[option]: value for option, value in options.items()}
     if chosen.get("store") is None:
         chosen["store"] = default_store(folder)
-    return Endpoint(kind(cast("Any", secrets), **chosen), path)
+    with _words_of(where):
+        return Endpoint(kind(cast("Any", secrets), **chosen), path)
+
+
+@contextmanager
+def _words_of(where: str) -> Iterator[None]:
+    """Let an error that begins with an option name it as the settings do: SETTINGS["OPTION"]."""
+    try:
+        yield
+    except ConfigurationError as error:
+        text = str(error)
+        option = text.partition(" ")[0].partition("=")[0]
+        if option in _OPTIONS.values():
+            error.args = (f'{where}["{option.upper()}"]{text.removeprefix(option)}',)
+        raise

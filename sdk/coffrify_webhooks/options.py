@@ -144,7 +144,9 @@ def router_for(router: Any, events: Any) -> Router:
     """Return the router given, else that of the events given, else the default one."""
     if events is not None:
         if router is not None:
-            raise ConfigurationError("give router= or events=, whose router is its own, not both")
+            raise ConfigurationError(
+                "router is given beside events, which has its own; give one, not both"
+            )
         if not isinstance(events, (str, ModuleType)):
             raise ConfigurationError(f"events is a package, not {type(events).__name__}")
         return router_of(events if isinstance(events, str) else events.__name__)
@@ -161,7 +163,7 @@ def observers_of(observers: Any) -> tuple[Observer, ...]:
         found = (None,)
     if all(callable(observer) for observer in found):
         return found
-    raise ConfigurationError("observers are functions that take a Notice: observers=[tell]")
+    raise ConfigurationError("observers are functions that take a Notice, as in [tell]")
 
 
 def store_of(store: Any) -> Store:
@@ -217,13 +219,13 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
 def import_handlers(modules: str | Iterable[str]) -> None:
     """Import the modules that register handlers."""
     if not hasattr(modules, "__iter__"):
-        raise ConfigurationError('handlers are modules to import: handlers=("myapp.webhooks",)')
+        raise ConfigurationError('handlers are modules to import, as in ["myapp.webhooks"]')
     given: tuple[Any, ...] = (modules,) if isinstance(modules, str) else tuple(modules)
     for module in given:
         if not isinstance(module, str) or not module or module.startswith("."):
             raise ConfigurationError(
                 f"handlers={shown(module)}: give the whole names of the modules in which @on "
-                'registers your handlers: handlers=("myapp.webhooks",)'
+                'registers your handlers, as in ["myapp.webhooks"]'
             )
         try:
             import_module(module)

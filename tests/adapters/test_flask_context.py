@@ -23,6 +23,7 @@ from coffrify_webhooks import (
     Router,
     sign,
 )
+from coffrify_webhooks.drivers import drive as drivers
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks.stores import Filter
 
@@ -288,6 +289,37 @@ def test_the_warning_of_a_slow_handler_names_the_setting(
     assert app.test_client().post(PATH, data=body, headers=sign(body, SECRET)).status_code == 200
     (text,) = (each.getMessage() for each in caplog.records if "still running" in each.getMessage())
     assert 'to an engine, app.config["COFFRIFY_WEBHOOKS"] = {"DISPATCHER": ...}, or' in text
+
+
+def test_the_error_of_full_places_names_the_setting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a handler holds up the others, a receiver made of app.config is told there."""
+    monkeypatch.setattr(drivers, "_BEGIN_WITHIN", 0.1)
+    router, entered, leave = Router(), Event_(), Event_()
+    app = Flask("example", instance_path=str(tmp_path))
+    app.config["COFFRIFY_WEBHOOKS"] = {"SECRETS": SECRET, "STORE": "memory:", "ROUTER": router}
+    receiver = CoffrifyWebhooks(app).receiver
+    assert receiver
+
+    async def blocks(event: Event) -> None:
+        entered.set()
+        assert leave.wait(60)
+
+    router.on("*", name="shop:blocks")(blocks)
+    first, late = make_body(), make_body(event_id="evt_late")
+    holding = Thread(target=receiver.receive, args=(first, sign(first, SECRET)))
+    holding.start()
+    try:
+        assert entered.wait(60)
+        answer = app.test_client().post(PATH, data=late, headers=sign(late, SECRET))
+        assert answer.status_code == 503
+    finally:
+        leave.set()
+        holding.join()
+    (text,) = (each.getMessage() for each in caplog.records if "not begin" in each.getMessage())
+    assert 'to an engine, app.config["COFFRIFY_WEBHOOKS"] = {"DISPATCHER": ...}, or' in text
+    assert "Receiver(" not in text
 
 
 def test_the_error_of_two_endpoints_of_one_name_names_the_setting(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Mistakes in an application's first lines: each is refused at once, with its remedy."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,10 +9,13 @@ from flask import Flask
 from starlette.applications import Starlette
 from tests.adapters.suite import SECRET
 
-from coffrify_webhooks import ConfigurationError, Receiver, asgi, wsgi
+from coffrify_webhooks import ConfigurationError, Receiver, Router, asgi, wsgi
+from coffrify_webhooks.endpoint import endpoint
 from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks.starlette import webhook_route
+from coffrify_webhooks_django.conf import DjangoReceiver
+from coffrify_webhooks_flask.extension import _ConfiguredReceiver
 
 TAKE_A_RECEIVER: dict[str, Callable[[Any], object]] = {
     "Flask": lambda given: CoffrifyWebhooks(Flask("shop"), given),
@@ -73,3 +77,46 @@ def test_an_option_of_another_form_names_the_right_one(
     with pytest.raises(ConfigurationError) as raised:
         Receiver(**{"secrets": SECRET, "store": "memory:", **options})
     assert remedy in str(raised.value)
+
+
+FRAMEWORKS: dict[str, tuple[type[Receiver], str]] = {
+    "Flask": (_ConfiguredReceiver, 'app.config["COFFRIFY_WEBHOOKS"]'),
+    "Django": (DjangoReceiver, "settings.COFFRIFY_WEBHOOKS"),
+}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("MAX_BODY", "10MB"),
+        ("TOLERANCE", 0),
+        ("SCHEMES", ["stripe"]),
+        ("RETENTION", 1),
+        ("RETRIES", 3),
+        ("STRICT", "yes"),
+        ("NAME", ""),
+        ("ROUTER", "shop"),
+        ("EVENTS", 5),
+        ("OBSERVERS", 5),
+        ("HANDLERS", 5),
+        ("HANDLERS", "no_such_webhooks"),
+        ("STORE", 5),
+        ("DISPATCHER", 5),
+        ("SECRETS", SECRET.encode()),
+    ],
+)
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_a_mistake_in_a_frameworks_settings_is_named_as_there(
+    name: str, option: str, value: Any, tmp_path: Path
+) -> None:
+    """By the setting, not by an argument of a Receiver that the user never made."""
+    kind, setting = FRAMEWORKS[name]
+    settings = {"SECRETS": SECRET, "STORE": "memory:", "ROUTER": Router(), option: value}
+    if option == "EVENTS":
+        del settings["ROUTER"]
+    with pytest.raises(ConfigurationError) as raised:
+        endpoint(settings, folder=tmp_path, kind=kind)
+    assert str(raised.value).startswith(f'{setting}["{option}"]')
+    assert "Receiver(" not in str(raised.value)
+    assert f"{option.lower()}=" not in str(raised.value)
+    assert SECRET not in str(raised.value)

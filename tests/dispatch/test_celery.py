@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 import redis
 from celery import Celery
+from flask import Flask
 from kombu.entity import Queue
 from tests.dispatch.handlers import NO_EXCEPTIONS
 from tests.dispatch.workplace import SECRET, Workplace
@@ -33,6 +34,7 @@ from coffrify_webhooks import Receiver, sign
 from coffrify_webhooks.dispatch import celery_broker
 from coffrify_webhooks.dispatch.celery import CeleryDispatcher
 from coffrify_webhooks.errors import ConfigurationError, DispatchError
+from coffrify_webhooks.flask import CoffrifyWebhooks
 
 _databases = count(1)
 LEASE = 1.0
@@ -667,7 +669,7 @@ def receiver_of(app: Any, **options: Any) -> Receiver:
             "'socket_connect_timeout'",
         ),
         ({"broker_transport_options": SLOWER | {"ack_emulation": False}}, "'ack_emulation'"),
-        ({"broker_transport_options": SLOWER | {"visibility_timeout": 60}}, "lease.* 60"),
+        ({"broker_transport_options": SLOWER | {"visibility_timeout": 60}}, r"lease.*=60"),
         (
             {"broker_transport_options": SLOWER | {"unacked_restore_throttle": 5000}},
             "unacked_restore_throttle",
@@ -719,6 +721,43 @@ def test_the_default_settings_are_refused_with_what_mends_them() -> None:
     exec(said[said.index("app.conf.update") :], {"app": app})
     receiver_of(app)
     assert "sentinel_kwargs" in app.conf.broker_transport_options
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"CELERY_BROKER_TRANSPORT_OPTIONS": {"password": "hunter2"}}]
+)
+def test_settings_of_a_namespace_are_named_as_there(given: dict[str, Any]) -> None:
+    """A Django project is told the lines of its settings.py, and what is pasted there mends it."""
+    settings = {"CELERY_BROKER_URL": "redis://:hunter2@127.0.0.1/0", **given}
+
+    def made() -> Any:
+        app: Any = Celery("proj", set_as_current=False)
+        app.config_from_object(settings, namespace="CELERY")
+        return app
+
+    with pytest.raises(ConfigurationError) as refused:
+        receiver_of(made())
+    said = str(refused.value)
+    assert "app.conf" not in said
+    assert "hunter2" not in said
+    exec(said[said.index("\nCELERY_") :], settings)
+    receiver_of(made())
+    assert settings["CELERY_BROKER_TRANSPORT_OPTIONS"]["socket_timeout"] == 5
+
+
+def test_celerys_errors_name_the_frameworks_settings(tmp_path: Path) -> None:
+    """Where they speak of the receiver's options, as app.config has them."""
+    app = celery_app(
+        "redis://127.0.0.1/0", broker_transport_options=OPTIONS, task_always_eager=True
+    )
+    flask = Flask("shop", instance_path=str(tmp_path))
+    options = {"SECRETS": SECRET, "STORE": "memory:", "DISPATCHER": CeleryDispatcher(app)}
+    flask.config["COFFRIFY_WEBHOOKS"] = options
+    with pytest.raises(ConfigurationError) as refused:
+        CoffrifyWebhooks(flask)
+    for named in ('{"LEASE": 60}', '{"DISPATCHER": ...}'):
+        assert f'app.config["COFFRIFY_WEBHOOKS"] = {named}' in str(refused.value)
+    assert "Receiver" not in str(refused.value)
 
 
 @pytest.mark.parametrize("broker", ["redis://127.0.0.1/0", "amqp://127.0.0.1"])
@@ -790,6 +829,7 @@ def test_worker_without_receiver(site: Site) -> None:
     site.replace("\nreceiver = make()", "\nCeleryDispatcher(app)")
     site.start()
     site.wait(lambda: "this worker has no Receiver" in site.log())
+    assert "Celery(include=[...]), in Django app.autodiscover_tasks()" in site.log()
 
 
 def test_no_celery_app() -> None:

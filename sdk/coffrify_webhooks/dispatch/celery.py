@@ -64,7 +64,7 @@ class CeleryDispatcher:
 
     def attach(self, receiver: Executor) -> None:
         """Remember whose `execute` a worker is to call; see `Dispatcher.dispatch`."""
-        refuse(problems(self.app, self._task, (receiver,)))
+        refuse(self.app, problems(self.app, self._task, (receiver,)))
         known = self._task.line.receivers.setdefault(receiver.name, receiver)
         if known is not receiver and known.router is not receiver.router:
             logger.warning(
@@ -78,7 +78,8 @@ class CeleryDispatcher:
     def dispatch(self, message: Message) -> None:
         """See `Dispatcher.dispatch`."""
         if not self._checked:  # the app may have been configured further meanwhile
-            refuse(problems(self.app, self._task, self._task.line.receivers.values()))
+            receivers = self._task.line.receivers.values()
+            refuse(self.app, problems(self.app, self._task, receivers))
             self._checked = True
         self._task.line.send(self._task, message)
 

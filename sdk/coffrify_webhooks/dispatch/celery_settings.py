@@ -13,7 +13,7 @@ with needs("celery"):  # which has no types
     _serialization: Any = import_module("kombu.serialization")
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from .protocol import Executor
 
@@ -60,7 +60,7 @@ def transport_of(connection: Any) -> str:
     return str(connection.transport_cls).lower()
 
 
-def refuse(problems: Iterable[tuple[str, str]]) -> None:
+def refuse(app: Any, problems: Iterable[tuple[str, str]]) -> None:
     """Raise ConfigurationError if there are any, with the lines to paste that put them right."""
     found = list(problems)
     if not found:
@@ -69,16 +69,31 @@ def refuse(problems: Iterable[tuple[str, str]]) -> None:
     fixes = list(dict.fromkeys(fix for _, fix in found if fix))
     lines = [fix for fix in fixes if not fix.startswith('"')]
     options = [fix for fix in fixes if fix.startswith('"')]
-    if options:
-        kept = "**app.conf.broker_transport_options"
-        lines.append(f"broker_transport_options={{{', '.join([kept, *options])}}}")
-    block = "".join(f"\n    {line}," for line in lines)
-    remedy = f"\nBefore the Receiver is made:\n\napp.conf.update({block}\n)" if block else ""
+    remedy = _lines_to_paste(app, lines, options) if fixes else ""
     raise ConfigurationError(f"with these settings of Celery events could be lost:{texts}{remedy}")
 
 
+def _lines_to_paste(app: Any, lines: list[str], options: list[str]) -> str:
+    """Write settings, and options of the transport, as the application is given its own.
+
+    With a namespace, as Django's projects have, that is the names of a settings module.
+    """
+    prefix = f"{app.namespace}_" if app.namespace else ""
+    named, kept = "broker_transport_options", ""
+    if app.conf.broker_transport_options:  # none of it is repeated: it may hold a password
+        kept = f"**{f'{prefix}{named}'.upper() if prefix else f'app.conf.{named}'}, "
+    if options:
+        lines = [*lines, f"{named}={{{kept}{', '.join(options)}}}"]
+    if not prefix:
+        block = "".join(f"\n    {line}," for line in lines)
+        return f"\nWhere the Celery application is made:\n\napp.conf.update({block}\n)"
+    named_values = (line.partition("=") for line in lines)
+    block = "".join(f"\n{prefix}{name.upper()} = {value}" for name, _, value in named_values)
+    return f"\nIn the settings whose names begin {prefix}:\n{block}"
+
+
 def problems(
-    app: Any, task: Any, receivers: Iterable[Executor], worker: Any = None
+    app: Any, task: Any, receivers: Collection[Executor], worker: Any = None
 ) -> Iterator[tuple[str, str]]:
     """Yield each setting that could lose events or leave them lying, and the line that mends it.
 
@@ -106,8 +121,8 @@ def problems(
         yield text, "worker_prefetch_multiplier=1"
     if conf.task_always_eager:
         text = (
-            "task_always_eager is set: the web process would run the handlers itself; in tests, "
-            "make the Receiver without a dispatcher"
+            "task_always_eager is set: the web process would run the handlers itself; for tests, "
+            f"leave out {_how_to_set(receivers, 'dispatcher')}"
         )
         yield text, "task_always_eager=False"
     if "application/json" not in _serialization.prepare_accept_content(conf.accept_content):
@@ -129,6 +144,12 @@ def queue_of(app: Any, task: Any) -> str | None:
     return None if queue is None else str(queue.name)
 
 
+def _how_to_set(receivers: Collection[Executor], option: str, value: str = "...") -> str:
+    """Write an option as the user has to, who made one of these."""
+    named = next((receiver.how_to_set(option, value) for receiver in receivers), None)
+    return named or f"Receiver({option}={value})"
+
+
 def _number(options: dict[str, Any], name: str, default: float) -> float:
     """Return a setting that has to be a number; 0 for what is none."""
     value = options.get(name, default)
@@ -148,14 +169,14 @@ def _redis_problems(options: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield text, '"ack_emulation": True'
 
 
-def _visibility_problems(app: Any, receivers: Iterable[Executor]) -> Iterator[tuple[str, str]]:
+def _visibility_problems(app: Any, receivers: Collection[Executor]) -> Iterator[tuple[str, str]]:
     options = app.conf.broker_transport_options
     visibility = visibility_of(app)
     lease = max((receiver.lease for receiver in receivers), default=0)
     if visibility <= lease:
         text = (
             f"broker_transport_options['visibility_timeout'] is {visibility:g}: it has to be "
-            f"longer than the lease of the Receiver, {lease:g}"
+            f"longer than the lease, {_how_to_set(receivers, 'lease', f'{lease:g}')}"
         )
         yield text, f'"visibility_timeout": {max(300, 5 * lease):g}'
     # Kombu looks for what dead workers had at each tenth of these intervals by default.

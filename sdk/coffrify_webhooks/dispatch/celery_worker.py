@@ -32,6 +32,9 @@ __all__ = ["execute"]
 _CARE = 60.0
 """Seconds between two sweeps of a worker."""
 _AFTER_A_FAULT = 60.0
+_HOW_TO_IMPORT = (
+    "import the module that makes it: Celery(include=[...]), in Django app.autodiscover_tasks()"
+)
 _PATIENCE = 30.0
 """Seconds for which a worker tries to send what is to be run again."""
 _FIRST_SIGNAL = 128
@@ -62,9 +65,10 @@ def _execute(task: Any, name: str, message: Any) -> str | None:
             return str(receiver.execute(message))
         # Not dropped: while a release is rolled out, another worker may know it already.
         logger.error(
-            "this worker has no receiver called %a, which an event is for; import the module that "
-            "makes it: Celery(include=[...]). The event is tried again in %g s",
+            "this worker has no receiver called %a, which an event is for; %s. The event is tried "
+            "again in %g s",
             name,
+            _HOW_TO_IMPORT,
             _AFTER_A_FAULT,
         )
         wait = _AFTER_A_FAULT
@@ -141,14 +145,13 @@ class _Check(_bootsteps.Step):  # type: ignore[misc]
         try:
             for receiver in receivers.values():
                 refuse_worker(receiver)
-            refuse(problems(parent.app, task, receivers.values(), parent))
+            refuse(parent.app, problems(parent.app, task, receivers.values(), parent))
         except ConfigurationError as error:
             logger.critical("%s", error)
             raise SystemExit(1) from None
         if not receivers:
             logger.warning(
-                "this worker has no Receiver, so it can handle no event; import the module that "
-                "makes it: Celery(include=[...])"
+                "this worker has no Receiver, so it can handle no event; %s", _HOW_TO_IMPORT
             )
 
 
