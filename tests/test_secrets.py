@@ -53,6 +53,17 @@ MISTAKES = {
         *(f"{SECRET[:20]}{odd}{SECRET[20:]}" for odd in (" ", "\n", "\t", "\xa0", "\u200b", "\0")),
         *(f"\ufeff{SECRET}", f"{SECRET}\u200b", "a secret with blanks"),
     ),
+    "an address": (
+        *("op://vault/coffrify/secret", "https://dashboard.example/webhooks", "sm://webhook"),
+        "arn:aws:secretsmanager:eu-west-1:1:secret:webhook",
+    ),
+    "not written as": (
+        *(
+            f"{prefix}{KEY.hex()}"
+            for prefix in ("WHSEC_", "Whsec_", "whsec-", "whsec:", "whsec%5F")
+        ),
+        *(f"{SECRET};", f"{SECRET},", f"{KEY.hex()};"),
+    ),
     "is empty": ("", " ", "\u200b", "\ufeff", "\0", "\0" * 40, "\n\t\u200d"),
     "in its middle": (f"COFFRIFY_WEBHOOK_SECRET={SECRET}", f"{SECRET},{SECRET}"),
     "single character": ("w", "\u00e9"),

@@ -266,6 +266,14 @@ def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mista
             "the secret has a blank or an invisible character inside; copy it again from the "
             f"dashboard, or {_PIN}"
         )
+    if "://" in text or text.startswith("arn:"):
+        return f"the secret is an address at which nothing looks; give what is there, or {_PIN}"
+    has_other_prefix = rest == text and text[:5].lower() == "whsec" and not text[5:6].isalnum()
+    if has_other_prefix or text[-1] in ";,":
+        return (
+            f"the secret is not written as the dashboard shows it, with {PREFIX!r} before it and "
+            f"nothing after it; copy it again, or {_PIN}"
+        )
     if PREFIX in rest:
         return (
             f"the secret holds {PREFIX!r} in its middle; give that part alone, or several secrets "
