@@ -222,13 +222,18 @@ def _anyio_claim() -> Callable[[], AbstractContextManager[object]]:
     if "anyio" not in sys.modules:
         return nullcontext
     try:
-        from anyio._core._eventloop import claim_worker_thread
+        from anyio._core._eventloop import claim_worker_thread, threadlocals
         from anyio.lowlevel import current_token
 
         token = current_token()
-        return partial(claim_worker_thread, token.backend_class, token.native_token)
     except (ImportError, AttributeError, RuntimeError):
         return nullcontext
+
+    def claim() -> AbstractContextManager[object]:
+        threadlocals.current_cancel_scope = None  # what waits for us is shielded: none cancels us
+        return claim_worker_thread(token.backend_class, token.native_token)
+
+    return claim
 
 
 # --- work that outlives its waiter ------------------------------------------------------------
