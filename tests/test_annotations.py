@@ -5,9 +5,10 @@ from __future__ import annotations
 import pydoc
 from collections.abc import Iterable
 from itertools import count
-from typing import Annotated, Any, Optional, Union
+from typing import Annotated, Any, NewType, Optional, Union
 
 import pytest
+from typing_extensions import TypeAliasType
 
 import coffrify_webhooks
 from coffrify_webhooks import ConfigurationError, Delivery, Event, Router, UnknownEvent, events
@@ -15,6 +16,8 @@ from coffrify_webhooks.events import TransferCreated, TransferDeleted
 
 NUMBERS = count()
 Alias = TransferCreated | TransferDeleted
+Named = NewType("Named", TransferDeleted)
+Data = TransferDeleted.model_fields["data"].annotation
 
 
 class Narrowed(TransferCreated, frozen=True): ...
@@ -70,6 +73,11 @@ TAKE_OTHERS = [
     "list[TransferCreated]",
     "Annotated[dict, 1]",
     "Delivery",
+    "Named",
+    "Optional[Named]",
+    "Optional['TransferDeleted']",
+    "Union['TransferDeleted', None]",
+    "Data",
 ]
 FORMS = {
     "Delivery": Delivery,
@@ -135,6 +143,38 @@ def test_each_event_of_a_registration_counts(router: Any) -> None:
         router.on("new.type", allow_unknown=True)(handler("TransferCreated"))
     router.on("new.type", allow_unknown=True)(handler("UnknownEvent"))
     router.on(UnknownEvent)(handler("Event"))
+
+
+def test_a_type_statement_is_read_as_what_it_stands_for(router: Any) -> None:
+    """`type Deleted = TransferDeleted`, and a union of such."""
+    deleted = TypeAliasType("deleted", TransferDeleted)  # what the statement makes
+    for alias in (deleted, TypeAliasType("either", deleted | None)):
+        router.on("transfer.deleted")(handler(alias))
+        with pytest.raises(ConfigurationError, match="annotated for"):
+            router.on("transfer.created")(handler(alias))
+
+
+@pytest.mark.parametrize("kind", ["function", "async function", "object", "async object"])
+def test_a_handler_with_a_yield_is_refused(router: Any, kind: str) -> None:
+    """Calling it would run nothing of it; an object with such a `__call__` is one too."""
+
+    def function(event: Event) -> Any:
+        yield
+
+    async def function_async(event: Event) -> Any:
+        yield
+
+    class Object:
+        def __call__(self, event: Event) -> Any:
+            yield
+
+    class ObjectAsync:
+        async def __call__(self, event: Event) -> Any:
+            yield
+
+    kinds = {"function": function, "async function": function_async, "object": Object()}
+    with pytest.raises(ConfigurationError, match="has a yield"):
+        router.on("ping")(kinds.get(kind, ObjectAsync()))
 
 
 def test_methods_and_callables_are_read_too(router: Any) -> None:

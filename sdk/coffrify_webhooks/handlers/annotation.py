@@ -9,7 +9,7 @@ from types import ModuleType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from coffrify_webhooks.delivery import Delivery
-from coffrify_webhooks.event import Event, UnknownEvent
+from coffrify_webhooks.event import Event, EventModel, UnknownEvent
 from coffrify_webhooks.parsing.registry import Registry
 
 __all__ = ["UNKNOWN", "accepted_types", "type_of"]
@@ -19,6 +19,8 @@ UNKNOWN = "\0unknown"
 
 Types = frozenset[str]
 
+_NAMES = ("__forward_arg__", "__value__", "__supertype__")
+"""Where the name in Optional["Ping"], a `type` statement and a NewType have what they stand for."""
 _NO_EVENTS = (dict, list, tuple, set, str, bytes, int, float, bool, Delivery)
 """What a handler may take its event for, and no event is one."""
 
@@ -26,8 +28,9 @@ _NO_EVENTS = (dict, list, tuple, set, str, bytes, int, float, bool, Delivery)
 def accepted_types(fn: Callable[..., Any], annotation: Any, registry: Registry) -> Types | None:
     """Return the types of the event classes that an annotation names; None if it takes any event.
 
-    Nothing for a dict, a str and the like. None for any other that is neither an event class nor a
-    union of them, and for a text that cannot be resolved: that is left to type checkers.
+    Nothing for a dict, a str, an event's data and the like. None for any other that is neither an
+    event class nor a union of them, and for a text that cannot be resolved: that is left to type
+    checkers.
     """
     try:
         return _Reader(fn, registry).read(annotation)
@@ -65,6 +68,9 @@ class _Reader:
             return self._node(ast.parse(annotation.strip(), mode="eval").body)
         if isinstance(annotation, type):
             return self._class(annotation)
+        for name in _NAMES:
+            if hasattr(annotation, name):
+                return self.read(getattr(annotation, name))
         origin = get_origin(annotation)
         if origin in (Union, UnionType):
             return self._union(map(self.read, get_args(annotation)))
@@ -73,7 +79,7 @@ class _Reader:
         return self._class(origin) if isinstance(origin, type) else None
 
     def _class(self, found: type[Any]) -> Types | None:
-        if found is type(None) or found in _NO_EVENTS:
+        if found is type(None) or found in _NO_EVENTS or issubclass(found, EventModel):
             return Types()
         if found is UnknownEvent:
             return Types([UNKNOWN])

@@ -103,7 +103,8 @@ class _Parameters(NamedTuple):
 def _parameters_of(fn: Callable[..., Any], name: str, *, atomic: bool) -> _Parameters:
     if not callable(fn):
         raise ConfigurationError("on(...) decorates a function")
-    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+    both = (fn, getattr(fn, "__call__", None))  # noqa: B004 - an object whose __call__ has it
+    if any(inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f) for f in both):
         raise ConfigurationError(
             f"{name} has a yield, so calling it would run nothing; a handler is a function "
             "or an async function"
