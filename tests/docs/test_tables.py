@@ -7,14 +7,17 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import click
 import pytest
 
 from coffrify_webhooks import Receiver, errors
+from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.http.reply import Outcome
 from coffrify_webhooks.observe import Kind, Notice, log
 from coffrify_webhooks.options import SECRET_VARIABLE
 from coffrify_webhooks.stores import STORE_VARIABLE
 from coffrify_webhooks.stores.record import Status
+from coffrify_webhooks.testing.case import CASES
 from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +33,9 @@ IN_A_REPLY = {
     for kind in ERRORS
     if kind.code not in NEVER_IN_A_REPLY
 }
+
+ELSEWHERE = {"--store", "--app"}
+"""Options of many commands, which have a section of their own."""
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
@@ -131,6 +137,40 @@ def test_the_checks_of_django_are_all_listed() -> None:
     found = re.findall(r'"(?:coffrify_webhooks\.)?([EW]\d{3})"', source)
     ids = {f"coffrify_webhooks.{each}" for each in found}
     assert sorted(column(rows("django.md", "| Id | Means |"))) == sorted(ids)
+
+
+def test_the_permissions_in_django_are_all_listed() -> None:
+    """Those of the model, by their whole names; to look is Django's own."""
+    models = ROOT / "integrations" / "coffrify_webhooks_django" / "models.py"
+    own = re.findall(r'"(\w+_webhookevent)"', models.read_text("utf-8"))
+    listed = column(rows("django.md", "| Permission | Allows |"))
+    assert listed == [f"coffrify_webhooks.{code}" for code in ("view_webhookevent", *own)]
+
+
+def test_the_cases_of_the_testing_kit_are_all_listed() -> None:
+    """Each that `deliver` takes."""
+    table = rows("testing.md", "| `case=` | Sends | Outcome |")
+    assert sorted(column(table)) == sorted(CASES)
+
+
+@pytest.mark.parametrize(
+    ("page", "heading", "words"),
+    [
+        ("operating.md", "| Option | What is listed |", ("events", "list")),
+        ("sandbox-reference.md", "| option | |", ("sandbox",)),
+    ],
+)
+def test_the_options_of_a_command_are_all_listed(
+    page: str, heading: str, words: tuple[str, ...]
+) -> None:
+    """But for those that name the store, which a section of their own has."""
+    command: click.Command = commands
+    for word in words:
+        assert isinstance(command, click.Group)
+        command = command.commands[word]
+    options = {option for each in command.params for option in each.opts if option[:2] == "--"}
+    listed = {code.split()[0] for code in column(rows(page, heading)) if code[:2] == "--"}
+    assert listed == options - ELSEWHERE
 
 
 def test_the_ways_to_misbehave_are_all_listed() -> None:
