@@ -23,6 +23,8 @@ class Response(NamedTuple):
     body: bytes
     error: str
     seconds: float = 0.0
+    date: str = ""
+    """The Date header, as the server sent it."""
 
 
 def post(url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 15.0) -> Response:
@@ -58,7 +60,8 @@ def _exchange(url: str, headers: Mapping[str, str], body: bytes, timeout: float)
         try:
             connection.request("POST", target, body, {**headers})
             with connection.getresponse() as response:
-                return Response(response.status, response.read(_MOST_READ), "")
+                date = response.headers.get("Date", "")
+                return Response(response.status, response.read(_MOST_READ), "", date=date)
         except TimeoutError:
             return Response(None, b"", late)
         except OSError:

@@ -78,7 +78,7 @@ def likely_of_body(
     body: bytes, first: dict[str, str], seen: Sequence[Finding]
 ) -> Iterator[Finding]:
     """Yield what the body shows. seen: the hints."""
-    codes = [each for each in seen if each.code.startswith("body_")]
+    codes = [Finding(each.code) for each in seen if each.code.startswith("body_")]
     yield from codes
     if codes:
         return

@@ -1,0 +1,5 @@
+"""The command `doctor`."""
+
+from .command import doctor
+
+__all__ = ["doctor"]

@@ -1,0 +1,177 @@
+"""`coffrify-webhooks doctor`: why a request is refused, or what the set-up lacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from coffrify_webhooks.cli.application import APP_HELP
+from coffrify_webhooks.cli.failure import printable
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.options import SECRET_VARIABLE
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.doctor import Diagnosis
+    from coffrify_webhooks.receiver import Receiver
+
+    from .recorded import Recorded
+
+__all__ = ["doctor"]
+
+_LARGEST = 64 << 20
+_FRAMEWORKS = ("django", "fastapi", "flask", "starlette")
+
+
+class Subject(NamedTuple):
+    """Whose secrets are meant, and the framework in use."""
+
+    secrets: Any
+    others: Any = None
+    receiver: Receiver | None = None
+
+    @property
+    def framework(self) -> str:
+        """The framework whose adapter the application has imported, or an empty text."""
+        if self.receiver is None:
+            return ""
+        own = type(self.receiver).__module__
+        adapters = [f"coffrify_webhooks_{name}" for name in _FRAMEWORKS]
+        used = next((each for each in adapters if own.startswith(each)), None)
+        used = used or next((each for each in adapters if each in sys.modules), "")
+        return used.removeprefix("coffrify_webhooks_")
+
+
+@click.command(
+    short_help="Say why a request is refused, or what the set-up lacks.",
+    epilog="Example: coffrify-webhooks doctor --request request.txt --app myapp.webhooks",
+)
+@click.option(
+    "--request",
+    "file",
+    metavar="FILE",
+    help="The refused request; - reads it from the standard input. A raw HTTP request, a curl "
+    "command, JSON (headers, body or body_base64, method, received_at), a HAR file or entry, or "
+    "an event of API Gateway or a load balancer.",
+)
+@click.option(
+    "--secret",
+    metavar="S",
+    help=f"The endpoint's secret, as it is set; else that of --app, else {SECRET_VARIABLE}. Other "
+    "users see a command line, so the variable is better.",
+)
+@click.option("--app", metavar="MODULE[:NAME]", help=APP_HELP)
+@click.option("--url", metavar="URL", help="Where your receiver listens: it is sent a signed ping.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@click.option("--show-body", is_flag=True, help="Print the request's body too, as it was read.")
+def doctor(
+    *,
+    file: str | None,
+    secret: str | None,
+    app: str | None,
+    url: str | None,
+    as_json: bool,
+    show_body: bool,
+) -> None:
+    """Say why a request is refused; without one, check the set-up.
+
+    A cause is called proven if the request verifies once it is undone. Without --request, the
+    secret, the store, the engine, the handlers, the address and the clock are checked. Secrets
+    are never printed. Exits 0 if all is well, 1 if a cause was found, 2 if this cannot be done.
+    """
+    if file is None:
+        if show_body:
+            raise click.UsageError("--show-body shows the body of a request: --request FILE")
+        from .setup import check_setup
+
+        raise SystemExit(check_setup(secret, app, url, as_json=as_json))
+    if url is not None:
+        raise click.UsageError("--url belongs to the check of the set-up, without --request")
+    from coffrify_webhooks.doctor.examine import examine
+
+    from .recorded import read_request
+
+    recorded = read_request(_read(file))
+    subject = subject_of(secret, app)
+    verifier = subject.receiver.verifier if subject.receiver is not None else None
+    settings: dict[str, Any] = {}
+    if verifier is not None:
+        settings = {"tolerance": verifier.tolerance, "schemes": verifier.schemes}
+    found = examine(
+        recorded.body,
+        recorded.headers,
+        subject.secrets,
+        method=recorded.method,
+        now=recorded.received_at if recorded.received_at is not None else time.time(),
+        others=subject.others,
+        **settings,
+    )
+    _print(found, recorded if show_body else None, subject.framework, as_json=as_json)
+    raise SystemExit(0 if found.accepted else 1)
+
+
+def subject_of(secret: str | None, app: str | None) -> Subject:
+    """Return the secrets to verify with, and those of whoever else may have signed."""
+    from coffrify_webhooks.cli.application import receiver_of
+    from coffrify_webhooks.signature.secret import seal
+
+    here = [each.strip() for each in os.environ.get(SECRET_VARIABLE, "").split(",") if each.strip()]
+    receiver = None if app is None else receiver_of(app)
+    if app is not None and receiver is None:
+        raise ConfigurationError(f"--app {app}: there is no Receiver in it; name one")
+    own = None if receiver is None else list(receiver.verifier.keyring().secrets)
+    known = [each for each in ([secret] if secret else None, own, here or None) if each]
+    if not known:
+        raise ConfigurationError(
+            f"which secret? Set {SECRET_VARIABLE}, or name your application: --app myapp.webhooks"
+        )
+    others = [each for several in known[1:] for each in several]
+    return Subject(seal(known[0]), seal(others or None), receiver)
+
+
+def _read(file: str) -> bytes:
+    try:
+        if file == "-":
+            data = sys.stdin.buffer.read(_LARGEST + 1)
+        else:
+            with Path(file).open("rb") as opened:
+                data = opened.read(_LARGEST + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        raise ConfigurationError(
+            f"--request {file}: {reason}; name a file, or - for stdin"
+        ) from None
+    if len(data) > _LARGEST:
+        raise ConfigurationError(f"--request {file}: it has more than {_LARGEST >> 20} MiB")
+    if not data.strip():
+        raise ConfigurationError(f"--request {file}: it is empty")
+    return data
+
+
+def _print(found: Diagnosis, shown: Recorded | None, framework: str, *, as_json: bool) -> None:
+    from coffrify_webhooks.doctor.causes import fix_for
+
+    body = None if shown is None else shown.body.decode("utf-8", "backslashreplace")
+    if as_json:
+        result = found.as_json()
+        for each, cause in zip(result["causes"], found.causes, strict=True):
+            each["fix"] = fix_for(cause, framework)
+        if body is not None:
+            result["body"] = body
+        click.echo(json.dumps(result, indent=2))
+        return
+    click.echo("accepted" if found.accepted else "refused")
+    for cause in found.causes:
+        click.echo(f"\n{cause.code} ({cause.certainty})\n  {cause.message}")
+        click.echo(f"  Fix: {fix_for(cause, framework)}")
+    if found.facts:
+        click.echo("\nfacts")
+    for fact in found.facts:
+        click.echo(f"  {printable(fact)}")
+    if body is not None:
+        click.echo(f"\nbody\n{printable(body)}")

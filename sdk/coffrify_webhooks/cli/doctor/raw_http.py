@@ -1,0 +1,57 @@
+"""Reads a raw HTTP request, as `nc`, a proxy's log or a debugger shows one."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+__all__ = ["read_raw"]
+
+_MOST_DIGITS = 15
+
+
+def read_raw(data: bytes) -> tuple[bytes, list[tuple[str, str]], str] | None:
+    """Return body, headers and method; the first line may be missing. None if it is none."""
+    crlf, lf = data.find(b"\r\n\r\n"), data.find(b"\n\n")
+    end, size = (crlf, 4) if crlf >= 0 and (lf < 0 or crlf < lf) else (lf, 2)
+    head, body = (data[:end], data[end + size :]) if end >= 0 else (data, b"")
+    lines = head.decode("latin-1").splitlines()
+    method = "POST"
+    if lines and lines[0].count(" ") >= 1 and lines[0].split(" ")[0].isalpha():
+        first = lines[0].split(" ")
+        if first[0].isupper() and not first[0].endswith(":"):
+            method, lines = first[0], lines[1:]
+    headers: list[tuple[str, str]] = []
+    for line in lines:
+        name, colon, value = line.lstrip("> ").partition(":")
+        if not colon or " " in name.strip() or not name.strip():
+            return None
+        headers.append((name.strip(), value.strip()))
+    if not headers:
+        return None
+    return _unframed(body, headers), headers, method
+
+
+def _unframed(body: bytes, headers: list[tuple[str, str]]) -> bytes:
+    """Take apart chunks, and drop the line's end that an editor adds behind the body."""
+    named = {name.lower(): value for name, value in headers}
+    if named.get("transfer-encoding", "").lower() == "chunked":
+        with suppress(ValueError):
+            return _joined(body)
+    length = named.get("content-length", "")
+    if not length.isascii() or not length.isdigit() or len(length) > _MOST_DIGITS:
+        return body
+    rest = body[int(length) :]
+    return body[: int(length)] if rest in (b"\n", b"\r\n") else body
+
+
+def _joined(body: bytes) -> bytes:
+    """Join the chunks (RFC 9112, section 7.1); raises ValueError for what is not in chunks."""
+    found: list[bytes] = []
+    while body:
+        line, _, body = body.partition(b"\n")
+        size = int(line.split(b";")[0].strip(), 16)
+        if size <= 0:
+            break
+        found.append(body[:size])
+        body = body[size:].removeprefix(b"\r").removeprefix(b"\n")
+    return b"".join(found)
