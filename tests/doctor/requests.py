@@ -130,6 +130,11 @@ SECRETS = [
         Secret(f"{SECRET}\n", encoding="text"),
         headers=signed(BODY, Secret(SECRET, encoding="text")),
     ),
+    secret("a comment behind it", "secret_quoted", f"{SECRET} # of the shop"),
+    secret("blank after the version", "secret_version_prefix", f"v1,{SECRET} "),
+    secret(
+        "quoted API key", "secret_is_api_key", "'cof_live_4f9a8b7c6d5e4f3a2b1c'", is_proven=False
+    ),
     secret(
         "the one before the rotation",
         "secret_of_another_endpoint",
@@ -195,6 +200,19 @@ BODIES = [
         "body_reserialised",
         json.dumps(json.loads(ODD), separators=(",", ":")).encode(),
         headers=signed(ODD, **{"Content-Length": str(len(ODD))}),
+        is_proven=False,
+    ),
+    body(
+        "a price's last digit lost",
+        "body_reserialised",
+        b'{"id":"evt_1","type":"ping","data":{"price":10.5}}',
+        headers=signed(b'{"id":"evt_1","type":"ping","data":{"price":10.50}}'),
+    ),
+    body(
+        "a number that JavaScript rounded",
+        "body_reserialised",
+        b'{"id":"evt_1","type":"ping","data":{"n":12345678901234567000}}',
+        headers=signed(b'{"id":"evt_1","type":"ping","data":{"n":12345678901234567890}}'),
         is_proven=False,
     ),
     body("a line's end at the end", "body_newline_added", BODY + b"\n"),
@@ -319,6 +337,12 @@ HEADERS_SPOILT = [
     ),
     header("the time with a fraction", "header_altered", changed("webhook-timestamp", f"{NOW}.0")),
     header(
+        "the time in nanoseconds",
+        "timestamp_milliseconds",
+        changed("webhook-timestamp", f"{NOW}000000000"),
+    ),
+    header("values as lists", "header_altered", {name: [text] for name, text in HEADERS.items()}),
+    header(
         "the time in milliseconds",
         "timestamp_milliseconds",
         changed("webhook-timestamp", f"{NOW}000"),
@@ -336,6 +360,7 @@ CLOCKS = [
     Case("our clock far behind", ("clock_behind",), now=NOW - 90_000),
     Case("our clock in local time", ("timezone_mixed",), now=NOW + 7200 + 3),
     Case("our clock in local time, west", ("timezone_mixed",), now=NOW - 5 * 3600),
+    Case("our clock in local time, half an hour", ("timezone_mixed",), now=NOW - 19_800),
     Case("now in milliseconds", ("timestamp_milliseconds",), now=(NOW + 2) * 1000),
     Case("sent again after a day", ("stale",), now=NOW + 90_061),
     Case(

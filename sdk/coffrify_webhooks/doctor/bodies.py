@@ -110,7 +110,7 @@ class Bodies:
 
 
 def _undoing(body: Body) -> tuple[Undo, ...]:
-    """Return what may be undone: of what was written anew, only what came after it."""
+    """Return what may be undone: of what was written anew, only what was done after it."""
     if any(each.code in _REWRITTEN for each in body.findings):
         return _SMALL
     if len(body.data) > _LONGEST_TEXT:

@@ -32,7 +32,7 @@ _QUARTERS = 56
 """Up to 14 hours, the largest offset of a time zone."""
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _JUNK = re.compile(r"[^0-9a-z]")
-_STAMP = re.compile(r"\d{9,17}")
+_STAMP = re.compile(r"\d{9,19}")
 _WRAPPED = re.compile(r"^\s*\[?\s*b?[\"'](.*)[\"']\s*\]?\s*$", re.DOTALL)
 
 _ALTERED = Finding("header_altered")
@@ -231,8 +231,9 @@ def _times(text: str) -> Iterator[tuple[str, tuple[Finding, ...]]]:
         return
     for digits in _STAMP.findall(text)[:_MOST_OF_EACH]:
         yield digits, (_ALTERED,)
-        if int(digits) > _MILLISECONDS:
-            yield str(int(digits) // 1000), (_MILLIS,)
+        for unit in (1000, 1_000_000, 1_000_000_000):
+            if int(digits) > _MILLISECONDS:
+                yield str(int(digits) // unit), (_MILLIS,)
     try:
         moment = datetime.fromisoformat(text.strip())
         yield str(int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())), (_ALTERED,)

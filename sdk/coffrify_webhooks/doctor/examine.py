@@ -175,12 +175,18 @@ class _Subject:
         if not findings:
             found = [*likely_of_secrets(given)] or self._unsaid(proof)
             findings = {each.code: each for each in reversed(found)}
-        return [cause_of(each, "proven") for each in reversed(findings.values())]
+        return [
+            cause_of(each, "likely" if each.code == "unknown" else "proven")
+            for each in reversed(findings.values())
+        ]
 
     def _unsaid(self, proof: Proof) -> list[Finding]:
         """Return why what verifies here is refused all the same."""
         if not self.is_post:
             return [Finding("unknown", "The signature holds; only the method is not POST.")]
+        if self.strict is None:
+            says = "Each value has to be one text: this is what another program made of them."
+            return [Finding("header_altered", says)]
         if proof.claim.scheme not in self.schemes:
             return [Finding("header_missing", "Only the other scheme's signature holds.")]
         return [Finding("unknown", "The signature holds; the facts say why it is refused.")]

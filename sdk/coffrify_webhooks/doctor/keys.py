@@ -29,6 +29,7 @@ _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _BLOCK = 64
 _MOST_PARTS = 8
+_SHORTEST_PART = 8
 _MOST_ROUNDS = 8
 _LONGEST = 4096
 _AROUND = "()[]{}<>,;"
@@ -39,7 +40,7 @@ _SHORTEST_DECODED = 16
 
 _WHITESPACE = Finding("secret_whitespace")
 _QUOTED = Finding("secret_quoted")
-_ASSIGNED = Finding("secret_quoted", "The name of its variable, or other words, stand in front.")
+_ASSIGNED = Finding("secret_quoted", "The name of its variable, or other words, stand beside it.")
 _SEVERAL = Finding("secret_whitespace", "The text holds several secrets; give a list of texts.")
 _VERSION = Finding("secret_version_prefix")
 _TWICE = Finding("secret_version_prefix", "The prefix whsec_ is there twice.")
@@ -190,6 +191,9 @@ def _cleaned(text: str) -> tuple[str, tuple[Finding, ...]]:
 
 
 def _cleaned_once(text: str) -> tuple[str, Finding | None]:
+    front, comment, _ = text.partition(" #")
+    if comment and front.strip():
+        return front.strip(), _ASSIGNED
     visible = "".join(filter(is_visible, text))
     if visible != text and visible.count(PREFIX) <= 1 and not _is_assigned(text):
         return visible, _WHITESPACE
@@ -222,7 +226,7 @@ def _is_assigned(text: str) -> bool:
 def _parts(text: str) -> list[str]:
     for mark in ",;|":
         text = text.replace(mark, " ")
-    parts = text.split()
+    parts = [each for each in text.split() if len(each) >= _SHORTEST_PART]
     return parts[:_MOST_PARTS] if len(parts) > 1 else []
 
 

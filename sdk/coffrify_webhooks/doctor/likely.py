@@ -9,7 +9,6 @@ from coffrify_webhooks.signature.secret import (
     API_KEYS,
     PREFIX,
     QUOTES,
-    fault_of,
     is_placeholder,
     is_visible,
 )
@@ -47,11 +46,12 @@ def likely_of_secrets(given: Sequence[GivenSecret]) -> Iterator[Finding]:
     """Yield what the secrets' texts show, and the receiver refuses at start or will never match."""
     for each in given:
         text = each.text.strip()
-        rest = text.removeprefix(PREFIX)
-        if text.startswith(API_KEYS):
+        bare = text.strip(QUOTES)
+        rest = bare.removeprefix(PREFIX)
+        if bare.startswith(API_KEYS):
             yield Finding("secret_is_api_key")
-        elif text.startswith(_REFERENCES) or (rest and is_placeholder(rest, whole=rest == text)):
-            shown = any(mark in rest for mark in _MASKS) and rest != text
+        elif bare.startswith(_REFERENCES) or (rest and is_placeholder(rest, whole=rest == bare)):
+            shown = any(mark in rest for mark in _MASKS) and rest != bare
             yield Finding("secret_placeholder", "It is shown in part only." if shown else "")
         elif each.encoding == "text":
             continue
@@ -61,9 +61,9 @@ def likely_of_secrets(given: Sequence[GivenSecret]) -> Iterator[Finding]:
             yield Finding("secret_version_prefix")
         elif not all(map(is_visible, text)):
             yield Finding("secret_whitespace")
-        elif rest != text and _is_cut(rest):
+        elif rest != bare and _is_cut(rest):
             yield Finding("secret_truncated", "What follows whsec_ is not as long as any key.")
-        elif each.secret is None and fault_of(text, each.encoding):
+        elif each.secret is None:
             yield Finding("secret_quoted")
 
 

@@ -60,7 +60,7 @@ def _try(
 ) -> Proof | None:
     for of_claim in range(rest + 1):
         known = said.get(of_claim, [])
-        if body.findings and len(body.data) > _LARGE:
+        if len(body.findings) > 1 or (body.findings and len(body.data) > _LARGE):
             known = known[:1]
         for claim in known:
             proof = _match(body, claim, keys.get(rest - of_claim, ()), work)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
+from itertools import permutations
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 __all__ = ["is_array", "is_object", "looks_rewritten", "texts"]
 
@@ -24,12 +26,16 @@ _ORDER = ("id", "type", "created_at", "created", "timestamp", "data")
 """In which events are documented, for a body whose order was lost."""
 _MARK = "\ue000"
 """In front of a number that is kept as it was written; a character that nobody uses."""
+_ROUNDED = re.compile(r"(?<=[:\[,\s])\d{14,60}000(?=[\s,\]}])")
+"""Numbers beyond 2**53, which JavaScript cannot hold, end so when it has read them."""
 _MARKED = re.compile(f'"(?:{_MARK}|\\\\ue000)([^"]*)"')
 _LARGE = 131_072
 """Bytes from which on only the most frequent are written."""
 _MOST_NUMBERS = 5
-_MANY = 4
-"""Keys that are in order by chance in one of 24 cases."""
+_FEW = 4
+"""Keys whose every order is tried."""
+_MANY = 3
+"""Keys that are in order by chance in one of six cases."""
 _RICH = 8
 """Separators from which on their blanks are a habit of who wrote them, not of one hand."""
 _HTML: dict[str, Any] = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
@@ -57,16 +63,26 @@ def texts(body: bytes) -> Iterator[bytes]:
     if not (is_object(value) or is_array(value)):
         return
     escapes = list(_escapes(text))
-    is_large = len(body) > _LARGE
-    for layout in _LAYOUTS[: 2 if is_large else None]:
-        for ordered in (value,) if is_large else _orders(value):
+    if len(body) > _LARGE:
+        yield from _written((value,), _LAYOUTS[:2], escapes)
+        return
+    yield from _written(_orders(value), _LAYOUTS, escapes)
+    yield from _written(_numbers(text), _LAYOUTS[:3], escapes[:2])
+    if is_object(value) and len(value) <= _FEW:
+        every = ({key: value[key] for key in order} for order in permutations(value))
+        yield from _written(every, _LAYOUTS[:2], escapes[:1])
+
+
+def _written(
+    values: Iterable[Any],
+    layouts: Sequence[dict[str, Any]],
+    escapes: Sequence[tuple[bool, Callable[[str], str]]],
+) -> Iterator[bytes]:
+    kept = list(values)
+    for layout in layouts:
+        for value in kept:
             for is_ascii, escape in escapes:
-                written = json.dumps(ordered, ensure_ascii=is_ascii, **layout)
-                yield _encoded(escape(_MARKED.sub(r"\1", written)))
-    for other in () if is_large else _numbers(text):
-        for layout in _LAYOUTS[:3]:
-            for is_ascii, escape in escapes[:2]:
-                written = json.dumps(other, ensure_ascii=is_ascii, **layout)
+                written = json.dumps(value, ensure_ascii=is_ascii, **layout)
                 yield _encoded(escape(_MARKED.sub(r"\1", written)))
 
 
@@ -157,10 +173,12 @@ def _numbers(text: str) -> Iterator[Any]:
     if re.search(r"[0-9][.eE][0-9+-]", text):
         yield json.loads(text)
         yield json.loads(text, parse_float=_whole)
+        yield json.loads(text, parse_float=_cents)
     count = len(re.findall(r"(?<=[:\[,\s])-?\d+(?=\s*[,\]}])", text))
     if not count:
         return
     yield json.loads(text, parse_int=lambda number: f"{_MARK}{number}.0", parse_float=_kept)
+    yield json.loads(text, parse_int=lambda number: f"{_MARK}{number}.00", parse_float=_kept)
     for chosen in range(1, 1 << min(count, _MOST_NUMBERS)):
         place = -1
 
@@ -181,6 +199,12 @@ def _whole(number: str) -> Any:
     return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
 
 
+def _cents(number: str) -> str:
+    """Write a price as most do: 10.50 for 10.5."""
+    whole, _, fraction = number.partition(".")
+    return _kept(f"{whole}.{fraction.ljust(2, '0')}" if fraction.isdigit() else number)
+
+
 def looks_rewritten(body: bytes) -> str:
     """Say by what a JSON text shows that a program wrote it anew; or return nothing.
 
@@ -195,11 +219,13 @@ def looks_rewritten(body: bytes) -> str:
             return ""
         value = json.loads(text)
         keys = list(value)
-        if len(keys) >= _MANY and keys == sorted(keys) and "id" in value and "type" in value:
+        if len(keys) >= _MANY and keys == sorted(keys) and {"id", "type"} < {*keys}:
             return "the keys of the JSON are in alphabetical order"
         spaced = any(json.dumps(value, ensure_ascii=each) == text for each in (True, False))
     except (ValueError, RecursionError, OverflowError, TypeError):
         return ""
+    if any(Decimal(number) == Decimal(repr(float(number))) for number in _ROUNDED.findall(text)):
+        return "the JSON has a whole number as JavaScript rounds it"
     if spaced and text.count('", "') + text.count('": ') >= _RICH:
         return "the JSON is written just as Python's json.dumps writes it"
     return "the JSON has escaped slashes, as PHP writes them" if "\\/" in text else ""

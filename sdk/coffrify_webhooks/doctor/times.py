@@ -29,9 +29,10 @@ def finding_of_time(
         return Finding("timestamp_milliseconds")
     away = abs(skew)
     says = f"It was signed {away:.0f} s {'ago' if skew > 0 else 'in the future'}."
-    is_zone = _is_zone(away, _EXACT if skew > 0 else tolerance)
+    is_zone = _is_zone(away, _EXACT, _QUARTER_HOUR)
     if skew < 0:
-        code = "timezone_mixed" if is_zone and away >= _HOUR - _EXACT else "clock_behind"
+        is_zone = is_zone or _is_zone(away, tolerance, _HOUR)  # no old request is of the future
+        code = "timezone_mixed" if is_zone else "clock_behind"
     elif date is not None and abs(date - now) < tolerance:
         code = "timezone_mixed" if is_zone else "stale"  # the sender's own clock, or an old one
     elif is_zone:
@@ -45,7 +46,7 @@ def finding_of_time(
     return Finding(code, says)
 
 
-def _is_zone(away: float, exact: float) -> bool:
-    whole = _HOUR if exact > _EXACT else _QUARTER_HOUR
-    rest = away % whole
-    return _HOUR - exact <= away <= _LARGEST_ZONE + exact and min(rest, whole - rest) <= exact
+def _is_zone(away: float, exact: float, unit: int) -> bool:
+    """Tell whether a time is off by what two time zones may differ."""
+    rest = away % unit
+    return _HOUR - exact <= away <= _LARGEST_ZONE + exact and min(rest, unit - rest) <= exact

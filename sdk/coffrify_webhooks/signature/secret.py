@@ -19,18 +19,7 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
     SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = [
-    "API_KEYS",
-    "PREFIX",
-    "QUOTES",
-    "Sealed",
-    "Secret",
-    "fault_of",
-    "is_placeholder",
-    "is_visible",
-    "opened",
-    "seal",
-]
+__all__ = ["API_KEYS", "PREFIX", "QUOTES", "Sealed", "Secret", "is_placeholder", "opened", "seal"]
 
 PREFIX = "whsec_"
 _ENCODINGS = ("auto", "text", "hex", "base64")
@@ -94,7 +83,7 @@ class Secret:
             raise ConfigurationError(
                 f"encoding={shown(encoding)} is not known; use one of {', '.join(_ENCODINGS)}"
             )
-        fault = fault_of(self._text, encoding)
+        fault = _fault(self._text, encoding)
         if fault:
             raise ConfigurationError(fault)
         self.candidates = tuple(_candidates(self._text, encoding))
@@ -223,7 +212,7 @@ def _seconds(moment: "Any") -> float | None:
 # --- what a text may be: these return, and never raise, while they hold it -----------------------
 
 
-def fault_of(text: "Any", encoding: str) -> str:
+def _fault(text: "Any", encoding: str) -> str:
     """Say why a text cannot be a secret, or return nothing."""
     if not isinstance(text, str):
         return f"a secret is a str, not {type(text).__name__}"

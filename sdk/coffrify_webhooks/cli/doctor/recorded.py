@@ -135,7 +135,7 @@ def _decoded(text: Any) -> bytes:
 
 
 def _headers(value: Any) -> list[tuple[str, str]]:
-    """Read a mapping, with a list for what came several times; or a list of pairs or objects."""
+    """Read a mapping, with a list for several values; or a list of pairs or objects."""
     pairs: list[tuple[Any, Any]] = []
     if is_object(value):
         pairs = list(value.items())
