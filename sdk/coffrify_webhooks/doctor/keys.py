@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from coffrify_webhooks.signature.secret import PREFIX, QUOTES, is_visible
+from coffrify_webhooks.signature.secret_mistakes import PREFIX, QUOTES, is_visible
 
 from .diagnosis import Finding
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from coffrify_webhooks.signature.secret import (
+from coffrify_webhooks.signature.secret_mistakes import (
     API_KEYS,
     PREFIX,
     QUOTES,

@@ -9,6 +9,8 @@ from binascii import a2b_base64, unhexlify
 
 from coffrify_webhooks.errors import ConfigurationError, shown
 
+from .secret_mistakes import PREFIX, fault_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -19,9 +21,8 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
     SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["API_KEYS", "PREFIX", "QUOTES", "Sealed", "Secret", "is_placeholder", "opened", "seal"]
+__all__ = ["Sealed", "Secret", "opened", "seal"]
 
-PREFIX = "whsec_"
 _ENCODINGS = ("auto", "text", "hex", "base64")
 _SHORTEST_DECODED = 16
 """Bytes. Shorter than this, a text that happens to decode is no key: `whsec_` alone is empty."""
@@ -29,26 +30,7 @@ _SHORT = 16
 """Characters; fewer can be guessed."""
 _MOST_WARNED = 1000
 
-QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
-API_KEYS = ("cof_", "cfy_")
-_PLACEHOLDERS = frozenset(
-    (
-        *("changeme", "changethis", "changeit", "replaceme", "replacethis", "none", "null", "nil"),
-        *("undefined", "todo", "tbd", "fixme", "placeholder", "redacted", "yoursecret"),
-        *(
-            "coffrifywebhooksecret",
-            "coffrifywebhookssecret",
-            "webhooksecret",
-        ),  # the variable's name
-        *("yoursecrethere", "yoursigningsecret", "yourwebhooksecret", "yourcoffrifywebhooksecret"),
-    )
-)
-_PLACEHOLDERS_BEGIN = (
-    *("changeme", "replaceme", "replacewith", "replacethis", "insertyour", "enteryour"),
-    *("pasteyour", "putyour", "yoursecret", "yourwebhook", "yoursigning"),
-)
 _KEYS: type = type({"": ""}.keys())
-_PIN = 'if it really is the secret, pin it: Secret(..., encoding="text")'
 
 
 class Secret:
@@ -83,7 +65,7 @@ class Secret:
             raise ConfigurationError(
                 f"encoding={shown(encoding)} is not known; use one of {', '.join(_ENCODINGS)}"
             )
-        fault = _fault(self._text, encoding)
+        fault = fault_of(self._text, encoding)
         if fault:
             raise ConfigurationError(fault)
         self.candidates = tuple(_candidates(self._text, encoding))
@@ -207,86 +189,6 @@ def _seconds(moment: "Any") -> float | None:
         "not_after is seconds since 1970 or a datetime with a time zone, as in "
         "datetime.now(UTC) + timedelta(hours=24)"
     )
-
-
-# --- what a text may be: these return, and never raise, while they hold it -----------------------
-
-
-def _fault(text: "Any", encoding: str) -> str:
-    """Say why a text cannot be a secret, or return nothing."""
-    if not isinstance(text, str):
-        return f"a secret is a str, not {type(text).__name__}"
-    trimmed = text.strip()
-    if not any(map(is_visible, trimmed if encoding != "text" else trimmed.replace("\0", ""))):
-        return "the secret is empty; copy it from the Coffrify dashboard"
-    if trimmed == PREFIX:
-        return f"the secret is only the prefix {PREFIX!r}; copy all of it from the dashboard"
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return "the secret is not valid text (it has lone surrogates)"
-    return "" if encoding == "text" else _mistake(trimmed, is_pinned=encoding != "auto")
-
-
-def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mistake
-    """Say which mistake a text looks like that no delivery would ever match."""
-    rest = text.removeprefix(PREFIX)
-    if len(text) == 1 and not is_pinned:
-        return (
-            "the secret is a single character: a text was given where a list of texts belongs, or "
-            f"the other way round; {_PIN}"
-        )
-    if text.startswith(API_KEYS):
-        return (
-            "the secret is an API key of Coffrify, and deliveries are signed with the endpoint's "
-            f"signing secret, which begins {PREFIX!r}; {_PIN}"
-        )
-    if not is_pinned and is_placeholder(rest, whole=rest == text):
-        return f"the secret is a placeholder; copy the real one from the dashboard, or {_PIN}"
-    if text[0] in QUOTES or text[-1] in QUOTES:
-        return f"the secret is in quotes, which an env file may have kept; drop them, or {_PIN}"
-    if text == "v1" or text.startswith(("v1,", "v1=")):
-        return (
-            "the secret begins with 'v1', the version of a signature; the secret is what follows "
-            f"'v1,', or {_PIN}"
-        )
-    if not all(map(is_visible, text)):
-        return (
-            "the secret has a blank or an invisible character inside; copy it again from the "
-            f"dashboard, or {_PIN}"
-        )
-    if "://" in text or text.startswith("arn:"):
-        return f"the secret is an address at which nothing looks; give what is there, or {_PIN}"
-    has_other_prefix = rest == text and text[:5].lower() == "whsec" and not text[5:6].isalnum()
-    if has_other_prefix or text[-1] in ";,":
-        return (
-            f"the secret is not written as the dashboard shows it, with {PREFIX!r} before it and "
-            f"nothing after it; copy it again, or {_PIN}"
-        )
-    if PREFIX in rest:
-        return (
-            f"the secret holds {PREFIX!r} in its middle; give that part alone, or several secrets "
-            f"as a list, or {_PIN}"
-        )
-    return ""
-
-
-def is_visible(character: str) -> bool:
-    """Tell whether a character can be seen, so that it may be part of a secret."""
-    return character.isprintable() and not character.isspace()
-
-
-def is_placeholder(rest: str, *, whole: bool) -> bool:
-    """Tell whether a text stands for a secret; whole: it has no prefix `whsec_`."""
-    if not whole and any(mark in rest for mark in ("...", "\u2026", "*", "\u2022", "<")):
-        return True  # or one that was shown in part
-    if rest.startswith(("${", "{{")) or (rest[0], rest[-1]) in {("<", ">"), ("%", "%")}:
-        return True
-    if rest[0] == "$" and rest[1:].isidentifier():  # a variable that nobody put in
-        return True
-    letters = "".join(filter(str.isalnum, rest.lower()))
-    known = letters in _PLACEHOLDERS or letters.startswith(_PLACEHOLDERS_BEGIN)
-    return known or not letters.strip("x")
 
 
 def _warn_if_short(text: str) -> None:
