@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from flask import Flask
 from starlette.applications import Starlette
-from tests.adapters.suite import SECRET
+from tests.adapters.suite import SECRET, make_body
 
-from coffrify_webhooks import ConfigurationError, Receiver, Router, asgi, wsgi
+from coffrify_webhooks import ConfigurationError, Receiver, Router, asgi, sign, wsgi
 from coffrify_webhooks.endpoint import endpoint
 from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks
@@ -120,3 +120,20 @@ def test_a_mistake_in_a_frameworks_settings_is_named_as_there(
     assert "Receiver(" not in str(raised.value)
     assert f"{option.lower()}=" not in str(raised.value)
     assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_an_atomic_handler_without_a_database_is_told_the_frameworks_setting(
+    name: str, tmp_path: Path
+) -> None:
+    """The answer names the stores that can, and where one is set."""
+    kind, setting = FRAMEWORKS[name]
+    router = Router()
+    router.on("*", atomic=True)(lambda event: None)
+    settings = {"SECRETS": SECRET, "STORE": "memory:", "ROUTER": router}
+    receiver = endpoint(settings, folder=tmp_path, kind=kind).receiver
+    body = make_body()
+    reply = receiver.receive(body, sign(body, SECRET))
+    assert reply.outcome == "misconfigured"
+    named = f'a DjangoStore or a SQLStore, {setting} = {{"STORE": ...}}, or drop atomic=True'
+    assert named in str(reply.error)

@@ -14,19 +14,23 @@ if TYPE_CHECKING:
     from coffrify_webhooks.handlers.handler import Handler
     from coffrify_webhooks.stores import Store
 
+    from .effects import Settings
+
 __all__ = ["refuse_atomic", "refuse_wrong_kinds"]
 
 
-def refuse_atomic(store: Store, handler: Handler) -> None:
+def refuse_atomic(settings: Settings, handler: Handler) -> None:
     """Raise ConfigurationError if the store cannot run this handler, and it is atomic."""
     if not handler.atomic:
         return
+    store = settings.store
     inner = async_form(store)
     if not isinstance(store if inner is None else inner, (AtomicStore, AsyncAtomicStore)):
         kind = type(store if inner is None else inner).__name__
         raise ConfigurationError(
             f"handler {handler.name} is atomic, and {kind} is not in the "
-            "application's own database; use a DjangoStore or a SQLStore, or drop atomic=True"
+            "application's own database; use a DjangoStore or a SQLStore, "
+            f"{settings.how_to_set('store', '...')}, or drop atomic=True"
         )
     refuse_wrong_kinds(store, [handler])
 

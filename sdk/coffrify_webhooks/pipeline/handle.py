@@ -45,7 +45,7 @@ def run(
     failures: list[tuple[Handler, BaseException]] = []
     pending = [settings.bound(each) for each in handlers if each.name not in claim.finished]
     for handler in pending:
-        refuse_atomic(settings.store, handler)
+        refuse_atomic(settings, handler)
         failure: BaseException | None = yield CallHandler(
             handler, event, delivery, key, claim.token
         )
