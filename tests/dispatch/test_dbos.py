@@ -581,11 +581,19 @@ def test_the_concurrency_is_a_number_of_events(concurrency: Any) -> None:
         DBOSDispatcher(concurrency=concurrency)
 
 
-def test_a_dbos_that_is_too_old_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A DBOS that is too old is named, with what to install."""
-    monkeypatch.setattr(dbos_settings, "version", lambda name: "2.31.0")
-    with pytest.raises(ConfigurationError, match=r"dbos 2.31.0 is .* pip install"):
+@pytest.mark.parametrize("found", ["2.31.0", "3.3.9", "4.0.0", "4", "4.0rc1", "2.0a1", "unknown"])
+def test_a_dbos_of_another_version_is_named(found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A DBOS that is too old or too new is named, with what to install."""
+    monkeypatch.setattr(dbos_settings, "version", lambda name: found)
+    with pytest.raises(ConfigurationError, match=rf"dbos {found} is .* pip install"):
         DBOSDispatcher()
+
+
+@pytest.mark.parametrize("found", ["3.4.0", "3.5rc1", "3.10.0a2", "3.4.dev1"])
+def test_a_release_candidate_of_dbos_is_read(found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever follows the two numbers that count."""
+    monkeypatch.setattr(dbos_settings, "version", lambda name: found)
+    dbos_settings.refuse_other_versions()
 
 
 def test_without_dbos_the_error_says_what_to_install(tmp_path: Path) -> None:

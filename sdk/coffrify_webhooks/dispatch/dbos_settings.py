@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from importlib.metadata import version
 from pathlib import Path
@@ -36,7 +37,8 @@ _OLDEST_SQLITE = (3, 35)
 def refuse_other_versions() -> None:
     """Raise ConfigurationError for a DBOS that this was not tested with."""
     found = version("dbos")
-    if not _OLDEST <= tuple(int(part) for part in found.split(".")[:2]) < _TOO_NEW:
+    release = re.match(r"(\d+)\.(\d+)", found)
+    if release is None or not _OLDEST <= tuple(map(int, release.groups())) < _TOO_NEW:
         raise ConfigurationError(
             f'dbos {found} is not what this was tested with; run: pip install "dbos>=3.4,<4"'
         )
