@@ -9,7 +9,6 @@ from typing import get_args
 
 import click
 import pytest
-from coffrify_webhooks.testing.case import CASES
 
 from coffrify_webhooks import Receiver, errors
 from coffrify_webhooks.cli.group import commands
@@ -18,6 +17,7 @@ from coffrify_webhooks.observe import Kind, Notice, log
 from coffrify_webhooks.options import SECRET_VARIABLE
 from coffrify_webhooks.stores import STORE_VARIABLE
 from coffrify_webhooks.stores.record import Status
+from coffrify_webhooks.testing.case_names import CASES
 from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 
 ROOT = Path(__file__).parents[2]
