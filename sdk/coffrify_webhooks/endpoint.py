@@ -1,6 +1,6 @@
 """A framework's settings, as a dict of the Receiver's options in capitals, made into a Receiver."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from inspect import signature
@@ -72,7 +72,8 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
     with _words_of(where):
         secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
     options = {option: mask(opened(value)) for option, value in given.items()}
-    path = UrlPath(options.pop("PATH", DEFAULT_PATH))
+    with _words_of(where):
+        path = UrlPath(options.pop("PATH", DEFAULT_PATH))
     chosen: dict[str, Any] = {_OPTIONS[option]: value for option, value in options.items()}
     if chosen.get("store") is None:
         chosen["store"] = default_store(folder)
@@ -81,13 +82,13 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
 
 
 @contextmanager
-def _words_of(where: str) -> Iterator[None]:
+def _words_of(where: str) -> Generator[None]:
     """Let an error that begins with an option name it as the settings do: SETTINGS["OPTION"]."""
     try:
         yield
     except ConfigurationError as error:
         text = str(error)
         option = text.partition(" ")[0].partition("=")[0]
-        if option in _OPTIONS.values():
+        if option == "path" or option in _OPTIONS.values():
             error.args = (f'{where}["{option.upper()}"]{text.removeprefix(option)}',)
         raise

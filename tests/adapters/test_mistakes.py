@@ -88,6 +88,7 @@ FRAMEWORKS: dict[str, tuple[type[Receiver], str]] = {
 @pytest.mark.parametrize(
     ("option", "value"),
     [
+        ("PATH", "hooks"),
         ("MAX_BODY", "10MB"),
         ("TOLERANCE", 0),
         ("SCHEMES", ["stripe"]),
