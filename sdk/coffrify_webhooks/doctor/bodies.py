@@ -113,6 +113,8 @@ def _undoing(body: Body) -> tuple[Undo, ...]:
     """Return what may be undone: of what was written anew, only what was done after it."""
     if any(each.code in _REWRITTEN for each in body.findings):
         return _SMALL
+    if len(body.data) > _LARGEST:
+        return _CHEAP
     if len(body.data) > _LONGEST_TEXT:
         return (*_CHEAP, *(() if body.findings else (_serialised, _rests)))
     return _UNDO

@@ -27,6 +27,8 @@ _SHORTEST = 16
 """Characters of a signature that is cut off; fewer could agree by chance."""
 _HEAD, _COMPARED = 40, 12
 """Characters of base64, of which so many letters and digits are compared first."""
+_LARGEST_JSON = 2 << 20
+"""Bytes that are parsed only for their id."""
 _QUARTER_HOUR = 900
 _QUARTERS = 56
 """Up to 14 hours, the largest offset of a time zone."""
@@ -261,6 +263,8 @@ def _loose(text: str) -> tuple[str, ...]:
 
 
 def _id_in(body: bytes) -> str:
+    if len(body) > _LARGEST_JSON:
+        return ""
     try:
         event_id: Any = json.loads(body)["id"]
     except (ValueError, LookupError, TypeError, RecursionError):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ID", "KNOWN", "OWN", "SIGNATURE", "TIMESTAMP", "original_name", "pairs"]
+__all__ = ["ENDINGS", "ID", "KNOWN", "OWN", "SIGNATURE", "TIMESTAMP", "original_name", "pairs"]
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 OWN = "x-coffrify-signature"
 KNOWN: tuple[str, ...] = (ID, TIMESTAMP, SIGNATURE, OWN)
 
-_ENDINGS = {
+ENDINGS = {
     "webhook-id": ID,
     "webhook-timestamp": TIMESTAMP,
     "webhook-signature": SIGNATURE,
@@ -46,7 +46,7 @@ def pairs(headers: Any) -> list[tuple[str, str]]:
 def original_name(name: str) -> str | None:
     """Return which of our headers another name seems to stand for, or None."""
     plain = name.replace("_", "-").replace(".", "-")
-    for ending, known in _ENDINGS.items():
+    for ending, known in ENDINGS.items():
         if plain.endswith(ending):
             return known
     squeezed = plain.replace("-", "")

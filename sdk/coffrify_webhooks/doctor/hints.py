@@ -13,7 +13,7 @@ from coffrify_webhooks.signature.headers import compression
 from coffrify_webhooks.signature.window import TOLERANCE
 
 from .diagnosis import Finding
-from .headers import KNOWN, OWN, SIGNATURE, TIMESTAMP, original_name, pairs
+from .headers import ENDINGS, KNOWN, OWN, SIGNATURE, TIMESTAMP, original_name, pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,8 @@ __all__ = ["date_of", "hints", "hints_for_log", "is_base64", "is_form"]
 _BOM = b"\xef\xbb\xbf"
 _WIDE_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"PK\x03\x04": "zip", b"BZh": "bzip2"}
+_FRONTS = ("", "x-", "http-", "http-x-", "x-amzn-remapped-", "x-forwarded-", "x-original-")
+_SQUEEZED = tuple(each.replace("-", "") for each in KNOWN)
 _KNOWN_ENCODINGS = ("gzip", "x-gzip", "deflate", "br", "zstd", "compress")
 _HEAD = 256
 _MOST_DIGITS = 15
@@ -65,22 +67,20 @@ def _of_headers(found: Sequence[tuple[str, str]], first: dict[str, str]) -> Iter
 
 
 def _safe(name: str) -> str:
-    """Return a name if it is of the usual letters; it ends in one of ours, and may be a text."""
-    usual = name.isascii() and name.replace("-", "").replace("_", "").isalnum()
-    known = original_name(name) or ""
-    front = len(name) - len(known)
-    return name if usual and front <= len("x-amzn-remapped-") else f"...{known.removeprefix('x-')}"
+    """Return a name as a log may show it: what is in front of ours only if it is usual."""
+    ending = next(each for each in (*ENDINGS, *_SQUEEZED) if _plain(name).endswith(each))
+    front = _plain(name).removesuffix(ending)
+    return name if front in _FRONTS and name.isascii() and name.isprintable() else f"...{ending}"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "-").replace(".", "-")
 
 
 def _of_body(body: bytes, first: dict[str, str]) -> Iterator[Finding]:
+    yield from _of_length(body, first)
     head = body[:_HEAD]
     kind = first.get("content-type", "").lower()
-    length = first.get("content-length", "").strip()
-    if length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS:
-        differs = len(body) - int(length)
-        if differs:
-            more = "more" if differs > 0 else "fewer"
-            yield Finding("", f"the body has {abs(differs)} bytes {more} than its Content-Length")
     if not body.strip() or body in (b"{}", b"null", b'""', b"undefined"):
         yield Finding("body_empty", f"the body is empty{' of content' if body else ''}")
         return
@@ -100,6 +100,17 @@ def _of_body(body: bytes, first: dict[str, str]) -> Iterator[Finding]:
         yield Finding("body_form_encoded", "the body is form-encoded, not JSON")
     elif "x-www-form-urlencoded" in kind:
         yield Finding("", "the Content-Type says that the body is form-encoded")
+    elif not head.lstrip().startswith(b"{"):
+        yield Finding("", "the body does not begin like a JSON object")
+
+
+def _of_length(body: bytes, first: dict[str, str]) -> Iterator[Finding]:
+    length = first.get("content-length", "").strip()
+    if length.isascii() and length.isdigit() and len(length) <= _MOST_DIGITS:
+        differs = len(body) - int(length)
+        if differs:
+            more = "more" if differs > 0 else "fewer"
+            yield Finding("", f"the body has {abs(differs)} bytes {more} than its Content-Length")
 
 
 def is_base64(head: bytes) -> bool:

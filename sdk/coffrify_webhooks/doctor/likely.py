@@ -37,6 +37,8 @@ _REFERENCES = (
     "env:",
 )
 _MOST_DIGITS = 15
+_LARGEST = 2 << 20
+"""Bytes that are parsed to say what they are."""
 _WHOLE = 8
 """Keys are whole multiples of as many bytes."""
 _MASKS = ("...", "\u2026", "***", "\u2022\u2022")
@@ -80,7 +82,7 @@ def likely_of_body(
     """Yield what the body shows. seen: the hints."""
     codes = [Finding(each.code) for each in seen if each.code.startswith("body_")]
     yield from codes
-    if codes:
+    if codes or len(body) > _LARGEST:
         return
     text = body.lstrip(b"\xef\xbb\xbf").strip()
     length = first.get("content-length", "").strip()
