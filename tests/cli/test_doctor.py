@@ -17,7 +17,10 @@ from click.testing import CliRunner, Result
 from tests.doctor.requests import BODY, OTHER, SECRET
 
 from coffrify_webhooks import Receiver, Router, sign
+from coffrify_webhooks.cli.embedded import embedded
 from coffrify_webhooks.cli.group import commands
+from coffrify_webhooks.cli.source import Source
+from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.wsgi import CoffrifyWebhooksMiddleware
 
 TEXT = BODY.decode()
@@ -154,7 +157,10 @@ from coffrify_webhooks.fastapi import webhook_router
 app = FastAPI()
 app.include_router(webhook_router(Receiver(%r, store="memory:", router=router)))
 """
-APPS = {"flask": (FLASK, "request.get_data()"), "fastapi": (FASTAPI, "await request.body()")}
+APPS = {
+    "flask": ("Flask", FLASK, "request.get_data()"),
+    "fastapi": ("FastAPI", FASTAPI, "await request.body()"),
+}
 HEAD = (
     "from coffrify_webhooks import Receiver, Router\n"
     "router = Router()\n"
@@ -170,12 +176,12 @@ def test_the_fix_is_told_for_the_framework_in_use(
     for other in APPS:
         monkeypatch.delitem(sys.modules, f"coffrify_webhooks_{other}", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
-    source, line = APPS[framework]
+    name, source, line = APPS[framework]
     (tmp_path / f"shop_{framework}.py").write_text(HEAD + source % SECRET)
     given = json.dumps({"headers": headers(), "body": json.dumps(json.loads(TEXT))}).encode()
     ran = doctor("--request", "-", "--app", f"shop_{framework}:app", given=given, secret=None)
     assert "body_reserialised (proven)" in ran.stdout, ran.output
-    assert f"In {framework.capitalize()}" in ran.stdout
+    assert f"In {name}: " in ran.stdout
     assert line in ran.stdout
 
 
@@ -297,3 +303,17 @@ def test_an_unusable_secret_is_the_first_fault_named(
     assert checks(ran)["secret"][0] == "failed"
     assert "in quotes" in checks(ran)["secret"][1]
     assert "failed   secret" in doctor(secret=None).stdout
+
+
+def test_a_frameworks_own_command_needs_no_app(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`flask coffrify-webhooks doctor` is about the Receiver of the application."""
+    monkeypatch.delenv("COFFRIFY_WEBHOOK_SECRET", raising=False)
+    store = MemoryStore()
+    source = Source(store, Receiver(SECRET, store=store, router=Router()))
+    given = json.dumps({"headers": headers(), "body": TEXT})
+    run = CliRunner().invoke
+    assert run(embedded, ["doctor", "--request", "-"], input=given, obj=source).exit_code == 0
+    found = checks(run(embedded, ["doctor", "--json"], obj=source))
+    assert (found["secret"][0], found["store"][0], found["handlers"][0]) == ("ok", "ok", "failed")
+    refused = run(embedded, ["doctor", "--app", "shop"], obj=source)
+    assert "--app is settled by your settings here" in refused.stderr

@@ -267,7 +267,7 @@ def test_the_flask_command_takes_flasks_own_options(folder: Path) -> None:
 def test_the_flask_command_has_every_command_of_a_receiver() -> None:
     """events, store, sweep and worker, whose help needs no application."""
     helped = command("coffrify-webhooks", "--help", group=flask).stdout
-    for name in ("check", "events", "store", "sweep", "worker"):
+    for name in ("check", "doctor", "events", "store", "sweep", "worker"):
         assert f"\n  {name} " in helped
     assert "--grace" in command("coffrify-webhooks", "worker", "--help", group=flask).stdout
     ran = command("coffrify-webhooks", "events", group=flask, status=2)

@@ -8,6 +8,7 @@ click context's `obj`: a Source, or a function that returns one.
 import click
 
 from .check import check
+from .doctor import doctor
 from .events import events
 from .failure import Group
 from .store import store
@@ -16,12 +17,12 @@ from .worker import worker
 
 __all__ = ["COMMANDS", "embedded"]
 
-COMMANDS: tuple[click.Command, ...] = (check, events, store, sweep, worker)
+COMMANDS: tuple[click.Command, ...] = (check, doctor, events, store, sweep, worker)
 
 
 @click.group(cls=Group)
 def embedded() -> None:
-    """Look after the webhook events, check the handlers, and run the engine's worker."""
+    """Look after the webhook events, check the handlers and the set-up, run the worker."""
 
 
 for _each in COMMANDS:

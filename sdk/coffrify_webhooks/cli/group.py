@@ -7,7 +7,6 @@ from coffrify_webhooks import __version__
 from .catalog import catalog
 from .codegen import codegen
 from .demo import demo
-from .doctor import doctor
 from .embedded import COMMANDS
 from .failure import Group
 from .sandbox import sandbox
@@ -23,5 +22,5 @@ def commands() -> None:
     """Verify, deduplicate and handle Coffrify webhooks."""
 
 
-for _each in (*COMMANDS, catalog, codegen, demo, doctor, sandbox, send, trigger):
+for _each in (*COMMANDS, catalog, codegen, demo, sandbox, send, trigger):
     commands.add_command(_each)

@@ -143,6 +143,7 @@ CODES: dict[str, _Text] = {
     ),
 }
 
+_NAMES = {"flask": "Flask", "django": "Django", "starlette": "Starlette", "fastapi": "FastAPI"}
 _READ_RAW = {
     "flask": "body = request.get_data()  # before request.json; or use CoffrifyWebhooks(app)",
     "django": "body = request.body  # before request.POST; or coffrify_webhooks.django.urls",
@@ -180,4 +181,4 @@ def fix_for(cause: Cause, framework: str) -> str:
         special = _SECRETS.get(framework)
     else:
         special = None
-    return f"{cause.fix} In {framework.capitalize()}: {special}" if special else cause.fix
+    return f"{cause.fix} In {_NAMES[framework]}: {special}" if special else cause.fix

@@ -13,6 +13,7 @@ import click
 
 from coffrify_webhooks.cli.application import APP_HELP
 from coffrify_webhooks.cli.failure import printable
+from coffrify_webhooks.cli.source import embedded_source
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.options import SECRET_VARIABLE
 
@@ -28,7 +29,7 @@ _LARGEST = 64 << 20
 _FRAMEWORKS = ("django", "fastapi", "flask", "starlette")
 
 
-class Subject(NamedTuple):
+class _Subject(NamedTuple):
     """Whose secrets are meant, and the framework in use."""
 
     secrets: Any
@@ -69,7 +70,9 @@ class Subject(NamedTuple):
 @click.option("--url", metavar="URL", help="Where your receiver listens: it is sent a signed ping.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--show-body", is_flag=True, help="Print the request's body too, as it was read.")
+@click.pass_obj
 def doctor(
+    obj: object,
     *,
     file: str | None,
     secret: str | None,
@@ -89,7 +92,7 @@ def doctor(
             raise click.UsageError("--show-body shows the body of a request: --request FILE")
         from .setup import check_setup
 
-        raise SystemExit(check_setup(secret, app, url, as_json=as_json))
+        raise SystemExit(check_setup(secret, app, url, _embedded(obj, app), as_json=as_json))
     if url is not None:
         raise click.UsageError("--url belongs to the check of the set-up, without --request")
     from coffrify_webhooks.doctor.examine import examine
@@ -97,7 +100,7 @@ def doctor(
     from .recorded import read_request
 
     recorded = read_request(_read(file))
-    subject = subject_of(secret, app)
+    subject = _subject_of(secret, app, _embedded(obj, app))
     verifier = subject.receiver.verifier if subject.receiver is not None else None
     settings: dict[str, Any] = {}
     if verifier is not None:
@@ -115,13 +118,21 @@ def doctor(
     raise SystemExit(0 if found.accepted else 1)
 
 
-def subject_of(secret: str | None, app: str | None) -> Subject:
+def _embedded(obj: object, app: str | None) -> Receiver | None:
+    """Return the Receiver of a program that offers this command among its own."""
+    source = embedded_source(obj)
+    if source is not None and app:
+        raise click.UsageError("--app is settled by your settings here")
+    return source.receiver if source is not None else None
+
+
+def _subject_of(secret: str | None, app: str | None, embedded: Receiver | None) -> _Subject:
     """Return the secrets to verify with, and those of whoever else may have signed."""
     from coffrify_webhooks.cli.application import receiver_of
     from coffrify_webhooks.signature.secret import seal
 
     here = [each.strip() for each in os.environ.get(SECRET_VARIABLE, "").split(",") if each.strip()]
-    receiver = None if app is None else receiver_of(app)
+    receiver = embedded if app is None else receiver_of(app)
     if app is not None and receiver is None:
         raise ConfigurationError(f"--app {app}: there is no Receiver in it; name one")
     own = None if receiver is None else list(receiver.verifier.keyring().secrets)
@@ -131,7 +142,7 @@ def subject_of(secret: str | None, app: str | None) -> Subject:
             f"which secret? Set {SECRET_VARIABLE}, or name your application: --app myapp.webhooks"
         )
     others = [each for several in known[1:] for each in several]
-    return Subject(seal(known[0]), seal(others or None), receiver)
+    return _Subject(seal(known[0]), seal(others or None), receiver)
 
 
 def _read(file: str) -> bytes:

@@ -54,9 +54,16 @@ class _Check(NamedTuple):
     message: str
 
 
-def check_setup(secret: str | None, app: str | None, url: str | None, *, as_json: bool) -> int:
+def check_setup(
+    secret: str | None,
+    app: str | None,
+    url: str | None,
+    embedded: Receiver | None,
+    *,
+    as_json: bool,
+) -> int:
     """Print what is well and what is not; return the exit code."""
-    checks = list(_checks(secret, app, url))
+    checks = list(_checks(secret, app, url, embedded))
     healthy = all(each.state != "failed" for each in checks)
     if as_json:
         found = [each._asdict() for each in checks]
@@ -67,12 +74,14 @@ def check_setup(secret: str | None, app: str | None, url: str | None, *, as_json
     return 0 if healthy else 1
 
 
-def _checks(secret: str | None, app: str | None, url: str | None) -> Iterator[_Check]:
+def _checks(
+    secret: str | None, app: str | None, url: str | None, embedded: Receiver | None
+) -> Iterator[_Check]:
     here = [each.strip() for each in os.environ.get(SECRET_VARIABLE, "").split(",") if each.strip()]
     given = [secret] if secret else here
     fault = _fault_of(given)
-    receiver: Receiver | None = None
-    if not fault:
+    receiver = embedded
+    if receiver is None and not fault:
         receiver = find_receiver(app)  # with an unusable secret it cannot be made
         if receiver is None and app is not None:
             raise ConfigurationError(f"--app {app}: there is no Receiver in it; name one")
