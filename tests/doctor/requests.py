@@ -130,6 +130,8 @@ SECRETS = [
         Secret(f"{SECRET}\n", encoding="text"),
         headers=signed(BODY, Secret(SECRET, encoding="text")),
     ),
+    secret("repr of our own class", "secret_quoted", f"Secret('{SECRET}')"),
+    secret("pasted twice", "secret_whitespace", SECRET + SECRET),
     secret("a comment behind it", "secret_quoted", f"{SECRET} # of the shop"),
     secret("blank after the version", "secret_version_prefix", f"v1,{SECRET} "),
     secret(
@@ -231,6 +233,15 @@ BODIES = [
         base64.b64encode(BODY.replace(b"12", b"13")),
         is_proven=False,
     ),
+    body("a queue's records", "body_altered", json.dumps({"Records": [{"body": TEXT}]}).encode()),
+    body(
+        "a field added inside",
+        "body_altered",
+        JS.replace('"size":12', '"size":12,"ip":"::1"').encode(),
+        headers=signed(JS.encode()),
+    ),
+    body("cut within a letter", "body_truncated", BODY[: BODY.index(b"\xc3") + 1], is_proven=False),
+    body("a list of numbers", "body_reserialised", list(BODY), is_proven=False),
     body("gzip", "body_compressed", gzip.compress(BODY)),
     body("deflate", "body_compressed", zlib.compress(BODY)),
     body(

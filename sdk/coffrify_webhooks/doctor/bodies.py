@@ -234,7 +234,7 @@ def _strings(body: bytes) -> Iterator[tuple[str, bytes]]:
     inside = value[0] if is_array(value) and len(value) == 1 else value
     if not is_object(inside):
         return
-    for each in [inside] if inside is not value else list(inside.values())[:_MOST_FIELDS]:
+    for each in [inside] if inside is not value else _members(inside):
         if isinstance(each, str) and len(each) > 1:
             yield "body_altered:" + _WRAPPED, each.encode()
             for _, data in _base64(each.encode()):
@@ -242,6 +242,15 @@ def _strings(body: bytes) -> Iterator[tuple[str, bytes]]:
         elif is_object(each) and each:
             for text in texts(json.dumps(each, ensure_ascii=False).encode()):
                 yield "body_altered:" + _WRAPPED, text
+
+
+def _members(value: dict[str, Any]) -> list[Any]:
+    """Return what is in an object, and in a list of one object in it, as queues have."""
+    members = list(value.values())[:_MOST_FIELDS]
+    for each in list(members):
+        if is_array(each) and len(each) == 1 and is_object(each[0]):
+            members += list(each[0].values())[:_MOST_FIELDS]
+    return members
 
 
 def _characters(body: bytes) -> Iterator[tuple[str, bytes]]:
@@ -267,12 +276,21 @@ def _rests(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _fields(body: bytes) -> Iterator[tuple[str, bytes]]:
     value: Any = json.loads(body)
-    for key in list(value)[:_MOST_FIELDS] if is_object(value) and len(value) > 1 else ():
-        rest = {each: inside for each, inside in value.items() if each != key}
+    for rest in _without_one(value) if is_object(value) else ():
         for is_ascii in (False, True):
             for separators in ((",", ":"), (", ", ": ")):
                 written = json.dumps(rest, ensure_ascii=is_ascii, separators=separators)
                 yield "body_altered:" + _FIELD, written.encode("utf-8", "surrogatepass")
+
+
+def _without_one(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield an object without one of its fields, or of those of an object in it."""
+    for key in list(value)[:_MOST_FIELDS]:
+        yield {each: value[each] for each in value if each != key}
+    for key, inside in list(value.items())[:_MOST_FIELDS]:
+        for name in list(inside)[:_MOST_FIELDS] if is_object(inside) else ():
+            rest = {each: inside[each] for each in inside if each != name}
+            yield {**value, key: rest}
 
 
 def _ends(body: bytes) -> Iterator[tuple[str, bytes]]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 from binascii import b2a_base64
+from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
 
@@ -236,11 +238,10 @@ def _times(text: str) -> Iterator[tuple[str, tuple[Finding, ...]]]:
         for unit in (1000, 1_000_000, 1_000_000_000):
             if int(digits) > _MILLISECONDS:
                 yield str(int(digits) // unit), (_MILLIS,)
-    try:
-        moment = datetime.fromisoformat(text.strip())
-        yield str(int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())), (_ALTERED,)
-    except (ValueError, OverflowError):
-        return
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(ValueError, TypeError, OverflowError):
+            moment = parse(text.strip())
+            yield str(int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())), (_ALTERED,)
 
 
 def _stamps(text: str) -> list[str]:

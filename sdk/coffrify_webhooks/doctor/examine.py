@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["diagnose", "examine"]
 
 _MOST_SECRETS = 20
+_NO_BYTES = Finding("body_reserialised", "What was given is no bytes: something decoded it.")
 _EXCLUDED = (
     "Of the secret: quotes, blanks, prefixes, encodings and a lost last letter; of the headers: "
     "other names, duplicates, changed values and times; of the body: line ends, byte-order marks, "
@@ -170,8 +171,8 @@ class _Subject:
         late = finding_of_time(proof.claim.seconds, self.now, self.tolerance, date_of(self.first))
         if late is not None:
             findings.setdefault(late.code, late)
-        if not self.is_raw:
-            findings.setdefault("body_reserialised", Finding("body_reserialised"))
+        if not self.is_raw and not any(code.startswith("body_") for code in findings):
+            findings["body_reserialised"] = _NO_BYTES
         if not findings:
             found = [*likely_of_secrets(given)] or self._unsaid(proof)
             findings = {each.code: each for each in reversed(found)}
@@ -197,7 +198,7 @@ class _Subject:
         if self._has_no_signature() and not codes:
             found.append(Finding("header_missing"))
         found = [*likely_of_secrets(given), *found]
-        found += likely_of_body(self.body, self.first, seen)
+        found += likely_of_body(self.body, self.first, seen) if self.is_raw else [_NO_BYTES]
         found += self._altered() if not found else ()
         late = self._late()
         by_code = {each.code: each for each in reversed(found)}

@@ -7,6 +7,7 @@ no repr shows one.
 from __future__ import annotations
 
 import html
+import re
 from binascii import Error, a2b_base64, unhexlify
 from contextlib import suppress
 from hashlib import sha256
@@ -30,6 +31,7 @@ _OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _BLOCK = 64
 _MOST_PARTS = 8
 _SHORTEST_PART = 8
+_PIECE = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _MOST_ROUNDS = 8
 _LONGEST = 4096
 _AROUND = "()[]{}<>,;"
@@ -69,9 +71,9 @@ class GivenSecret:
     __slots__ = ("encoding", "secret", "text")
 
     def __init__(self, text: str, encoding: str, secret: Secret | None) -> None:
-        self.text = text
-        self.encoding = encoding
-        self.secret = secret
+        self.text: str = text
+        self.encoding: str = encoding
+        self.secret: Secret | None = secret
         """None if a receiver would refuse it at start."""
 
     def __repr__(self) -> str:
@@ -84,7 +86,7 @@ class Key:
     __slots__ = ("findings", "inner", "outer")
 
     def __init__(self, key: bytes, findings: tuple[Finding, ...]) -> None:
-        self.findings = findings
+        self.findings: tuple[Finding, ...] = findings
         if len(key) > _BLOCK:
             key = sha256(key).digest()
         key = key.ljust(_BLOCK, b"\0")
@@ -142,6 +144,10 @@ def _of_text(given: GivenSecret) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
         clean, more = _cleaned(other)
         for key, last in _read(clean, ()):
             yield key, (*findings, finding, *more, *last)
+    pieces = [found[0] for each in text.split(PREFIX)[1:] if (found := _PIECE.match(each))]
+    for piece in pieces[:_MOST_PARTS] if cleaned not in [PREFIX + each for each in pieces] else ():
+        for key, last in _read(PREFIX + piece, ()):
+            yield key, (_ASSIGNED if len(pieces) == 1 else _SEVERAL, *last)
 
 
 def _reason(given: GivenSecret, *, is_whole: bool) -> Finding:

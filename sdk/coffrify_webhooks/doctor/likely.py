@@ -93,9 +93,17 @@ def likely_of_body(
     )
     try:
         decoded = text.decode("utf-8")
-    except UnicodeDecodeError:
-        yield Finding("body_charset_changed", "It is not UTF-8.")
+    except UnicodeDecodeError as error:
+        if error.end == len(text) and error.reason == "unexpected end of data":
+            yield Finding("body_truncated", "It breaks off within a character.")
+        else:
+            yield Finding("body_charset_changed", "It is not UTF-8.")
         return
+    yield from _of_text(body, decoded, announced)
+
+
+def _of_text(body: bytes, decoded: str, announced: int | None) -> Iterator[Finding]:
+    text = decoded.encode()
     if "\ufffd" in decoded:
         yield Finding("body_charset_changed", "Characters that could not be read were replaced.")
         return
