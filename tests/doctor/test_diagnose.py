@@ -219,3 +219,18 @@ def test_the_search_is_bounded_for_large_bodies(name: str) -> None:
     found = diagnose(body, headers, f'"{OTHER}"', now=NOW)
     assert time.thread_time() - before < 3
     assert not found.accepted
+
+
+@pytest.mark.parametrize(
+    ("secrets", "now"),
+    [([SECRET, 5], NOW), (SECRET, "now"), (lambda: [SECRET, b"x"], NOW)],
+    ids=["list", "now", "function"],
+)
+def test_no_frame_of_an_error_holds_a_secret(secrets: Any, now: Any) -> None:
+    """Crash reporters show the local variables of each frame."""
+    with pytest.raises(ConfigurationError) as caught:
+        diagnose(BODY, HEADERS, secrets, now=now)
+    frames = [each.frame.f_locals for each in caught.traceback[1:]]
+    assert frames
+    assert not any(SECRET in repr(each) for each in frames)
+    assert caught.value.__context__ is None or SECRET not in repr(caught.value.__context__)
