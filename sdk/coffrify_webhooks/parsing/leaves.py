@@ -79,7 +79,7 @@ class Leaf(Plan):
 class Scalar(Leaf):
     """Text, an integer, a boolean, null, or a union of these; words: the literals it may be."""
 
-    alike = KINDS - {float}
+    alike: frozenset[type] = KINDS - {float}
 
     def __init__(self, annotation: Any, exact: frozenset[type], words: frozenset[str]) -> None:
         super().__init__(annotation)
