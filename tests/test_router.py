@@ -255,7 +255,7 @@ def test_registering_takes_as_many_steps_for_the_last_handler_as_for_the_first()
 
     calls_to_register(1)
     few = calls_to_register(20)
-    assert calls_to_register(200) == 10 * few
+    assert abs(calls_to_register(200) - 10 * few) < few  # what else the process does counts too
 
 
 def test_matching_while_another_thread_registers_misses_no_handler(router: Any) -> None:

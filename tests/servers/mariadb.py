@@ -58,6 +58,8 @@ class MariaDB(Server):
             server,
             "--no-defaults",
             f"--datadir={self.data}",
+            # A server that starts removes the temporary tables that others have in a shared one.
+            f"--tmpdir={self.folder}",
             f"--socket={self.folder / 'socket'}",
             "--bind-address=127.0.0.1",
             f"--port={self.port}",

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -65,6 +65,17 @@ class Site:
         assert self.runs.count(f"{self.tag}_{failed}") <= 1
 
 
+@contextmanager
+def _loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """Make a loop, and end it in order: what an async store has opened on it is then closed."""
+    loop = asyncio.new_event_loop()
+    try:
+        yield loop
+        loop.run_until_complete(loop.shutdown_asyncgens())
+    finally:
+        loop.close()
+
+
 @pytest.fixture(params=["sync", "async"])
 def driver(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -75,8 +86,7 @@ def site(request: pytest.FixtureRequest, driver: str, tmp_path: Path) -> Iterato
     with ExitStack() as stack:
         made = _site(stack, request, tmp_path)
         if driver == "async":
-            made.loop = asyncio.new_event_loop()
-            stack.callback(made.loop.close)
+            made.loop = stack.enter_context(_loop())
         yield made
 
 
@@ -85,8 +95,7 @@ def remote(request: pytest.FixtureRequest, driver: str, tmp_path: Path) -> Itera
     with ExitStack() as stack:
         made = _site(stack, request, tmp_path)
         if driver == "async":
-            made.loop = asyncio.new_event_loop()
-            stack.callback(made.loop.close)
+            made.loop = stack.enter_context(_loop())
         yield made
 
 

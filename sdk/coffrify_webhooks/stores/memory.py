@@ -214,7 +214,9 @@ class MemoryStore:
             found += select(some, wanted, limit, after, now)
         if not wanted.statuses or "done" in wanted.statuses:
             found += self._find_finished(wanted, limit, after, now)
-        return select(found, wanted, limit, after, now)
+        # An event that was settled meanwhile was met twice: what it became counts.
+        latest = {record.key: record for record in found}
+        return select(list(latest.values()), wanted, limit, after, now)
 
     def stats(self, most: int | None = STATS_COUNT_TO) -> dict[Status, int]:
         """See `Store.stats`."""

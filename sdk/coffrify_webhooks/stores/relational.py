@@ -175,6 +175,8 @@ class RelationalStore(ABC):
             row["prefix"] = row.pop("type")[:-1]
             row["length"] = len(row["prefix"])
         if wanted.key is not None:
+            if not wanted.key.isascii():  # no key is; MariaDB cannot even compare it
+                return []
             row["key_end"] = f"{wanted.key}g"  # behind every hexadecimal digit
         if after is not None:
             row.update(touched_at=after.touched_at, after=after.key)
