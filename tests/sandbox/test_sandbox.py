@@ -423,7 +423,7 @@ def test_application_without_its_endpoint(coffrify_sandbox: Sandbox) -> None:
     before = threading.active_count()
     with pytest.raises(SandboxError):
         coffrify_sandbox.serve(Flask("app"), events=["no.such.type"])
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # an idle one may have ended
 
 
 @pytest.mark.parametrize("wrapped", ["partial", "function", "object"])
