@@ -231,7 +231,7 @@ def test_webhooks_modules_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ({}, "COFFRIFY_WEBHOOK_SECRET"),
         ({"SECRETS": ""}, "empty"),
         ({"SECRETS": SECRET, "SECRET": "x"}, "did you mean SECRETS"),
-        ({"SECRETS": SECRET, "TOLERANCE": 0}, "tolerance"),
+        ({"SECRETS": SECRET, "TOLERANCE": 0}, "TOLERANCE"),
         ({"SECRETS": SECRET, "STORE": "oracle://"}, "memory:"),
         ("whsec_x", "must be a dict"),
     ],

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -173,8 +174,13 @@ def test_the_fix_is_told_for_the_framework_in_use(
     framework: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`--app` names the application, whose secrets are used."""
-    for other in APPS:
+    for other in {"flask", "django", "starlette", "fastapi"} - {framework}:
         monkeypatch.delitem(sys.modules, f"coffrify_webhooks_{other}", raising=False)
+    monkeypatch.setitem(
+        sys.modules,
+        f"coffrify_webhooks_{framework}",
+        import_module(f"coffrify_webhooks_{framework}"),
+    )
     monkeypatch.syspath_prepend(str(tmp_path))
     name, source, line = APPS[framework]
     (tmp_path / f"shop_{framework}.py").write_text(HEAD + source % SECRET)

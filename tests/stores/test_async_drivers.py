@@ -21,6 +21,11 @@ from coffrify_webhooks.stores import open_store
 from coffrify_webhooks.stores.blocking import blocking_form
 from coffrify_webhooks.stores.sql import AsyncSQLStore, SQLStore
 
+pytestmark = [
+    pytest.mark.usefixtures("leftovers"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 SECRET = "whsec_" + "ab" * 32
 READ_ONLY = "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
 _numbers = count()

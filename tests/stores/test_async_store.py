@@ -21,6 +21,11 @@ from coffrify_webhooks.stores.blocking import blocking_form
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.testing.store_contract import AsyncStoreContract
 
+pytestmark = [
+    pytest.mark.usefixtures("leftovers"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 SECRET = "whsec_" + "ab" * 32
 
 

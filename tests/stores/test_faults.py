@@ -22,6 +22,11 @@ from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 from coffrify_webhooks_django import DjangoStore
 
+pytestmark = [
+    pytest.mark.usefixtures("leftovers"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 SECRET = "whsec_" + "ab" * 32
 SERVERS = ("postgres", "asyncpg", "psycopg_async", "mariadb", "valkey", "django")
 ASYNC = ("asyncpg", "psycopg_async")

@@ -17,6 +17,11 @@ from coffrify_webhooks.stores import AsyncStore
 from coffrify_webhooks.stores.redis import AsyncRedisStore, RedisStore
 from coffrify_webhooks.testing.store_contract import AsyncStoreContract
 
+pytestmark = [
+    pytest.mark.usefixtures("leftovers"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 SECRET = "whsec_" + "ab" * 32
 _numbers = count()
 

@@ -12,6 +12,11 @@ from coffrify_webhooks.stores.blocking import blocking_form
 from coffrify_webhooks.stores.sql import AsyncSQLStore
 from coffrify_webhooks.testing.store_contract import AsyncStoreContract
 
+pytestmark = [
+    pytest.mark.usefixtures("leftovers"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
 
 def async_url(url: str, driver: str) -> str:
     return url.replace("postgresql:", f"postgresql+{driver}:", 1)

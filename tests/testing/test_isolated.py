@@ -446,3 +446,13 @@ def test_a_set_time_works_inside_and_outside(receiver: Receiver, how: str) -> No
     with frozen(how):
         assert deliver(memory, "transfer.created").outcome == "handled"
         assert deliver(memory, "transfer.created", case="stale").code == "timestamp_too_old"
+
+
+def test_a_kit_whose_isolation_is_over_delivers_nothing() -> None:
+    """After its block the receivers have their own stores again, so the kit refuses."""
+    receiver = Receiver(SECRET, router=Router(), store="memory:")
+    with isolated(receiver) as kit:
+        pass
+    with pytest.raises(ConfigurationError, match="inside of its `with` block"):
+        kit.deliver(receiver, "transfer.created")
+    assert receiver.store.find() == []

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 import click
 
@@ -45,7 +45,8 @@ def check(obj: object, *, app: str | None, examples: int, as_json: bool) -> None
 
     with isolated():  # from here on, so that the application needs no secret to be imported
         receiver = _receiver(obj, app)
-        with _progress() as progress:
+        # What handlers print is no part of the report, which is read by programs too.
+        with _progress() as progress, redirect_stdout(sys.stderr):
             report = check_handlers(receiver, examples=examples, progress=progress)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))

@@ -131,6 +131,8 @@ def _body(
     event_type: str, event_id: str, catalog: str | None, data: Any, fields: Mapping[str, Any]
 ) -> bytes:
     with needs("cli"):
+        import jsonschema  # noqa: F401 - missing below, the extra `sandbox` would be named
+
         from coffrify_webhooks_sandbox.event_types import EventTypes
 
     types = EventTypes(catalog)

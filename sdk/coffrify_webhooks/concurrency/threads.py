@@ -41,11 +41,13 @@ class _Threads:
                 self._waiting -= 1
                 self._calls.put(call)
         if not waiting:
+            # In a list, which is emptied: a Thread keeps its arguments until it ends.
             threading.Thread(
-                target=self._work, args=(call,), name="coffrify-webhooks-worker", daemon=True
+                target=self._work, args=([call],), name="coffrify-webhooks-worker", daemon=True
             ).start()
 
-    def _work(self, call: Callable[[], None] | None) -> None:
+    def _work(self, first: list[Callable[[], None]]) -> None:
+        call: Callable[[], None] | None = first.pop()
         while call is not None:
             call()
             call = None  # what it holds on to is not kept while we wait

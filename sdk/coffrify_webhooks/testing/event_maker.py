@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.router import Router
 
-__all__ = ["When", "event_of", "make_event", "seconds_of"]
+__all__ = ["COMPACT", "When", "event_of", "make_event", "seconds_of"]
 
 __tracebackhide__: bool = True
 """pytest shows the line of the test, not ours."""
 
+COMPACT = (",", ":")
+"""How the JSON of a delivery is separated; with blanks the doctor would take it for rewritten."""
 E = TypeVar("E", bound=Event)
 
 When: TypeAlias = "float | datetime"
@@ -127,7 +129,7 @@ def _dumped(event: Event) -> bytes:
 def _checked(event_class: type[Event], document: dict[str, Any]) -> Event:
     ordered = {name: document[name] for name in ("id", "type") if name in document} | document
     try:
-        body = json.dumps(ordered, default=_plain, allow_nan=False).encode()
+        body = json.dumps(ordered, default=_plain, allow_nan=False, separators=COMPACT).encode()
     except (TypeError, ValueError) as error:
         raise ConfigurationError(f"the data cannot be written as JSON: {error}") from None
     try:

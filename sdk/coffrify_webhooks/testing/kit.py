@@ -38,7 +38,19 @@ class Kit:
 
     def __init__(self, isolation: Isolation, layers: tuple[Layer, ...]) -> None:
         self._isolation = isolation
-        self._layers = layers
+        self._open_layers: tuple[Layer, ...] | None = layers
+
+    @property
+    def _layers(self) -> tuple[Layer, ...]:
+        if self._open_layers is None:  # the receivers have their own stores again
+            raise ConfigurationError(
+                "the isolation of this kit is over: deliver inside of its `with` block; a fixture "
+                "yields its kit, and does not return it"
+            )
+        return self._open_layers
+
+    def _end(self) -> None:
+        self._open_layers = None
 
     @property
     def clock(self) -> Clock:
@@ -141,4 +153,8 @@ def isolated(*receivers: Receiver) -> Generator[Kit]:
             )
     isolation = Isolation(receivers)
     with opened(isolation, apart=True) as layers:
-        yield Kit(isolation, layers)
+        kit = Kit(isolation, layers)
+        try:
+            yield kit
+        finally:
+            kit._end()

@@ -13,7 +13,7 @@ from coffrify_webhooks.signature import Verifier, sign
 
 from .bend import bends_of
 from .case_names import Case, checked_case
-from .event_maker import When, event_of, seconds_of
+from .event_maker import COMPACT, When, event_of, seconds_of
 from .isolation import clock_here, isolation_here
 
 if TYPE_CHECKING:
@@ -116,4 +116,4 @@ def _bent(event: Event, case: Case) -> dict[str, Any]:
 
 
 def _encoded(document: dict[str, Any]) -> bytes:
-    return json.dumps(document).encode()
+    return json.dumps(document, separators=COMPACT).encode()
