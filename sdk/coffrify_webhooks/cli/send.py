@@ -5,6 +5,7 @@ import shlex
 import time
 import uuid
 from collections.abc import Mapping
+from importlib.util import find_spec
 from random import Random
 from typing import Any, cast
 
@@ -131,8 +132,8 @@ def _body(
     event_type: str, event_id: str, catalog: str | None, data: Any, fields: Mapping[str, Any]
 ) -> bytes:
     with needs("cli"):
-        import jsonschema  # noqa: F401 - missing below, the extra `sandbox` would be named
-
+        if find_spec("jsonschema") is None:  # below, the extra `sandbox` would be named
+            raise ModuleNotFoundError(name="jsonschema")
         from coffrify_webhooks_sandbox.event_types import EventTypes
 
     types = EventTypes(catalog)
