@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import suppress
 from contextvars import ContextVar
@@ -30,7 +29,7 @@ from coffrify_webhooks import (
     Verifier,
     sign,
 )
-from coffrify_webhooks.concurrency import bridge, threads
+from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.parsing.registry import Registry
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
@@ -932,18 +931,3 @@ def test_large_junk_is_answered_as_small_junk_is(places: dict[str, set[int]]) ->
         assert asyncio.run(answer(body, other)) == (400, "signature_mismatch")
         assert asyncio.run(answer(broken, signed(broken)))[0] == 422
         places.clear()
-
-
-def test_a_thread_that_waits_for_work_holds_nothing_of_its_first_call() -> None:
-    """What a call held on to is gone with it, though its thread waits for the next one."""
-
-    class Held:
-        pass
-
-    held = Held()
-    gone = threading.Event()
-    weakref.finalize(held, gone.set)
-    pool = threads._Threads()
-    pool.start(functools.partial(id, held))  # type: ignore[arg-type]
-    del held
-    assert gone.wait(30)

@@ -107,11 +107,11 @@ def suspend(pid: int, seconds: float) -> None:
 
 def without_descriptors(pid: int, seconds: float) -> None:
     """Let a process open a few files or sockets more, or none, for so long."""
-    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    highest = max(int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir())
-    resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + random.randint(1, 4), hard))
-    time.sleep(seconds)
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, FileNotFoundError):  # it may be killed at any moment
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        highest = max((int(each.name) for each in Path(f"/proc/{pid}/fd").iterdir()), default=3)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (highest + random.randint(1, 4), hard))
+        time.sleep(seconds)
         resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 

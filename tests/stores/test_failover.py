@@ -34,7 +34,9 @@ def delivery(number: int) -> tuple[bytes, dict[str, str]]:
 def receiver_on(store: Store, handler: Callable[..., None], **options: Any) -> Receiver:
     router = Router()
     router.on("*", name="handler", **options)(handler)
-    return Receiver(SECRET, store=store, router=router)
+    receiver = Receiver(SECRET, store=store, router=router)
+    receiver.purge_schedule._next = float("inf")  # its thread would take a pool's only connection
+    return receiver
 
 
 def ignore(event: Any) -> None:

@@ -53,8 +53,7 @@ class Rig:
         router = Router()
         for name in NAMES:
             router.on("*", name=name, allow_unknown=True)(self.handler(name))
-        # Of a name of its own: other tests leave receivers on the same alias of Django.
-        self.receiver = Receiver(SECRET, name="handlers", store=store, router=router)
+        self.receiver = Receiver(SECRET, store=store, router=router)
 
     def handler(self, name: str) -> Callable[[Any], None]:
         def handle(event: Any) -> None:

@@ -11,7 +11,7 @@ from coffrify_webhooks.receiver import Receiver
 
 from .application import APP_HELP
 from .failure import printable
-from .source import embedded_source, find_receiver
+from .source import receiver_for
 
 __all__ = ["check"]
 
@@ -44,7 +44,8 @@ def check(obj: object, *, app: str | None, examples: int, as_json: bool) -> None
     from coffrify_webhooks.testing import check_handlers, isolated
 
     with isolated():  # from here on, so that the application needs no secret to be imported
-        receiver = _receiver(obj, app)
+        # A module that only registers handlers has none.
+        receiver = receiver_for(obj, app) or Receiver()
         # What handlers print is no part of the report, which is read by programs too.
         with _progress() as progress, redirect_stdout(sys.stderr):
             report = check_handlers(receiver, examples=examples, progress=progress)
@@ -54,19 +55,6 @@ def check(obj: object, *, app: str | None, examples: int, as_json: bool) -> None
         click.echo(printable(report))
     if not report.ok:
         raise SystemExit(1)
-
-
-def _receiver(obj: object, app: str | None) -> Receiver:
-    source = embedded_source(obj)
-    if source is None:
-        found = find_receiver(app)
-    elif app:
-        raise click.UsageError("--app is settled by your settings here")
-    else:
-        found = source.receiver
-    if found is None and app is None:
-        raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
-    return found or Receiver()  # of a module that only registers handlers
 
 
 @contextmanager

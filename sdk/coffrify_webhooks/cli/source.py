@@ -21,7 +21,7 @@ from coffrify_webhooks.stores.statements import EVENTS
 from .application import APP_HELP, receiver_of
 from .surroundings import receiver_here
 
-__all__ = ["Source", "embedded_source", "find_receiver", "takes_source"]
+__all__ = ["Source", "embedded_source", "find_receiver", "receiver_for", "takes_source"]
 
 _STORE_HELP = (
     f"The store's URL; else that of --app, else {STORE_VARIABLE}, else that of the program here, "
@@ -84,6 +84,24 @@ def embedded_source(obj: object) -> Source | None:
 def find_receiver(app: str | None) -> Receiver | None:
     """Return the Receiver that --app names, else that of the program here, if there is one."""
     return receiver_here() if app is None else receiver_of(app)
+
+
+def receiver_for(obj: object, app: str | None) -> Receiver | None:
+    """Return the Receiver that a command without a --store works on.
+
+    That of a program's own source, or of --app, or of the program here; None if --app names a
+    module without one. Raises UsageError if there is nothing to look in.
+    """
+    source = embedded_source(obj)
+    if source is None:
+        found = find_receiver(app)
+    elif app:
+        raise click.UsageError("--app is settled by your settings here")
+    else:
+        found = source.receiver
+    if found is None and app is None:
+        raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
+    return found
 
 
 def _source(url: str | None, app: str | None, *, handles: bool, makes: bool) -> Source:

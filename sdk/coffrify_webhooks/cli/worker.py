@@ -14,7 +14,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.receiver import Receiver
 
 from .application import APP_HELP
-from .source import embedded_source, find_receiver
+from .source import receiver_for
 
 __all__ = ["worker"]
 
@@ -67,15 +67,7 @@ def worker(source: object, app: str | None, grace: float) -> None:
 
 
 def _receiver(obj: object, app: str | None) -> Receiver:
-    source = embedded_source(obj)
-    if source is None:
-        found = find_receiver(app)
-    elif app:
-        raise click.UsageError("--app is settled by your settings here")
-    else:
-        found = source.receiver
-    if found is None and app is None:
-        raise click.UsageError("where is your Receiver? Name its module: --app myapp.webhooks")
+    found = receiver_for(obj, app)
     if found is None:
         raise ConfigurationError(f"--app {app}: there is no Receiver in this module")
     refuse_worker(found)

@@ -125,6 +125,8 @@ def within(
 
 def settle(future: "Future[T]", function: Callable[..., T], *arguments: Any) -> bool:
     """Give a future what a function returns or raises; False if somebody has settled it before."""
+    give: Callable[[Any], None]
+    given: Any
     try:
         result = function(*arguments)
     except BaseException as error:  # it goes to whoever waits
@@ -133,9 +135,9 @@ def settle(future: "Future[T]", function: Callable[..., T], *arguments: Any) -> 
             wrapped.__cause__ = error
             error = wrapped
         give = future.set_exception
-        given: Any = error
+        given = error
     else:
-        give, given = future.set_result, result  # type: ignore[assignment]
+        give, given = future.set_result, result
     try:
         give(given)
     except InvalidStateError:

@@ -99,6 +99,7 @@ class Alarms:
                 first.action()
             except BaseException:  # the others still have to go off
                 logger.exception("an alarm failed")
+            first = None  # what it holds on to is not kept while we wait
             with self._lock:
                 self._working -= 1
                 if self._thread is not None:
@@ -114,6 +115,7 @@ class Alarms:
                 self.waiting.discard(first)
                 return first
             wait = min(first.due - now, _LONGEST_WAIT) if first else _IDLE
+            first = None  # it may be cleared meanwhile: what it holds on to is not kept
             self._wakes_at = now + wait
             if not self._changed.wait(wait) and not self.waiting:
                 self._thread = None

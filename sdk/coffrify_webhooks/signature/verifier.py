@@ -160,10 +160,10 @@ class Verifier:
         for header, check in self._checks:
             if header in found:
                 result = check(self, body, found, ring)
-                if result is None or type(result) is Delivery:
+                if not isinstance(result, VerificationError):
                     return result
                 if failure is None or isinstance(failure, MissingSignature):
-                    failure = result  # type: ignore[assignment]
+                    failure = result
         if type(failure) is SignatureMismatch and (encoding := compression(found, body)):
             raise CompressedBody.by(encoding)
         raise failure or MissingSignature(
