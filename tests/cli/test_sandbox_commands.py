@@ -506,6 +506,14 @@ def test_sandbox_without_its_extra(module: str, extra: str) -> None:
     )
 
 
+def test_send_names_the_extra_that_is_enough_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without jsonschema that is `cli`; `sandbox` would bring far more."""
+    monkeypatch.setitem(sys.modules, "jsonschema", None)
+    ran = run("send", "ping", "--to", "http://127.0.0.1:9/", "--secret", SECRET)
+    assert ran.exit_code == 2
+    assert 'pip install "coffrify-webhooks[cli]"' in ran.stderr
+
+
 def test_sandbox_without_a_catalog(tmp_path: Path) -> None:
     """A catalog that is not there is told in a line."""
     ran = run("sandbox", "--port", "0", "--db", ":memory:", "--catalog", str(tmp_path / "none"))

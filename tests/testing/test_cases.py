@@ -138,3 +138,15 @@ def test_without_a_handler_at_all_a_delivery_is_unavailable() -> None:
     result = deliver(Receiver(SECRET, router=Router(), store="memory:"), "transfer.created")
     assert (result.status, result.outcome) == (503, "unavailable")
     assert "import the module that holds them" in str(result)
+
+
+def test_a_forged_delivery_is_not_taken_for_a_body_written_again(router: Router) -> None:
+    """The kit separates its JSON as senders do, so nothing in it looks like json.dumps."""
+    with isolated() as kit:
+        receiver = Receiver(router=router)
+        for event in ("transfer.created", "workspace.created"):
+            kit.deliver(receiver, event, case="forged")
+        other = kit.deliver(receiver, "transfer.created", secret="whsec_" + "0f" * 32)
+        said = [str(each) for each in kit.results]
+    assert other.code == "signature_mismatch"
+    assert not any("json.dumps" in each for each in said)

@@ -208,7 +208,7 @@ CoffrifyWebhooks(app)
 
 
 @pytest.mark.parametrize(
-    ("line", "code"), [("event.data.id", 0), ("event.data.transfer_title.upper()", 1)]
+    ("line", "code"), [("print(event.data.id)", 0), ("event.data.transfer_title.upper()", 1)]
 )
 def test_the_command_checks_an_application(folder: Path, line: str, code: int) -> None:
     """Without a secret and without a store; it exits 1 if a handler fails, and leaves no file."""
