@@ -44,3 +44,13 @@ def preloaded() -> "Iterator[Preloaded]":
     imported = ("coffrify_webhooks.cli.group", "coffrify_webhooks_sandbox", "flask", "sqlalchemy")
     with Preloaded(*imported, "psycopg", "redis") as parent:
         yield parent
+
+
+@pytest.fixture(scope="module")
+def unhurried_doctor() -> Iterator[None]:
+    """Let a search end by its steps: a busy machine may need more than its share of time."""
+    from coffrify_webhooks.doctor import work
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(work, "_SECONDS", 30.0)
+        yield

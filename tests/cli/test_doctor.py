@@ -24,6 +24,8 @@ from coffrify_webhooks.cli.source import Source
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.wsgi import CoffrifyWebhooksMiddleware
 
+pytestmark = pytest.mark.usefixtures("unhurried_doctor")
+
 TEXT = BODY.decode()
 ENCODED = base64.b64encode(BODY).decode()
 

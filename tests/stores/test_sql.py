@@ -203,6 +203,15 @@ def test_tables_are_made_once_by_many(url: str, preloaded: Preloaded, tmp_path: 
     assert (tmp_path / "said").read_text() == "claimed\n" * 4
 
 
+def test_a_call_after_close_leaves_no_connection_open(url: str) -> None:
+    """As that of a purge which began before; the store goes on to work."""
+    store = emptied(url)
+    store.close()
+    assert store.claim("late", "d", 60).status == "claimed"
+    assert store.claim("late", "d", 60).status == "busy"
+    assert store._engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+
+
 def test_a_later_version_is_refused(url: str) -> None:
     """Tables of a later version are left alone, and the remedy is named."""
     emptied(url).close()

@@ -75,6 +75,7 @@ class EngineStore(RelationalStore):
         self._timeout = timeout
         self._ready = False
         self._was_ready = False
+        self._is_closed = False
         _stores.add(self)
 
     def _begin(self) -> None:
@@ -96,6 +97,7 @@ class EngineStore(RelationalStore):
             ) from None
         finally:
             self.close()  # nothing is left open over a fork
+            self._is_closed = False
 
     def __repr__(self) -> str:
         if not hasattr(self, "_engine"):
@@ -106,6 +108,7 @@ class EngineStore(RelationalStore):
     def close(self) -> None:
         """See `Store.close`; the application's own connections are the application's."""
         if self._engine is not self._app:
+            self._is_closed = True
             self._engine.dispose()
 
     def atomically(
@@ -269,9 +272,11 @@ class EngineStore(RelationalStore):
     # --- connections --------------------------------------------------------------------------
 
     def _tidy(self, pool: Pool) -> None:
-        """Close a connection that is returned after `close`, as by a renewal under way."""
+        """Close a connection that is returned after `close`, as by a renewal or a purge."""
         if self._engine.pool is not pool:
             pool.dispose()
+        if self._is_closed:
+            self._engine.dispose()
 
     def _give_back(self, connection: PoolProxiedConnection) -> None:
         if self._engine is self._app and connection.info.pop(_AUTOCOMMIT, False):
