@@ -118,11 +118,11 @@ def test_the_usual_shapes_have_the_verdict_of_all_others(monkeypatch: pytest.Mon
     cases = list(mutations(random.Random(14), budget(3000, 100_000)))
     usual = [verdict(verifiers[place % 3], headers) for place, headers in enumerate(cases)]
     monkeypatch.setattr(checks, "pick", strictly)
-    monkeypatch.setattr(shapes, "_USUAL_STANDARD", -1)  # no header is of a usual length
-    monkeypatch.setattr(shapes, "_USUAL_COFFRIFY", -1)
+    monkeypatch.setattr(checks, "accept_usual", lambda *_, **__: None)  # what asks the long way
     for place, headers in enumerate(cases):
         assert verdict(verifiers[place % 3], headers) == usual[place], headers
     accepted = [each for each in usual if type(each) is dict]
+    assert shapes._seen_bytes >= {b"Host", b"Accept"}  # and so the short way of names was taken
     assert 0.1 < len(accepted) / len(cases) < 0.9
 
 
@@ -135,3 +135,19 @@ def test_a_dict_of_our_own_names_is_used_as_it_is() -> None:
         assert shapes.pick({**own, **other}) is not own
     assert shapes.pick({"webhook-id": b"evt"}) == {"webhook-id": "evt"}
     assert shapes.pick({"webhook-id": None}) == {}
+
+
+def test_a_body_of_digits_is_refused_though_its_signature_holds() -> None:
+    """`timestamp.body` of it could be another delivery's `id.timestamp.body`."""
+    body = b"1800000000.{}"
+    signed = sign(body, SECRETS[1], timestamp=NOW)
+    own = {"x-coffrify-signature": signed["X-Coffrify-Signature"]}
+    with pytest.raises(MalformedSignature, match="begins with a number"):
+        Verifier(SECRETS[1], clock=lambda: NOW).verify(body, own)
+
+
+@pytest.mark.parametrize("said", ["true", "TRUE", "false", ""])
+def test_a_test_delivery_is_one_that_says_true(said: str) -> None:
+    signed = {**sign(BODY, SECRETS[1], timestamp=NOW), "X-Coffrify-Test-Delivery": said}
+    found = Verifier(SECRETS[1], clock=lambda: NOW).verify(BODY, signed)
+    assert found.test is (said in ("true", "TRUE"))

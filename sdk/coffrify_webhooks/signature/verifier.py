@@ -27,6 +27,7 @@ from coffrify_webhooks.errors import (
 from .headers import coffrify_parts, compression, is_id, is_test, pick, standard_signatures
 from .keyring import Keyring
 from .secret import Sealed, seal
+from .usual import accept_usual
 from .window import TOLERANCE, checked_tolerance, is_timestamp, window_error
 
 TYPE_CHECKING = False
@@ -64,7 +65,17 @@ class Verifier:
     Raises ConfigurationError for a setting that cannot be used. Threads may share a Verifier.
     """
 
-    __slots__ = ("_checks", "_clock", "_rings", "_source", "_static", "schemes", "tolerance")
+    __slots__ = (
+        "_checks",
+        "_clock",
+        "_coffrify",
+        "_rings",
+        "_source",
+        "_standard",
+        "_static",
+        "schemes",
+        "tolerance",
+    )
 
     def __init__(
         self,
@@ -85,6 +96,8 @@ class Verifier:
             raise ConfigurationError(f"clock={shown(clock)}: give a function such as time.time")
         self._clock = clock
         self._checks = tuple(_CHECKS[scheme] for scheme in self.schemes)
+        self._standard: bool = "standard" in self.schemes
+        self._coffrify: bool = "coffrify" in self.schemes
 
     def __repr__(self) -> str:
         # In a crash report it may be half made.
@@ -131,17 +144,23 @@ class Verifier:
         """
         if type(body) is not bytes:
             body = _raw(body)
-        ring = keyring or self._static or self.keyring()
-        delivery = self._first(body, pick(headers), ring)
-        if delivery is None:
-            raise TypeError(keyring)  # never: only a look without keys ends so
-        return delivery
+        return self.check(body, pick(headers), keyring)
 
     def check(
         self, body: bytes, found: "Mapping[str, str]", keyring: Keyring | None = None
     ) -> Delivery:
         """Do what `verify` does, for headers that `pick` has read."""
-        delivery = self._first(body, found, keyring or self._static or self.keyring())
+        ring = keyring or self._static or self.keyring()
+        clock = self._clock
+        delivery = accept_usual(
+            body,
+            found,
+            ring,
+            time.time() if clock is None else clock(),
+            self.tolerance,
+            standard=self._standard,
+            coffrify=self._coffrify,
+        ) or self._first(body, found, ring)
         if delivery is None:
             raise TypeError(keyring)  # never: only a look without keys ends so
         return delivery
