@@ -8,6 +8,8 @@ from collections import OrderedDict
 from typing import Any
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from coffrify_webhooks import (
     ConfigurationError,
@@ -19,6 +21,7 @@ from coffrify_webhooks import (
     sign,
     verify,
 )
+from coffrify_webhooks.signature.secret_mistakes import fault_of
 
 KEY = bytes(range(201, 233))
 SECRET = "whsec_" + KEY.hex()
@@ -37,6 +40,7 @@ MISTAKES = {
         *("whsec_...", "whsec_\u2026", "whsec_xxx", "whsec_XXXXXXXX", "whsec_***", "changeme"),
         *("change-me", "CHANGE_ME", "None", "null", "undefined", "xxx", "xxxxxxxxxxxxxxxx", "****"),
         *("...", "TODO", "<your secret>", "<secret>", "${COFFRIFY_WEBHOOK_SECRET}", "{{ secret }}"),
+        *("$(cat /run/secret)", "#{secret}#", "<%= secret %>"),
         *("$COFFRIFY_WEBHOOK_SECRET", "COFFRIFY_WEBHOOK_SECRET", "$webhook_secret"),
         *("whsec_<your-secret>", "whsec_your_secret", "your-webhook-secret", f"{SECRET[:12]}..."),
         *(
@@ -55,8 +59,15 @@ MISTAKES = {
     ),
     "an address": (
         *("op://vault/coffrify/secret", "https://dashboard.example/webhooks", "sm://webhook"),
-        "arn:aws:secretsmanager:eu-west-1:1:secret:webhook",
+        *("arn:aws:secretsmanager:eu-west-1:1:secret:webhook", "ssm:/coffrify/webhook"),
+        *("vault:secret/data/coffrify#webhook", "file:/run/secrets/webhook", "env:WEBHOOK"),
+        *("/run/secrets/coffrify", "ENC[AES256_GCM,data:4f5c]", "{cipher}AQB3f1"),
     ),
+    "of another service": (
+        *("sk_live_51H8x", "sk_test_51H8x", "ghp_16C7e42F", "github_pat_11A", "glpat-1a2b"),
+        *("xoxb-123-456", "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"),
+    ),
+    "is a signature": (f"sha256={KEY.hex()}", f"t=1700000000,v1={KEY.hex()}", "sha1=6f"),
     "not written as": (
         *(
             f"{prefix}{KEY.hex()}"
@@ -102,6 +113,16 @@ def test_a_pinned_text_is_taken_at_its_word(text: str, says: str) -> None:
 def test_a_usable_secret_is_taken(text: str) -> None:
     """What may match is not refused; a file's newline is no mistake."""
     assert verify(BODY, sign(BODY, text), text).key == 0
+
+
+@given(key=st.binary(min_size=16, max_size=64), form=st.sampled_from(["hex", "base64", "url"]))
+def test_no_random_secret_is_taken_for_a_mistake(key: bytes, form: str) -> None:
+    """With the prefix, and without it as other senders give theirs."""
+    url = base64.urlsafe_b64encode(key).decode().rstrip("=")
+    texts = {"hex": key.hex(), "base64": base64.b64encode(key).decode(), "url": url}
+    assume(key.strip(b"\0"))
+    for text in (texts[form], f"whsec_{texts[form]}"):
+        assert fault_of(text, "auto") == ""
 
 
 ZEROS: list[Any] = [

@@ -13,6 +13,17 @@ __all__ = ["API_KEYS", "PREFIX", "QUOTES", "fault_of", "is_placeholder", "is_vis
 PREFIX = "whsec_"
 QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 API_KEYS = ("cof_", "cfy_")
+_OTHERS_KEYS = (
+    *("sk_live_", "sk_test_", "rk_live_", "rk_test_", "pk_live_", "pk_test_"),
+    *("ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xapp-", "eyJhbGci"),
+)
+"""What keys of other services begin with."""
+_SIGNATURES = ("sha256=", "sha1=", "sha512=", "sha256:", "t=")
+_REFERENCES = (
+    *("arn:", "ssm:", "ssm-secure:", "secretsmanager:", "secretmanager:", "vault:", "kms:"),
+    *("env:", "file:", "enc:", "ENC[", "ENC(", "{cipher}", "$ANSIBLE_VAULT", "/run/secrets/"),
+)
+"""What a tool replaces by the secret, where it is told to."""
 _PLACEHOLDERS = frozenset(
     (
         *("changeme", "changethis", "changeit", "replaceme", "replacethis", "none", "null", "nil"),
@@ -53,11 +64,9 @@ def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mista
             "the secret is a single character: a text was given where a list of texts belongs, or "
             f"the other way round; {_PIN}"
         )
-    if text.startswith(API_KEYS):
-        return (
-            "the secret is an API key of Coffrify, and deliveries are signed with the endpoint's "
-            f"signing secret, which begins {PREFIX!r}; {_PIN}"
-        )
+    other = _what_else(text)
+    if other:
+        return f"the secret is {other}, or {_PIN}"
     if not is_pinned and is_placeholder(rest, whole=rest == text):
         return f"the secret is a placeholder; copy the real one from the dashboard, or {_PIN}"
     if text[0] in QUOTES or text[-1] in QUOTES:
@@ -72,8 +81,6 @@ def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mista
             "the secret has a blank or an invisible character inside; copy it again from the "
             f"dashboard, or {_PIN}"
         )
-    if "://" in text or text.startswith("arn:"):
-        return f"the secret is an address at which nothing looks; give what is there, or {_PIN}"
     has_other_prefix = rest == text and text[:5].lower() == "whsec" and not text[5:6].isalnum()
     if has_other_prefix or text[-1] in ";,":
         return (
@@ -88,6 +95,25 @@ def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mista
     return ""
 
 
+def _what_else(text: str) -> str:
+    """Say what a text is that by its beginning is something else, and what to give instead."""
+    if text.startswith(API_KEYS):
+        return (
+            "an API key of Coffrify, and deliveries are signed with the endpoint's signing secret, "
+            f"which begins {PREFIX!r}; give that one"
+        )
+    if text.startswith(_OTHERS_KEYS):
+        return (
+            "a key or token of another service; give the signing secret of the Coffrify endpoint, "
+            f"which begins {PREFIX!r}"
+        )
+    if text.startswith(_SIGNATURES):
+        return "a signature; give the secret with which signatures are made"
+    if "://" in text or text.startswith(_REFERENCES):
+        return "an address at which nothing looks; give what is there"
+    return ""
+
+
 def is_visible(character: str) -> bool:
     """Tell whether a character can be seen, so that it may be part of a secret."""
     return character.isprintable() and not character.isspace()
@@ -97,7 +123,10 @@ def is_placeholder(rest: str, *, whole: bool) -> bool:
     """Tell whether a text stands for a secret; whole: it has no prefix `whsec_`."""
     if not whole and any(mark in rest for mark in ("...", "\u2026", "*", "\u2022", "<")):
         return True  # or one that was shown in part
-    if rest.startswith(("${", "{{")) or (rest[0], rest[-1]) in {("<", ">"), ("%", "%")}:
+    if rest.startswith(("${", "$(", "{{", "#{", "<%")) or (rest[0], rest[-1]) in {
+        ("<", ">"),
+        ("%", "%"),
+    }:
         return True
     if rest[0] == "$" and rest[1:].isidentifier():  # a variable that nobody put in
         return True
