@@ -87,6 +87,19 @@ class Rig:
         return claim.status
 
 
+LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "asyncio": ("asyncio", {}),
+    "uvloop": ("asyncio", {"use_uvloop": True}),
+    "trio": ("trio", {}),
+}
+
+
+@pytest.fixture(params=LOOPS)
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    """Every async test here runs on each of these loops."""
+    return LOOPS[request.param]
+
+
 @pytest.fixture
 def rig() -> Rig:
     return Rig()

@@ -5,8 +5,8 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Any, Literal
 
 from tests.adapters.requests import Response
 
@@ -92,18 +92,31 @@ def runserver(app: WSGI) -> Iterator[int]:
 
 
 @contextmanager
-def uvicorn(app: ASGI) -> Iterator[int]:
+def uvicorn(app: ASGI, *, http: Literal["h11", "httptools"] = "h11") -> Iterator[int]:
+    """Serve by h11 on asyncio's loop, or as `uvicorn[standard]` does: by httptools on uvloop."""
     from uvicorn import Config, Server
 
     listening = socket.create_server(("127.0.0.1", 0))
-    server = Server(Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1))
+    settings: Any = {"log_level": "critical", "lifespan": "off", "timeout_graceful_shutdown": 1}
+    server = Server(Config(app, http=http, **settings))
+    factory = asyncio.new_event_loop
+    if http == "httptools":
+        from uvloop import new_event_loop as factory
 
     def stop() -> None:
         server.should_exit = True
 
-    with _served(lambda: asyncio.run(server.serve([listening])), stop):
+    def work() -> None:
+        with asyncio.Runner(loop_factory=factory) as runner:
+            runner.run(server.serve([listening]))
+
+    with _served(work, stop):
         yield listening.getsockname()[1]
     listening.close()
+
+
+def uvicorn_standard(app: ASGI) -> AbstractContextManager[int]:
+    return uvicorn(app, http="httptools")
 
 
 @contextmanager

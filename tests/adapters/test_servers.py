@@ -108,6 +108,7 @@ SERVERS: dict[str, tuple[Serve, Callable[[], Any]]] = {
     "a2wsgi": (a2wsgi, build),
     "asgiref": (asgiref, build),
     "uvicorn": (listening.uvicorn, asgi_app),
+    "uvicorn-standard": (listening.uvicorn_standard, asgi_app),
     "hypercorn": (listening.hypercorn, asgi_app),
 }
 TARGETS = [

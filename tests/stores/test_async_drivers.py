@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import uvloop
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, create_async_engine
 from tests.servers.pgbouncer import PgBouncer
@@ -111,7 +112,10 @@ def test_connections_end_with_their_loop(url: str, plain_url: str) -> None:
         pass
 
 
-def test_many_deliveries_at_once(url: str) -> None:
+@pytest.mark.parametrize(
+    "loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+def test_many_deliveries_at_once(url: str, loop: Callable[[], asyncio.AbstractEventLoop]) -> None:
     """A hundred at once share the pool; each event is handled once."""
     seen: list[str | None] = []
 
@@ -126,7 +130,8 @@ def test_many_deliveries_at_once(url: str) -> None:
         found = await asyncio.gather(*(outcomes(receiver, each) for each in twice))
         return [outcome for each in found for outcome in each]
 
-    assert asyncio.run(deliver()).count("handled") == 50
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(deliver()).count("handled") == 50
     assert len(seen) == len(set(seen)) == 50
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import redis
 import redis.asyncio
+import uvloop
 from tests.servers.switch import Switch
 from tests.servers.valkey import Valkey
 from tests.stores.test_contract import Clock, Clocked
@@ -81,6 +82,8 @@ def test_a_client_of_the_applications_is_awaited(valkey: Valkey, prefix: str, ki
     assert isinstance(store, AsyncRedisStore)
     receiver = receiver_on(store)
     assert asyncio.run(outcomes(receiver, 1, 1, 2)) == ["handled", "duplicate", "handled"]
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(outcomes(receiver, 2, 3)) == ["duplicate", "handled"]
     assert receiver.receive(*delivery(1)).outcome == "duplicate"
     receiver.store.close()
 
