@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 from flask.cli import ScriptInfo
 
-from coffrify_webhooks.cli.failure import Group
+from coffrify_webhooks.cli.embedded import COMMANDS, HELP_OPTIONS
+from coffrify_webhooks.cli.lazy import LazyGroup
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.http.url_path import UrlPath
 
@@ -22,27 +23,8 @@ RECEIVERS = "coffrify_webhooks_receivers"
 """Where `app.extensions` has each receiver by its path."""
 
 
-class _Commands(Group):
-    """Imports the commands when they are asked for: every web process imports this module."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        _add_commands(self)
-        return super().list_commands(ctx)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        _add_commands(self)
-        return super().get_command(ctx, cmd_name)
-
-
-def _add_commands(group: click.Group) -> None:
-    from coffrify_webhooks.cli.embedded import COMMANDS
-
-    for each in COMMANDS:
-        group.add_command(each)
-
-
 # No application context here: each handler gets one of its own, as for each delivery.
-@click.group("coffrify-webhooks", cls=_Commands)
+@click.group("coffrify-webhooks", cls=LazyGroup, lazy=COMMANDS, context_settings=HELP_OPTIONS)
 @click.option("--path", metavar="PATH", help="Which endpoint, if the application has several.")
 @click.pass_context
 def commands(ctx: click.Context, path: str | None) -> None:

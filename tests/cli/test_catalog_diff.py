@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from coffrify_webhooks.cli.catalog_diff import diff
+from coffrify_webhooks.cli.failure import Group
 from coffrify_webhooks.cli.group import commands
 
 
@@ -31,7 +32,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
 
 
 def run(*arguments: object) -> Result:
-    group = type(commands)(name="group", commands={"diff": diff})
+    group = Group(name="group", commands={"diff": diff})
     return CliRunner().invoke(group, ["diff", *map(str, arguments)])
 
 
@@ -104,6 +105,6 @@ def test_the_json_holds_counts_and_changes(files: dict[str, Path]) -> None:
 
 def test_it_is_a_command_of_the_catalog() -> None:
     """`coffrify-webhooks catalog diff` is this command."""
-    group = commands.commands["catalog"]
+    group = commands.get_command(click.Context(commands), "catalog")
     assert isinstance(group, click.Group)
     assert group.commands["diff"] is diff

@@ -10,6 +10,7 @@ from coffrify_webhooks.errors import ConfigurationError
 
 from .catalog_diff import diff
 from .catalog_show import show
+from .failure import Group
 from .waiting import tell_wait
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ __all__ = ["catalog"]
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group()
+@click.group(cls=Group)
 def catalog() -> None:
     """Pull the catalog of event types, show it, compare two."""
 

@@ -7,23 +7,34 @@ click context's `obj`: a Source, or a function that returns one.
 
 import click
 
-from .check import check
-from .doctor import doctor
-from .events import events
-from .failure import Group
-from .store import store
-from .sweep import sweep
-from .worker import worker
+from .lazy import LazyCommand, LazyGroup
 
-__all__ = ["COMMANDS", "embedded"]
+__all__ = ["COMMANDS", "HELP_OPTIONS", "embedded"]
 
-COMMANDS: tuple[click.Command, ...] = (check, doctor, events, store, sweep, worker)
+_HERE = __name__.rpartition(".")[0]
+HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
+"""Settings of a click context, for whoever makes a group of these commands."""
+COMMANDS: dict[str, LazyCommand] = {
+    "check": LazyCommand(
+        f"{_HERE}.check:check", "Run each handler with events as they may become."
+    ),
+    "doctor": LazyCommand(
+        f"{_HERE}.doctor:doctor", "Say why a request is refused, or what the set-up lacks."
+    ),
+    "events": LazyCommand(
+        f"{_HERE}.events:events", "Inspect and replay stored events; without a command, list them."
+    ),
+    "store": LazyCommand(f"{_HERE}.store:store", "Set up the store that remembers events."),
+    "sweep": LazyCommand(
+        f"{_HERE}.sweep:sweep",
+        "Dispatch again what an engine was given long ago and has not handled; workers do it too.",
+    ),
+    "worker": LazyCommand(
+        f"{_HERE}.worker:worker", "Handle the events that the web process has handed to the engine."
+    ),
+}
 
 
-@click.group(cls=Group)
+@click.group(cls=LazyGroup, lazy=COMMANDS, context_settings=HELP_OPTIONS)
 def embedded() -> None:
     """Look after the webhook events, check the handlers and the set-up, run the worker."""
-
-
-for _each in COMMANDS:
-    embedded.add_command(_each)

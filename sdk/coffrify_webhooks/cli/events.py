@@ -1,21 +1,35 @@
 """`coffrify-webhooks events`: inspects stored events, and replays failed ones."""
 
-from copy import copy
-
 import click
 
-from .events_forget import forget, purge
-from .events_list import list_
-from .events_replay import replay
-from .events_show import show
-from .events_stats import stats
-from .failure import Group
-from .sweep import sweep
+from .lazy import LazyCommand, LazyGroup
 
 __all__ = ["events"]
 
+_HERE = __name__.rpartition(".")[0]
+_COMMANDS: dict[str, LazyCommand] = {
+    "forget": LazyCommand(
+        f"{_HERE}.events_forget:forget", "Drop all that is known of some events."
+    ),
+    "list": LazyCommand(
+        f"{_HERE}.events_list:list_", "List the events, those whose status changed last first."
+    ),
+    "purge": LazyCommand(
+        f"{_HERE}.events_forget:purge",
+        "Drop the events whose status has not changed for that long.",
+    ),
+    "replay": LazyCommand(
+        f"{_HERE}.events_replay:replay",
+        "Handle events again, oldest first, from the bodies that were kept.",
+    ),
+    "show": LazyCommand(f"{_HERE}.events_show:show", "Show all that is known of an event."),
+    "stats": LazyCommand(f"{_HERE}.events_stats:stats", "Count the events of each status."),
+    # Its name before it was one of its own.
+    "sweep": LazyCommand(f"{_HERE}.sweep:sweep", "", hidden=True),
+}
 
-class _Events(Group):
+
+class _Events(LazyGroup):
     """Lists, unless a command is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -23,12 +37,6 @@ class _Events(Group):
         return super().parse_args(ctx, ["list", *args] if option or not args else args)
 
 
-@click.group(cls=_Events)
+@click.group(cls=_Events, lazy=_COMMANDS)
 def events() -> None:
     """Inspect and replay stored events; without a command, list them."""
-
-
-_sweep = copy(sweep)  # its name before it was one of its own
-_sweep.hidden = True
-for _each in (list_, show, replay, forget, purge, stats, _sweep):
-    events.add_command(_each)

@@ -1,5 +1,6 @@
 """How a command ends that cannot do what was asked: one line on stderr, and an exit code."""
 
+from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -22,7 +23,10 @@ class Unusable(click.ClickException):
 
 
 class Group(click.Group):
-    """Tells an error of ours in one line; a mistake in the setup exits 2 as one in arguments."""
+    """Tells an error of ours in one line; a mistake in the setup exits 2 as one in arguments.
+
+    A command that there is none of is answered by the nearest that there are.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -31,6 +35,18 @@ class Group(click.Group):
             raise Unusable(printable(error)) from error
         except WebhookError as error:
             raise Failed(printable(error)) from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self.list_commands(ctx)) if args else []
+            if not near or "did you mean" in str(error).lower():
+                raise
+            known = f"{error.message.rstrip('.')}; did you mean {' or '.join(near)}?"
+            raise click.UsageError(known, ctx) from None
 
 
 def printable(said: object) -> str:

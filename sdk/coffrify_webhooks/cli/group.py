@@ -4,23 +4,35 @@ import click
 
 from coffrify_webhooks import __version__
 
-from .catalog import catalog
-from .codegen import codegen
-from .demo import demo
-from .embedded import COMMANDS
-from .failure import Group
-from .sandbox import sandbox
-from .send import send
-from .trigger import trigger
+from .embedded import COMMANDS, HELP_OPTIONS
+from .lazy import LazyCommand, LazyGroup
 
 __all__ = ["commands"]
 
+_HERE = __name__.rpartition(".")[0]
+_ALONE: dict[str, LazyCommand] = {
+    "catalog": LazyCommand(
+        f"{_HERE}.catalog:catalog", "Pull the catalog of event types, show it, compare two."
+    ),
+    "codegen": LazyCommand(
+        f"{_HERE}.codegen:codegen", "Write one typed class per event of the catalog."
+    ),
+    "demo": LazyCommand(f"{_HERE}.demo:demo", "Watch signed webhooks arrive in real servers."),
+    "sandbox": LazyCommand(
+        f"{_HERE}.sandbox:sandbox", "Run Coffrify's sending side on this machine."
+    ),
+    "send": LazyCommand(f"{_HERE}.send:send", "Send one signed delivery, without a server."),
+    "trigger": LazyCommand(
+        f"{_HERE}.trigger:trigger", "Let something happen in a running sandbox."
+    ),
+}
 
-@click.group(cls=Group)
+
+@click.group(cls=LazyGroup, lazy={**COMMANDS, **_ALONE}, context_settings=HELP_OPTIONS)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def commands() -> None:
-    """Verify, deduplicate and handle Coffrify webhooks."""
+    """Verify, deduplicate and handle Coffrify webhooks.
 
-
-for _each in (*COMMANDS, catalog, codegen, demo, sandbox, send, trigger):
-    commands.add_command(_each)
+    \b
+    Example: coffrify-webhooks send transfer.created --to http://127.0.0.1:8000/webhooks/coffrify
+    """

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Command"]
 
-_COMMANDS = ("check", "events", "store", "sweep", "worker")
+_COMMANDS = ("check", "doctor", "events", "store", "sweep", "worker")
 _ONCE = ("list", "show", "replay", "forget", "purge", "stats")
 """What stood without `events` before it."""
 
@@ -30,8 +30,8 @@ class Command(BaseCommand):
 
     help = (
         "Look after the webhook events (events list, show, replay, forget, purge, stats), make "
-        "their store (store init), check the handlers, run the engine's worker, or dispatch again "
-        "what the engine has lost (sweep)."
+        "their store (store init), check the handlers and the set-up (doctor), run the engine's "
+        "worker, or dispatch again what the engine has lost (sweep)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

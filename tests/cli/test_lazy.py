@@ -1,0 +1,75 @@
+"""Commands are imported when they run, and the help that stands for them says what they say."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from coffrify_webhooks.cli.embedded import embedded
+from coffrify_webhooks.cli.group import commands
+from coffrify_webhooks.cli.lazy import LazyGroup
+
+
+def groups(group: LazyGroup = commands) -> Iterator[LazyGroup]:
+    yield group
+    for name in group.lazy:
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, LazyGroup):
+            yield from groups(command)
+
+
+ENTRIES = [
+    (group, name)
+    for group in (*groups(), embedded)
+    for name, entry in group.lazy.items()
+    if not entry.hidden
+]
+
+
+@pytest.mark.parametrize(("group", "name"), ENTRIES, ids=lambda each: getattr(each, "name", each))
+def test_the_help_of_a_group_is_that_of_its_commands(group: LazyGroup, name: str) -> None:
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    assert command.name == name
+    assert group.lazy[name].short_help == command.get_short_help_str(limit=1000)
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    """A help that is asked for, and the shell's completion, are there at once."""
+    code = (
+        "import sys; from coffrify_webhooks.cli.group import commands\n"
+        "commands(['--help'], standalone_mode=False)\n"
+        "print(*{'pydantic', 'asyncio', 'sqlite3', 'ssl'} & set(sys.modules), file=sys.stderr)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stderr) == (0, "\n"), found.stderr
+    assert "worker" in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "near"),
+    [
+        (["evnets"], "events"),
+        (["events", "lst"], "list"),
+        (["catalog", "dif"], "diff"),
+        (["tail"], None),
+    ],
+)
+def test_a_misspelt_command_is_answered_by_the_nearest(words: list[str], near: str | None) -> None:
+    found = CliRunner().invoke(commands, words)
+    assert found.exit_code == 2
+    assert f"No such command {words[-1]!r}" in found.output
+    assert ("did you mean" in found.output) is (near is not None)
+    assert near is None or near in found.output
+
+
+@pytest.mark.parametrize("words", [[], ["events"], ["events", "list"], ["send"]])
+def test_a_short_option_shows_the_help_of_each_command(words: list[str]) -> None:
+    short = CliRunner().invoke(commands, [*words, "-h"])
+    assert short.exit_code == 0
+    assert short.output == CliRunner().invoke(commands, [*words, "--help"]).output
