@@ -30,6 +30,10 @@ NUMBERS = {
 """As a subquery: whole numbers from {0} to {1}, each with a key that looks like a hash."""
 
 
+_AT_ONCE = 20_000
+"""Events that are inserted within the time that a call of the store may take."""
+
+
 class Counted:
     """A store with many settled events, and how many rows its last call has read."""
 
@@ -41,7 +45,6 @@ class Counted:
 
     def grow(self, number: int) -> None:
         """Store settled events, one in a hundred of them a dead letter."""
-        numbers = NUMBERS[self.dialect].format(self.stored + 1, number)
         key = "`key`" if self.dialect == "mysql" else "key"
         hundredth = "n % 100 = 0" if self.dialect == "sqlite" else "MOD(n, 100) = 0"
         values = (
@@ -49,9 +52,13 @@ class Counted:
             f"CASE WHEN {hundredth} THEN 'dead' ELSE 'done' END, 1, 1.7e9 + n / 10.0,"
             " 1.7e9 + n / 10.0, 0, '', '', '', '{}', '', NULL"
         )
+        insert = f"INSERT INTO {EVENTS} ({COLUMNS}, token, body) SELECT {values}"
+        for first in range(self.stored, number, _AT_ONCE):
+            last = min(first + _AT_ONCE, number)
+            numbers = NUMBERS[self.dialect].format(first + 1, last)
+            with self.store._session() as execute:
+                execute(f"{insert} FROM {numbers} AS numbers", {})
         with self.store._session() as execute:
-            insert = f"INSERT INTO {EVENTS} ({COLUMNS}, token, body) SELECT {values}"
-            execute(f"{insert} FROM {numbers} AS numbers", {})
             execute(f"ANALYZE TABLE {EVENTS}" if self.dialect == "mysql" else "ANALYZE", {})
         self.stored = number
 

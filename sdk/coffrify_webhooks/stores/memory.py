@@ -299,6 +299,8 @@ class MemoryStore:
                 packed = self._finished.segment(number)
             if packed is None:
                 return found
+            if wanted.key is not None:  # unpacking takes ten times as long as a look at the key
+                packed = [each for each in packed if each[1].startswith(wanted.key)]
             events = self._finished.unpack(packed)
             records = [finished_record(key, event) for key, event in events]
             found = select(found + records, wanted, limit, after, now)
