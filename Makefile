@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo sandbox test test-long check format requirements bench chaos clean
+.PHONY: help demo sandbox test test-long check format docs requirements bench chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ format: $(VENV)/stamp ## format, and fix what can be fixed automatically
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+docs: $(VENV)/stamp ## build the site of the documentation into site/; a warning is an error
+	$(BIN)/zensical build --strict
+
 chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what was promised
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5
 	$(BIN)/python -m tests.chaos.engine_chaos --events 2000 --kills 20 --stops 5 --starved 5
@@ -66,7 +69,7 @@ requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --extra demo --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -c requirements/dev.txt -o requirements/demo.txt
 
 clean: ## remove everything that make made
-	rm -rf .tools .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis coffrify-demo.md coffrify-sandbox.db*
+	rm -rf .tools .venv .venv-* site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis coffrify-demo.md coffrify-sandbox.db*
 
 .tools/bin/uv:
 	python3 -m venv .tools
