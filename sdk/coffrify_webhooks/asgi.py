@@ -49,7 +49,7 @@ class WebhookEndpoint:
         if refusal is not None:
             return refusal
         try:
-            body = await read_asgi(all_headers, receive, self.receiver.max_body)
+            body = await read_asgi(scope, receive, self.receiver.max_body)
         except WebhookError as error:
             return self.receiver.refuse(error)
         return await self.receiver.receive_async(body, headers, method=method)

@@ -7,7 +7,7 @@ names the remedy.
 import io
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from coffrify_webhooks.concurrency.async_library import within
 from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.errors import BodyTooLarge, BodyUnavailable, IncompleteBody, WebhookError
 
-from . import chunked
+from . import a2wsgi, chunked
 
 __all__ = ["announced", "leave_wsgi", "read_asgi", "read_wsgi"]
 
@@ -25,6 +25,9 @@ _PATIENCE = 15
 
 _MOST_DIGITS = 15
 """`int` of a long text is slow (CVE-2020-10735)."""
+
+_MOST_EMPTY = 100
+"""In a row; an adapter whose sender has left may tell of more to come, for ever."""
 
 _alarms = Alarms("bodies")
 
@@ -86,6 +89,8 @@ def read_wsgi(
             )
         stream = chunks
 
+    left = a2wsgi.watch(stream)
+
     def work() -> bytes:
         if length is not None and read is not None:
             body = read()
@@ -96,6 +101,8 @@ def read_wsgi(
         return body or (read() if read is not None else b"")
 
     body = _in_time(environ, work)
+    if left():
+        raise _incomplete()
     senders = bool(coding) or (not body and _has_left(environ))
     return _check_length(body, length, limit, remedy, senders=senders)
 
@@ -191,7 +198,7 @@ def _has_left(environ: MutableMapping[str, Any]) -> bool:
 
 
 async def read_asgi(
-    headers: Iterable[tuple[bytes, bytes]],
+    scope: MutableMapping[str, Any],
     receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
     limit: int,
 ) -> bytes:
@@ -199,14 +206,26 @@ async def read_asgi(
 
     Raises BodyTooLarge, IncompleteBody, or BodyUnavailable with the remedy.
     """
-    named = {name.lower(): value for name, value in headers}
+    named = {name.lower(): value for name, value in scope["headers"]}
     length = announced(named.get(b"content-length"), limit)
+    if length is None and (environ := scope.get("wsgi_environ")) is not None:
+        return await a2wsgi.in_thread(partial(read_wsgi, environ, limit))
+    body = await _read_messages(receive, length, limit)
+    senders = b"transfer-encoding" in named
+    remedy = "add CoffrifyWebhooksMiddleware outermost"
+    return _check_length(body, length, limit, remedy, senders=senders)
+
+
+async def _read_messages(
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]], length: int | None, limit: int
+) -> bytes:
     chunks: list[bytes] = []
     size = 0
 
     async def read() -> bool:
         nonlocal size
-        while True:
+        empty = 0
+        while empty < _MOST_EMPTY:
             message = await receive()
             if message["type"] != "http.request":
                 return False
@@ -217,6 +236,8 @@ async def read_asgi(
                 raise BodyTooLarge.over(limit)
             if not message.get("more_body", False):
                 return True
+            empty = 0 if chunk else empty + 1
+        return False
 
     try:
         ended = await within(_PATIENCE, read)
@@ -228,9 +249,7 @@ async def read_asgi(
         raise _incomplete() from None
     if not ended and (size or not length or not _has_it_all(receive)):
         raise _incomplete()
-    senders = b"transfer-encoding" in named
-    remedy = "add CoffrifyWebhooksMiddleware outermost"
-    return _check_length(b"".join(chunks), length, limit, remedy, senders=senders)
+    return b"".join(chunks)
 
 
 def _has_it_all(receive: Any) -> bool:

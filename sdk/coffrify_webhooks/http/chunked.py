@@ -1,7 +1,8 @@
-"""Reads a chunked body where the WSGI server leaves that to us: the development servers."""
+"""Reads a chunked body where the WSGI server leaves that to us: development servers and uWSGI."""
 
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 __all__ = ["connection_of", "remedy_for", "stream_of"]
 
@@ -11,7 +12,7 @@ _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 _REMEDIES = {
     "mod_wsgi.version": "set WSGIChunkedRequest On",
-    "uwsgi.version": "have the proxy in front of uWSGI buffer requests",
+    "uwsgi.version": "add `http-chunked-input = true` to the settings of uWSGI",
 }
 
 
@@ -35,10 +36,36 @@ def connection_of(environ: Mapping[str, Any]) -> Any:
     return getattr(getattr(stream, "_read", None), "__self__", stream)
 
 
-def stream_of(environ: Mapping[str, Any]) -> "_Chunks | None":
+class _Stream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+def stream_of(environ: Mapping[str, Any]) -> _Stream | None:
     """Return the body of a chunked request as a stream, or None if the server keeps it."""
+    if "uwsgi.version" in environ:
+        uwsgi = sys.modules.get("uwsgi")
+        return _ChunksOfUwsgi(uwsgi) if uwsgi is not None and _passes_chunks(uwsgi) else None
     file = connection_of(environ)
     return _Chunks(file) if hasattr(file, "readline") else None
+
+
+def _passes_chunks(uwsgi: Any) -> bool:
+    """Tell whether uWSGI's own HTTP router, if it is in front, passes chunked bodies on."""
+    names = {name.decode() if isinstance(name, bytes) else name for name in uwsgi.opt}
+    has_router = not names.isdisjoint(("http", "https"))
+    return not has_router or not names.isdisjoint(("http-chunked-input", "http-raw-body"))
+
+
+class _ChunksOfUwsgi:
+    """The body as uWSGI gives it to those that ask for its chunks."""
+
+    def __init__(self, uwsgi: Any) -> None:
+        self._uwsgi = uwsgi
+
+    def read(self, _size: int, /) -> bytes:
+        """Return one chunk, none at the end; raises OSError for broken framing and late chunks."""
+        chunk: bytes = self._uwsgi.chunked_read()
+        return chunk
 
 
 class _Chunks:
