@@ -91,8 +91,9 @@ def asgi_by_a2wsgi(app: Any) -> Iterator[int]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    adapted: Any = ASGIMiddleware(app, loop=loop)
     try:
-        with listening.werkzeug(ASGIMiddleware(app, loop=loop)) as port:
+        with listening.werkzeug(adapted) as port:
             yield port
     finally:
         loop.call_soon_threadsafe(loop.stop)
@@ -324,3 +325,52 @@ def test_uwsgi_is_asked_for_the_chunks_that_it_keeps(
     found = build().test_client().post("/wsgi", headers=headers, environ_overrides=environ)
     assert outcome in found.data
     assert ("http-chunked-input" in caplog.text) == (outcome == b"body_unavailable")
+
+
+_GONE = {"type": "http.disconnect"}
+_HALF = {"type": "http.request", "body": b'{"id', "more_body": True}
+
+
+@pytest.mark.parametrize("path", ["/flask", "/wsgi"])
+@pytest.mark.parametrize("messages", [[_GONE], [_HALF, _GONE]], ids=["nothing", "half"])
+@pytest.mark.parametrize(
+    "framing", [(b"content-length", b"100"), (b"transfer-encoding", b"chunked")]
+)
+def test_a_sender_that_leaves_under_a2wsgi_is_told_it_left(
+    path: str,
+    messages: list[dict[str, Any]],
+    framing: tuple[bytes, bytes],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """a2wsgi takes the message that the sender left for the end of the body."""
+    from a2wsgi import WSGIMiddleware
+
+    signed = [
+        (name.lower().encode(), value.encode()) for name, value in sign(b"{}", SECRET).items()
+    ]
+    scope: Any = {
+        "type": "http",
+        "method": "POST",
+        "http_version": "1.1",
+        "path": path,
+        "query_string": b"",
+        "headers": [*signed, framing],
+    }
+    sent: list[Any] = []
+    left = iter(messages)
+
+    async def receive() -> Any:
+        return next(left)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def run() -> None:
+        app = WSGIMiddleware(build())
+        await app(scope, receive, send)
+        app.executor.shutdown()
+
+    asyncio.run(run())
+    assert sent[0]["status"] == 400
+    assert b"incomplete_body" in b"".join(each.get("body", b"") for each in sent)
+    assert {each.levelname for each in caplog.records} == {"WARNING"}
