@@ -346,6 +346,21 @@ def test_under_a_script_name_the_urls_reverse() -> None:
     assert reverse("coffrify_webhooks:webhook") == "/webhooks/coffrify"
 
 
+@pytest.mark.parametrize("path", [PATH, f"{PATH}/"])
+@pytest.mark.parametrize("middleware", [[], [OURS]], ids=["view", "middleware"])
+def test_a_forced_script_name_moves_no_endpoint(
+    configured: dict[str, Any], router: Router, middleware: list[str], path: str
+) -> None:
+    """Behind a proxy that cuts its prefix off FORCE_SCRIPT_NAME is for links alone."""
+
+    @router.on("*")
+    def everything(event: Event) -> None: ...
+
+    with override_settings(FORCE_SCRIPT_NAME="/shop", MIDDLEWARE=middleware):
+        found = post(Client(), make_body(), path)
+    assert (found.status_code, found.json()) == (200, {"outcome": "handled"})
+
+
 def test_a_get_of_a_consumed_request_is_405(configured: dict[str, Any]) -> None:
     """A method that is not POST is refused whatever became of the body."""
     from coffrify_webhooks_django.http import receive
