@@ -152,7 +152,8 @@ class Api:
     async def _deliveries(self, request: Request) -> Response:
         endpoint = self._service.endpoints.get(request.path_params["id"])
         limit = _parse_limit(request.query_params.get("limit", "50"))
-        found = self._service.database.deliveries(limit + 1, endpoint_id=endpoint.id)
+        before = request.query_params.get("cursor")
+        found = self._service.database.deliveries(limit + 1, endpoint_id=endpoint.id, before=before)
         shown = [self._show_delivery(delivery) for delivery in found[:limit]]
         return json_response(_OK, _list_content(shown, more=len(found) > limit))
 
@@ -293,4 +294,4 @@ def _parse_limit(text: str) -> int:
 
 
 def _list_content(data: list[Any], *, more: bool = False) -> dict[str, Any]:
-    return {"data": data, "has_more": more, "next_cursor": None}
+    return {"data": data, "has_more": more, "next_cursor": data[-1]["id"] if more else None}

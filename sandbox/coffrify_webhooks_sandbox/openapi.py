@@ -71,7 +71,8 @@ def openapi(version: str) -> dict[str, Any]:
                             "name": "limit",
                             "in": "query",
                             "schema": {"type": "integer", "minimum": 1, "maximum": 200},
-                        }
+                        },
+                        {"name": "cursor", "in": "query", "schema": _TEXT},
                     ],
                 },
             },

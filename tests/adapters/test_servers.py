@@ -366,7 +366,8 @@ def test_a_sender_that_leaves_under_a2wsgi_is_told_it_left(
         sent.append(message)
 
     async def run() -> None:
-        app = WSGIMiddleware(build())
+        application: Any = build()
+        app = WSGIMiddleware(application)
         await app(scope, receive, send)
         app.executor.shutdown()
 

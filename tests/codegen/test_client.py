@@ -161,7 +161,7 @@ def test_a_json_file_is_asked_without_the_key(api, monkeypatch):
     [
         (400, PullError, "answered 400"),
         (401, RefusedError, "COFFRIFY_API_KEY"),
-        (403, RefusedError, "may not read the catalog"),
+        (403, RefusedError, "may not do that"),
         (404, PullError, "COFFRIFY_API_URL"),
         (418, PullError, "answered 418"),
         (204, PullError, "answered 204"),

@@ -24,7 +24,7 @@ def shown() -> list[str]:
 def test_every_command_shown_exists_with_its_options(words: str) -> None:
     """Each is parsed as the program would, and not run."""
     command: click.Command = commands
-    context = click.Context(commands)
+    context = click.Context(commands, **commands.context_settings)
     left = shlex.split(words, comments=True)
     while isinstance(command, click.Group) and left and not left[0].startswith("-"):
         found = command.get_command(context, left[0])

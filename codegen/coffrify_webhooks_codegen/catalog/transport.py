@@ -1,4 +1,4 @@
-"""Sends one GET with the standard library, bounded in size and in time.
+"""Sends one request with the standard library, bounded in size and in time.
 
 It follows no redirects, decodes nothing, and returns responses of any status.
 """
@@ -16,7 +16,7 @@ from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector, ProxyHandl
 
 from .address import is_loopback
 
-__all__ = ["Answer", "BrokenError", "LargeError", "Limits", "get"]
+__all__ = ["Answer", "BrokenError", "LargeError", "Limits", "send"]
 
 _CHUNK = 65_536
 
@@ -58,9 +58,13 @@ class Limits:
         return min(self.timeout, left)
 
 
-def get(url: str, headers: Mapping[str, str], limits: Limits) -> Answer:
+def send(
+    url: str, headers: Mapping[str, str], limits: Limits, method: str = "GET", body: bytes = b""
+) -> Answer:
     """Send a request and read the whole response; raises BrokenError or LargeError."""
-    request = Request(url, headers=dict(headers))  # noqa: S310 - the opener knows http(s) alone
+    request = Request(  # noqa: S310 - the opener knows http(s) alone
+        url, body or None, dict(headers), method=method
+    )
     try:
         with _opener(url, limits).open(request, timeout=limits.patience()) as response:
             return Answer(response.status, response.headers, _body(response, limits))

@@ -39,7 +39,8 @@ class LazyGroup(Group):
         assert isinstance(command, click.Command)  # noqa: S101 - a table of ours, tested
         return command
 
-    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx  # that of click's own would import each command with it
         own = {
             name: command.get_short_help_str(limit=formatter.width)
             for name, command in self.commands.items()

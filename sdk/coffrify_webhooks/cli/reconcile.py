@@ -1,0 +1,118 @@
+"""`coffrify-webhooks reconcile`: asks the sender again for what was not handled here."""
+
+import json
+import sys
+import time
+from typing import Any
+
+import click
+
+from .duration import duration
+from .failure import Failed
+
+__all__ = ["reconcile"]
+
+_STOPPED = 130
+"""What a shell says of a program that Ctrl-C has stopped."""
+_SHOWN = 20
+_WORDS = {
+    "handled": "handled here",
+    "under_way": "being handled, or with the engine",
+    "coming": "still to be sent by the sender",
+    "unwanted": "of types without a handler",
+    "missing": "never handled here",
+    "failed": "failed here, and given up by the sender",
+}
+
+
+@click.command(short_help="Ask the sender again for what was not handled here.")
+@click.option("--app", metavar="MODULE[:NAME]", help="Where your Receiver is; see `events --help`.")
+@click.option("--since", required=True, type=duration, metavar="AGE", help="Such as 24h or 3d.")
+@click.option("--endpoint", metavar="ID", help="Which endpoint, if the workspace has several.")
+@click.option("--dry-run", is_flag=True, help="Only compare; ask for nothing.")
+@click.option(
+    "--rate", default=5.0, show_default=True, type=click.FloatRange(0.01, 1000), metavar="N",
+    help="How many events to ask for in a second.",
+)  # fmt: skip
+@click.option(
+    "--wait", default="60s", show_default=True, type=duration, metavar="AGE",
+    help="How long to wait without an arrival.",
+)  # fmt: skip
+@click.option("--api-key", help="Better in COFFRIFY_API_KEY: other users see a command line.")
+@click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@click.pass_context
+def reconcile(
+    ctx: click.Context,
+    *,
+    app: str | None,
+    since: float,
+    endpoint: str | None,
+    dry_run: bool,
+    rate: float,
+    wait: float,
+    api_key: str | None,
+    api_url: str | None,
+    as_json: bool,
+) -> None:
+    """Ask the sender again for every event that it delivered and that was not handled here.
+
+    Compares the sender's list of deliveries with the store, by the events' ids, and asks for a
+    replay of what is missing or has failed for good. It may be stopped and run again: what has
+    arrived meanwhile is not asked for. Exits 0 if nothing is left, else 1.
+
+    \b
+    Example: coffrify-webhooks reconcile --app app --since 24h --dry-run
+    """
+    from coffrify_webhooks.reconcile import CoffrifyHistory
+    from coffrify_webhooks.reconcile import reconcile as run
+
+    from .source import receiver_for
+    from .stopping import stopping
+    from .waiting import tell_wait
+
+    receiver = receiver_for(ctx.obj, app)
+    if receiver is None:
+        raise click.UsageError("--app names a module without a Receiver")
+    history = CoffrifyHistory(api_key, api_url, endpoint=endpoint, on_wait=tell_wait)
+    with stopping() as stop:
+        report = run(
+            receiver,
+            history,
+            since=time.time() - since,
+            dry_run=dry_run,
+            rate=rate,
+            wait=wait,
+            on_step=_progress if sys.stderr.isatty() else None,
+            stop=stop.is_set,
+            sleep=stop.wait,
+        )
+    if sys.stderr.isatty():
+        click.echo("\r\x1b[K", nl=False, err=True)
+    click.echo(json.dumps(report.as_json()) if as_json else _text(report))
+    if stop.is_set():
+        ctx.exit(_STOPPED)
+    if report.left:
+        raise Failed(f"{len(report.left)} event(s) are not handled")
+
+
+def _progress(what: str, number: int, of: int) -> None:
+    verbs = {
+        "list": "read {0} deliveries",
+        "ask": "asked for {0} of {1}",
+        "wait": "{0} of {1} are here",
+    }
+    click.echo(f"\r\x1b[K{verbs[what].format(number, of)}", nl=False, err=True)
+
+
+def _text(report: Any) -> str:
+    lines = [f"{report.events} events were sent:"]
+    lines += [f"  {count:>6} {_WORDS[state]}" for state, count in sorted(report.found.items())]
+    if report.is_dry_run:
+        lines.append(f"{len(report.left)} would be asked for (dry run).")
+    elif report.asked:
+        lines.append(f"{report.asked} were asked for; {report.arrived} of them arrived.")
+    lines += [f"  not handled: {each}" for each in report.left[:_SHOWN]]
+    if len(report.left) > _SHOWN:
+        lines.append(f"  and {len(report.left) - _SHOWN} more (--json lists all)")
+    return "\n".join(lines)

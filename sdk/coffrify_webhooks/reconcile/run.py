@@ -1,0 +1,173 @@
+"""One reconciliation: list, compare, ask, wait, report."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from coffrify_webhooks.clock import monotonic, now
+from coffrify_webhooks.errors import ConfigurationError, shown
+from coffrify_webhooks.pipeline.identity import key_of
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.receiver import Receiver
+    from coffrify_webhooks.stores import Record
+
+    from .history import DeliveryRecord, History
+
+__all__ = ["Report", "State", "reconcile"]
+
+State: TypeAlias = Literal["handled", "under_way", "coming", "unwanted", "missing", "failed"]
+"""handled: recorded as done. under_way: being handled, or an engine has it. coming: the sender will
+try by itself. unwanted: no handler wants its type, so that no record is kept. missing: it is not
+known here. failed: its handlers raised, and the sender has given up."""
+
+_ASK_FOR: tuple[State, ...] = ("missing", "failed")
+_LOOK_EVERY = 0.25
+
+
+@dataclass
+class Report:
+    """What was found and done: counts of events, and the ids of those that are not handled."""
+
+    events: int = 0
+    """How many events the sender delivered in that time."""
+    found: dict[State, int] = field(default_factory=dict[State, int])
+    """How many of them were in each state when they were compared."""
+    asked: int = 0
+    """For how many another delivery was asked for."""
+    arrived: int = 0
+    """How many of those were handled by the end, or handed to an engine."""
+    left: list[str] = field(default_factory=list[str])
+    """The ids of those asked for, or in a dry run to be asked for, that are not handled."""
+    is_dry_run: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing is left to be handled."""
+        return not self.left
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {**asdict(self), "is_complete": self.is_complete}
+
+
+def reconcile(
+    receiver: "Receiver",
+    history: "History",
+    *,
+    since: float,
+    dry_run: bool = False,
+    rate: float = 5.0,
+    wait: float = 60.0,
+    on_step: Callable[[str, int, int], object] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    sleep: Callable[[float], object] = time.sleep,
+) -> Report:
+    """Ask the sender again for every event that it delivered and that was not handled here.
+
+    It can be stopped at any moment and run again: what was handled is known from the store, so
+    nothing is asked for twice that arrived, and an event that arrives twice is a duplicate.
+
+    since: seconds since 1970; events older than the receiver's retention cannot be told from
+    missing ones. rate: how many to ask for in a second. wait: seconds without any arrival after
+    which what was asked for counts as left. on_step: called with "list", "ask" or "wait", and how
+    many of how many events. stop: asked between any two steps.
+
+    Raises ConfigurationError for a time before the receiver's retention began, or a rate or wait
+    that is none, HistoryError for what the sender does not answer, and StoreUnavailable.
+    """
+    _check(receiver, since, rate, wait)
+    tell = on_step or _tell_nobody
+    store = receiver.store
+    report = Report(is_dry_run=dry_run)
+    open_: list[DeliveryRecord] = []
+    for each in _latest(history.deliveries(since), tell):
+        state = _state(receiver, each, store.get(key_of(receiver.name, each.event_id)))
+        report.events += 1
+        report.found[state] = report.found.get(state, 0) + 1
+        if state in _ASK_FOR:
+            open_.append(each)
+    open_.sort(key=lambda each: each.created_at)
+    asked: list[DeliveryRecord] = []
+    for number, each in enumerate(open_):
+        if dry_run or stop():
+            break
+        if number:
+            sleep(1 / rate)
+        history.redeliver(each.id)
+        asked.append(each)
+        tell("ask", number + 1, len(open_))
+    report.asked = len(asked)
+    waiting = {each.event_id for each in asked}
+    give_up = monotonic() + wait
+    while waiting and not stop() and monotonic() < give_up:
+        arrived = {each for each in waiting if _is_safe(store.get(key_of(receiver.name, each)))}
+        waiting -= arrived
+        give_up = monotonic() + wait if arrived else give_up
+        tell("wait", len(asked) - len(waiting), len(asked))
+        if waiting:
+            sleep(_LOOK_EVERY)
+    report.arrived = len(asked) - len(waiting)
+    done = {each.event_id for each in asked} - waiting
+    report.left = [each.event_id for each in open_ if each.event_id not in done]
+    return report
+
+
+def _tell_nobody(what: str, number: int, of: int) -> None:
+    del what, number, of
+
+
+def _check(receiver: "Receiver", since: float, rate: float, wait: float) -> None:
+    if now() - since > receiver.retention:
+        raise ConfigurationError(
+            f"since is longer ago than the {receiver.retention:g} s for which handled events are "
+            "remembered (retention), so what was handled would be asked for again"
+        )
+    for name, value in (("rate", rate), ("wait", wait)):
+        if not value > 0:  # so too if it is not a number
+            raise ConfigurationError(f"{name}={shown(value)}: give a number above 0")
+
+
+def _latest(
+    deliveries: "Iterable[DeliveryRecord]", tell: Callable[[str, int, int], object]
+) -> "Iterator[DeliveryRecord]":
+    """Yield the last delivery of each event; one that is pending counts before all others."""
+    latest: dict[str, DeliveryRecord] = {}
+    for number, each in enumerate(deliveries, 1):
+        tell("list", number, number)
+        if each.is_test:
+            continue
+        before = latest.get(each.event_id)
+        if before is None or (each.is_pending, each.created_at) > (
+            before.is_pending,
+            before.created_at,
+        ):
+            latest[each.event_id] = each
+    yield from latest.values()
+
+
+def _state(receiver: "Receiver", delivery: "DeliveryRecord", record: "Record | None") -> State:
+    status = None if record is None else record.status
+    if status == "done":
+        return "handled"
+    is_live = status == "claimed" and record is not None and record.lease_until > now()
+    if is_live or status in ("queued", "running"):
+        return "under_way"
+    if delivery.is_pending:
+        return "coming"
+    if record is not None:
+        return "failed"
+    return "missing" if _is_wanted(receiver, delivery.event_type) else "unwanted"
+
+
+def _is_wanted(receiver: "Receiver", event_type: str) -> bool:
+    """Tell whether a handler wants events of a type; so too if the sender does not say which."""
+    known = receiver.router.registry.get(event_type) is not None
+    handlers = receiver.router.handlers
+    return not event_type or any(each.wants(event_type, known=known) for each in handlers)
+
+
+def _is_safe(record: "Record | None") -> bool:
+    """Tell whether an event is handled, or in an engine's hands."""
+    return record is not None and record.status in ("done", "queued", "running")
