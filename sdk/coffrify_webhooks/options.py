@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import sys
 from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from importlib import import_module
@@ -63,12 +64,22 @@ def secrets_of(sealed: Sealed | None, where: str) -> Sealed:
         hint = f"; {', '.join(misspelt)} is set, which is not read" if misspelt else ""
         missing = ConfigurationError(
             f"there is no secret; set {SECRET_VARIABLE}{hint}, or pass it: {where}. "
-            "The Coffrify dashboard shows it once, when you create the endpoint"
+            f"The Coffrify dashboard shows it once, when you create the endpoint{_in_tests()}"
         )
         if not may_lack_secrets:
             raise missing
         return Sealed(_Missing(missing))
     return found
+
+
+def _in_tests() -> str:
+    """Say what to do where pytest imports an application before any fixture of a test is there."""
+    if "pytest" not in sys.modules:
+        return ""
+    return (
+        f'. In tests: os.environ.setdefault("{SECRET_VARIABLE}", "whsec_only_for_these_tests") in '
+        "conftest.py; the fixture coffrify_kit then signs with a secret of its own"
+    )
 
 
 class _Missing:
@@ -121,7 +132,9 @@ def retries_of(retries: Any) -> Retries:
     """Return the policy given."""
     if isinstance(retries, Retries):
         return retries
-    raise ConfigurationError(f"retries={shown(retries)}: give Retries(attempts=12, first=10)")
+    raise ConfigurationError(
+        f"retries={shown(retries)}: give coffrify_webhooks.Retries(attempts=12, first=10)"
+    )
 
 
 def size(option: str, value: Any, default: int) -> int:

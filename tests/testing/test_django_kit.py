@@ -12,7 +12,7 @@ from django.db import IntegrityError, connections
 from django.test import Client, TestCase, TransactionTestCase, override_settings
 from tests.django_databases import migrated
 
-from coffrify_webhooks import Event, Router
+from coffrify_webhooks import ConfigurationError, Event, Router
 from coffrify_webhooks.testing import check_handlers, isolated
 from coffrify_webhooks_django.conf import current_endpoint
 from coffrify_webhooks_django.models import WebhookEvent
@@ -115,6 +115,12 @@ class InATestCase(TestCase):
             result = kit.deliver(self.client, event)
             assert result.outcome == "handled", result
         assert len(sales()) == 2
+
+    def test_two_threads_in_its_transaction_are_refused(self) -> None:
+        kit = self.enterContext(isolated())
+        with pytest.raises(ConfigurationError, match="TransactionTestCase"):
+            kit.deliver(self.client, "transfer.deleted", case="concurrent")
+        assert sales() == []
 
     async def test_async_tests_deliver_by_the_async_function(self) -> None:
         kit = self.enterContext(isolated())

@@ -5,6 +5,7 @@ an error (mypy's warn_unused_ignores, pyright's reportUnnecessaryTypeIgnoreComme
 """
 # pyright: reportUnnecessaryTypeIgnoreComment=true, reportUnusedFunction=false
 
+import sys
 from collections.abc import Callable
 from typing import assert_type
 
@@ -156,7 +157,8 @@ assert_type(sign(b"", "secret"), dict[str, str])
 # --- the testing kit: a class in, that class out ----------------------------------------------
 
 assert_type(make_event(TransferCreated), TransferCreated)
-assert_type(make_event("transfer.created"), Event)
+assert_type(make_event("transfer.created"), TransferCreated)
+assert_type(make_event(str(sys.argv)), Event)
 assert_type(make_delivery(TransferCreated, case="concurrent"), SignedRequest)
 make_delivery(TransferCreated, case="late")  # type: ignore[arg-type]
 

@@ -9,9 +9,10 @@ __all__ = ["overloads_module"]
 _HEAD = '''\
 # A literal is a str too, so the overload for any str overlaps the others; it comes after them.
 # pyright: reportOverlappingOverload=false
-"""What type checkers know of `on`: which event a handler of each type gets."""
+"""What type checkers know of an event type: what its handler gets, and `testing.make_event`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from coffrify_webhooks.event import Event
@@ -39,6 +40,17 @@ class Registrar(Protocol):
     """Says which events a handler is for."""
 
 '''
+_MAKER = '''
+
+class EventMaker(Protocol):
+    """Makes an event of the class that its type has; see `coffrify_webhooks.testing.make_event`."""
+
+'''
+_MADE_WITH = (
+    "id: str | None = None",
+    "at: float | datetime | None = None",
+    "data: Mapping[str, Any] | None = None",
+)
 _KEYWORDS = (
     "name: str | None = None",
     "allow_unknown: bool = False",
@@ -47,7 +59,7 @@ _KEYWORDS = (
 
 
 def overloads_module(names: Iterable[EventName]) -> str:
-    """Write the protocol of `on` for these events."""
+    """Write the protocols of `on` and of `make_event` for these events."""
     events = sorted(names, key=lambda name: name.type)
     families = sorted({name.type.partition(".")[0] for name in events if "." in name.type})
     patterns = ["*", *(f"{family}.*" for family in families)]
@@ -59,14 +71,24 @@ def overloads_module(names: Iterable[EventName]) -> str:
         _signature(["event: str", "/"], "Event"),
         _signature(["*events: str | type[Event]"], "Any"),
     ]
+    makers = [
+        *(_maker(f"event: Literal[{_text(n.type)}]", n.class_name) for n in events),
+        _maker("event: type[E1]", "E1"),
+        _maker("event: str", "Event"),
+    ]
     lines = "".join(f"from .{module} import {name}\n" for module, name in imports)
-    return _HEAD + lines + _TYPES + "\n".join(signatures)
+    return _HEAD + lines + _TYPES + "\n".join(signatures) + _MAKER + "\n".join(makers)
 
 
 def _classes(count: int) -> str:
     names = [f"E{number}" for number in range(1, count + 1)]
     parameters = [f"{name.lower()}: type[{name}]" for name in names]
     return _signature([*parameters, "/"], " | ".join(names))
+
+
+def _maker(parameter: str, event: str) -> str:
+    lines = "".join(f"        {item},\n" for item in ("self", parameter, "*", *_MADE_WITH))
+    return f"    @overload\n    def __call__(\n{lines}    ) -> {event}: ...\n"
 
 
 def _signature(parameters: list[str], event: str) -> str:

@@ -2,9 +2,10 @@
 
 # A literal is a str too, so the overload for any str overlaps the others; it comes after them.
 # pyright: reportOverlappingOverload=false
-"""What type checkers know of `on`: which event a handler of each type gets."""
+"""What type checkers know of an event type: what its handler gets, and `testing.make_event`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
 from coffrify_webhooks.event import Event
@@ -514,3 +515,357 @@ class Registrar(Protocol):
         allow_unknown: bool = False,
         atomic: bool = False,
     ) -> On[Any]: ...
+
+
+class EventMaker(Protocol):
+    """Makes an event of the class that its type has; see `coffrify_webhooks.testing.make_event`."""
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["api_key.created"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> ApiKeyCreated: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["api_key.expired"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> ApiKeyExpired: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["api_key.revoked"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> ApiKeyRevoked: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["api_key.rotated"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> ApiKeyRotated: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["api_key.suspicious_usage"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> ApiKeySuspiciousUsage: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["ping"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> Ping: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["saml.login_failed"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> SamlLoginFailed: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["saml.login_succeeded"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> SamlLoginSucceeded: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["scim.user_deprovisioned"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> ScimUserDeprovisioned: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["scim.user_provisioned"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> ScimUserProvisioned: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.cloned"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferCloned: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.created"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferCreated: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.deleted"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferDeleted: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.downloaded"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferDownloaded: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.e2e_created"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferE2eCreated: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.email_sent"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferEmailSent: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.expired"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferExpired: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.geo_blocked"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferGeoBlocked: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.limit_reached"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferLimitReached: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.password_failed"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferPasswordFailed: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.preview_opened"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferPreviewOpened: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.scan_clean"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferScanClean: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.scan_infected"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferScanInfected: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.scan_quarantined"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferScanQuarantined: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["transfer.scanned"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> TransferScanned: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["webhook.delivery_failed_final"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> WebhookDeliveryFailedFinal: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["webhook.endpoint_disabled"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> WebhookEndpointDisabled: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["workspace.created"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> WorkspaceCreated: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["workspace.payment_failed"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> WorkspacePaymentFailed: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["workspace.payment_succeeded"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> WorkspacePaymentSucceeded: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["workspace.plan_changed"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> WorkspacePlanChanged: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["workspace.usage_limit_reached"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> WorkspaceUsageLimitReached: ...
+
+    @overload
+    def __call__(
+        self,
+        event: Literal["workspace.usage_limit_warning"],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> WorkspaceUsageLimitWarning: ...
+
+    @overload
+    def __call__(
+        self,
+        event: type[E1],
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> E1: ...
+
+    @overload
+    def __call__(
+        self,
+        event: str,
+        *,
+        id: str | None = None,
+        at: float | datetime | None = None,
+        data: Mapping[str, Any] | None = None,
+    ) -> Event: ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from coffrify_webhooks.clock import now
 from coffrify_webhooks.errors import ConfigurationError, shown
 
@@ -25,11 +27,17 @@ class Clock:
         """Return the time in seconds since 1970."""
         return self._now
 
-    def advance(self, seconds: float) -> None:
-        """Move the clock forward by so many seconds; raises ConfigurationError for less than 0."""
-        if not seconds >= 0:
+    def advance(self, seconds: float | timedelta) -> None:
+        """Move the clock forward by so many seconds, or by a timedelta.
+
+        Raises ConfigurationError for less than 0, and for what is no length of time.
+        """
+        length = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
+        if isinstance(length, bool) or not isinstance(length, (int, float)):
+            raise ConfigurationError(f"advance({shown(seconds)}): give seconds, or a timedelta")
+        if not 0 <= length < float("inf"):
             raise ConfigurationError(f"advance({shown(seconds)}): a clock only goes forward")
-        self._now += seconds
+        self._now += length
 
     def __repr__(self) -> str:
         return f"Clock({self._now:.3f})"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from coffrify_webhooks.concurrency.async_library import running_trio
 from coffrify_webhooks.errors import ConfigurationError, VerificationError
+from coffrify_webhooks.event import Event
 
 from .case_names import Case, checked_case
 from .event_maker import event_of
@@ -19,14 +20,14 @@ from .isolation import clock_here, isolation_here
 from .layers import opened
 from .result import Answer, Result, result_of
 from .signed_request import SignedRequest, default_secret, request_for
-from .targets.client import close_connections_of_django
+from .targets.client import close_connections_of_django, refuse_transaction_of_django
+from .targets.mistaken import is_event
 from .targets.target import Target, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
 
     from coffrify_webhooks.doctor import Diagnosis
-    from coffrify_webhooks.event import Event
     from coffrify_webhooks.observe import Notice
     from coffrify_webhooks.receiver import Receiver
     from coffrify_webhooks.signature.secret import SecretLike
@@ -133,6 +134,7 @@ class _Sending:
         secret: SecretLike | None,
     ) -> None:
         checked_case(case)
+        _refuse_swapped(target, event)
         self.target: Target = target_of(target, path)
         receiver = self.target.receiver
         routers = () if receiver is None else (receiver.router,)
@@ -191,6 +193,15 @@ class _Sending:
         return result
 
 
+def _refuse_swapped(target: object, event: object) -> None:
+    is_type = isinstance(target, str) and not isinstance(event, str) and "://" not in target
+    if is_event(target) or (is_type and not isinstance(event, (type, Event, dict))):
+        raise ConfigurationError(
+            "the target comes first, and then the event: "
+            'deliver(app, "transfer.created"), or of the kit coffrify_kit.deliver(app, ...)'
+        )
+
+
 def _secret_of(receiver: Receiver) -> SecretLike:
     """Return the first secret of a receiver that has not expired."""
     secrets, now = receiver.verifier.keyring().secrets, receiver.clock()
@@ -232,6 +243,8 @@ def _twice(target: Target, request: SignedRequest) -> tuple[Answer, Answer]:
     """Send a request twice at the same moment."""
     if target.post is None:
         return _run(lambda: _gathered(partial(_post_async, target, request)))
+    if target.is_django:
+        refuse_transaction_of_django()
     both = threading.Barrier(2)
     answers: list[Answer] = []
     errors: list[BaseException] = []

@@ -3,57 +3,35 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
-from uuid import UUID, uuid4
-
-from pydantic import ValidationError
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+from uuid import uuid4
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.event import Event
-from coffrify_webhooks.parsing.salvage import salvage
 
 from .event_class import class_of, registry_of, type_named
 from .example import example_of, merged, moved_to
+from .given_data import event_from, refuse_misspelt, require_mapping
 from .isolation import clock_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from coffrify_webhooks.events._overloads import EventMaker
     from coffrify_webhooks.router import Router
 
-__all__ = ["COMPACT", "When", "event_of", "make_event", "seconds_of"]
+__all__ = ["When", "event_of", "make_event", "seconds_of"]
 
 __tracebackhide__: bool = True
 """pytest shows the line of the test, not ours."""
 
-COMPACT = (",", ":")
-"""How the JSON of a delivery is separated; with blanks the doctor would take it for rewritten."""
-E = TypeVar("E", bound=Event)
 
 When: TypeAlias = "float | datetime"
 """A moment: seconds since 1970, or a datetime with a time zone."""
 
-_MOST_NAMED = 5
 
-
-@overload
-def make_event(
-    event: type[E],
-    *,
-    id: str | None = None,
-    at: When | None = None,
-    data: Mapping[str, Any] | None = None,
-) -> E: ...
-@overload
-def make_event(
-    event: str,
-    *,
-    id: str | None = None,
-    at: When | None = None,
-    data: Mapping[str, Any] | None = None,
-) -> Event: ...
-def make_event(
+def _make_event(
     event: str | type[Event],
     *,
     id: str | None = None,
@@ -67,10 +45,18 @@ def make_event(
     the example's times are moved there. data: laid over the example's, field by field; a list
     takes the length of the one given.
 
-    Raises ConfigurationError for an unknown type, with the nearest names, and for data that the
-    type does not allow, with the field.
+    Raises ConfigurationError for an unknown type, with the nearest names; for data that the type
+    does not allow, with the field; and for a field of `data` that is spelt almost as one of the
+    type's. Any other field that the type does not have is kept, as one that the sender has added.
     """
     return event_of(event, id=id, at=at, data=data)
+
+
+if TYPE_CHECKING:
+    make_event: EventMaker
+else:
+    make_event = _make_event
+    make_event.__name__ = make_event.__qualname__ = "make_event"
 
 
 def event_of(
@@ -97,9 +83,13 @@ def event_of(
         document["id"] = f"evt_{uuid4().hex[:24]}"
     if id is not None:
         document["id"] = id
-    if data is not None:
-        document["data"] = merged(document.get("data"), data)
-    return _checked(event_class, document)
+    if data is None:
+        return event_from(event_class, document)
+    require_mapping(data)
+    document["data"] = merged(document.get("data"), data)
+    made = event_from(event_class, document)
+    refuse_misspelt(data, made)
+    return made
 
 
 def seconds_of(moment: When) -> float:
@@ -124,33 +114,3 @@ def _is_as_it_came(event: Event) -> bool:
 
 def _dumped(event: Event) -> bytes:
     return event.model_dump_json(by_alias=True, exclude_unset=True).encode()
-
-
-def _checked(event_class: type[Event], document: dict[str, Any]) -> Event:
-    ordered = {name: document[name] for name in ("id", "type") if name in document} | document
-    try:
-        body = json.dumps(ordered, default=_plain, allow_nan=False, separators=COMPACT).encode()
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"the data cannot be written as JSON: {error}") from None
-    try:
-        event = event_class.model_validate_json(body)
-    except ValidationError:
-        issues = salvage(event_class, json.loads(body)).issues
-        named = ", ".join(f"{each.path} ({each.problem})" for each in issues[:_MOST_NAMED])
-        raise ConfigurationError(
-            f"the data does not fit {event_class.__name__}: {named or 'a field'}; give a value of "
-            'the right type, or a bent event by case="wrong_type" and the like'
-        ) from None
-    return event._attach(body)
-
-
-def _plain(value: Any) -> Any:
-    """Return what a sender would write for a value that is no JSON."""
-    if isinstance(value, (date, datetime)):
-        return value.isoformat()
-    if isinstance(value, UUID):
-        return str(value)
-    dump = getattr(value, "model_dump", None)
-    if callable(dump):
-        return dump(mode="json", exclude_unset=True)
-    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.receiver import Receiver
 
 from .delivering import deliver, deliver_async
-from .event_maker import When, make_event
+from .event_maker import make_event
 from .isolation import Isolation
 from .layers import opened, within
 from .queued import run_queued
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
     from coffrify_webhooks.event import Event
+    from coffrify_webhooks.events._overloads import EventMaker
     from coffrify_webhooks.observe import Notice
 
     from .clock import Clock
@@ -30,7 +35,7 @@ __all__ = ["Kit", "isolated"]
 __tracebackhide__: bool = True
 """pytest shows the line of the test, not ours."""
 
-E = TypeVar("E", bound="Event")
+F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class Kit:
@@ -97,28 +102,15 @@ class Kit:
 
         return cast("DeliverAsync", deliver_here)
 
-    @overload
-    def make_event(
-        self,
-        event: type[E],
-        *,
-        id: str | None = None,
-        at: When | None = None,
-        data: Mapping[str, Any] | None = None,
-    ) -> E: ...
-    @overload
-    def make_event(
-        self,
-        event: str,
-        *,
-        id: str | None = None,
-        at: When | None = None,
-        data: Mapping[str, Any] | None = None,
-    ) -> Event: ...
-    def make_event(self, event: Any, **options: Any) -> Any:
+    @property
+    def make_event(self) -> EventMaker:
         """Return a valid event, of the kit's time; see `coffrify_webhooks.testing.make_event`."""
-        with within(self._layers):
-            return make_event(event, **options)
+
+        def make_here(event: Any, **options: Any) -> Any:
+            with within(self._layers):
+                return cast("Any", make_event)(event, **options)
+
+        return cast("EventMaker", make_here)
 
     def run_queued(self) -> list[Result[Event]]:
         """Run the handlers of what was queued, as an engine's worker does; return the results.
@@ -133,8 +125,7 @@ class Kit:
         return f"<Kit of {len(self.results)} deliveries>"
 
 
-@contextmanager
-def isolated(*receivers: Receiver) -> Generator[Kit]:
+def isolated(*receivers: Receiver) -> IsolatedKit:
     """Give receivers a store in memory, a clock and a secret of their own, for tests.
 
     receivers: else every one of the process, made before or meanwhile, those of Django and Flask
@@ -143,14 +134,73 @@ def isolated(*receivers: Receiver) -> Generator[Kit]:
     had is there again at the end, and no file is made. Isolations nest; each thread and task may
     have its own.
 
-    A context manager; in unittest `kit = self.enterContext(isolated())`.
+    A context manager, for `with` and `async with`, and a decorator; in unittest
+    `kit = self.enterContext(isolated())`. Raises ConfigurationError for what is no Receiver.
     """
     for each in receivers:
         if not isinstance(each, Receiver):
             raise ConfigurationError(
                 f"isolated() takes receivers, not a {type(each).__name__}; without any, every "
-                "receiver of the process is isolated"
+                "receiver of the process is isolated, an application's too: isolated()"
             )
+    return IsolatedKit(receivers)
+
+
+class IsolatedKit:
+    """What `isolated` returns: entered, it gives the kit."""
+
+    def __init__(self, receivers: tuple[Receiver, ...]) -> None:
+        self._receivers = receivers
+        self._entered: list[AbstractContextManager[Kit]] = []
+
+    def __enter__(self) -> Kit:
+        """Isolate the receivers until it is left."""
+        entered = _kit_of(self._receivers)
+        kit = entered.__enter__()
+        self._entered.append(entered)
+        return kit
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Put back what was there before."""
+        self._entered.pop().__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> Kit:
+        """Do the same: nothing in it waits."""
+        return self.__enter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Do the same."""
+        self.__exit__(kind, error, trace)
+
+    def __call__(self, function: F) -> F:
+        """Decorate a function, sync or async: each call is isolated on its own."""
+        call = cast("Callable[..., Any]", function)
+
+        @wraps(call)
+        def isolate(*args: Any, **kwargs: Any) -> Any:
+            with _kit_of(self._receivers):
+                return call(*args, **kwargs)
+
+        @wraps(call)
+        async def isolate_async(*args: Any, **kwargs: Any) -> Any:
+            with _kit_of(self._receivers):
+                return await call(*args, **kwargs)
+
+        return cast("F", isolate_async if inspect.iscoroutinefunction(function) else isolate)
+
+
+@contextmanager
+def _kit_of(receivers: tuple[Receiver, ...]) -> Generator[Kit]:
     isolation = Isolation(receivers)
     with opened(isolation, apart=True) as layers:
         kit = Kit(isolation, layers)

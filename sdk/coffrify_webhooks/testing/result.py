@@ -6,13 +6,15 @@ import json
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, Never, TypeVar, cast
 
 from coffrify_webhooks import errors
+from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType
 
     from coffrify_webhooks.doctor import Diagnosis
     from coffrify_webhooks.http.reply import Outcome
@@ -27,6 +29,7 @@ _MOST_TEXT = 500
 _MISSING = 404
 _USUAL = ("replied", "key_matched", "executed")
 """Notices that say no more than the result itself."""
+_CARRIERS = ("anyio", "asgiref", "asyncio", "concurrent", "contextlib", "threading", "trio")
 _PACKAGE = str(Path(errors.__file__).parent)
 
 
@@ -62,6 +65,13 @@ class Result(Generic[E_co]):
     """What was sent, and to where."""
     diagnose: Callable[[], Diagnosis] | None = field(default=None, compare=False)
     """Says why a delivery was refused, as `coffrify-webhooks doctor` does; None if it was not."""
+
+    def __bool__(self) -> Never:
+        """Refuse: a delivery that failed is a result as well, and one refused may be as meant."""
+        raise ConfigurationError(
+            f"is {self!r} what the test expects? Ask for it by name, as in "
+            'assert result.outcome == "handled"'
+        )
 
     def __repr__(self) -> str:
         """Return one line: pytest shows it beside a comparison that failed."""
@@ -123,7 +133,7 @@ def result_of(
     replied = next((each for each in reversed(notices) if each.kind == "replied"), None)
     error: BaseException | None = None
     if replied is not None and replied.error is not None and replied.error.code == code:
-        error = replied.error.__cause__ or replied.error
+        error = _from_outside(replied.error.__cause__ or replied.error)
     return Result(
         answer.status, outcome, code, event, headers, text, error, (*notices,), sent, diagnose
     )
@@ -162,11 +172,17 @@ def _last_line(error: BaseException) -> str:
 
 
 def _from_outside(error: BaseException) -> BaseException:
-    """Return the error with its traceback from where our own frames end."""
+    """Return the error with its traceback from the first frame of the handler's own."""
     trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+    while trace is not None and _is_between(trace.tb_frame):
         trace = trace.tb_next
     return error if trace is None else error.with_traceback(trace)
+
+
+def _is_between(frame: FrameType) -> bool:
+    """Tell a frame of ours, or of what carries a call to another thread or event loop."""
+    module = str(frame.f_globals.get("__name__", ""))
+    return module.partition(".")[0] in _CARRIERS or frame.f_code.co_filename.startswith(_PACKAGE)
 
 
 def _outcomes() -> dict[str, Outcome]:

@@ -13,7 +13,8 @@ from coffrify_webhooks.signature import Verifier, sign
 
 from .bend import bends_of
 from .case_names import Case, checked_case
-from .event_maker import COMPACT, When, event_of, seconds_of
+from .event_maker import When, event_of, seconds_of
+from .given_data import COMPACT
 from .isolation import clock_here, isolation_here
 
 if TYPE_CHECKING:

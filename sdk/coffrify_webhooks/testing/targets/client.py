@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.testing.result import Answer
 
 from .server import HOST
@@ -134,6 +135,18 @@ def _url(client: Any, path: str) -> str:
 
 def _of_httpx(response: Any) -> Answer:
     return Answer(response.status_code, dict(response.headers), response.content)
+
+
+def refuse_transaction_of_django() -> None:
+    """Refuse to send from two threads inside a transaction, which is that of one of them alone."""
+    from django.db import connections
+
+    if any(each.in_atomic_block for each in connections.all(initialized_only=True)):
+        raise ConfigurationError(
+            'case="concurrent" sends from two threads, which do not share the transaction of this '
+            "test: what handlers write there would stay after it. Use TransactionTestCase instead "
+            "of TestCase, or with pytest-django @pytest.mark.django_db(transaction=True)"
+        )
 
 
 def close_connections_of_django() -> None:

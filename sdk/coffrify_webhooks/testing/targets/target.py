@@ -14,6 +14,7 @@ from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.testing.result import Answer
 
 from . import client
+from .mistaken import is_handler, no_target, no_url
 from .server import call_asgi, call_wsgi
 from .url import post_url
 
@@ -28,10 +29,6 @@ __all__ = ["Target", "target_of"]
 __tracebackhide__: bool = True
 """pytest shows the line of the test, not ours."""
 
-_TAKES = (
-    "a Receiver; an application of Flask, Django, Starlette, FastAPI or any other of WSGI or ASGI; "
-    "their test clients; an httpx client; a URL"
-)
 _OF_WSGI = 2
 """The parameters of a WSGI application."""
 _OF_ASGI = 3
@@ -66,10 +63,9 @@ def target_of(target: object, path: str | None) -> Target:
     names = {f"{each.__module__}.{each.__qualname__}" for each in type(target).__mro__}
     target = client.client_of_django(target, names)
     names |= {f"{each.__module__}.{each.__qualname__}" for each in type(target).__mro__}
-    posting = _posting(target, names)
+    posting = None if is_handler(target) else _posting(target, names)
     if posting is None:
-        kind = type(target).__name__
-        raise ConfigurationError(f"deliver() cannot send to a {kind}; it takes {_TAKES}")
+        raise ConfigurationError(no_target(target))
     found = _endpoint(target, path, is_remote=_is_remote(target))
     is_django = any(name.startswith(("django.", "coffrify_webhooks_django.")) for name in names)
     return posting._replace(receiver=found.receiver, path=found.path or "", is_django=is_django)
@@ -160,9 +156,7 @@ def _is_remote(target: object) -> bool:
 def _at_url(url: str, path: str | None) -> Target:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigurationError(
-            f"a text is taken for a URL, such as 'http://127.0.0.1:8000{DEFAULT_PATH}'"
-        )
+        raise ConfigurationError(no_url(url))
     found = path or ("" if parts.path.strip("/") else DEFAULT_PATH)
 
     def post(request: SignedRequest, to: str) -> Answer:
