@@ -25,6 +25,7 @@ from .signature.verifier import SCHEMES
 from .signature.window import TOLERANCE
 from .stores.namesakes import refuse_namesakes
 from .stores.purging import PurgeSchedule
+from .stores.refused import Captures
 from .stores.url import mask
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ class Receiver:
     sender_timeout:
         Seconds after which the sender gives up an attempt (the vendor's page: 15). A handler that
         is still running then is named in a warning.
+    capture:
+        How many of the last refused requests to keep for a day, for `doctor --last`.
     clock:
         Returns the time in seconds since 1970; else `time.time`, looked up at each call, so that
         whatever sets the time of a test is followed.
@@ -136,6 +139,7 @@ class Receiver:
         retries: Retries = RETRIES,
         lost_after: float = 300,
         sender_timeout: float = 15,
+        capture: int = 0,
         clock: Callable[[], float] | None = None,
         **unknown: Never,
     ) -> None:
@@ -163,6 +167,7 @@ class Receiver:
         self._observers: Sequence[Observer] = (log, *options.observers_of(observers))
         self.first_time: Callable[..., bool] = Once().first_time
         self.purge_schedule: PurgeSchedule = PurgeSchedule()
+        self.captures: Captures = Captures(options.size("capture", capture, 0))
         self.store: Store = options.store_of(store)
         refuse_namesakes(self)
         options.import_handlers(handlers)
@@ -255,9 +260,11 @@ class Receiver:
         missing, malformed or outside of the window. Ask before the body is read: a sender without
         a secret then has no part in how long that takes. The secrets are not asked for.
         """
+        is_post = pipeline.is_post(method)
         try:
-            announced(content_length if pipeline.is_post(method) else None, self.max_body)
-            pipeline.screen(self, headers, method)
+            announced(content_length if is_post else None, self.max_body)
+            if not is_post or not self.captures.most:  # else the body is wanted too
+                pipeline.screen(self, headers, method)
         except WebhookError as error:
             return self.refuse(error)
         return None

@@ -18,6 +18,10 @@ _COMMANDS: dict[str, LazyCommand] = {
         f"{_HERE}.events_forget:purge",
         "Drop the events whose status has not changed for that long.",
     ),
+    "refused": LazyCommand(
+        f"{_HERE}.events_refused:refused",
+        "List the requests that were refused last, the newest first.",
+    ),
     "replay": LazyCommand(
         f"{_HERE}.events_replay:replay",
         "Handle events again, oldest first, from the bodies that were kept.",

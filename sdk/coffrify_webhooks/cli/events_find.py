@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import Filter, Record, Store
 from coffrify_webhooks.stores.record import EVERYTHING, plain
+from coffrify_webhooks.stores.refused import REFUSED
 
 from .failure import Failed
 
@@ -23,7 +24,8 @@ def pages(store: Store, wanted: Filter = EVERYTHING, limit: int | None = None) -
     while left is None or left > 0:
         size = _PAGE if left is None else min(left, _PAGE)
         found = store.find(wanted, size, after)
-        yield from found
+        # Refused requests are listed by a command of their own.
+        yield from (each for each in found if each.type != REFUSED)
         if len(found) < size:
             return
         after = found[-1]

@@ -5,7 +5,8 @@ from typing import get_args
 
 import click
 
-from coffrify_webhooks.stores import Status
+from coffrify_webhooks.stores import Filter, Status
+from coffrify_webhooks.stores.refused import MOST_CAPTURED, REFUSED
 
 from .source import Source, takes_source
 from .table import print_table
@@ -19,6 +20,8 @@ __all__ = ["stats"]
 def stats(source: Source, *, as_json: bool) -> None:
     """Count the events of each status."""
     found = source.store.stats(None)
+    refused = len(source.store.find(Filter(type=REFUSED), MOST_CAPTURED))  # no events
+    found["conflict"] = max(0, found.get("conflict", 0) - refused)
     counts = {status: found.get(status, 0) for status in get_args(Status)}
     if as_json:
         click.echo(json.dumps(counts))

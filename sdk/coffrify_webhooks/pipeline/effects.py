@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.signature import Verifier
     from coffrify_webhooks.stores import Record, Store
     from coffrify_webhooks.stores.purging import PurgeSchedule
+    from coffrify_webhooks.stores.refused import Captures
 
 __all__ = [
     "CallHandler",
@@ -152,3 +153,5 @@ class Settings(Protocol):
     def first_time(self) -> Callable[..., bool]: ...
     @property
     def purge_schedule(self) -> PurgeSchedule: ...
+    @property
+    def captures(self) -> Captures: ...

@@ -73,6 +73,10 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
     except VerificationError as error:
         _explain(error, settings, body, headers)
         reply = Reply.failure(error)
+        if settings.captures.is_due():
+            from .capture import capture  # only where it is asked for
+
+            yield from capture(settings, error.code, body, headers, method)
     except WebhookError as error:
         reply = Reply.failure(error, event)
     except Exception as error:  # a fault of ours must not become a traceback for strangers
@@ -203,6 +207,10 @@ def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outco
     )
     if settings.purge_schedule.is_due():
         yield from _purge(settings)
+        if settings.captures.most:
+            from .capture import forget_old
+
+            yield from forget_old(settings)
     if claim.status in ("done", "queued"):
         return "duplicate"
     if claim.status == "busy":

@@ -13,7 +13,7 @@ import click
 
 from coffrify_webhooks.cli.application import APP_HELP
 from coffrify_webhooks.cli.failure import printable
-from coffrify_webhooks.cli.source import embedded_source
+from coffrify_webhooks.cli.source import embedded_source, receiver_for
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.options import SECRET_VARIABLE
 
@@ -61,6 +61,15 @@ class _Subject(NamedTuple):
     "an event of API Gateway or a load balancer.",
 )
 @click.option(
+    "--last",
+    metavar="[N]",
+    type=click.IntRange(min=1),
+    is_flag=False,
+    flag_value=1,
+    help="The request that was refused last, or the Nth last; of --app, or of the program here. "
+    "They are kept by Receiver(capture=20).",
+)
+@click.option(
     "--secret",
     metavar="S",
     help=f"The endpoint's secret, as it is set; else that of --app, else {SECRET_VARIABLE}. Other "
@@ -75,6 +84,7 @@ def doctor(
     obj: object,
     *,
     file: str | None,
+    last: int | None,
     secret: str | None,
     app: str | None,
     url: str | None,
@@ -83,13 +93,15 @@ def doctor(
 ) -> None:
     """Say why a request is refused; without one, check the set-up.
 
-    A cause is called proven if the request verifies once it is undone. Without --request, the
+    A cause is called proven if the request verifies once it is undone. Without a request, the
     secret, the store, the engine, the handlers, the address and the clock are checked. Secrets
     are never printed. Exits 0 if all is well, 1 if a cause was found, 2 if this cannot be done.
     """
-    if file is None:
+    if file is not None and last is not None:
+        raise click.UsageError("--request and --last exclude each other")
+    if file is None and last is None:
         if show_body:
-            raise click.UsageError("--show-body shows the body of a request: --request FILE")
+            raise click.UsageError("--show-body shows the body of a request: --request, --last")
         from .setup import check_setup
 
         raise SystemExit(check_setup(secret, app, url, _embedded(obj, app), as_json=as_json))
@@ -97,10 +109,19 @@ def doctor(
         raise click.UsageError("--url belongs to the check of the set-up, without --request")
     from coffrify_webhooks.doctor.examine import examine
 
+    from .last import last_refused
     from .recorded import read_request
 
-    recorded = read_request(_read(file))
-    subject = _subject_of(secret, app, _embedded(obj, app))
+    receiver = _embedded(obj, app)
+    if file is not None:
+        recorded = read_request(_read(file))
+    else:
+        receiver = receiver_for(obj, app)
+        if receiver is None:
+            raise ConfigurationError(f"--app {app}: there is no Receiver in it; name one")
+        recorded = last_refused(receiver, last or 1)
+        app = None
+    subject = _subject_of(secret, app, receiver)
     verifier = subject.receiver.verifier if subject.receiver is not None else None
     settings: dict[str, Any] = {}
     if verifier is not None:

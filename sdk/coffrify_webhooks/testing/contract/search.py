@@ -5,6 +5,7 @@ import time
 import pytest
 
 from coffrify_webhooks.stores import Filter, Record, Store
+from coffrify_webhooks.stores.refused import free_key, refused_in, refused_of, request
 
 from .base import ABOUT, ODD_NAMES, Advance, Contract
 
@@ -97,3 +98,17 @@ class SearchContract(Contract):
         assert record is not None
         assert record.finished == set(ODD_NAMES)
         assert record.error == " | ".join(ODD_NAMES)
+
+    def test_refused_requests_stay_few(self, store: Store, advance: Advance) -> None:
+        """Of `Receiver(capture=3)` the last three are kept, each receiver's apart, with bodies."""
+        for number in range(5):
+            kept = request("main", f"code{number}", "POST", b"{}", [("a", "b")], 0)
+            key = free_key(store.find(refused_of("main"), 3), "main", 3)
+            store.forget(key)
+            store.conflict(key, kept.digest, kept.about, kept.body)
+            advance(self.age / 100)
+        found = refused_in(store, "main")
+        assert [each.id for each in found] == ["code4", "code3", "code2"]
+        assert all(each.body is not None and b"body_base64" in each.body for each in found)
+        assert len(refused_in(store)) == 3
+        assert not refused_in(store, "other")
