@@ -2,6 +2,7 @@
 
 import click
 
+from .embedded import HELP_OPTIONS
 from .lazy import LazyCommand, LazyGroup
 
 __all__ = ["events"]
@@ -28,6 +29,10 @@ _COMMANDS: dict[str, LazyCommand] = {
     ),
     "show": LazyCommand(f"{_HERE}.events_show:show", "Show all that is known of an event."),
     "stats": LazyCommand(f"{_HERE}.events_stats:stats", "Count the events of each status."),
+    "tail": LazyCommand(
+        f"{_HERE}.events_tail:tail",
+        "Show the last events, and then each whose status changes, until Ctrl-C.",
+    ),
     # Its name before it was one of its own.
     "sweep": LazyCommand(f"{_HERE}.sweep:sweep", "", hidden=True),
 }
@@ -41,6 +46,6 @@ class _Events(LazyGroup):
         return super().parse_args(ctx, ["list", *args] if option or not args else args)
 
 
-@click.group(cls=_Events, lazy=_COMMANDS)
+@click.group(cls=_Events, lazy=_COMMANDS, context_settings=HELP_OPTIONS)
 def events() -> None:
     """Inspect and replay stored events; without a command, list them."""

@@ -2,6 +2,7 @@
 
 import json
 import time
+from itertools import islice
 from typing import get_args
 
 import click
@@ -32,6 +33,8 @@ def type_pattern(text: str) -> str:
 )
 @click.option("--newer-than", metavar="AGE", type=duration, help="Status changed within.")
 @click.option("--receiver", metavar="NAME", help="Of this receiver only.")
+@click.option("--handler", metavar="NAME", help="That this handler has finished, or failed.")
+@click.option("--error", metavar="TEXT", help="With this text in the error, in any case.")
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @takes_source()
@@ -42,13 +45,16 @@ def list_(  # click passes them by name
     older_than: float | None,
     newer_than: float | None,
     receiver: str | None,
+    handler: str | None,
+    error: str | None,
     limit: int,
     *,
     as_json: bool,
 ) -> None:
     """List the events, those whose status changed last first."""
     wanted = Filter(receiver, None, type_, status, older_than, newer_than)
-    found = list(pages(source.store, wanted, limit + 1))
+    matching = (each for each in pages(source.store, wanted) if _has(each, handler, error))
+    found = list(islice(matching, limit + 1))
     more, found = len(found) > limit, found[:limit]
     if as_json:
         for record in found:
@@ -59,6 +65,16 @@ def list_(  # click passes them by name
         click.echo("no events", err=True)
     if more:
         click.echo(f"there are more than {limit}: --limit", err=True)
+
+
+def _has(record: Record, handler: str | None, error: str | None) -> bool:
+    """Tell whether a handler had a part in an event, and a text is in its error."""
+    told = record.error.casefold()
+    if handler is not None and handler not in record.finished:
+        name = handler.casefold()
+        if not told.startswith(f"{name} ") and f" {name} " not in told:
+            return False
+    return error is None or error.casefold() in told
 
 
 def _print(found: list[Record]) -> None:
