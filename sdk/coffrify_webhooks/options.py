@@ -15,7 +15,7 @@ from .errors import ConfigurationError, is_shown, shown
 from .observe import Observer
 from .retries import Retries
 from .router import Router, default_router, router_of
-from .signature.secret import Sealed
+from .signature.secret import SECRET_VARIABLE, Sealed
 from .stores import AsyncStore, Store, default_store, open_store
 from .stores.blocking import blocking_form, is_async
 
@@ -35,7 +35,6 @@ __all__ = [
     "text",
 ]
 
-SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
 KEEP_BODY_IS_LESS = (
     "keep_body is less than max_body: a larger event that the engine loses cannot be dispatched "

@@ -73,3 +73,23 @@ def test_a_short_option_shows_the_help_of_each_command(words: list[str]) -> None
     short = CliRunner().invoke(commands, [*words, "-h"])
     assert short.exit_code == 0
     assert short.output == CliRunner().invoke(commands, [*words, "--help"]).output
+
+
+def test_no_help_of_a_command_imports_what_only_its_run_needs() -> None:
+    """All of them in one process: each help is shown in a tenth of a second or two."""
+    code = (
+        "import sys, click\n"
+        "from coffrify_webhooks.cli.group import commands\n"
+        "def show(command, words):\n"
+        "    commands([*words, '-h'], standalone_mode=False)\n"
+        "    for name in getattr(command, 'lazy', {}):\n"
+        "        show(command.get_command(click.Context(command), name), [*words, name])\n"
+        "show(commands, [])\n"
+        "slow = {'pydantic', 'asyncio', 'sqlite3', 'flask', 'jsonschema', 'rich', 'uvicorn'}\n"
+        "print(*sorted(slow & set(sys.modules)), file=sys.stderr)"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert (found.returncode, found.stderr) == (0, "\n"), found.stderr
+    assert "Show the last events" in found.stdout

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from tests.servers.process import free_port
 
-from coffrify_webhooks.options import SECRET_VARIABLE
+from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -14,7 +14,7 @@ from coffrify_webhooks import Receiver, errors
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.http.reply import Outcome
 from coffrify_webhooks.observe import Kind, Notice, log
-from coffrify_webhooks.options import SECRET_VARIABLE
+from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 from coffrify_webhooks.stores import STORE_VARIABLE
 from coffrify_webhooks.stores.record import Status
 from coffrify_webhooks.testing.case_names import CASES

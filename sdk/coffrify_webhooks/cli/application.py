@@ -1,19 +1,23 @@
 """Finds the Receiver that `--app` names: in a module, an application, or what a function makes."""
 
+from __future__ import annotations
+
 import ast
 import os
 import sys
-from collections.abc import Generator
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import isfunction
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks.applications.endpoints import receivers_in
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.receiver import Receiver
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import ModuleType
+
+    from coffrify_webhooks.receiver import Receiver
 
 __all__ = ["APP_HELP", "importing", "receiver_of"]
 
@@ -40,7 +44,7 @@ def receiver_of(app: str, called: str = "") -> Receiver | None:
         module = import_module(name)
         if not expression:
             return _in_module(module, name)
-        found = receivers_in(_call_factory(_evaluate(module, expression)))
+        found = _receivers_in(_call_factory(_evaluate(module, expression)))
     if not found:
         raise ConfigurationError(
             f"--app {app}: {name} has no Receiver of that name, nor an application that has one"
@@ -54,7 +58,7 @@ def _in_module(module: ModuleType, name: str) -> Receiver | None:
     for key, each in list(vars(module).items()):
         if key.startswith("__"):
             continue
-        inside = receivers_in(each)
+        inside = _receivers_in(each)
         if len(inside) == 1:
             names.setdefault(id(inside[0]), key)
         found.update((id(receiver), receiver) for receiver in inside)
@@ -65,7 +69,7 @@ def _in_module(module: ModuleType, name: str) -> Receiver | None:
     factory = next((getattr(module, each) for each in _FACTORIES if hasattr(module, each)), None)
     if found or not isfunction(factory):
         return _only(list(found.values()), name)
-    return _only(receivers_in(_call_factory(factory)), name)
+    return _only(_receivers_in(_call_factory(factory)), name)
 
 
 def _only(found: list[Receiver], name: str) -> Receiver | None:
@@ -126,3 +130,9 @@ def importing(what: str) -> Generator[None]:
         os.environ.pop(_NO_SERVER)
         if before is not None:
             os.environ[_NO_SERVER] = before
+
+
+def _receivers_in(value: Any) -> list[Receiver]:
+    from coffrify_webhooks.applications.endpoints import receivers_in  # not for a help
+
+    return receivers_in(value)

@@ -7,8 +7,6 @@ from contextlib import contextmanager, redirect_stdout
 
 import click
 
-from coffrify_webhooks.receiver import Receiver
-
 from .application import APP_HELP
 from .failure import printable
 from .source import receiver_for
@@ -41,6 +39,7 @@ def check(obj: object, *, app: str | None, examples: int, as_json: bool) -> None
     a secret nor a store is needed. The handlers really run, so let them reach only what is there
     for tests.
     """
+    from coffrify_webhooks.receiver import Receiver
     from coffrify_webhooks.testing import check_handlers, isolated
 
     with isolated():  # from here on, so that the application needs no secret to be imported

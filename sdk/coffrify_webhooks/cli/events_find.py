@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores import Filter, Record, Store
 from coffrify_webhooks.stores.record import EVERYTHING, plain
 from coffrify_webhooks.stores.refused import REFUSED
@@ -57,6 +56,8 @@ def _is_called(record: Record, name: str) -> bool:
     """Tell an id from another of the same beginning, or one that a database pads."""
     if record.status == "conflict":
         return record.id == plain(name)
+    from coffrify_webhooks.pipeline.identity import key_of  # not for a help
+
     as_shown = "\\" in name and record.id == name
     return as_shown or record.key == key_of(record.receiver, name)
 

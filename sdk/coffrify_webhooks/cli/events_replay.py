@@ -1,9 +1,12 @@
 """`coffrify-webhooks events replay`: handles again what failed."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import click
 
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.stores import Filter, Record, Status, Store
 from coffrify_webhooks.stores.record import plain
 
@@ -13,6 +16,9 @@ from .events_list import type_pattern
 from .failure import Failed
 from .replaying import replay_all
 from .source import Source, takes_source
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.receiver import Receiver
 
 __all__ = ["replay"]
 

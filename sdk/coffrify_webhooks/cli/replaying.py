@@ -1,12 +1,13 @@
 """A run that handles many events again, and counts the outcomes."""
 
+from __future__ import annotations
+
 import logging
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from copy import copy
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import click
 
@@ -18,13 +19,17 @@ from coffrify_webhooks.errors import (
     StoreUnavailable,
     WebhookError,
 )
-from coffrify_webhooks.http.reply import Outcome
-from coffrify_webhooks.receiver import Receiver
-from coffrify_webhooks.stores import Record, Status
 from coffrify_webhooks.stores.record import plain
 
 from .events_find import called
 from .stopping import stopping
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from coffrify_webhooks.http.reply import Outcome
+    from coffrify_webhooks.receiver import Receiver
+    from coffrify_webhooks.stores import Record, Status
 
 __all__ = ["replay_all"]
 

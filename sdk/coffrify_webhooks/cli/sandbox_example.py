@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from coffrify_webhooks import Receiver
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.http.url_path import DEFAULT_PATH
 
@@ -29,6 +28,7 @@ def example(service: "Service") -> Generator["Endpoint"]:
     """Serve it on a free port of this machine, and keep one endpoint for it."""
     with needs("flask"):
         from flask import Flask
+    from coffrify_webhooks import Receiver
     from coffrify_webhooks.flask import CoffrifyWebhooks
     from coffrify_webhooks_sandbox.background import serve_in_thread
     from coffrify_webhooks_sandbox.signing import new_secret

@@ -14,7 +14,7 @@ import click
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.http.url_path import DEFAULT_PATH
-from coffrify_webhooks.options import SECRET_VARIABLE
+from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 from coffrify_webhooks_sandbox.address import check_url
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.signing import readings, sign_delivery

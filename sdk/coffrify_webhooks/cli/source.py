@@ -1,25 +1,26 @@
 """Where the events are, and who can handle them again: what `--store` and `--app` name."""
 
+from __future__ import annotations
+
 import os
-import sqlite3
-from collections.abc import Callable
 from contextlib import closing, suppress
 from copy import copy
 from functools import wraps
 from pathlib import Path
-from typing import Any, NamedTuple, Never, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Never, cast
 
 import click
 
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.receiver import Receiver
-from coffrify_webhooks.signature import Secret
-from coffrify_webhooks.stores import DEFAULT_FILE, STORE_VARIABLE, Store, open_store
-from coffrify_webhooks.stores.memory import MemoryStore
-from coffrify_webhooks.stores.statements import EVENTS
+from coffrify_webhooks.stores.url import DEFAULT_FILE, STORE_VARIABLE
 
 from .application import APP_HELP, receiver_of
-from .surroundings import receiver_here
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from coffrify_webhooks.receiver import Receiver
+    from coffrify_webhooks.stores import Store
 
 __all__ = ["Source", "embedded_source", "find_receiver", "receiver_for", "takes_source"]
 
@@ -83,6 +84,8 @@ def embedded_source(obj: object) -> Source | None:
 
 def find_receiver(app: str | None) -> Receiver | None:
     """Return the Receiver that --app names, else that of the program here, if there is one."""
+    from .surroundings import receiver_here  # not for a help
+
     return receiver_here() if app is None else receiver_of(app)
 
 
@@ -140,6 +143,8 @@ def _file_here(*, makes: bool) -> str:
 
 
 def _open(url: str, *, makes: bool) -> Store:
+    from coffrify_webhooks.stores import open_store
+
     if not makes:
         _look_first(url)
     return _usable(open_store(url), makes=makes)
@@ -147,6 +152,10 @@ def _open(url: str, *, makes: bool) -> Store:
 
 def _look_first(url: str) -> None:
     """Refuse an sqlite file that is not there or holds no store: to look is not to make one."""
+    import sqlite3
+
+    from coffrify_webhooks.stores.statements import EVENTS
+
     scheme, separator, rest = url.partition(":///")
     if scheme.partition("+")[0] != "sqlite" or not separator:
         return
@@ -174,6 +183,8 @@ def _no_file(path: Path) -> Never:
 
 def _usable(store: Store, *, makes: bool) -> Store:
     """Refuse a store in which this process could find nothing."""
+    from coffrify_webhooks.stores.memory import MemoryStore
+
     if isinstance(store, MemoryStore):
         why = "needs no tables" if makes else "is seen by its own process only"
         raise ConfigurationError(f"a store in memory {why}; name another: --store")
@@ -184,5 +195,8 @@ def _usable(store: Store, *, makes: bool) -> Store:
 
 
 def _default_receiver(store: Store) -> Receiver:
+    from coffrify_webhooks.receiver import Receiver
+    from coffrify_webhooks.signature import Secret
+
     # It verifies nothing, so that it has no use for a secret.
     return Receiver(Secret("nothing is verified here", encoding="text"), store=store)

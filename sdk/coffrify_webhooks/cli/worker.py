@@ -1,20 +1,23 @@
 """`coffrify-webhooks worker`: handles what the web process has handed to an engine."""
 
+from __future__ import annotations
+
 import logging
 import os
 import signal
 import sys
 from threading import Event, Timer
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
 
-from coffrify_webhooks.dispatch.protocol import refuse_worker
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.receiver import Receiver
 
 from .application import APP_HELP
 from .source import receiver_for
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.receiver import Receiver
 
 __all__ = ["worker"]
 
@@ -70,6 +73,8 @@ def _receiver(obj: object, app: str | None) -> Receiver:
     found = receiver_for(obj, app)
     if found is None:
         raise ConfigurationError(f"--app {app}: there is no Receiver in this module")
+    from coffrify_webhooks.dispatch.protocol import refuse_worker
+
     refuse_worker(found)
     return found
 

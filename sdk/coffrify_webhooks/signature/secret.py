@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
     SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["Sealed", "Secret", "opened", "seal"]
+__all__ = ["SECRET_VARIABLE", "Sealed", "Secret", "opened", "seal"]
+
+SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
 _ENCODINGS = ("auto", "text", "hex", "base64")
 _SHORTEST_DECODED = 16

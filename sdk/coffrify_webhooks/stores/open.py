@@ -13,16 +13,14 @@ from coffrify_webhooks.extras import needs
 
 from .blocking import blocking_form, is_async
 from .protocol import AsyncStore, Store
-from .url import mask
+from .url import DEFAULT_FILE, STORE_VARIABLE, mask
 from .url import place_of as _place_of_url
 
-__all__ = ["DEFAULT_FILE", "STORE_VARIABLE", "default_store", "open_store", "place_of"]
+__all__ = ["default_store", "open_store", "place_of"]
 
 logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 
-STORE_VARIABLE = "COFFRIFY_WEBHOOKS_STORE"
 _MISSPELT = "COFFRIFY_WEBHOOK_STORE"
-DEFAULT_FILE = "coffrify-webhooks.db"
 
 
 def default_store(folder: Path) -> Store:

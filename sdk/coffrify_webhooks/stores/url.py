@@ -7,8 +7,18 @@ from urllib.parse import SplitResult, urlsplit
 
 from coffrify_webhooks.errors import is_shown
 
-__all__ = ["MaskedText", "MaskedURL", "hide_passwords", "mask", "place_of"]
+__all__ = [
+    "DEFAULT_FILE",
+    "STORE_VARIABLE",
+    "MaskedText",
+    "MaskedURL",
+    "hide_passwords",
+    "mask",
+    "place_of",
+]
 
+STORE_VARIABLE = "COFFRIFY_WEBHOOKS_STORE"
+DEFAULT_FILE = "coffrify-webhooks.db"
 _PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 _FAMILIES = {
     "postgres": "postgresql",

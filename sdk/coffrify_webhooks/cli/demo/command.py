@@ -1,4 +1,4 @@
-"""The command itself: starts the servers, lets the sandbox send to them, and tells the verdict."""
+"""What the command does: starts servers, lets the sandbox send to them, tells the verdict."""
 
 import signal
 import time
@@ -27,7 +27,7 @@ from .table import shown
 if TYPE_CHECKING:
     from coffrify_webhooks_sandbox import Sandbox
 
-__all__ = ["demo"]
+__all__ = ["run"]
 
 _SIGNALS = [s for s in signal.Signals if s.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 _SUMMARY = "coffrify-demo.md"
@@ -62,14 +62,8 @@ class Stop(NamedTuple):
 News: TypeAlias = Came | Lost | Finished | Stop
 
 
-@click.command(short_help="Watch signed webhooks arrive in real servers.")
-def demo() -> None:
-    """Let the sandbox send webhooks to Flask, Django and Starlette, and check what comes of each.
-
-    Then let it send a slow one, which an engine handles, DBOS, and kill its worker with -9.
-
-    Leaves a summary in coffrify-demo.md. Exits 0 if every outcome is the one promised, else 1.
-    """
+def run() -> None:
+    """Run all of it, and exit with the verdict; see the command."""
     servers.check_requirements()
     began = time.monotonic()
     every = [*servers.SERVERS, *servers.ENGINES]

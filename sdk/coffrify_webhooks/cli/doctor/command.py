@@ -15,7 +15,7 @@ from coffrify_webhooks.cli.application import APP_HELP
 from coffrify_webhooks.cli.failure import printable
 from coffrify_webhooks.cli.source import embedded_source, receiver_for
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.options import SECRET_VARIABLE
+from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 
 if TYPE_CHECKING:
     from coffrify_webhooks.doctor import Diagnosis

@@ -17,8 +17,8 @@ from coffrify_webhooks.cli.failure import printable
 from coffrify_webhooks.cli.post import Response, post
 from coffrify_webhooks.cli.source import find_receiver
 from coffrify_webhooks.errors import ConfigurationError, WebhookError
-from coffrify_webhooks.options import SECRET_VARIABLE
 from coffrify_webhooks.signature import Secret, sign
+from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 from coffrify_webhooks.signature.window import TOLERANCE
 
 if TYPE_CHECKING:
