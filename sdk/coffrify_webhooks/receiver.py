@@ -260,10 +260,9 @@ class Receiver:
         missing, malformed or outside of the window. Ask before the body is read: a sender without
         a secret then has no part in how long that takes. The secrets are not asked for.
         """
-        is_post = pipeline.is_post(method)
         try:
-            announced(content_length if is_post else None, self.max_body)
-            if not is_post or not self.captures.most:  # else the body is wanted too
+            announced(content_length if pipeline.is_post(method) else None, self.max_body)
+            if not self.captures.most or not pipeline.is_post(method):  # else the body is wanted
                 pipeline.screen(self, headers, method)
         except WebhookError as error:
             return self.refuse(error)

@@ -26,7 +26,7 @@ def catalog() -> None:
     """Pull the catalog of event types, show it, compare two."""
 
 
-@catalog.command()
+@catalog.command(epilog="Example: coffrify-webhooks catalog pull -o catalog.json")
 @click.option("-o", "--output", type=_FILE, help="The file to write; else it goes to stdout.")
 @click.option("--api-key", help="Better in COFFRIFY_API_KEY: other users see a command line.")
 @click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")

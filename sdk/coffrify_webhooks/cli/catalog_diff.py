@@ -21,7 +21,7 @@ __all__ = ["diff"]
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(epilog="Example: coffrify-webhooks catalog diff old.json new.json --exit-code")
 @click.argument("old", type=_FILE)
 @click.argument("new", type=_FILE)
 @click.option("--exit-code", is_flag=True, help="Exit 1 if any change is breaking.")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from coffrify_webhooks_codegen.catalog import Catalog, CatalogEvent
     from coffrify_webhooks_codegen.schema.field_list import ListedField
 
+from .completion import complete_type
+
 __all__ = ["show"]
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
@@ -23,8 +25,8 @@ _EVENT_HEAD = ("TYPE", "BADGES", "STABILITY", "PLAN", "DESCRIPTION")
 _FIELD_HEAD = ("FIELD", "TYPE", "REQUIRED", "DESCRIPTION")
 
 
-@click.command()
-@click.argument("type_", metavar="[TYPE]", required=False)
+@click.command(epilog="Example: coffrify-webhooks catalog show transfer.created")
+@click.argument("type_", metavar="[TYPE]", required=False, shell_complete=complete_type)
 @click.option("--catalog", type=_FILE, help="The catalog to read; else the bundled snapshot.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(type_: str | None, catalog: Path | None, *, as_json: bool) -> None:

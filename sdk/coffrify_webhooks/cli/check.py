@@ -14,7 +14,10 @@ from .source import receiver_for
 __all__ = ["check"]
 
 
-@click.command(short_help="Run each handler with events as they may become.")
+@click.command(
+    short_help="Run each handler with events as they may become.",
+    epilog="Example: coffrify-webhooks check --app myapp.webhooks",
+)
 @click.option(
     "--app",
     metavar="MODULE[:NAME]",

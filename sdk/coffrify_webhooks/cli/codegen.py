@@ -25,7 +25,9 @@ _SOON = 50
 """Up to here it is over before anyone has read a progress bar."""
 
 
-@click.command()
+@click.command(
+    epilog="Example: coffrify-webhooks codegen --catalog catalog.json --output myapp/events"
+)
 @click.option(
     "--catalog",
     metavar="FILE|URL",

@@ -2,6 +2,7 @@
 
 import click
 
+from .completion import complete_id
 from .duration import duration
 from .events_find import called, named
 from .source import Source, takes_source
@@ -14,8 +15,14 @@ _SENT_AGAIN = 72 * 3600
 _SHOWN = 10
 
 
-@click.command()
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@click.command(epilog="Example: coffrify-webhooks events forget evt_9 --app myapp.webhooks")
+@click.argument(
+    "ids",
+    metavar="ID...",
+    shell_complete=complete_id,
+    nargs=-1,
+    required=True,
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @takes_source()
 def forget(source: Source, ids: tuple[str, ...], *, yes: bool) -> None:
@@ -35,7 +42,7 @@ def forget(source: Source, ids: tuple[str, ...], *, yes: bool) -> None:
     click.echo(f"{gone} forgotten")
 
 
-@click.command()
+@click.command(epilog="Example: coffrify-webhooks events purge --older-than 30d")
 @click.option(
     "--older-than", metavar="AGE", type=duration, required=True, help="Such as 30d, 12h or 4w."
 )

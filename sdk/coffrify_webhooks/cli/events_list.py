@@ -9,6 +9,7 @@ import click
 
 from coffrify_webhooks.stores import Filter, Record, Status
 
+from .completion import complete_type
 from .duration import duration, span
 from .events_find import pages
 from .events_json import fields
@@ -25,9 +26,19 @@ def type_pattern(text: str) -> str:
     return text
 
 
-@click.command("list")
+@click.command(
+    "list",
+    epilog="Example: coffrify-webhooks events list --status failed --newer-than 2h",
+)
 @click.option("--status", multiple=True, type=click.Choice(get_args(Status)), help="Repeatable.")
-@click.option("--type", "type_", metavar="TYPE", type=type_pattern, help="Such as 'transfer.*'.")
+@click.option(
+    "--type",
+    "type_",
+    metavar="TYPE",
+    type=type_pattern,
+    shell_complete=complete_type,
+    help="Such as 'transfer.*'.",
+)
 @click.option(
     "--older-than", metavar="AGE", type=duration, help="Status unchanged for 30s, 10m, 3h, 2d ..."
 )

@@ -10,6 +10,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.stores import Filter, Record, Status, Store
 from coffrify_webhooks.stores.record import plain
 
+from .completion import complete_id, complete_type
 from .duration import duration
 from .events_find import named, pages
 from .events_list import type_pattern
@@ -23,12 +24,19 @@ if TYPE_CHECKING:
 __all__ = ["replay"]
 
 
-@click.command()
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.command(
+    epilog="Example: coffrify-webhooks events replay --dead --older-than 1h --app myapp.webhooks"
+)
+@click.argument("ids", metavar="[ID]...", shell_complete=complete_id, nargs=-1)
 @click.option("--failed", is_flag=True, help="Those that failed.")
 @click.option("--dead", is_flag=True, help="Those that an engine has given up.")
 @click.option(
-    "--type", "type_", metavar="TYPE", type=type_pattern, help="Only of this type, or 'transfer.*'."
+    "--type",
+    "type_",
+    metavar="TYPE",
+    type=type_pattern,
+    shell_complete=complete_type,
+    help="Only of this type, or 'transfer.*'.",
 )
 @click.option(
     "--older-than", metavar="AGE", type=duration, help="Only if they failed 10m, 3h, 2d ... ago."

@@ -8,6 +8,7 @@ import click
 from coffrify_webhooks.stores import Record
 from coffrify_webhooks.stores.record import plain
 
+from .completion import complete_id
 from .duration import span
 from .events_find import named
 from .events_json import fields, moment, verified
@@ -17,8 +18,8 @@ from .source import Source, takes_source
 __all__ = ["show"]
 
 
-@click.command()
-@click.argument("id_", metavar="ID")
+@click.command(epilog="Example: coffrify-webhooks events show evt_9")
+@click.argument("id_", metavar="ID", shell_complete=complete_id)
 @click.option("--body", is_flag=True, help="Write the body that was kept to stdout, unchanged.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per record.")
 @takes_source()

@@ -14,7 +14,7 @@ from .table import print_table
 __all__ = ["stats"]
 
 
-@click.command()
+@click.command(epilog="Example: coffrify-webhooks events stats --json")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source()
 def stats(source: Source, *, as_json: bool) -> None:

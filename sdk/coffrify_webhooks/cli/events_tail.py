@@ -11,6 +11,7 @@ import click
 
 from coffrify_webhooks.stores.record import Filter, Status, plain
 
+from .completion import complete_type
 from .events_find import pages
 from .events_json import fields
 from .events_list import type_pattern
@@ -65,7 +66,14 @@ class Tail:
     epilog="Example: coffrify-webhooks events tail --status failed --type 'transfer.*' --json"
 )
 @click.option("--status", multiple=True, type=click.Choice(get_args(Status)), help="Repeatable.")
-@click.option("--type", "type_", metavar="TYPE", type=type_pattern, help="Such as 'transfer.*'.")
+@click.option(
+    "--type",
+    "type_",
+    metavar="TYPE",
+    type=type_pattern,
+    shell_complete=complete_type,
+    help="Such as 'transfer.*'.",
+)
 @click.option("--receiver", metavar="NAME", help="Of this receiver only.")
 @click.option(
     "--lines", "-n", default=10, show_default=True, type=click.IntRange(0, 1000), help="At first."

@@ -38,4 +38,7 @@ def commands() -> None:
 
     \b
     Example: coffrify-webhooks send transfer.created --to http://127.0.0.1:8000/webhooks/coffrify
+
+    Exits 0 if all is well, 1 if what was asked did not work out or something was found, 2 for a
+    mistake in the command or the set-up, 130 if Ctrl-C ended what had begun.
     """

@@ -16,7 +16,10 @@ _PORT = 4242
 _NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what this machine calls itself
 
 
-@click.command(short_help="Run Coffrify's sending side on this machine.")
+@click.command(
+    short_help="Run Coffrify's sending side on this machine.",
+    epilog="Example: coffrify-webhooks sandbox --port 4242",
+)
 @click.option("--port", default=_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--api-key", metavar="KEY", help="What the API asks for; one is made unless given.")

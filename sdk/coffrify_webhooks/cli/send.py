@@ -21,6 +21,7 @@ from coffrify_webhooks_sandbox.signing import readings, sign_delivery
 from coffrify_webhooks_sandbox.views import encode_json, event_body, set_fields
 
 from .answer import printable, read_answer
+from .completion import complete_type
 from .failure import Unusable
 from .payload import payload
 from .post import post
@@ -40,8 +41,11 @@ _ANY_TIME = 1_767_225_600.0
 """2026-01-01: around when things happen in an event whose id says no time."""
 
 
-@click.command(short_help="Send one signed delivery, without a server.")
-@click.argument("event_type", metavar="TYPE")
+@click.command(
+    short_help="Send one signed delivery, without a server.",
+    epilog="Example: coffrify-webhooks send transfer.created --to http://127.0.0.1:8000/webhooks/coffrify",
+)
+@click.argument("event_type", metavar="TYPE", shell_complete=complete_type)
 @click.option("--to", "url", required=True, metavar="URL", help="Where your receiver listens.")
 @click.option(
     "--secret", envvar=SECRET_VARIABLE, show_envvar=True, metavar="S", help="What to sign with."

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver
     from coffrify_webhooks.stores import Store
 
-__all__ = ["Source", "embedded_source", "find_receiver", "receiver_for", "takes_source"]
+__all__ = [
+    "Source",
+    "embedded_source",
+    "find_receiver",
+    "find_source",
+    "receiver_for",
+    "takes_source",
+]
 
 _STORE_HELP = (
     f"The store's URL; else that of --app, else {STORE_VARIABLE}, else that of the program here, "
@@ -80,6 +87,11 @@ def embedded_source(obj: object) -> Source | None:
     if isinstance(obj, Source):
         return obj
     return cast("Source", obj()) if callable(obj) else None
+
+
+def find_source(obj: object, store: str | None, app: str | None) -> Source:
+    """Return where to look, as the options of a command that only looks say."""
+    return embedded_source(obj) or _source(store, app, handles=False, makes=False)
 
 
 def find_receiver(app: str | None) -> Receiver | None:

@@ -15,7 +15,7 @@ def store() -> None:
     """Set up the store that remembers events."""
 
 
-@store.command()
+@store.command(epilog="Example: coffrify-webhooks store init --app myapp.webhooks")
 @takes_source(makes=True)
 def init(source: Source) -> None:
     """Make the store's tables, or check those that are there.

@@ -11,7 +11,7 @@ __all__ = ["sweep"]
 _AT_ONCE = 100
 
 
-@click.command()
+@click.command(epilog="Example: coffrify-webhooks sweep --app myapp.webhooks")
 @takes_source(handles=True)
 def sweep(source: Source) -> None:
     """Dispatch again what an engine was given long ago and has not handled; workers do it too."""

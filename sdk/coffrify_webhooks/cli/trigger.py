@@ -13,6 +13,7 @@ import click
 from coffrify_webhooks_sandbox.api_key import check_api_key
 
 from .answer import read_answer
+from .completion import complete_type
 from .failure import Failed, Unusable
 from .payload import payload
 
@@ -23,8 +24,11 @@ _AT_ONCE = 100
 _WRONG = (400, 404)
 
 
-@click.command(short_help="Let something happen in a running sandbox.")
-@click.argument("event_type", metavar="TYPE")
+@click.command(
+    short_help="Let something happen in a running sandbox.",
+    epilog="Example: coffrify-webhooks trigger transfer.created --misbehave duplicate",
+)
+@click.argument("event_type", metavar="TYPE", shell_complete=complete_type)
 @click.option(
     "--data",
     multiple=True,

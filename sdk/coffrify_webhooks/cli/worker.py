@@ -30,7 +30,7 @@ class _Worker(Protocol):
     def work(self, receiver: Receiver, stop: Event, grace: float) -> bool: ...
 
 
-@click.command()
+@click.command(epilog="Example: coffrify-webhooks worker --app myapp.webhooks")
 @click.option(
     "--app",
     metavar="MODULE[:NAME]",

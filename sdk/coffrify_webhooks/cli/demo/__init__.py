@@ -5,7 +5,10 @@ import click
 __all__ = ["demo"]
 
 
-@click.command(short_help="Watch signed webhooks arrive in real servers.")
+@click.command(
+    short_help="Watch signed webhooks arrive in real servers.",
+    epilog="Example: coffrify-webhooks demo",
+)
 def demo() -> None:
     """Let the sandbox send webhooks to Flask, Django and Starlette, and check what comes of each.
 
