@@ -18,7 +18,7 @@ from .address import check_url
 from .delivery_states import apply_result, expire, mark_sending
 from .misbehaviors import misbehavior_of
 from .records import Attempt, Delivery, Event
-from .sender import Answer, Request
+from .sender import Answer, Request, Sent
 from .signing import Encoding, new_secret, sign_delivery
 from .views import encode_json, endpoint_view, event_body
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Courier", "Transport", "new_delivery"]
 
 _log = logging.getLogger(__name__)
+_deliveries = logging.getLogger("coffrify_webhooks_sandbox.deliveries")  # each with a `Sent`
 
 _CONCURRENCY = 50
 _LONGEST_SLEEP = 3600.0
@@ -187,7 +188,8 @@ class Courier:
         request = self._request(delivery, endpoint, event)
         # Marked here, not in the task: until that begins, it might be taken up again.
         attempt = self._begin(delivery, request)
-        task = asyncio.create_task(self._send(attempt, request))
+        sent = Sent(event.type, event.id, endpoint.url)
+        task = asyncio.create_task(self._send(attempt, request, sent))
         self._sending.add(task)
         task.add_done_callback(self._forget_task)
         self._quiet.clear()
@@ -226,8 +228,10 @@ class Courier:
         attempt = Attempt(0, delivery.id, number, now, wall, headers)
         return self._database.begin(mark_sending(delivery), attempt)
 
-    async def _send(self, attempt: Attempt, request: Request | str) -> None:
+    async def _send(self, attempt: Attempt, request: Request | str, sent: Sent) -> None:
+        _deliveries.info("sending", extra={"sent": sent})
         answer = await self._answer(request)
+        _deliveries.info("answered", extra={"sent": sent._replace(answer=answer)})
         failed = False
         while True:  # the result is kept here until it is recorded
             try:

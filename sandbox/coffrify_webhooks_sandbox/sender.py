@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coffrify_webhooks.extras import needs
 
@@ -18,7 +18,7 @@ with needs("sandbox"):
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
-__all__ = ["Answer", "Request", "Sender"]
+__all__ = ["Answer", "Request", "Sender", "Sent"]
 
 _MOST_KEPT = 65_536
 """The most bytes of a response body that are read."""
@@ -47,6 +47,15 @@ class Answer:
     seconds: float
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
+
+
+class Sent(NamedTuple):
+    """A delivery that is on its way, or with its answer."""
+
+    event_type: str
+    event_id: str
+    url: str
+    answer: Answer | None = None
 
 
 class Sender:

@@ -8,6 +8,7 @@ from contextlib import nullcontext, suppress
 import click
 
 from .sandbox_example import check_requirements, example
+from .sandbox_lines import delivery_lines
 
 __all__ = ["sandbox"]
 
@@ -72,7 +73,7 @@ def sandbox(
     """Send signed webhooks as Coffrify does: API, retries, dead letters, and a dashboard.
 
     Sends to this machine only, by default. It may be killed at any time, and goes on where it
-    was. Ctrl-C stops it.
+    was. Ctrl-C stops it. Prints a line for each delivery, and one for its answer.
     """
     if with_example:
         check_requirements()
@@ -107,7 +108,8 @@ def sandbox(
                     click.echo(f"time       {speed:g} seconds pass there in one of ours")
                 if endpoint is not None:
                     click.echo(f"example    {endpoint.url}\ntry        {_trigger(near, key)}")
-                server.run(sockets=[listener])
+                with delivery_lines():
+                    server.run(sockets=[listener])
         finally:
             service.close()
 
