@@ -104,6 +104,13 @@ def test_a_check_rolls_back_what_handlers_write() -> None:
     assert sales() == []
 
 
+def test_a_check_before_the_migrations_says_so() -> None:
+    run_sql("DROP TABLE kit_sale")
+    report = check_handlers(get_wsgi_application(), examples=1)
+    assert "no such table" in str(report)
+    assert "run your migrations before the check" in str(report)
+
+
 class InATestCase(TestCase):
     """Run by the test below, in the settings of the fixture."""
 

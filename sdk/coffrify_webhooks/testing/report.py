@@ -48,8 +48,18 @@ class Finding:
         if self.error is not None:
             lines.append(f"  {type(self.error).__name__}: {self.error}")
             lines += [f"  at {place}" for place in [_raised_at(self)] if place]
+            if _lacks_table(self.error):
+                lines.append("  the database lacks a table: run your migrations before the check")
         lines.append(f"  {self.body.decode('utf-8', 'replace')[:_MOST_BODY]}")
         return "\n".join(lines)
+
+
+def _lacks_table(error: BaseException) -> bool:
+    """Tell an error of a database in which nothing was migrated, by whichever driver."""
+    if type(error).__name__ not in ("OperationalError", "ProgrammingError", "UndefinedTable"):
+        return False
+    text = str(error)
+    return "no such table" in text or "does not exist" in text or "doesn't exist" in text
 
 
 @dataclass(frozen=True, slots=True)
