@@ -167,7 +167,9 @@ def test_the_options_of_a_command_are_all_listed(
     command: click.Command = commands
     for word in words:
         assert isinstance(command, click.Group)
-        command = command.commands[word]
+        found = command.get_command(click.Context(command), word)
+        assert found is not None
+        command = found
     options = {option for each in command.params for option in each.opts if option[:2] == "--"}
     listed = {code.split()[0] for code in column(rows(page, heading)) if code[:2] == "--"}
     assert listed == options - ELSEWHERE

@@ -27,9 +27,9 @@ def type_named(event: object) -> str:
         return event
     if isinstance(event, (dict, bytes)):
         raise ConfigurationError(
-            f"a {type(event).__name__} is no event type; name the type, and give what is to differ "
-            'by data=, as in ("transfer.created", data={"id": "tr_1"}); a whole body becomes an '
-            "event by coffrify_webhooks.parse(body)"
+            f"a {'dict' if isinstance(event, dict) else 'bytes'} is no event type; name the type, "
+            'and give what is to differ by data=, as in ("transfer.created", data={"id": "tr_1"}); '
+            "a whole body becomes an event by coffrify_webhooks.parse(body)"
         )
     kind = cast("type[Any]", event) if isinstance(event, type) else type(None)
     found = type_of(kind) if issubclass(kind, Event) else None

@@ -101,7 +101,7 @@ def doctor(
         raise click.UsageError("--request and --last exclude each other")
     if file is None and last is None:
         if show_body:
-            raise click.UsageError("--show-body shows the body of a request: --request, --last")
+            raise click.UsageError("--show-body shows a request's body: --request FILE, --last")
         from .setup import check_setup
 
         raise SystemExit(check_setup(secret, app, url, _embedded(obj, app), as_json=as_json))
