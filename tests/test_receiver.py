@@ -33,6 +33,7 @@ from coffrify_webhooks.errors import BodyUnavailable, CompressedBody, Incomplete
 from coffrify_webhooks.observe import Once
 from coffrify_webhooks.parsing import parse as parsing_module
 from coffrify_webhooks.pipeline.identity import key_of
+from coffrify_webhooks.signature import verifier as verifier_module
 from coffrify_webhooks.signature.keyring import Keyring
 from coffrify_webhooks.stores import Filter
 from coffrify_webhooks.stores.memory import MemoryStore
@@ -477,7 +478,14 @@ def traced(calls: list[str], monkeypatch: pytest.MonkeyPatch) -> Rig:
         calls.append("hash")
         return find(*arguments, **options)
 
+    def accepting(*arguments: Any, **options: Any) -> Any:
+        found = accept(*arguments, **options)
+        calls.extend(["hash"] * (found is not None))
+        return found
+
+    accept = verifier_module.accept_usual
     monkeypatch.setattr(Keyring, "find", hashing)
+    monkeypatch.setattr(verifier_module, "accept_usual", accepting)
     from coffrify_webhooks.pipeline import identity
 
     parse = parsing_module.parse
