@@ -18,7 +18,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-from coffrify_webhooks.stores.statements import EVENTS
+from coffrify_webhooks.stores.statements import EVENTS, MARKS
 from coffrify_webhooks_django import DjangoStore
 from coffrify_webhooks_django.session import _PASSING
 
@@ -75,5 +75,6 @@ def migrated(alias: str, where: object, **changes: object) -> Iterator[str]:
             call_command("migrate", database=alias, verbosity=0, skip_checks=True)
             _migrated.add((alias, str(where)))
         with connections[alias].cursor() as cursor:
-            cursor.execute(f"DELETE FROM {EVENTS}")
+            for table in (EVENTS, MARKS):
+                cursor.execute(f"DELETE FROM {table}")
         yield alias

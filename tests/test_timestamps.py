@@ -15,7 +15,7 @@ from coffrify_webhooks.event import base
 
 STRICT = ConfigDict(strict=True, allow_inf_nan=False)
 BOTH = TypeAdapter(base.Timestamp, config=STRICT)
-CAREFUL = TypeAdapter[Any](Annotated[datetime, BeforeValidator(base._iso_8601)], config=STRICT)
+CAREFUL = TypeAdapter[Any](Annotated[datetime, BeforeValidator(base.read_moment)], config=STRICT)
 SEEDS = (
     *("2026-11-27T10:00:00Z", "2026-11-27T10:00:00.123456Z", "2026-11-27T10:00:00.1Z"),
     *("2026-12-31T23:59:60Z", "2026-12-31T24:00:00Z", "9999-12-31T24:00:00Z", "2026-02-30T10:00Z"),

@@ -1,4 +1,4 @@
-"""The store's two tables as Django sees them; the store itself reads and writes them by SQL."""
+"""The store's tables as Django sees them; the store itself reads and writes them by SQL."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from django.db import models
 
-from coffrify_webhooks.stores.statements import EVENTS, SCHEMA
+from coffrify_webhooks.stores.statements import EVENTS, MARKS, SCHEMA
 
-__all__ = ["SchemaVersion", "StoreIndex", "WebhookEvent"]
+__all__ = ["SchemaVersion", "StoreIndex", "WebhookEvent", "WebhookMark"]
 
 _APP = "coffrify_webhooks"
 
@@ -52,6 +52,27 @@ class WebhookEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.event_id}"
+
+
+class WebhookMark(models.Model):
+    """How far a handler has come with one object. Only the store changes it."""
+
+    mark_key: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True)
+    token: models.CharField[str, str] = models.CharField(max_length=64)
+    lease_until: models.FloatField[float, float] = models.FloatField()
+    version: models.TextField[str, str] = models.TextField()
+    touched_at: models.FloatField[float, float] = models.FloatField()
+
+    class Meta:
+        app_label = _APP
+        db_table = MARKS
+        default_permissions = ()
+        indexes: ClassVar = [
+            StoreIndex(fields=["touched_at"], name=f"{MARKS}_by_touched_at"),
+        ]
+
+    def __str__(self) -> str:
+        return self.mark_key
 
 
 class SchemaVersion(models.Model):

@@ -30,7 +30,7 @@ from coffrify_webhooks.stores.connections import (
 )
 from coffrify_webhooks.stores.deadline import deadline, descriptor
 from coffrify_webhooks.stores.relational import RelationalStore, refusal
-from coffrify_webhooks.stores.statements import EVENTS, SCHEMA, VERSION, Dialect
+from coffrify_webhooks.stores.statements import EVENTS, MARKS, SCHEMA, VERSION, Dialect
 
 from .connecting import drop
 from .session import TIMEOUT, ready, session
@@ -38,7 +38,7 @@ from .session import TIMEOUT, ready, session
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
-    from coffrify_webhooks.stores import About
+    from coffrify_webhooks.stores import About, Move
     from coffrify_webhooks.stores.relational import Execute
 
 __all__ = ["DIALECTS", "DjangoStore"]
@@ -118,12 +118,19 @@ class DjangoStore(RelationalStore):
         return Claim(refusal(record.status, record.digest == digest))
 
     def atomically(
-        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
+        self,
+        key: str | None,
+        token: str,
+        lease: float,
+        handler: str,
+        work: Callable[[Any], T],
+        move: Move | None = None,
+        /,
     ) -> T:
         """See `AtomicStore.atomically`; `work` is given Django's connection."""
         first = self._sql.dialect == "sqlite"
         raised: BaseException | None = None
-        row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
+        row = {"key": key, "token": token, "lease": lease, "handler": f"{handler}\n"}
         try:
             with ExitStack() as late:
                 with ready(self.using):
@@ -144,8 +151,9 @@ class DjangoStore(RelationalStore):
                     deadline(descriptor(connections[self.using].connection), TIMEOUT)
                 )
                 if key is not None:
-                    row = self._row(**row)
                     self._update(self._sql.renew if first else self._sql.finish, row)
+                if move is not None:
+                    self._move(self._change_here, move)
         except (DatabaseError, InterfaceError) as error:
             failover = is_out_of_service(error.__cause__)
             if failover:
@@ -170,12 +178,16 @@ class DjangoStore(RelationalStore):
         return async_to_sync(_await)(function, *arguments)
 
     def _update(self, statement: str, row: dict[str, Any]) -> None:
+        if not self._change_here(statement, **row):
+            raise ClaimLost("the claim on this event ended while it was handled")
+
+    def _change_here(self, statement: str, **row: Any) -> bool:
+        """Change a row in the transaction that this thread is in."""
         connection = connections[self.using]
         cursor = connection.cursor()
         with unprepared(connection.connection):
-            cursor.execute(statement, row)
-        if cursor.rowcount != 1:
-            raise ClaimLost("the claim on this event ended while it was handled")
+            cursor.execute(statement, self._row(**row))
+        return bool(cursor.rowcount == 1)
 
     def _refuse_broken(self, handler: str) -> None:
         """Refuse to record a finish that Django would roll back without a word."""
@@ -183,6 +195,10 @@ class DjangoStore(RelationalStore):
             raise transaction.TransactionManagementError(
                 f"{handler} returned, and left its transaction to be rolled back"
             )
+
+    def _want_marks(self) -> None:
+        super()._want_marks()
+        self._looked = False
 
     @contextmanager
     def _session(self) -> Generator[Execute]:
@@ -200,7 +216,8 @@ class DjangoStore(RelationalStore):
         execute("SELECT 1", {})  # connects, anew if need be
         with ready(self.using) as connection:
             tables = connection.introspection.table_names()
-        if EVENTS not in tables:
+        self._has_marks = MARKS in tables
+        if EVENTS not in tables or (self._wants_marks and not self._has_marks):
             raise StoreUnavailable("the store's tables are missing; run: manage.py migrate")
         version = VERSION
         if SCHEMA in tables:

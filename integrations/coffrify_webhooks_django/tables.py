@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from django.db import DatabaseError, connections, transaction
 
 from coffrify_webhooks.stores.schema import ensure
-from coffrify_webhooks.stores.statements import EVENTS, SCHEMA, Statements
+from coffrify_webhooks.stores.statements import EVENTS, MARKS, SCHEMA, Statements
 
 from .store import DIALECTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["drop", "make"]
+__all__ = ["drop", "drop_marks", "make"]
 
 
 def make(using: str) -> None:
@@ -33,16 +33,25 @@ def make(using: str) -> None:
         return cursor
 
     statements = Statements(dialect, pyformat=True, own_clock=True)
-    ensure(execute, statements, _is_refusal, grants=_GRANTS)
+    ensure(execute, statements, _is_refusal, grants=_GRANTS, marks=True)
 
 
 def drop(using: str) -> None:
     """Drop the tables, and with them all that is known of the events."""
+    _drop(using, EVENTS, SCHEMA)
+
+
+def drop_marks(using: str) -> None:
+    """Drop the table of marks, which a database of an earlier release does not have."""
+    _drop(using, MARKS)
+
+
+def _drop(using: str, *tables: str) -> None:
     connection = connections[using]
     if connection.vendor not in DIALECTS:
         return
     with connection.cursor() as cursor:
-        for table in (EVENTS, SCHEMA):
+        for table in tables:
             cursor.execute(f"DROP TABLE IF EXISTS {table}")
 
 

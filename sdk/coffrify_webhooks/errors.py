@@ -184,10 +184,12 @@ class HandlerError(WebhookError):
     outcome = "failed"
     reason = ""
     """Which handler raised what, and where; kept in the store."""
+    put_off: bool = False
+    """Whether another handler of the event waits for its turn, so that this cannot be the end."""
 
 
 class Busy(WebhookError):
-    """Another live delivery of the same event is being handled right now."""
+    """The same event is being handled right now, or another one of the same object in order."""
 
     status = 503
     code = "busy"

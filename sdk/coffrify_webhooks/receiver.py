@@ -18,6 +18,7 @@ from .pipeline import receive as pipeline
 from .pipeline import sweep as sweeping
 from .pipeline.atomic import refuse_wrong_kinds
 from .pipeline.identity import key_of
+from .pipeline.order import refuse_unordered
 from .retries import RETRIES, Retries
 from .signature import Verifier
 from .signature.secret import seal
@@ -172,6 +173,7 @@ class Receiver:
         refuse_namesakes(self)
         options.import_handlers(handlers)
         refuse_wrong_kinds(self.store, self.router.handlers)
+        refuse_unordered(self.store, self.router.handlers, self.how_to_set)
         if self.dispatcher is not None and self.keep_body < self.max_body:
             logger.warning(options.KEEP_BODY_IS_LESS)
         attach = getattr(self.dispatcher, "attach", None)

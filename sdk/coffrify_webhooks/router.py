@@ -7,6 +7,7 @@ from .errors import ConfigurationError, shown
 from .event import Event, UnknownEvent
 from .handlers.annotation import UNKNOWN, accepted_types, type_of
 from .handlers.handler import Handler
+from .handlers.order import Order, same_order
 from .parsing.registry import Registry, bundled
 
 if TYPE_CHECKING:
@@ -48,6 +49,9 @@ class Router:
             name: str | None = None,
             allow_unknown: bool = False,
             atomic: bool = False,
+            key: Callable[[Any], Any] | None = None,
+            order: str | None = None,
+            version: Callable[[Any], Any] | None = None,
         ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
             """Register the decorated function for the given events; it comes back unchanged.
 
@@ -57,11 +61,15 @@ class Router:
             recorded, else `module:qualname`; give one before you rename or move a handler.
             allow_unknown: accept a name that the catalog does not have. atomic: run the handler
             in one transaction with the record that it has finished, in a store that is the
-            application's own database; it may take a parameter named `connection`.
+            application's own database; it may take a parameter named `connection`. key: a function
+            of the event that tells which object it is about. order: "serial" calls the handler for
+            one event of an object at a time, in any process; "latest" skips as well what is older
+            than the newest event that it has handled for the object. version: a function of the
+            event that tells by what it is older, else its own time, else when it was signed.
 
             Raises ConfigurationError for a name that is neither known nor a pattern (naming the
-            nearest ones), for a second handler of the same name, and for a function that cannot
-            be called with an event.
+            nearest ones), for a second handler of the same name, for a function that cannot be
+            called with an event, and for an order that cannot be kept.
             """
             if not events:
                 raise ConfigurationError('on() needs an event: on("transfer.created"), or on("*")')
@@ -70,9 +78,10 @@ class Router:
                     f"name={shown(name)}: give a name that is not empty, and plain"
                 )
             patterns = tuple(self._pattern(event, allow_unknown=allow_unknown) for event in events)
+            asked = Order.of(key, order, version)
 
             def register(fn: Callable[..., Any]) -> Callable[..., Any]:
-                self._add(fn, name or _stable_name(fn), patterns, atomic=atomic)
+                self._add(fn, name or _stable_name(fn), patterns, asked, atomic=atomic)
                 return fn
 
             return register
@@ -102,7 +111,13 @@ class Router:
         return (*self._beside.match(event), *found) if self._beside else found
 
     def _add(
-        self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...], *, atomic: bool
+        self,
+        fn: Callable[..., Any],
+        name: str,
+        patterns: tuple[str, ...],
+        order: Order | None,
+        *,
+        atomic: bool,
     ) -> None:
         known = self._handlers.get(name)
         if known is not None and known.fn != fn:
@@ -122,8 +137,13 @@ class Router:
                 "names, so every event would be handled twice; move the handlers out of the "
                 "module that is run as a script"
             )
+        if known is not None and not same_order(known.order, order):
+            raise ConfigurationError(
+                f"{name} is registered twice, with another key=, order= or version=; give all its "
+                "events to one @on(...)"
+            )
         before = known.patterns if known else ()
-        handler = Handler(fn, name, (*before, *patterns), atomic=atomic)
+        handler = Handler(fn, name, (*before, *patterns), atomic=atomic, order=order)
         self._check_annotation(handler, patterns)
         self._handlers[name] = handler
         if place:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 from tests.servers.pgbouncer import PgBouncer
 from tests.servers.postgres import Postgres
 
-from coffrify_webhooks.stores.statements import EVENTS, SCHEMA
+from coffrify_webhooks.stores.statements import EVENTS, MARKS, SCHEMA
 
 __all__ = [
     "demote",
@@ -31,7 +31,7 @@ __all__ = [
     "without_descriptors",
 ]
 
-_TABLES = (EVENTS, SCHEMA)
+_TABLES = (EVENTS, MARKS, SCHEMA)
 
 
 def demote(server: Postgres, database: str, pooler: PgBouncer | None = None) -> None:

@@ -27,7 +27,7 @@ from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.redis import RedisStore
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
-from coffrify_webhooks.stores.statements import EVENTS
+from coffrify_webhooks.stores.statements import EVENTS, MARKS
 
 Clock: TypeAlias = Callable[[], float]
 Token: TypeAlias = tuple[str, str]
@@ -80,6 +80,8 @@ class Machine(RuleBasedStateMachine):
         self.store: Store = self.lent.__enter__()
         self.tokens: list[tuple[str, Token]] = []
         """Of which key, from first to last."""
+        self.locks: list[tuple[str, Token]] = []
+        """Likewise, of marks."""
 
     def clock(self) -> float:
         return self.now
@@ -93,10 +95,11 @@ class Machine(RuleBasedStateMachine):
         assert getattr(self.store, name)(*args) == expected
         return expected
 
-    def token(self, key: str, which: Which) -> Token:
+    def token(self, key: str, which: Which, tokens: list[tuple[str, Token]] | None = None) -> Token:
         """Return the key's last token or the one before, some other key's, or a made-up one."""
-        of_key = [token for owner, token in self.tokens if owner == key]
-        others = [token for owner, token in self.tokens if owner != key]
+        tokens = self.tokens if tokens is None else tokens
+        of_key = [token for owner, token in tokens if owner == key]
+        others = [token for owner, token in tokens if owner != key]
         found = {"held": of_key[-1:], "late": of_key[-2:-1], "other": others[-1:]}.get(which, [])
         return found[0] if found else ("x", "x")
 
@@ -170,6 +173,27 @@ class Machine(RuleBasedStateMachine):
     @rule(key=keys, digest=digests, about=abouts, body=bodies)
     def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
         self.both("conflict", key, digest, about, body)
+
+    @rule(mark=keys, lease=leases)
+    def lock(self, mark: str, lease: float) -> None:
+        expected, answer = self.model.lock(mark, lease), self.store.lock(mark, lease)  # type: ignore[attr-defined]
+        assert (answer is None) is (expected is None)
+        if answer is not None and expected is not None:
+            assert answer.version == expected.version
+            self.locks.append((mark, (expected.token, answer.token)))
+
+    @rule(mark=keys, which=whiches, lease=leases)
+    def renew_lock(self, mark: str, which: Which, lease: float) -> None:
+        self.by_lock("renew_lock", mark, which, lease)
+
+    @rule(mark=keys, which=whiches, version=st.none() | st.sampled_from(["1", "2"]))
+    def unlock(self, mark: str, which: Which, version: str | None) -> None:
+        self.by_lock("unlock", mark, which, version)
+
+    def by_lock(self, name: str, mark: str, which: Which, *args: Any) -> None:
+        first, second = self.token(mark, which, self.locks)
+        expected = getattr(self.model, name)(mark, first, *args)
+        assert getattr(self.store, name)(mark, second, *args) == expected
 
     @rule(age=ages)
     def purge(self, age: float) -> None:
@@ -246,7 +270,8 @@ def test_sql_is_as_in_memory(kind: str, request: pytest.FixtureRequest) -> None:
     def make(clock: Clock) -> Generator[Store]:
         store._clock = clock
         with store._session() as execute:
-            execute(f"DELETE FROM {EVENTS}", {})
+            for table in (EVENTS, MARKS):
+                execute(f"DELETE FROM {table}", {})
         yield store
 
     prove(make, budget(10, 30))

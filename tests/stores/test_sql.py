@@ -20,11 +20,11 @@ from tests.servers.preloaded import Preloaded
 from tests.servers.process import free_port
 from tests.stores.test_contract import Clock, Clocked
 
-from coffrify_webhooks import ConfigurationError, Receiver, Router, sign
+from coffrify_webhooks import ConfigurationError, Receiver, Router, StoreUnavailable, sign
 from coffrify_webhooks.errors import ClaimLost
 from coffrify_webhooks.stores import Store, open_store
 from coffrify_webhooks.stores.sql import SQLStore
-from coffrify_webhooks.stores.statements import EVENTS, SCHEMA, Statements
+from coffrify_webhooks.stores.statements import EVENTS, MARKS, SCHEMA, Statements
 
 SECRET = "whsec_" + "ab" * 32
 
@@ -50,9 +50,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def emptied(url: str, clock: Clock | None = None) -> SQLStore:
     store = SQLStore(url, clock=clock)
-    with store._session() as execute:
-        execute(f"DELETE FROM {EVENTS}", {})
+    empty(store)
     return store
+
+
+def empty(store: SQLStore) -> None:
+    with store._session() as execute:
+        for table in (EVENTS, MARKS):
+            execute(f"DELETE FROM {table}", {})
 
 
 @pytest.fixture
@@ -91,8 +96,7 @@ class Contract(Clocked):
             contract_stores[name] = SQLStore(self.database(request, tmp_path_factory), clock=clock)
         store = contract_stores[name]
         store._clock = clock
-        with store._session() as execute:
-            execute(f"DELETE FROM {EVENTS}", {})
+        empty(store)
         return store
 
     def database(
@@ -259,6 +263,11 @@ def test_a_user_who_may_not_make_tables(postgres: Postgres) -> None:
     )
     store = SQLStore(guest)
     assert store.claim("k", "d", 60).status == "claimed"
+    assert store.purge(0.0) == 0
+    with pytest.raises(StoreUnavailable, match=rf"asks for order.*store init.*{MARKS}"):
+        store.lock("m", 60)
+    run(url, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {MARKS} TO guest")
+    assert store.lock("m", 60) is not None
     store.close()
 
 

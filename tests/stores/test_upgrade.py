@@ -10,7 +10,7 @@ import pytest
 import redis
 import sqlalchemy
 
-from coffrify_webhooks.stores import Store
+from coffrify_webhooks.stores import OrderedStore, Store
 from coffrify_webhooks.stores.redis import RedisStore
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -88,3 +88,15 @@ def test_version_1_can_be_written(store: Store) -> None:
     assert store.checkpoint("n" * 64, token, "app:one")
     assert store.done("n" * 64, token)
     assert store.claim("n" * 64, DIGEST, 60).status == "done"
+
+
+def test_version_1_is_given_marks(store: Store) -> None:
+    """A database that was made without marks keeps order in the current version."""
+    assert isinstance(store, OrderedStore)
+    lock = store.lock("m" * 64, 60)
+    assert lock is not None
+    assert store.lock("m" * 64, 60) is None
+    assert store.unlock("m" * 64, lock.token, "1")
+    again = store.lock("m" * 64, 60)
+    assert again is not None
+    assert again.version == "1"

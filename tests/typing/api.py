@@ -23,7 +23,14 @@ from coffrify_webhooks import (
     sign,
     verify,
 )
-from coffrify_webhooks.events import ApiKey, File, Transfer, TransferCreated, TransferDeleted
+from coffrify_webhooks.events import (
+    ApiKey,
+    ApiKeyCreated,
+    File,
+    Transfer,
+    TransferCreated,
+    TransferDeleted,
+)
 from coffrify_webhooks.testing import (
     Kit,
     Report,
@@ -183,3 +190,43 @@ assert_type(check_handlers(receiver), Report)
 async def deliver_later(kit: Kit) -> None:
     assert_type(await deliver_async(receiver, TransferCreated), Result[TransferCreated])
     assert_type(await kit.deliver_async(receiver, "ping"), Result[Event])
+
+
+# --- order per object -------------------------------------------------------------------------
+
+
+@on("transfer.created", key=lambda event: event.data.id, order="serial")
+def in_series(event: TransferCreated) -> None: ...
+
+
+@on(
+    "transfer.created",
+    key=lambda event: (event.data.workspace_id or "", event.data.id),
+    order="latest",
+    version=lambda event: event.data.created_at or 0,
+)
+async def newest(event: TransferCreated) -> None: ...
+
+
+@on("transfer.*", key=lambda event: event.data.id, order="latest", version=lambda event: 1)
+def of_a_family(event: Event) -> None: ...
+
+
+@on(TransferCreated, TransferDeleted, key=lambda event: event.data.id, order="serial")
+def of_classes(event: TransferCreated | TransferDeleted) -> None: ...
+
+
+def of_api_key(event: ApiKeyCreated) -> str:
+    return event.data.id
+
+
+@on("transfer.created", key=of_api_key, order="serial")  # type: ignore[call-overload]
+def of_another_event(event: TransferCreated) -> None: ...
+
+
+@on("transfer.created", key=lambda event: event.data.nothing, order="serial")  # type: ignore[arg-type]
+def of_no_field(event: TransferCreated) -> None: ...
+
+
+@on("transfer.created", key=lambda event: event.data.id, order="newest")  # type: ignore[call-overload]
+def of_no_order(event: TransferCreated) -> None: ...

@@ -13,7 +13,8 @@ _HEAD = '''\
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from uuid import UUID
 
 from coffrify_webhooks.event import Event
 
@@ -26,6 +27,11 @@ E3 = TypeVar("E3", bound=Event)
 E4 = TypeVar("E4", bound=Event)
 P = ParamSpec("P")
 R = TypeVar("R")
+Part: TypeAlias = str | int | UUID
+Key: TypeAlias = Callable[[E], Part | tuple[Part, ...]]
+"""Tells which object an event is about."""
+Version: TypeAlias = Callable[[E], str | int | float | datetime]
+"""Tells which of two events is newer."""
 
 
 class On(Protocol[E]):
@@ -56,6 +62,11 @@ _KEYWORDS = (
     "allow_unknown: bool = False",
     "atomic: bool = False",
 )
+_ORDER = (
+    "key: Key[{}] | None = None",
+    'order: Literal["serial", "latest"] | None = None',
+    "version: Version[{}] | None = None",
+)
 
 
 def overloads_module(names: Iterable[EventName]) -> str:
@@ -69,7 +80,10 @@ def overloads_module(names: Iterable[EventName]) -> str:
         _signature([f"event: {_literal(patterns)}", "/"], "Event"),
         *(_classes(count) for count in range(1, 5)),
         _signature(["event: str", "/"], "Event"),
-        _signature(["*events: str | type[Event]"], "Any"),
+        # Of two and more: what one event does not fit must not be taken for any.
+        _signature(
+            [*(f"{each}: str | type[Event]" for each in ("first", "second", "*events"))], "Any"
+        ),
     ]
     makers = [
         *(_maker(f"event: Literal[{_text(n.type)}]", n.class_name) for n in events),
@@ -94,7 +108,8 @@ def _maker(parameter: str, event: str) -> str:
 def _signature(parameters: list[str], event: str) -> str:
     # Several at once bring their own star, after which everything is keyword-only already.
     star = () if parameters[-1].startswith("*") else ("*",)
-    lines = "".join(f"        {item},\n" for item in ("self", *parameters, *star, *_KEYWORDS))
+    keywords = (*_KEYWORDS, *(item.format(event) for item in _ORDER))
+    lines = "".join(f"        {item},\n" for item in ("self", *parameters, *star, *keywords))
     return f"    @overload\n    def __call__(\n{lines}    ) -> On[{event}]: ...\n"
 
 

@@ -40,6 +40,7 @@ _COUNTED: dict[Outcome, tuple[Result, str]] = {
     "handled": ("handled", ""),
     "queued": ("queued", ""),
     "ignored": ("skipped", "no handler wants it"),
+    "superseded": ("skipped", "a newer event of its object was handled"),
 }
 _SOON = 10
 """Up to here it is over before anyone has read a progress bar."""

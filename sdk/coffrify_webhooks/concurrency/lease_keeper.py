@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 from .timers import Alarm, Alarms
 
-__all__ = ["Keeper"]
+__all__ = ["Keeper", "LockKeeper"]
 
 
 class Store(Protocol):
@@ -40,6 +40,8 @@ def _alarms_of(store: Store) -> Alarms:
 class Keeper:
     """Around the work on one delivery: keeps the claim that it takes alive until its end."""
 
+    renew, release = "renew", "release"
+
     __slots__ = ("_alarm", "_alarms", "_key", "_lease", "_over", "_store", "_token")
 
     def __init__(self, store: Store, lease: float) -> None:
@@ -57,14 +59,14 @@ class Keeper:
             self._alarms.set(alarm, self._lease / 3)
         except RuntimeError:
             with suppress(Exception):  # then the lease ends by itself
-                self._store.release(key, token)
+                getattr(self._store, self.release)(key, token)
             raise
         self._alarm = alarm
 
     def _renew(self) -> None:
         wait = self._lease / 3
         try:
-            ours = self._store.renew(self._key, self._token, self._lease)
+            ours = getattr(self._store, self.renew)(self._key, self._token, self._lease)
         except BaseException:  # settling will tell
             ours, wait = True, min(wait, _SOON)
         # If it is lost, whoever has it now settles it, and our own settlement does nothing.
@@ -82,3 +84,10 @@ class Keeper:
         if self._alarm is not None:
             self._alarms.clear(self._alarm)
             self._alarm = None  # no cycle, which only the garbage collector would end
+
+
+class LockKeeper(Keeper):
+    """Likewise, around one call of an ordered handler: keeps its lock."""
+
+    __slots__ = ()
+    renew, release = "renew_lock", "unlock"

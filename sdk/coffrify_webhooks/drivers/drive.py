@@ -196,7 +196,7 @@ class _Run(Generic[T]):
         def work(connection: Any) -> None:
             call_in_transaction(call, connection, getattr(store, "run_in_transaction", None))
 
-        store.atomically(call.key, call.token, self._receiver.lease, call.handler.name, work)
+        store.atomically(*_atomic_arguments(call, self._receiver.lease, work))
 
     def _run_async(self, function: Any, *arguments: Any) -> Any:
         try:
@@ -303,8 +303,7 @@ class _Run(Generic[T]):
         async def work(connection: Any) -> None:
             await await_in_transaction(call, connection)
 
-        lease, name = self._receiver.lease, call.handler.name
-        await store.atomically(call.key, call.token, lease, name, work)
+        await store.atomically(*_atomic_arguments(call, self._receiver.lease, work))
 
     # --- from an event loop to a thread -------------------------------------------------------
 
@@ -333,6 +332,12 @@ class _Run(Generic[T]):
             lost = isinstance(effect, CallHandler) and self._belongs_on_loop(effect)
             effect = self.resume(CancelledError()) if lost else self.step(effect)
         self.watch.close()
+
+
+def _atomic_arguments(call: CallHandler, lease: float, work: Any) -> tuple[Any, ...]:
+    """Return what `atomically` is given; a store that keeps no order knows nothing of a move."""
+    move = () if call.move is None else (call.move,)
+    return (call.key, call.token, lease, call.handler.name, work, *move)
 
 
 def _after_fork() -> None:

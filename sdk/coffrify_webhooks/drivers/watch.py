@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coffrify_webhooks.clock import monotonic
-from coffrify_webhooks.concurrency.lease_keeper import Keeper
+from coffrify_webhooks.concurrency.lease_keeper import Keeper, LockKeeper
 from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.errors import NotBegun
 from coffrify_webhooks.pipeline.effects import Notify
@@ -26,13 +26,23 @@ _running: dict[Watch, float] = {}
 class Watch:
     """Over the handlers of one delivery: renews its claim, and warns of the one that is slow."""
 
-    __slots__ = ("_alarm", "_keeper", "_kept", "_over", "_receiver", "call", "patience")
+    __slots__ = (
+        "_alarm",
+        "_keeper",
+        "_kept",
+        "_lock_keeper",
+        "_over",
+        "_receiver",
+        "call",
+        "patience",
+    )
 
     def __init__(self, receiver: Hooks, patience: float | None) -> None:
         """patience: seconds after which the sender gives up; None if nobody waits for an answer."""
         self._keeper = Keeper(receiver.store, receiver.lease)
         self._receiver = receiver
         self._alarm: Alarm | None = None
+        self._lock_keeper: LockKeeper | None = None
         self._kept = self._over = False
         self.patience: float | None = patience
         self.call: CallHandler | None = None
@@ -53,6 +63,9 @@ class Watch:
             if not self._kept and call.key is not None:
                 self._keeper.keep(call.key, call.token)
                 self._kept = True
+            if call.move is not None:
+                self._lock_keeper = LockKeeper(self._receiver.store, self._receiver.lease)
+                self._lock_keeper.keep(call.move.mark, call.move.token)
         except (RuntimeError, MemoryError) as error:
             raise NotBegun("no thread could be started to keep its claim") from error
 
@@ -60,6 +73,9 @@ class Watch:
         """Note that the handler has ended."""
         self.call = None
         _running.pop(self, None)
+        if self._lock_keeper is not None:
+            self._lock_keeper.__exit__()
+            self._lock_keeper = None
 
     def close(self) -> None:
         """Let the claim go: the delivery is settled."""

@@ -65,6 +65,7 @@ __all__ = [
     "Timestamp",
     "UnknownEvent",
     "Uuid",
+    "read_moment",
 ]
 
 _USUAL_TIME = len("2026-01-31T12:00:00Z")
@@ -73,8 +74,11 @@ _ISO_8601 = re.compile(
 )
 
 
-def _iso_8601(value: Any) -> Any:
-    """Refuse what pydantic would read as seconds since 1970: "4242" is not a date."""
+def read_moment(value: Any) -> Any:
+    """Read an ISO 8601 date and time; for what is none, raise ValueError.
+
+    So is what pydantic would read as seconds since 1970: "4242" is not a date.
+    """
     if isinstance(value, datetime):
         return value
     if type(value) is str and len(value) == _USUAL_TIME and value[4::3] == "--T::Z":
@@ -112,7 +116,7 @@ class _Moments:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
-        any_form = core_schema.no_info_before_validator_function(_iso_8601, handler(source))
+        any_form = core_schema.no_info_before_validator_function(read_moment, handler(source))
         usual = core_schema.chain_schema(
             [
                 core_schema.str_schema(pattern=cls._USUAL, strict=True),

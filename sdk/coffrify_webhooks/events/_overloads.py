@@ -6,7 +6,8 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, overload
+from uuid import UUID
 
 from coffrify_webhooks.event import Event
 
@@ -51,6 +52,11 @@ E3 = TypeVar("E3", bound=Event)
 E4 = TypeVar("E4", bound=Event)
 P = ParamSpec("P")
 R = TypeVar("R")
+Part: TypeAlias = str | int | UUID
+Key: TypeAlias = Callable[[E], Part | tuple[Part, ...]]
+"""Tells which object an event is about."""
+Version: TypeAlias = Callable[[E], str | int | float | datetime]
+"""Tells which of two events is newer."""
 
 
 class On(Protocol[E]):
@@ -73,6 +79,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[ApiKeyCreated] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[ApiKeyCreated] | None = None,
     ) -> On[ApiKeyCreated]: ...
 
     @overload
@@ -84,6 +93,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[ApiKeyExpired] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[ApiKeyExpired] | None = None,
     ) -> On[ApiKeyExpired]: ...
 
     @overload
@@ -95,6 +107,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[ApiKeyRevoked] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[ApiKeyRevoked] | None = None,
     ) -> On[ApiKeyRevoked]: ...
 
     @overload
@@ -106,6 +121,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[ApiKeyRotated] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[ApiKeyRotated] | None = None,
     ) -> On[ApiKeyRotated]: ...
 
     @overload
@@ -117,6 +135,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[ApiKeySuspiciousUsage] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[ApiKeySuspiciousUsage] | None = None,
     ) -> On[ApiKeySuspiciousUsage]: ...
 
     @overload
@@ -128,6 +149,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[Ping] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[Ping] | None = None,
     ) -> On[Ping]: ...
 
     @overload
@@ -139,6 +163,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[SamlLoginFailed] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[SamlLoginFailed] | None = None,
     ) -> On[SamlLoginFailed]: ...
 
     @overload
@@ -150,6 +177,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[SamlLoginSucceeded] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[SamlLoginSucceeded] | None = None,
     ) -> On[SamlLoginSucceeded]: ...
 
     @overload
@@ -161,6 +191,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[ScimUserDeprovisioned] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[ScimUserDeprovisioned] | None = None,
     ) -> On[ScimUserDeprovisioned]: ...
 
     @overload
@@ -172,6 +205,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[ScimUserProvisioned] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[ScimUserProvisioned] | None = None,
     ) -> On[ScimUserProvisioned]: ...
 
     @overload
@@ -183,6 +219,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferCloned] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferCloned] | None = None,
     ) -> On[TransferCloned]: ...
 
     @overload
@@ -194,6 +233,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferCreated] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferCreated] | None = None,
     ) -> On[TransferCreated]: ...
 
     @overload
@@ -205,6 +247,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferDeleted] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferDeleted] | None = None,
     ) -> On[TransferDeleted]: ...
 
     @overload
@@ -216,6 +261,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferDownloaded] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferDownloaded] | None = None,
     ) -> On[TransferDownloaded]: ...
 
     @overload
@@ -227,6 +275,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferE2eCreated] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferE2eCreated] | None = None,
     ) -> On[TransferE2eCreated]: ...
 
     @overload
@@ -238,6 +289,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferEmailSent] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferEmailSent] | None = None,
     ) -> On[TransferEmailSent]: ...
 
     @overload
@@ -249,6 +303,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferExpired] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferExpired] | None = None,
     ) -> On[TransferExpired]: ...
 
     @overload
@@ -260,6 +317,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferGeoBlocked] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferGeoBlocked] | None = None,
     ) -> On[TransferGeoBlocked]: ...
 
     @overload
@@ -271,6 +331,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferLimitReached] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferLimitReached] | None = None,
     ) -> On[TransferLimitReached]: ...
 
     @overload
@@ -282,6 +345,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferPasswordFailed] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferPasswordFailed] | None = None,
     ) -> On[TransferPasswordFailed]: ...
 
     @overload
@@ -293,6 +359,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferPreviewOpened] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferPreviewOpened] | None = None,
     ) -> On[TransferPreviewOpened]: ...
 
     @overload
@@ -304,6 +373,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferScanClean] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferScanClean] | None = None,
     ) -> On[TransferScanClean]: ...
 
     @overload
@@ -315,6 +387,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferScanInfected] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferScanInfected] | None = None,
     ) -> On[TransferScanInfected]: ...
 
     @overload
@@ -326,6 +401,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferScanQuarantined] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferScanQuarantined] | None = None,
     ) -> On[TransferScanQuarantined]: ...
 
     @overload
@@ -337,6 +415,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[TransferScanned] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[TransferScanned] | None = None,
     ) -> On[TransferScanned]: ...
 
     @overload
@@ -348,6 +429,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[WebhookDeliveryFailedFinal] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[WebhookDeliveryFailedFinal] | None = None,
     ) -> On[WebhookDeliveryFailedFinal]: ...
 
     @overload
@@ -359,6 +443,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[WebhookEndpointDisabled] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[WebhookEndpointDisabled] | None = None,
     ) -> On[WebhookEndpointDisabled]: ...
 
     @overload
@@ -370,6 +457,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[WorkspaceCreated] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[WorkspaceCreated] | None = None,
     ) -> On[WorkspaceCreated]: ...
 
     @overload
@@ -381,6 +471,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[WorkspacePaymentFailed] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[WorkspacePaymentFailed] | None = None,
     ) -> On[WorkspacePaymentFailed]: ...
 
     @overload
@@ -392,6 +485,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[WorkspacePaymentSucceeded] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[WorkspacePaymentSucceeded] | None = None,
     ) -> On[WorkspacePaymentSucceeded]: ...
 
     @overload
@@ -403,6 +499,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[WorkspacePlanChanged] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[WorkspacePlanChanged] | None = None,
     ) -> On[WorkspacePlanChanged]: ...
 
     @overload
@@ -414,6 +513,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[WorkspaceUsageLimitReached] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[WorkspaceUsageLimitReached] | None = None,
     ) -> On[WorkspaceUsageLimitReached]: ...
 
     @overload
@@ -425,6 +527,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[WorkspaceUsageLimitWarning] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[WorkspaceUsageLimitWarning] | None = None,
     ) -> On[WorkspaceUsageLimitWarning]: ...
 
     @overload
@@ -444,6 +549,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[Event] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[Event] | None = None,
     ) -> On[Event]: ...
 
     @overload
@@ -455,6 +563,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[E1] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[E1] | None = None,
     ) -> On[E1]: ...
 
     @overload
@@ -467,6 +578,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[E1 | E2] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[E1 | E2] | None = None,
     ) -> On[E1 | E2]: ...
 
     @overload
@@ -480,6 +594,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[E1 | E2 | E3] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[E1 | E2 | E3] | None = None,
     ) -> On[E1 | E2 | E3]: ...
 
     @overload
@@ -494,6 +611,9 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[E1 | E2 | E3 | E4] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[E1 | E2 | E3 | E4] | None = None,
     ) -> On[E1 | E2 | E3 | E4]: ...
 
     @overload
@@ -505,15 +625,23 @@ class Registrar(Protocol):
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[Event] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[Event] | None = None,
     ) -> On[Event]: ...
 
     @overload
     def __call__(
         self,
+        first: str | type[Event],
+        second: str | type[Event],
         *events: str | type[Event],
         name: str | None = None,
         allow_unknown: bool = False,
         atomic: bool = False,
+        key: Key[Any] | None = None,
+        order: Literal["serial", "latest"] | None = None,
+        version: Version[Any] | None = None,
     ) -> On[Any]: ...
 
 

@@ -11,6 +11,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.event import Event
 
 from .annotation import UNKNOWN
+from .order import Order
 
 __all__ = ["Context", "Handler"]
 
@@ -27,18 +28,26 @@ class Handler:
         "fn",
         "is_async",
         "name",
+        "order",
         "patterns",
         "takes_connection",
         "takes_delivery",
     )
 
     def __init__(
-        self, fn: Callable[..., Any], name: str, patterns: tuple[str, ...], *, atomic: bool = False
+        self,
+        fn: Callable[..., Any],
+        name: str,
+        patterns: tuple[str, ...],
+        *,
+        atomic: bool = False,
+        order: Order | None = None,
     ) -> None:
         self.fn: Callable[..., Any] = fn
         self.name: str = name
         self.patterns: tuple[str, ...] = patterns
         self.atomic: bool = atomic
+        self.order: Order | None = order
         taken = _parameters_of(fn, name, atomic=atomic)
         self.takes_delivery: bool = taken.delivery
         self.takes_connection: bool = taken.connection

@@ -15,6 +15,7 @@ __all__ = ["Outcome", "Reply"]
 Outcome: TypeAlias = Literal[
     "handled",
     "ignored",
+    "superseded",
     "duplicate",
     "conflict",
     "queued",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.retries import Retries
     from coffrify_webhooks.router import Router
     from coffrify_webhooks.signature import Verifier
-    from coffrify_webhooks.stores import Record, Store
+    from coffrify_webhooks.stores import Move, Record, Store
     from coffrify_webhooks.stores.purging import PurgeSchedule
     from coffrify_webhooks.stores.refused import Captures
 
@@ -64,6 +64,8 @@ class CallHandler:
     key: str | None
     token: str
     """The claim under which an atomic handler's finish is recorded."""
+    move: Move | None = None
+    """The lock under which an ordered handler runs; an atomic one gives it back itself."""
 
 
 @dataclass(slots=True, eq=False)

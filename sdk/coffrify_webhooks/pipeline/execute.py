@@ -187,9 +187,13 @@ def _to_the_end(
         return (yield from work), ""
     except (ClaimLost, StoreUnavailable):
         raise
+    except Busy:  # of an object: no attempt is spent
+        with suppress(StoreUnavailable):
+            yield from call_store("queued", key, claim.token)
+        raise
     except Exception as error:
         reason = getattr(error, "reason", "") or type(error).__name__
-        if claim.attempts >= retries.attempts:
+        if claim.attempts >= retries.attempts and not getattr(error, "put_off", False):
             yield from call_store("dead", key, claim.token, reason)
             return "dead", reason
         with suppress(StoreUnavailable):

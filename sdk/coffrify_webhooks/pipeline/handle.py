@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.errors import (
     ClaimLost,
@@ -13,17 +13,21 @@ from coffrify_webhooks.errors import (
     WebhookError,
 )
 from coffrify_webhooks.event import Event, UnknownEvent
+from coffrify_webhooks.handlers.order import is_older
+from coffrify_webhooks.stores import Move
 from coffrify_webhooks.text import quoted
 
 from .atomic import refuse_atomic
 from .effects import CallHandler, Notify, Settings, Steps, StoreCall
 from .identity import conflict_key, metadata_of
+from .order import KeyBusy, Superseded, notice_of_superseded, refuse_unordered
 
 if TYPE_CHECKING:
     from coffrify_webhooks.delivery import Delivery
     from coffrify_webhooks.handlers.handler import Handler
+    from coffrify_webhooks.handlers.order import Order
     from coffrify_webhooks.http.reply import Outcome
-    from coffrify_webhooks.stores import Claim
+    from coffrify_webhooks.stores import Claim, Lock
 
 __all__ = ["LEAVING", "body_to_keep", "call_store", "keep_conflict", "releasing_on_error", "run"]
 
@@ -42,25 +46,89 @@ def run(
         if key is not None:
             yield from call_store("release", key, claim.token)
         return "ignored"
-    failures: list[tuple[Handler, BaseException]] = []
+    unfinished: list[tuple[Handler, BaseException]] = []
+    skipped = 0
     pending = [settings.bound(each) for each in handlers if each.name not in claim.finished]
     for handler in pending:
         refuse_atomic(settings, handler)
-        failure: BaseException | None = yield CallHandler(
-            handler, event, delivery, key, claim.token
-        )
+        call = CallHandler(handler, event, delivery, key, claim.token)
+        failure: BaseException | None
+        if handler.order is None:
+            failure = yield call
+        else:
+            failure = yield from _call_in_turn(settings, call, handler.order)
         if failure is not None:
-            failures.append((handler, failure))
-            yield _handler_failed(delivery, event, handler, failure)
-            continue
+            yield from _tell_failure(delivery, event, handler, failure)
+            if not isinstance(failure, Superseded):
+                unfinished.append((handler, failure))
+                continue
+            skipped += 1
         # The last of an unbroken row needs no checkpoint: `done` says as much.
-        if key is not None and not handler.atomic and (failures or handler is not pending[-1]):
+        is_recorded = handler.atomic and failure is None
+        if key is not None and not is_recorded and (unfinished or handler is not pending[-1]):
             _check_claim((yield from call_store("checkpoint", key, claim.token, handler.name)))
-    if failures:
-        raise _handler_error(failures)
+    if unfinished:
+        raise _error_of(unfinished)
     if key is not None:
         _check_claim((yield from call_store("done", key, claim.token)))
-    return "handled"
+    return "superseded" if skipped == len(handlers) else "handled"
+
+
+def _call_in_turn(
+    settings: Settings, call: CallHandler, order: Order
+) -> Steps[BaseException | None]:
+    """Call an ordered handler while no other event of the same object is at it.
+
+    Returns what it raised; KeyBusy or Superseded if it was not called.
+    """
+    handler = call.handler
+    refuse_unordered(settings.store, [handler], settings.how_to_set)
+    try:
+        mark = order.mark_for(settings.name, handler.name, call.event)
+        version = order.version_of(handler.name, call.event, call.delivery)
+    except Exception as error:  # the user's functions: the handler's failure
+        return error
+    lock: Lock | None = yield from call_store("lock", mark, settings.lease)
+    if lock is None:
+        return KeyBusy("another event of the same object is being handled right now")
+    call.move = Move(mark, lock.token, version)
+    failure = _out_of_turn(handler, version, lock.version)
+    if failure is None:
+        try:
+            failure = yield call
+        except (Exception, *LEAVING):  # it did not begin, or not to its end
+            yield from _unlock(call.move)
+            raise
+    if failure is not None:
+        yield from _unlock(call.move)
+    # Before the handler's finish is recorded: after a crash in between it runs again. The other
+    # way round, an older event could run after this one.
+    elif not handler.atomic and not (yield from call_store("unlock", *call.move)):
+        raise ClaimLost("the lock on the event's object ended while it was handled")
+    return failure
+
+
+def _out_of_turn(handler: Handler, version: str | None, newest: str | None) -> Exception | None:
+    try:
+        older = version is not None and is_older(handler.name, version, newest)
+    except TypeError as error:  # they cannot be compared
+        return error
+    return Superseded() if older else None
+
+
+def _unlock(move: Move) -> Steps[None]:
+    """Give a lock back, with the mark where it was; if that fails its lease ends by itself."""
+    with suppress(StoreUnavailable):
+        yield from call_store("unlock", move.mark, move.token)
+
+
+def _tell_failure(
+    delivery: Delivery, event: Event, handler: Handler, failure: BaseException
+) -> Steps[None]:
+    if isinstance(failure, Superseded):
+        yield notice_of_superseded(delivery, event, handler)
+    elif not isinstance(failure, KeyBusy):
+        yield _handler_failed(delivery, event, handler, failure)
 
 
 def _handler_failed(
@@ -77,11 +145,16 @@ def _handler_failed(
     )
 
 
-def _handler_error(failures: list[tuple[Handler, BaseException]]) -> HandlerError:
+def _error_of(unfinished: list[tuple[Handler, BaseException]]) -> WebhookError:
+    """Return the error of an event that some handlers have not finished."""
+    failures = [each for each in unfinished if not isinstance(each[1], KeyBusy)]
+    if not failures:
+        return cast("KeyBusy", unfinished[0][1])
     failed = HandlerError("a handler raised; the log has its traceback")
     failed.__cause__ = failures[0][1]
     reasons = "; ".join(_reason(handler, error) for handler, error in failures)
     failed.reason = reasons[:_LONGEST_REASON]
+    failed.put_off = len(failures) < len(unfinished)
     return failed
 
 

@@ -6,7 +6,18 @@ Names are imported when first used: a command's help needs a few of them, and no
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .open import default_store, open_store, place_of
-    from .protocol import AsyncAtomicStore, AsyncStore, AtomicStore, Claim, ClaimStatus, Store
+    from .protocol import (
+        AsyncAtomicStore,
+        AsyncOrderedStore,
+        AsyncStore,
+        AtomicStore,
+        Claim,
+        ClaimStatus,
+        Lock,
+        Move,
+        OrderedStore,
+        Store,
+    )
     from .record import About, Filter, Record, Status
     from .url import DEFAULT_FILE, STORE_VARIABLE
 
@@ -15,11 +26,15 @@ __all__ = [
     "STORE_VARIABLE",
     "About",
     "AsyncAtomicStore",
+    "AsyncOrderedStore",
     "AsyncStore",
     "AtomicStore",
     "Claim",
     "ClaimStatus",
     "Filter",
+    "Lock",
+    "Move",
+    "OrderedStore",
     "Record",
     "Status",
     "Store",
@@ -31,7 +46,8 @@ __all__ = [
 _HOMES = {
     "open": ("default_store", "open_store", "place_of"),
     "protocol": (
-        *("AsyncAtomicStore", "AsyncStore", "AtomicStore", "Claim", "ClaimStatus", "Store"),
+        *("AsyncAtomicStore", "AsyncOrderedStore", "AsyncStore", "AtomicStore", "Claim"),
+        *("ClaimStatus", "Lock", "Move", "OrderedStore", "Store"),
     ),
     "record": ("About", "Filter", "Record", "Status"),
     "url": ("DEFAULT_FILE", "STORE_VARIABLE"),

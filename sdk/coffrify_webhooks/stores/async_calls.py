@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from .protocol import Claim
+from .protocol import Claim, Lock
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 
 __all__ = ["AsyncCalls"]
@@ -66,6 +66,19 @@ class AsyncCalls(ABC):
     async def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
         """See `Store.conflict`."""
         await self._call("conflict", key, digest, about, body)
+
+    async def lock(self, mark: str, lease: float) -> Lock | None:
+        """See `OrderedStore.lock`."""
+        found: Lock | None = await self._call("lock", mark, lease)
+        return found
+
+    async def renew_lock(self, mark: str, token: str, lease: float) -> bool:
+        """See `OrderedStore.renew_lock`."""
+        return bool(await self._call("renew_lock", mark, token, lease))
+
+    async def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
+        """See `OrderedStore.unlock`."""
+        return bool(await self._call("unlock", mark, token, version))
 
     async def purge(self, older_than: float, limit: int = 1000) -> int:
         """See `Store.purge`."""

@@ -11,13 +11,19 @@ from typing import Any, cast
 from coffrify_webhooks.concurrency.loop_thread import LoopThread
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 
-from .protocol import AsyncStore, Store
+from .protocol import AsyncStore, OrderedStore, Store
 
-__all__ = ["async_form", "blocking_form", "is_async"]
+__all__ = ["ALSO", "METHODS", "async_form", "blocking_form", "is_async"]
 
-METHODS: tuple[str, ...] = tuple(
-    name for name, value in vars(Store).items() if callable(value) and not name.startswith("_")
-)
+
+def _methods(protocol: type[Any]) -> tuple[str, ...]:
+    found = vars(protocol).items()
+    return tuple(name for name, value in found if callable(value) and not name.startswith("_"))
+
+
+METHODS: tuple[str, ...] = _methods(Store)
+ALSO: tuple[str, ...] = _methods(OrderedStore)
+"""Those that not every store has."""
 _loop = LoopThread("store")
 
 
@@ -47,7 +53,7 @@ def _blocking(name: str) -> Callable[..., Any]:
     return call
 
 
-for _name in METHODS:
+for _name in (*METHODS, *ALSO):
     setattr(_BlockingStore, _name, _blocking(_name))
 
 
@@ -66,9 +72,10 @@ def is_async(store: object) -> bool:
 
     Raises ConfigurationError if that is so for some only.
     """
-    kinds = {name: iscoroutinefunction(getattr(store, name, None)) for name in METHODS}
+    names = (*METHODS, *(name for name in ALSO if hasattr(store, name)))
+    kinds = {name: iscoroutinefunction(getattr(store, name, None)) for name in names}
     if any(kinds.values()) and not all(kinds.values()):
-        plain = next(name for name in METHODS if not kinds[name])
+        plain = next(name for name in names if not kinds[name])
         raise ConfigurationError(
             f"{type(store).__name__} mixes sync and async: {plain} is not an `async def`, and "
             "others are; an AsyncStore has each method of Store as an async one"

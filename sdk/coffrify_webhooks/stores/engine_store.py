@@ -26,10 +26,11 @@ from .connections import (
     unprepared,
 )
 from .deadline import deadline
+from .protocol import Move
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
 from .sql_engine import PREPARES
-from .statements import EVENTS, SCHEMA, Dialect
+from .statements import EVENTS, MARKS, SCHEMA, Dialect
 
 with needs("sql"):
     from sqlalchemy import Connection, Engine
@@ -112,13 +113,20 @@ class EngineStore(RelationalStore):
             self._engine.dispose()
 
     def atomically(
-        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
+        self,
+        key: str | None,
+        token: str,
+        lease: float,
+        handler: str,
+        work: Callable[[Any], T],
+        move: Move | None = None,
+        /,
     ) -> T:
         """See `AtomicStore.atomically`; `work` is given the SQLAlchemy `Connection`."""
         pool = self._engine.pool
         try:
             with self._transactional().connect() as connection:
-                return self._work_on(connection, key, token, lease, handler, work)
+                return self._work_on(connection, key, token, lease, handler, work, move)
         except SQLAlchemyError as error:
             if isinstance(error, DBAPIError) and is_out_of_service(error.orig):
                 self._renew(self._app or self._engine)
@@ -140,15 +148,19 @@ class EngineStore(RelationalStore):
         lease: float,
         handler: str,
         work: Callable[[Any], T],
+        move: Move | None,
     ) -> T:
         raw = cast("Any", connection.connection).dbapi_connection
 
+        def change(statement: str, **row: Any) -> bool:
+            with unprepared(raw):
+                return self._update(connection, statement, self._row(**row)) == 1
+
         def update(statement: str) -> None:
             # Made anew each time: a lease counts from now, not from before the work.
-            row = self._row(key=key, token=token, lease=lease, handler=f"{handler}\n")
-            with unprepared(raw):
-                if key is not None and self._update(connection, statement, row) != 1:
-                    raise ClaimLost("the claim on this event ended while it was handled")
+            row = {"key": key, "token": token, "lease": lease, "handler": f"{handler}\n"}
+            if key is not None and not change(statement, **row):
+                raise ClaimLost("the claim on this event ended while it was handled")
 
         with connection.begin() as transaction:
             if _commits_by_itself(connection):
@@ -163,6 +175,8 @@ class EngineStore(RelationalStore):
             result = work(connection)
             with self._timed(cast("Any", connection.connection)):
                 update(self._sql.finish)
+                if move is not None:
+                    self._move(change, move)
                 transaction.commit()
         return result
 
@@ -195,7 +209,13 @@ class EngineStore(RelationalStore):
     def _prepare(self, execute: Execute, connection: PoolProxiedConnection) -> None:
         """Make the tables, or look at them: at first, and after any error."""
         try:
-            ensure(execute, self._sql, partial(self._is_refusal, connection), grants=_GRANTS)
+            self._has_marks = ensure(
+                execute,
+                self._sql,
+                partial(self._is_refusal, connection),
+                grants=_GRANTS,
+                marks=self._wants_marks,
+            )
         except ConfigurationError as error:
             if self._was_ready:  # a server that became read-only, as after a failover
                 raise StoreUnavailable(str(error)) from error
@@ -205,6 +225,10 @@ class EngineStore(RelationalStore):
             if is_pooled(raw, execute):
                 logger.warning(POOLED, 'connect_args={"prepare_threshold": None}')
         self._ready = self._was_ready = True
+
+    def _want_marks(self) -> None:
+        super()._want_marks()
+        self._ready = False
 
     @contextmanager
     def _lend_connection(self) -> Generator[PoolProxiedConnection]:
@@ -311,7 +335,8 @@ def _commits_by_itself(connection: Connection) -> bool:
 
 _GRANTS = (
     "run `coffrify-webhooks store init --store URL` as a user who may create tables, then grant "
-    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS}, and SELECT on {SCHEMA}, to this one"
+    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS} and {MARKS}, and SELECT on {SCHEMA}, to this "
+    "one"
 )
 
 _stores: "weakref.WeakSet[EngineStore]" = weakref.WeakSet()

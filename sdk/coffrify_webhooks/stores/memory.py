@@ -3,15 +3,16 @@
 from collections import Counter
 from collections.abc import Callable
 from secrets import token_hex
-from threading import Lock
+from threading import Lock as Mutex
 
 from coffrify_webhooks.clock import now
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable, shown
 from coffrify_webhooks.observe import logger
 
 from .finished import Finished, FinishedEvents
+from .memory_marks import MemoryMarks
 from .memory_row import Row, finished_record, may_take, record_of, refusal, reopened
-from .protocol import Claim
+from .protocol import Claim, Lock
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 from .select import select
 
@@ -47,10 +48,11 @@ class MemoryStore:
         self._clock = clock
         self._most = max_events
         self._warned = False
-        self._lock = Lock()
+        self._lock = Mutex()
         self._rows: dict[str, Row] = {}
         """What is not finished; those touched last are at the end."""
         self._finished = FinishedEvents()
+        self._marks = MemoryMarks(clock, max_events)
 
     def claim(
         self,
@@ -188,7 +190,19 @@ class MemoryStore:
             purged += dropped
             if dropped < step:
                 break
-        return purged
+        return purged + self._marks.purge(older_than, limit - purged)
+
+    def lock(self, mark: str, lease: float) -> Lock | None:
+        """See `OrderedStore.lock`."""
+        return self._marks.lock(mark, lease)
+
+    def renew_lock(self, mark: str, token: str, lease: float) -> bool:
+        """See `OrderedStore.renew_lock`."""
+        return self._marks.renew(mark, token, lease)
+
+    def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
+        """See `OrderedStore.unlock`."""
+        return self._marks.unlock(mark, token, version)
 
     def get(self, key: str) -> Record | None:
         """See `Store.get`."""

@@ -5,7 +5,18 @@ from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runti
 
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 
-__all__ = ["AsyncAtomicStore", "AsyncStore", "AtomicStore", "Claim", "ClaimStatus", "Store"]
+__all__ = [
+    "AsyncAtomicStore",
+    "AsyncOrderedStore",
+    "AsyncStore",
+    "AtomicStore",
+    "Claim",
+    "ClaimStatus",
+    "Lock",
+    "Move",
+    "OrderedStore",
+    "Store",
+]
 
 T = TypeVar("T")
 
@@ -27,6 +38,24 @@ class Claim(NamedTuple):
     attempts: int = 1
 
 
+class Lock(NamedTuple):
+    """What a store answers to `lock`: the mark is ours, under `token`.
+
+    version: what the mark was moved to last, if it was.
+    """
+
+    token: str
+    version: str | None = None
+
+
+class Move(NamedTuple):
+    """A mark that is to be moved to `version`, if there is one, and unlocked."""
+
+    mark: str
+    token: str
+    version: str | None = None
+
+
 @runtime_checkable
 class Store(Protocol):
     """Remembers which events are being handled and which are done.
@@ -37,7 +66,7 @@ class Store(Protocol):
     a `token` do nothing and return False when the claim is no longer that token's.
 
     A store whose database is the application's own may have one method more, `atomically`: see
-    `AtomicStore`.
+    `AtomicStore`. One that keeps events of one object in order has three more: see `OrderedStore`.
     """
 
     def claim(
@@ -107,7 +136,8 @@ class Store(Protocol):
     def purge(self, older_than: float, limit: int = 1000) -> int:
         """Drop up to `limit` events untouched for `older_than` seconds; return how many.
 
-        Not those that are being handled, or that an engine has.
+        Not those that are being handled, or that an engine has. Marks are dropped and counted too,
+        see `OrderedStore`; not those that are locked.
         """
         ...
 
@@ -139,14 +169,48 @@ class AtomicStore(Protocol):
     """A store in the application's own database, which can commit a handler's effects itself."""
 
     def atomically(
-        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
+        self,
+        key: str | None,
+        token: str,
+        lease: float,
+        handler: str,
+        work: Callable[[Any], T],
+        move: Move | None = None,
+        /,
     ) -> T:
         """Run `work` and record that `handler` has finished, in one transaction.
 
         `work` is given the connection, where the application does not have it by itself. The claim
         then holds for `lease` seconds from the record on. Raises ClaimLost, and rolls back, if the
-        claim on `key` is no longer that token's; without a key nothing is recorded.
+        claim on `key` is no longer that token's; without a key nothing is recorded. move: what is
+        to be unlocked in the same transaction, see `OrderedStore`; ClaimLost if it cannot be.
         StoreUnavailable if the database went away; whatever else is raised is the work's.
+        """
+        ...
+
+
+@runtime_checkable
+class OrderedStore(Protocol):
+    """A store that can keep the events of one object in order.
+
+    A mark stands for one object and one handler. It has a lock, held by one token for a lease, and
+    remembers the version to which it was moved last: a text of up to 1000 characters. Marks are
+    no events: `find`, `stats` and `forget` know nothing of them. `purge` drops those that are old.
+    """
+
+    def lock(self, mark: str, lease: float) -> Lock | None:
+        """Lock a mark for `lease` seconds; None if another holds it and its lease is live."""
+        ...
+
+    def renew_lock(self, mark: str, token: str, lease: float) -> bool:
+        """Extend the lock to `lease` seconds from now; False if it is no longer that token's."""
+        ...
+
+    def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
+        """Give the lock back and, with a version, move the mark to it.
+
+        False, and nothing is changed, if the lock is no longer that token's. A mark that was never
+        moved leaves no trace.
         """
         ...
 
@@ -199,7 +263,17 @@ class AsyncAtomicStore(Protocol):
         lease: float,
         handler: str,
         work: Callable[[Any], Awaitable[T]],
+        move: Move | None = None,
         /,
     ) -> T:
         """See `AtomicStore.atomically`; `work` is awaited on the caller's loop."""
         ...
+
+
+@runtime_checkable
+class AsyncOrderedStore(Protocol):
+    """An `AsyncStore` that can keep the events of one object in order; see `OrderedStore`."""
+
+    async def lock(self, mark: str, lease: float) -> Lock | None: ...
+    async def renew_lock(self, mark: str, token: str, lease: float) -> bool: ...
+    async def unlock(self, mark: str, token: str, version: str | None = None) -> bool: ...

@@ -9,18 +9,23 @@ __all__ = [
     "CLAIM",
     "CONFLICT",
     "DROP",
+    "DROP_MARKS",
     "FORGET",
+    "LOCK",
     "OLD",
+    "OLD_MARKS",
     "OVER",
     "PREPARE",
     "READ",
     "RELEASE",
     "RENEW",
+    "RENEW_LOCK",
     "SETTLE",
     "STATS",
     "STATUSES",
     "TAKE",
     "TIME",
+    "UNLOCK",
     "WALK",
     "Script",
 ]
@@ -242,6 +247,70 @@ return counts
 """)
 
 TIME = Script("return exact(now())")
+
+# KEYS: the index of marks, then the mark. A mark that is not locked has no token.
+LOCK = Script(
+    """
+local mine, lease = unpack(ARGV, 2)
+local at = now()
+local known = redis.call('HMGET', event, 'token', 'lease_until', 'version')
+if known[1] and tonumber(known[2]) > at then return {0, false} end
+redis.call('HSET', event, 'token', mine, 'lease_until', exact(at + lease))
+redis.call('ZADD', KEYS[1], exact(at), event)
+return {1, known[3]}
+""",
+    0,
+)
+
+RENEW_LOCK = Script(
+    """
+if redis.call('HGET', event, 'token') ~= ARGV[2] then return 0 end
+redis.call('HSET', event, 'lease_until', exact(now() + ARGV[3]))
+return 1
+""",
+    0,
+)
+
+UNLOCK = Script(
+    """
+local token, version = unpack(ARGV, 2)
+if redis.call('HGET', event, 'token') ~= token then return 0 end
+if version then redis.call('HSET', event, 'version', version) end
+redis.call('HDEL', event, 'token', 'lease_until')
+if redis.call('EXISTS', event) == 1 then
+  redis.call('ZADD', KEYS[1], exact(now()), event)
+else
+  redis.call('ZREM', KEYS[1], event)
+end
+return 1
+""",
+    0,
+)
+
+OLD_MARKS = Script(
+    """
+local age, skip, count = unpack(ARGV, 2)
+return redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. exact(now() - age), 'LIMIT', skip, count)
+""",
+    0,
+)
+
+DROP_MARKS = Script(
+    """
+local at, dropped = now(), 0
+for place = 2, #KEYS do
+  local touched = tonumber(redis.call('ZSCORE', KEYS[1], KEYS[place]) or '')
+  local lease_until = tonumber(redis.call('HGET', KEYS[place], 'lease_until') or '0')
+  if touched and touched < at - ARGV[2] and lease_until <= at then
+    redis.call('ZREM', KEYS[1], KEYS[place])
+    redis.call('DEL', KEYS[place])
+    dropped = dropped + 1
+  end
+end
+return dropped
+""",
+    0,
+)
 
 PREPARE = Script("""
 for place, key in ipairs(KEYS) do

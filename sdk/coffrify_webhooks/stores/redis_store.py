@@ -37,6 +37,7 @@ from .redis_client import (
     remedy_for,
     shown_url,
 )
+from .redis_marks import RedisMarks
 from .redis_scripts import STATUSES, Script
 from .select import select
 
@@ -48,7 +49,7 @@ _PAGE = 500
 _Place = tuple[float, bytes]  # touched_at, event
 
 
-class ClientStore:
+class ClientStore(RedisMarks):
     """See `RedisStore`; and `Store` for the methods."""
 
     def _set_up(
@@ -67,7 +68,7 @@ class ClientStore:
         self._url = url
         self._client = client
         self._pid = os.getpid()
-        tag = f"{{{prefix}}}:"
+        self._tag = tag = f"{{{prefix}}}:"
         self._version = f"{tag}version".encode()
         self._events = f"{tag}event:".encode()
         self._indexes = [f"{tag}index:{status}".encode() for status in STATUSES]
@@ -169,7 +170,7 @@ class ClientStore:
                 dropped, gone = self._run(scripts.DROP, old, status, older_than)
                 purged += dropped
                 spared += len(old) - dropped - gone
-        return purged
+        return purged + self._purge_marks(older_than, limit - purged)
 
     def get(self, key: str) -> Record | None:
         """See `Store.get`."""

@@ -7,8 +7,9 @@ from secrets import token_hex
 from typing import Any, Protocol, cast
 
 from coffrify_webhooks.clock import now
+from coffrify_webhooks.errors import ClaimLost
 
-from .protocol import Claim, ClaimStatus
+from .protocol import Claim, ClaimStatus, Lock, Move
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 from .statements import Dialect, Statements
 
@@ -147,13 +148,52 @@ class RelationalStore(ABC):
         row = self._row(older_than=float(older_than), limit=limit)
         with self._session() as execute:
             keys = [key for key, _ in execute(self._sql.old, row).fetchall()]
+            marks: list[str] = []
+            if self._has_marks and len(keys) < limit:
+                row["limit"] = limit - len(keys)
+                marks = [mark for (mark,) in execute(self._sql.old_marks, row).fetchall()]
         purged = 0
         for start in range(0, len(keys), _PURGED_AT_ONCE):
             some = keys[start : start + _PURGED_AT_ONCE]
             named = {f"k{index}": key for index, key in enumerate(some)}
             with self._session() as execute:  # a delivery may come in between
                 purged += execute(self._sql.purge(len(some)), {**row, **named}).rowcount
+        for mark in marks:
+            purged += self._change(self._sql.purge_mark, mark=mark, older_than=float(older_than))
         return purged
+
+    def lock(self, mark: str, lease: float) -> Lock | None:
+        """See `OrderedStore.lock`."""
+        mine, lease = token_hex(16), min(float(lease), _LONGEST_LEASE)
+        row = self._row(mark=mark, mine=mine, lease=lease)
+        if not self._has_marks:
+            self._want_marks()
+        with self._session() as execute:
+            if execute(self._sql.lock, row).rowcount == 1:
+                found = execute(self._sql.look_at_mark, {"mark": mark, "mine": mine}).fetchone()
+                return Lock(mine, found[0] or None) if found else None
+            taken = execute(self._sql.insert_mark, row).rowcount == 1
+        return Lock(mine) if taken else None
+
+    def renew_lock(self, mark: str, token: str, lease: float) -> bool:
+        """See `OrderedStore.renew_lock`."""
+        lease = min(float(lease), _LONGEST_LEASE)
+        return bool(token) and self._change(
+            self._sql.renew_lock, mark=mark, token=token, lease=lease
+        )
+
+    def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
+        """See `OrderedStore.unlock`."""
+        if not token:
+            return False
+        if version is not None:
+            return self._change(self._sql.move, mark=mark, token=token, version=version)
+        row = self._row(mark=mark, token=token)
+        with self._session() as execute:
+            return (
+                execute(self._sql.drop_unmoved, row).rowcount == 1
+                or execute(self._sql.unlock, row).rowcount == 1
+            )
 
     def get(self, key: str) -> Record | None:
         """See `Store.get`."""
@@ -193,6 +233,25 @@ class RelationalStore(ABC):
             else:
                 found = execute(self._sql.bounded_stats, {"most": most}).fetchall()
         return {cast("Status", status): int(count) for status, count in sorted(found) if count}
+
+    def _move(self, change: Callable[..., bool], move: Move) -> None:
+        """Unlock a mark in a transaction, in which `change` executes a statement."""
+        held = {"mark": move.mark, "token": move.token}
+        if move.version is not None:
+            moved = change(self._sql.move, **held, version=move.version)
+        else:
+            moved = change(self._sql.drop_unmoved, **held) or change(self._sql.unlock, **held)
+        if not moved:
+            raise ClaimLost("the lock on the event's object ended while it was handled")
+
+    _has_marks: bool = True
+    """Whether the table of marks is known to be there."""
+    _wants_marks: bool = False
+    """Whether it is needed: its absence is then an error."""
+
+    def _want_marks(self) -> None:
+        """Let the next session make the table of marks, or say what to do."""
+        self._wants_marks = True
 
     def _change(self, statement: str, **row: Any) -> bool:
         with self._session() as execute:

@@ -7,7 +7,15 @@ from typing import Any
 from coffrify_webhooks.errors import ConfigurationError
 
 from .relational import Execute
-from .statements import COLUMNS, EVENTS, SCHEMA, VERSION, Statements
+from .statements import (
+    COLUMNS,
+    EVENTS,
+    MARK_COLUMNS,
+    MARKS,
+    SCHEMA,
+    VERSION,
+    Statements,
+)
 
 __all__ = ["ensure"]
 
@@ -18,23 +26,35 @@ _WRITES = (  # none of which changes anything
     f"INSERT INTO {EVENTS} ({_COLUMNS}) SELECT {_COLUMNS} FROM {EVENTS} WHERE 1 = 0",
     f"DELETE FROM {EVENTS} WHERE 1 = 0",
 )
+_MARK_WRITES = (
+    f"UPDATE {MARKS} SET token = token WHERE 1 = 0",
+    f"INSERT INTO {MARKS} ({MARK_COLUMNS}) SELECT {MARK_COLUMNS} FROM {MARKS} WHERE 1 = 0",
+    f"DELETE FROM {MARKS} WHERE 1 = 0",
+)
 
 
 def ensure(
-    execute: Execute, sql: Statements, refused: Callable[[Exception], bool], *, grants: str
-) -> None:
+    execute: Execute,
+    sql: Statements,
+    refused: Callable[[Exception], bool],
+    *,
+    grants: str,
+    marks: bool = False,
+) -> bool:
     """Make the tables, or check that those which are there are ours and of our version.
 
     refused: tells whether an error means that the database did not want the statement; any other
-    is raised as it is. grants: what to do where tables may not be made or written. Several
-    processes may do this at once. Raises ConfigurationError, naming the remedy.
+    is raised as it is. grants: what to do where tables may not be made or written. marks: whether
+    the table of marks is needed; earlier releases made none, and whoever may not make it can do
+    without until a handler asks for order. Returns whether it is there. Several processes may do
+    this at once. Raises ConfigurationError, naming the remedy.
     """
     tables = _Tables(execute, refused, grants)
     failure = ""
     for tried in range(_TRIES):
         version = tables.check()
         if version:
-            return
+            return tables.add_marks(sql, needed=marks)
         try:
             for statement in sql.tables():
                 execute(statement, {})
@@ -46,7 +66,7 @@ def ensure(
             failure = type(error).__name__
             time.sleep(0.02 * 2**tried)  # another process may be making them right now
         else:
-            return
+            return True
     raise ConfigurationError(
         f"the store's tables {EVENTS} and {SCHEMA} could not be made ({failure}); {grants}"
     )
@@ -78,6 +98,23 @@ class _Tables:
                 f"the store's table {EVENTS} may not be written; {self._grants}"
             )
         return version
+
+    def add_marks(self, sql: Statements, *, needed: bool) -> bool:
+        """Make the table of marks unless it is there; tell whether it can be used."""
+        for tried in range(_TRIES if needed else 1):
+            if tried:
+                time.sleep(0.02 * 2**tried)  # another process may be making it right now
+            if self._has(MARKS, "1") or all(map(self._works, sql.mark_tables())):
+                break
+        usable = all(map(self._works, _MARK_WRITES))
+        if needed and not usable:
+            if self._has(MARKS, "1") and not self._has(MARKS, MARK_COLUMNS):
+                raise _foreign(MARKS)
+            raise ConfigurationError(
+                f"a handler asks for order, and the store's table {MARKS} could not be made or "
+                f"written; {self._grants}"
+            )
+        return usable
 
     def version(self) -> int:
         """Return the version that the tables say they are of; 0 if they say nothing."""

@@ -18,6 +18,7 @@ from .async_calls import AsyncCalls
 from .async_driver_quirks import cut, is_closed, numbered, prepare_nothing, runs_in_transactions
 from .engine_store import EngineStore
 from .per_loop import PerLoop
+from .protocol import Move
 from .sql_engine import drivername, open_engine
 from .url import mask
 
@@ -93,6 +94,7 @@ class AsyncSQLStore(AsyncCalls):
         lease: float,
         handler: str,
         work: Callable[[Any], Awaitable[T]],
+        move: Move | None = None,
         /,
     ) -> T:
         """See `AsyncAtomicStore.atomically`; `work` is given an `AsyncConnection`."""
@@ -102,7 +104,7 @@ class AsyncSQLStore(AsyncCalls):
             return await_only(work(given))
 
         store = await self._stores.get()
-        return await greenlet_spawn(store.atomically, key, token, lease, handler, await_work)
+        return await greenlet_spawn(store.atomically, key, token, lease, handler, await_work, move)
 
     async def close(self) -> None:
         """See `Store.close`; closes what was opened on the running loop."""

@@ -43,9 +43,8 @@ __all__ = ["SQLiteStore"]
 
 _LOOK_EVERY = 0.1
 """Seconds between two looks whether the files beside ours are still there."""
-_SHORT = frozenset(
-    ("claim", "checkpoint", "done", "queued", "failed", "dead", "release", "conflict")
-)
+_SETTLE = ("checkpoint", "done", "queued", "failed", "dead", "release")
+_SHORT = frozenset(("claim", *_SETTLE, "conflict", "lock", "unlock"))
 """What an event loop may wait for: one small transaction each, without a flush to the disk."""
 _LARGE = 65_536
 """Bytes from which on a body takes too long to write."""

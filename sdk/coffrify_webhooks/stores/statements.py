@@ -16,17 +16,29 @@ from typing import Literal, TypeAlias, get_args
 
 from .record import Status
 
-__all__ = ["COLUMNS", "EVENTS", "SCHEMA", "VERSION", "Dialect", "Statements"]
+__all__ = [
+    "COLUMNS",
+    "EVENTS",
+    "MARKS",
+    "MARK_COLUMNS",
+    "SCHEMA",
+    "VERSION",
+    "Dialect",
+    "Statements",
+]
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql", "mysql"]
 
 VERSION = 1
 EVENTS = "coffrify_webhooks_events"
+MARKS = "coffrify_webhooks_marks"
 SCHEMA = "coffrify_webhooks_schema"
 COLUMNS = (
     "event_key, receiver, event_id, event_type, status, attempts, received_at, touched_at, "
     "lease_until, digest, finished, error, delivery"
 )
+
+MARK_COLUMNS = "mark_key, token, lease_until, version, touched_at"
 
 # SQLite has no server: its clock is ours.
 _NOW: dict[Dialect, str] = {
@@ -54,6 +66,11 @@ _TYPES: dict[Dialect, dict[str, str]] = {
         "bytes": "LONGBLOB",
         "real": "DOUBLE",
     },
+}
+_TAILS: dict[Dialect, str] = {
+    "sqlite": "WITHOUT ROWID",
+    "postgresql": "",
+    "mysql": "ENGINE = InnoDB",
 }
 _STATUSES: tuple[Status, ...] = get_args(Status)
 _PURGED: tuple[Status, ...] = ("done", "failed", "dead", "conflict", "claimed")
@@ -99,6 +116,7 @@ class Statements:
             SELECT status, digest, finished, attempts FROM {EVENTS}
             WHERE event_key = :key {_LATEST[dialect]}""")
         self._prepare_for_holders(now)
+        self._prepare_for_marks(now, insert, on_conflict.replace("event_key", "mark_key"))
         self.forget: str = self._text(f"DELETE FROM {EVENTS} WHERE event_key = :key")
         self.conflict: str = self._text(f"""
             {insert} {EVENTS} ({COLUMNS}, token, body)
@@ -145,6 +163,32 @@ class Statements:
             DELETE FROM {EVENTS} WHERE {held} AND finished = '' AND error = ''""")
         self.release: str = self._text(f"""
             UPDATE {EVENTS} SET status = 'failed', lease_until = 0 WHERE {held}""")
+
+    def _prepare_for_marks(self, now: str, insert: str, on_conflict: str) -> None:
+        """Write the statements about marks; an empty version is none, an empty token no lock."""
+        held = "mark_key = :mark AND token = :token"
+        unlocked = f"token = '', lease_until = 0, touched_at = {now}"
+        self.lock: str = self._text(f"""
+            UPDATE {MARKS} SET token = :mine, lease_until = {now} + :lease, touched_at = {now}
+            WHERE mark_key = :mark AND lease_until <= {now}""")
+        self.insert_mark: str = self._text(f"""
+            {insert} {MARKS} ({MARK_COLUMNS})
+            VALUES (:mark, :mine, {now} + :lease, '', {now}) {on_conflict}""")
+        self.look_at_mark: str = self._text(f"""
+            SELECT version FROM {MARKS} WHERE mark_key = :mark AND token = :mine
+            {_LATEST[self.dialect]}""")
+        self.renew_lock: str = self._text(f"""
+            UPDATE {MARKS} SET lease_until = {now} + :lease WHERE {held}""")
+        self.move: str = self._text(f"""
+            UPDATE {MARKS} SET version = :version, {unlocked} WHERE {held}""")
+        self.unlock: str = self._text(f"UPDATE {MARKS} SET {unlocked} WHERE {held}")
+        self.drop_unmoved: str = self._text(f"""
+            DELETE FROM {MARKS} WHERE {held} AND version = ''""")
+        old = f"touched_at < {now} - :older_than AND lease_until <= {now}"
+        self.old_marks: str = self._text(f"""
+            SELECT mark_key FROM {MARKS} WHERE {old} ORDER BY touched_at LIMIT :limit""")
+        self.purge_mark: str = self._text(f"""
+            DELETE FROM {MARKS} WHERE mark_key = :mark AND {old}""")
 
     def purge(self, count: int) -> str:
         """Delete `count` keys, `:k0` and so on, unless they were touched since they were found."""
@@ -193,14 +237,8 @@ class Statements:
     def tables(self) -> list[str]:
         """Create the tables, where they are missing."""
         types = _TYPES[self.dialect]
-        index = f"CREATE INDEX IF NOT EXISTS {EVENTS}_by_status ON {EVENTS} (status, touched_at)"
-        inner = ""
-        tail = ""
-        if self.dialect == "mysql":
-            inner = f", INDEX {EVENTS}_by_status (status, touched_at)"
-            tail = "ENGINE = InnoDB"
-        if self.dialect == "sqlite":
-            tail = "WITHOUT ROWID"
+        index, inner = self._index(f"{EVENTS}_by_status", f"{EVENTS} (status, touched_at)")
+        tail = _TAILS[self.dialect]
         events = f"""
             CREATE TABLE IF NOT EXISTS {EVENTS} (
                 event_key {types["key"]} NOT NULL PRIMARY KEY,
@@ -212,8 +250,24 @@ class Statements:
                 finished {types["text"]} NOT NULL, error {types["text"]} NOT NULL,
                 delivery {types["text"]} NOT NULL, body {types["bytes"]}{inner}) {tail}"""
         version = f"CREATE TABLE IF NOT EXISTS {SCHEMA} (version INTEGER NOT NULL PRIMARY KEY)"
-        found = [events] if self.dialect == "mysql" else [events, index]
-        return [*found, version]
+        return [events, *index, *self.mark_tables(), version]
+
+    def mark_tables(self) -> list[str]:
+        """Create the table of marks, where it is missing."""
+        types = _TYPES[self.dialect]
+        index, inner = self._index(f"{MARKS}_by_touched_at", f"{MARKS} (touched_at)")
+        marks = f"""
+            CREATE TABLE IF NOT EXISTS {MARKS} (
+                mark_key {types["key"]} NOT NULL PRIMARY KEY, token VARCHAR(64) NOT NULL,
+                lease_until {types["real"]} NOT NULL, version {types["text"]} NOT NULL,
+                touched_at {types["real"]} NOT NULL{inner}) {_TAILS[self.dialect]}"""
+        return [marks, *index]
+
+    def _index(self, name: str, columns: str) -> tuple[list[str], str]:
+        """Return what makes an index, and what does so within the table's own statement."""
+        if self.dialect == "mysql":
+            return [], f", INDEX {name} {columns[columns.index('(') :]}"
+        return [f"CREATE INDEX IF NOT EXISTS {name} ON {columns}"], ""
 
     def _text(self, statement: str) -> str:
         joined = " ".join(statement.split())

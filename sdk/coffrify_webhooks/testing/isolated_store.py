@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from coffrify_webhooks.errors import ClaimLost
 from coffrify_webhooks.stores import AsyncAtomicStore, AtomicStore
-from coffrify_webhooks.stores.blocking import METHODS, async_form, blocking_form
+from coffrify_webhooks.stores.blocking import ALSO, METHODS, async_form, blocking_form
 from coffrify_webhooks.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from coffrify_webhooks.stores import AsyncStore, Store
+    from coffrify_webhooks.stores import AsyncStore, Move, Store
 
 __all__ = ["isolated_store"]
 
@@ -30,13 +30,20 @@ class _AtomicMemoryStore(MemoryStore):
             self.run_in_transaction: Any = run
 
     def atomically(
-        self, key: str | None, token: str, lease: float, handler: str, work: Callable[[Any], T], /
+        self,
+        key: str | None,
+        token: str,
+        lease: float,
+        handler: str,
+        work: Callable[[Any], T],
+        move: Move | None = None,
+        /,
     ) -> T:
         """See `AtomicStore.atomically`."""
 
         def work_and_record(connection: Any) -> T:
             result = work(connection)
-            _record(self, key, token, handler)
+            _record(self, key, token, handler, move)
             return result
 
         return self._real.atomically(None, "", lease, handler, work_and_record)
@@ -56,13 +63,14 @@ class _AsyncAtomicMemoryStore:
         lease: float,
         handler: str,
         work: Callable[[Any], Awaitable[T]],
+        move: Move | None = None,
         /,
     ) -> T:
         """See `AsyncAtomicStore.atomically`."""
 
         async def work_and_record(connection: Any) -> T:
             result = await work(connection)
-            _record(self.memory, key, token, handler)
+            _record(self.memory, key, token, handler, move)
             return result
 
         return await self._real.atomically(None, "", lease, handler, work_and_record)
@@ -75,13 +83,17 @@ def _awaited(name: str) -> Callable[..., Awaitable[Any]]:
     return call
 
 
-for _name in METHODS:
+for _name in (*METHODS, *ALSO):
     setattr(_AsyncAtomicMemoryStore, _name, _awaited(_name))
 
 
-def _record(store: MemoryStore, key: str | None, token: str, handler: str) -> None:
+def _record(
+    store: MemoryStore, key: str | None, token: str, handler: str, move: Move | None
+) -> None:
     if key is not None and not store.checkpoint(key, token, handler):
         raise ClaimLost("the claim on this event ended while it was handled")
+    if move is not None and not store.unlock(*move):
+        raise ClaimLost("the lock on the event's object ended while it was handled")
 
 
 def isolated_store(real: Store, clock: Callable[[], float]) -> Store:

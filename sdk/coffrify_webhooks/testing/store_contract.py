@@ -30,6 +30,7 @@ from coffrify_webhooks.stores.blocking import blocking_form, is_async
 from .contract.base import Advance
 from .contract.claims import ClaimContract
 from .contract.engines import EngineContract
+from .contract.order import OrderContract
 from .contract.records import RecordContract
 from .contract.retention import RetentionContract
 from .contract.search import SearchContract
@@ -38,7 +39,12 @@ __all__ = ["Advance", "AsyncStoreContract", "StoreContract"]
 
 
 class StoreContract(
-    ClaimContract, EngineContract, RetentionContract, RecordContract, SearchContract
+    ClaimContract,
+    EngineContract,
+    RetentionContract,
+    RecordContract,
+    SearchContract,
+    OrderContract,
 ):
     """Each test states one promise of `coffrify_webhooks.Store`."""
 
