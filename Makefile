@@ -51,6 +51,7 @@ chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what w
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5
 	$(BIN)/python -m tests.chaos.engine_chaos --events 2000 --kills 20 --stops 5 --starved 5
 	$(BIN)/python -m tests.chaos.engine_chaos --events 500 --kills 5 --lossy
+	$(BIN)/python -m tests.chaos.order_chaos --events 2000 --objects 50 --kills 20
 
 bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py

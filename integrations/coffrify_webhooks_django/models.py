@@ -60,7 +60,7 @@ class WebhookMark(models.Model):
     mark_key: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True)
     token: models.CharField[str, str] = models.CharField(max_length=64)
     lease_until: models.FloatField[float, float] = models.FloatField()
-    version: models.TextField[str, str] = models.TextField()
+    state: models.TextField[str, str] = models.TextField()
     touched_at: models.FloatField[float, float] = models.FloatField()
 
     class Meta:

@@ -46,6 +46,7 @@ digests = st.sampled_from(["d1", "d2"])
 leases = st.sampled_from([0.0, TICK, 30.0, 60.0])
 bodies = st.none() | st.binary(max_size=20)
 errors = st.sampled_from(["", "app:one raised ValueError", "caf\u00e9 \U0001f4e6 it's %s"])
+states = st.none() | st.sampled_from(["", "1", "2"])
 names = st.sampled_from(["app:one", "app:two", "app:caf\u00e9"])
 abouts = st.builds(
     About,
@@ -179,16 +180,16 @@ class Machine(RuleBasedStateMachine):
         expected, answer = self.model.lock(mark, lease), self.store.lock(mark, lease)  # type: ignore[attr-defined]
         assert (answer is None) is (expected is None)
         if answer is not None and expected is not None:
-            assert answer.version == expected.version
+            assert answer.state == expected.state
             self.locks.append((mark, (expected.token, answer.token)))
 
-    @rule(mark=keys, which=whiches, lease=leases)
-    def renew_lock(self, mark: str, which: Which, lease: float) -> None:
-        self.by_lock("renew_lock", mark, which, lease)
+    @rule(mark=keys, which=whiches, lease=leases, state=states)
+    def renew_lock(self, mark: str, which: Which, lease: float, state: str | None) -> None:
+        self.by_lock("renew_lock", mark, which, lease, state)
 
-    @rule(mark=keys, which=whiches, version=st.none() | st.sampled_from(["1", "2"]))
-    def unlock(self, mark: str, which: Which, version: str | None) -> None:
-        self.by_lock("unlock", mark, which, version)
+    @rule(mark=keys, which=whiches, state=states)
+    def unlock(self, mark: str, which: Which, state: str | None) -> None:
+        self.by_lock("unlock", mark, which, state)
 
     def by_lock(self, name: str, mark: str, which: Which, *args: Any) -> None:
         first, second = self.token(mark, which, self.locks)

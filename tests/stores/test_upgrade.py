@@ -99,4 +99,4 @@ def test_version_1_is_given_marks(store: Store) -> None:
     assert store.unlock("m" * 64, lock.token, "1")
     again = store.lock("m" * 64, 60)
     assert again is not None
-    assert again.version == "1"
+    assert again.state == "1"

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                         ),
                         ("token", models.CharField(max_length=64)),
                         ("lease_until", models.FloatField()),
-                        ("version", models.TextField()),
+                        ("state", models.TextField()),
                         ("touched_at", models.FloatField()),
                     ],
                     options={

@@ -27,7 +27,7 @@ Version: TypeAlias = "int | float | str"
 
 _OWN_TIMES = ("timestamp", "created_at", "occurred_at", "time")
 """Where senders write when an event happened. Of `data` it would be when the object was made."""
-_LONGEST_VERSION = 1000
+_LONGEST_VERSION = 255
 """Characters, as JSON."""
 
 

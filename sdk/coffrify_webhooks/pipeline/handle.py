@@ -20,14 +20,21 @@ from coffrify_webhooks.text import quoted
 from .atomic import refuse_atomic
 from .effects import CallHandler, Notify, Settings, Steps, StoreCall
 from .identity import conflict_key, metadata_of
-from .order import KeyBusy, Superseded, notice_of_superseded, refuse_unordered
+from .order import (
+    KeyBusy,
+    Progress,
+    Superseded,
+    comes_back,
+    notice_of_superseded,
+    refuse_unordered,
+)
 
 if TYPE_CHECKING:
     from coffrify_webhooks.delivery import Delivery
     from coffrify_webhooks.handlers.handler import Handler
     from coffrify_webhooks.handlers.order import Order
     from coffrify_webhooks.http.reply import Outcome
-    from coffrify_webhooks.stores import Claim, Lock
+    from coffrify_webhooks.stores import Claim, Lock, Record
 
 __all__ = ["LEAVING", "body_to_keep", "call_store", "keep_conflict", "releasing_on_error", "run"]
 
@@ -90,36 +97,66 @@ def _call_in_turn(
         return error
     lock: Lock | None = yield from call_store("lock", mark, settings.lease)
     if lock is None:
-        return KeyBusy("another event of the same object is being handled right now")
-    call.move = Move(mark, lock.token, version)
-    failure = _out_of_turn(handler, version, lock.version)
-    if failure is None:
-        try:
-            failure = yield call
-        except (Exception, *LEAVING):  # it did not begin, or not to its end
-            yield from _unlock(call.move)
-            raise
+        return KeyBusy()
+    held = before = Move(mark, lock.token)
+    if version is None:
+        call.move = held
+    else:
+        progress, now = Progress.read(lock.state), settings.clock()
+        refusal = yield from _out_of_turn(call, version, progress, now)
+        if refusal is not None:
+            yield from _unlock(held)
+            return refusal
+        before = held._replace(state=progress.without(call.key).write())
+        call.move = held._replace(state=Progress(version).write())
+        # Else, if the process dies, an older event could run after what this one has done.
+        if call.key is not None and not handler.atomic:
+            begun = progress.begin(version, call.key, now).write()
+            _check_lock((yield from call_store("renew_lock", *held[:2], settings.lease, begun)))
+    try:
+        failure: BaseException | None = yield call
+    except (ClaimLost, StoreUnavailable):  # of an atomic one, whose transaction may have ended
+        yield from _unlock(held)
+        raise
+    except (Exception, *LEAVING):  # it did not begin, or was left
+        yield from _unlock(before)
+        raise
     if failure is not None:
-        yield from _unlock(call.move)
+        yield from _unlock(before)
     # Before the handler's finish is recorded: after a crash in between it runs again. The other
     # way round, an older event could run after this one.
-    elif not handler.atomic and not (yield from call_store("unlock", *call.move)):
-        raise ClaimLost("the lock on the event's object ended while it was handled")
+    elif not handler.atomic:
+        _check_lock((yield from call_store("unlock", *call.move)))
     return failure
 
 
-def _out_of_turn(handler: Handler, version: str | None, newest: str | None) -> Exception | None:
+def _out_of_turn(
+    call: CallHandler, version: str, progress: Progress, now: float
+) -> Steps[Exception | None]:
+    """Tell why an event must not be handled now: it is older than what was, or has begun."""
+    name, finished = call.handler.name, progress.finished
     try:
-        older = version is not None and is_older(handler.name, version, newest)
+        if finished is not None and is_older(name, version, finished):
+            return Superseded()
+        newer = [each for each in progress.begun if is_older(name, version, each.version)]
     except TypeError as error:  # they cannot be compared
         return error
-    return Superseded() if older else None
+    for begun in newer:  # the process that had it has died: if it comes again, this one waits
+        record: Record | None = yield from call_store("get", begun.key)
+        if comes_back(begun, record, now):
+            return KeyBusy()
+    return None
+
+
+def _check_lock(held: bool) -> None:  # noqa: FBT001
+    if not held:
+        raise ClaimLost("the lock on the event's object ended while it was handled")
 
 
 def _unlock(move: Move) -> Steps[None]:
-    """Give a lock back, with the mark where it was; if that fails its lease ends by itself."""
+    """Give a lock back; if that fails its lease ends by itself."""
     with suppress(StoreUnavailable):
-        yield from call_store("unlock", move.mark, move.token)
+        yield from call_store("unlock", *move)
 
 
 def _tell_failure(

@@ -72,13 +72,15 @@ class AsyncCalls(ABC):
         found: Lock | None = await self._call("lock", mark, lease)
         return found
 
-    async def renew_lock(self, mark: str, token: str, lease: float) -> bool:
+    async def renew_lock(
+        self, mark: str, token: str, lease: float, state: str | None = None
+    ) -> bool:
         """See `OrderedStore.renew_lock`."""
-        return bool(await self._call("renew_lock", mark, token, lease))
+        return bool(await self._call("renew_lock", mark, token, lease, state))
 
-    async def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
+    async def unlock(self, mark: str, token: str, state: str | None = None) -> bool:
         """See `OrderedStore.unlock`."""
-        return bool(await self._call("unlock", mark, token, version))
+        return bool(await self._call("unlock", mark, token, state))
 
     async def purge(self, older_than: float, limit: int = 1000) -> int:
         """See `Store.purge`."""

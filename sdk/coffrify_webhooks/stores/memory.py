@@ -196,13 +196,13 @@ class MemoryStore:
         """See `OrderedStore.lock`."""
         return self._marks.lock(mark, lease)
 
-    def renew_lock(self, mark: str, token: str, lease: float) -> bool:
+    def renew_lock(self, mark: str, token: str, lease: float, state: str | None = None) -> bool:
         """See `OrderedStore.renew_lock`."""
-        return self._marks.renew(mark, token, lease)
+        return self._marks.renew(mark, token, lease, state)
 
-    def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
+    def unlock(self, mark: str, token: str, state: str | None = None) -> bool:
         """See `OrderedStore.unlock`."""
-        return self._marks.unlock(mark, token, version)
+        return self._marks.unlock(mark, token, state)
 
     def get(self, key: str) -> Record | None:
         """See `Store.get`."""

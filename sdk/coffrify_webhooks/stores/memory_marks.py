@@ -17,7 +17,7 @@ class _Mark:
     token: str
     lease_until: float
     touched_at: float
-    version: str | None = None
+    state: str = ""
 
 
 class MemoryMarks:
@@ -42,28 +42,29 @@ class MemoryMarks:
                 found = _Mark("", 0.0, now)
             found.token, found.lease_until = token_hex(16), now + lease
             self._touch(mark, found, now)
-            return Lock(found.token, found.version)
+            return Lock(found.token, found.state or None)
 
-    def renew(self, mark: str, token: str, lease: float) -> bool:
+    def renew(self, mark: str, token: str, lease: float, state: str | None) -> bool:
         """See `OrderedStore.renew_lock`."""
         with self._mutex:
             found = self._held(mark, token)
             if found is not None:
                 found.lease_until = self._clock() + lease
+                found.state = found.state if state is None else state
             return found is not None
 
-    def unlock(self, mark: str, token: str, version: str | None) -> bool:
+    def unlock(self, mark: str, token: str, state: str | None) -> bool:
         """See `OrderedStore.unlock`."""
         with self._mutex:
             found = self._held(mark, token)
             if found is None:
                 return False
             found.token, found.lease_until = "", 0.0
-            found.version = found.version if version is None else version
-            if found.version is None:
-                del self._marks[mark]
-            else:
+            found.state = found.state if state is None else state
+            if found.state:
                 self._touch(mark, found, self._clock())
+            else:
+                del self._marks[mark]
             return True
 
     def purge(self, older_than: float, limit: int) -> int:

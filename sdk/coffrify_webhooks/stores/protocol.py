@@ -41,19 +41,19 @@ class Claim(NamedTuple):
 class Lock(NamedTuple):
     """What a store answers to `lock`: the mark is ours, under `token`.
 
-    version: what the mark was moved to last, if it was.
+    state: what was written to the mark last, if anything was.
     """
 
     token: str
-    version: str | None = None
+    state: str | None = None
 
 
 class Move(NamedTuple):
-    """A mark that is to be moved to `version`, if there is one, and unlocked."""
+    """A mark that is to be unlocked and, unless `state` is None, written to."""
 
     mark: str
     token: str
-    version: str | None = None
+    state: str | None = None
 
 
 @runtime_checkable
@@ -194,7 +194,7 @@ class OrderedStore(Protocol):
     """A store that can keep the events of one object in order.
 
     A mark stands for one object and one handler. It has a lock, held by one token for a lease, and
-    remembers the version to which it was moved last: a text of up to 1000 characters. Marks are
+    a state: a text of up to 5000 characters, which tells how far the handler has come. Marks are
     no events: `find`, `stats` and `forget` know nothing of them. `purge` drops those that are old.
     """
 
@@ -202,15 +202,18 @@ class OrderedStore(Protocol):
         """Lock a mark for `lease` seconds; None if another holds it and its lease is live."""
         ...
 
-    def renew_lock(self, mark: str, token: str, lease: float) -> bool:
-        """Extend the lock to `lease` seconds from now; False if it is no longer that token's."""
+    def renew_lock(self, mark: str, token: str, lease: float, state: str | None = None) -> bool:
+        """Extend the lock to `lease` seconds from now and, unless it is None, write the state.
+
+        False, and nothing is changed, if the lock is no longer that token's.
+        """
         ...
 
-    def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
-        """Give the lock back and, with a version, move the mark to it.
+    def unlock(self, mark: str, token: str, state: str | None = None) -> bool:
+        """Give the lock back and, unless it is None, write the state.
 
-        False, and nothing is changed, if the lock is no longer that token's. A mark that was never
-        moved leaves no trace.
+        False, and nothing is changed, if the lock is no longer that token's. A mark whose state is
+        empty leaves no trace.
         """
         ...
 
@@ -275,5 +278,7 @@ class AsyncOrderedStore(Protocol):
     """An `AsyncStore` that can keep the events of one object in order; see `OrderedStore`."""
 
     async def lock(self, mark: str, lease: float) -> Lock | None: ...
-    async def renew_lock(self, mark: str, token: str, lease: float) -> bool: ...
-    async def unlock(self, mark: str, token: str, version: str | None = None) -> bool: ...
+    async def renew_lock(
+        self, mark: str, token: str, lease: float, state: str | None = None
+    ) -> bool: ...
+    async def unlock(self, mark: str, token: str, state: str | None = None) -> bool: ...

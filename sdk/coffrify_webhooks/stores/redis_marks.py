@@ -26,18 +26,18 @@ class RedisMarks(ABC):
     def lock(self, mark: str, lease: float) -> Lock | None:
         """See `OrderedStore.lock`."""
         mine = token_hex(16)
-        taken, version = self._run(scripts.LOCK, self._keys(mark), mine, lease)
+        taken, state = self._run(scripts.LOCK, self._keys(mark), mine, lease)
         if not taken:
             return None
-        return Lock(mine, None if version is None else version.decode())
+        return Lock(mine, None if state is None else state.decode())
 
-    def renew_lock(self, mark: str, token: str, lease: float) -> bool:
+    def renew_lock(self, mark: str, token: str, lease: float, state: str | None = None) -> bool:
         """See `OrderedStore.renew_lock`."""
-        return bool(self._run(scripts.RENEW_LOCK, self._keys(mark), token, lease))
+        return bool(self._run(scripts.RENEW_LOCK, self._keys(mark), token, lease, state))
 
-    def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
+    def unlock(self, mark: str, token: str, state: str | None = None) -> bool:
         """See `OrderedStore.unlock`."""
-        return bool(self._run(scripts.UNLOCK, self._keys(mark), token, version))
+        return bool(self._run(scripts.UNLOCK, self._keys(mark), token, state))
 
     def _purge_marks(self, older_than: float, limit: int) -> int:
         purged = spared = 0  # what is locked stays at the front

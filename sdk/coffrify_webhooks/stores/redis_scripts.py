@@ -253,7 +253,7 @@ LOCK = Script(
     """
 local mine, lease = unpack(ARGV, 2)
 local at = now()
-local known = redis.call('HMGET', event, 'token', 'lease_until', 'version')
+local known = redis.call('HMGET', event, 'token', 'lease_until', 'state')
 if known[1] and tonumber(known[2]) > at then return {0, false} end
 redis.call('HSET', event, 'token', mine, 'lease_until', exact(at + lease))
 redis.call('ZADD', KEYS[1], exact(at), event)
@@ -266,6 +266,11 @@ RENEW_LOCK = Script(
     """
 if redis.call('HGET', event, 'token') ~= ARGV[2] then return 0 end
 redis.call('HSET', event, 'lease_until', exact(now() + ARGV[3]))
+if ARGV[4] == '' then
+  redis.call('HDEL', event, 'state')
+elseif ARGV[4] then
+  redis.call('HSET', event, 'state', ARGV[4])
+end
 return 1
 """,
     0,
@@ -273,9 +278,13 @@ return 1
 
 UNLOCK = Script(
     """
-local token, version = unpack(ARGV, 2)
+local token, state = unpack(ARGV, 2)
 if redis.call('HGET', event, 'token') ~= token then return 0 end
-if version then redis.call('HSET', event, 'version', version) end
+if state == '' then
+  redis.call('HDEL', event, 'state')
+elseif state then
+  redis.call('HSET', event, 'state', state)
+end
 redis.call('HDEL', event, 'token', 'lease_until')
 if redis.call('EXISTS', event) == 1 then
   redis.call('ZADD', KEYS[1], exact(now()), event)

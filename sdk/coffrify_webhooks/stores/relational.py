@@ -175,25 +175,31 @@ class RelationalStore(ABC):
             taken = execute(self._sql.insert_mark, row).rowcount == 1
         return Lock(mine) if taken else None
 
-    def renew_lock(self, mark: str, token: str, lease: float) -> bool:
+    def renew_lock(self, mark: str, token: str, lease: float, state: str | None = None) -> bool:
         """See `OrderedStore.renew_lock`."""
         lease = min(float(lease), _LONGEST_LEASE)
-        return bool(token) and self._change(
-            self._sql.renew_lock, mark=mark, token=token, lease=lease
-        )
+        row = {"mark": mark, "token": token, "lease": lease, "state": state}
+        return bool(token) and self._change(self._sql.renew_lock, **row)
 
-    def unlock(self, mark: str, token: str, version: str | None = None) -> bool:
+    def unlock(self, mark: str, token: str, state: str | None = None) -> bool:
         """See `OrderedStore.unlock`."""
         if not token:
             return False
-        if version is not None:
-            return self._change(self._sql.move, mark=mark, token=token, version=version)
-        row = self._row(mark=mark, token=token)
         with self._session() as execute:
-            return (
-                execute(self._sql.drop_unmoved, row).rowcount == 1
-                or execute(self._sql.unlock, row).rowcount == 1
-            )
+
+            def change(statement: str, **row: Any) -> bool:
+                return execute(statement, self._row(**row)).rowcount == 1
+
+            return self._unlock(change, Move(mark, token, state))
+
+    def _unlock(self, change: Callable[..., bool], move: Move) -> bool:
+        """Unlock a mark; `change` executes a statement, and tells whether it changed a row."""
+        sql, held = self._sql, {"mark": move.mark, "token": move.token}
+        if move.state:
+            return change(sql.move, **held, state=move.state)
+        if move.state is not None:
+            return change(sql.drop_mark, **held)
+        return change(sql.drop_unmoved, **held) or change(sql.unlock, **held)
 
     def get(self, key: str) -> Record | None:
         """See `Store.get`."""
@@ -235,13 +241,8 @@ class RelationalStore(ABC):
         return {cast("Status", status): int(count) for status, count in sorted(found) if count}
 
     def _move(self, change: Callable[..., bool], move: Move) -> None:
-        """Unlock a mark in a transaction, in which `change` executes a statement."""
-        held = {"mark": move.mark, "token": move.token}
-        if move.version is not None:
-            moved = change(self._sql.move, **held, version=move.version)
-        else:
-            moved = change(self._sql.drop_unmoved, **held) or change(self._sql.unlock, **held)
-        if not moved:
+        """Unlock a mark in a transaction, as `_unlock` does; raise ClaimLost if it is lost."""
+        if not self._unlock(change, move):
             raise ClaimLost("the lock on the event's object ended while it was handled")
 
     _has_marks: bool = True

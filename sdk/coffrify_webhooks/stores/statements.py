@@ -38,7 +38,7 @@ COLUMNS = (
     "lease_until, digest, finished, error, delivery"
 )
 
-MARK_COLUMNS = "mark_key, token, lease_until, version, touched_at"
+MARK_COLUMNS = "mark_key, token, lease_until, state, touched_at"
 
 # SQLite has no server: its clock is ours.
 _NOW: dict[Dialect, str] = {
@@ -165,7 +165,7 @@ class Statements:
             UPDATE {EVENTS} SET status = 'failed', lease_until = 0 WHERE {held}""")
 
     def _prepare_for_marks(self, now: str, insert: str, on_conflict: str) -> None:
-        """Write the statements about marks; an empty version is none, an empty token no lock."""
+        """Write the statements about marks; a mark that is not locked has an empty token."""
         held = "mark_key = :mark AND token = :token"
         unlocked = f"token = '', lease_until = 0, touched_at = {now}"
         self.lock: str = self._text(f"""
@@ -175,15 +175,16 @@ class Statements:
             {insert} {MARKS} ({MARK_COLUMNS})
             VALUES (:mark, :mine, {now} + :lease, '', {now}) {on_conflict}""")
         self.look_at_mark: str = self._text(f"""
-            SELECT version FROM {MARKS} WHERE mark_key = :mark AND token = :mine
+            SELECT state FROM {MARKS} WHERE mark_key = :mark AND token = :mine
             {_LATEST[self.dialect]}""")
         self.renew_lock: str = self._text(f"""
-            UPDATE {MARKS} SET lease_until = {now} + :lease WHERE {held}""")
+            UPDATE {MARKS} SET lease_until = {now} + :lease, state = COALESCE(:state, state)
+            WHERE {held}""")
         self.move: str = self._text(f"""
-            UPDATE {MARKS} SET version = :version, {unlocked} WHERE {held}""")
+            UPDATE {MARKS} SET state = :state, {unlocked} WHERE {held}""")
         self.unlock: str = self._text(f"UPDATE {MARKS} SET {unlocked} WHERE {held}")
-        self.drop_unmoved: str = self._text(f"""
-            DELETE FROM {MARKS} WHERE {held} AND version = ''""")
+        self.drop_mark: str = self._text(f"DELETE FROM {MARKS} WHERE {held}")
+        self.drop_unmoved: str = self._text(f"DELETE FROM {MARKS} WHERE {held} AND state = ''")
         old = f"touched_at < {now} - :older_than AND lease_until <= {now}"
         self.old_marks: str = self._text(f"""
             SELECT mark_key FROM {MARKS} WHERE {old} ORDER BY touched_at LIMIT :limit""")
@@ -259,7 +260,7 @@ class Statements:
         marks = f"""
             CREATE TABLE IF NOT EXISTS {MARKS} (
                 mark_key {types["key"]} NOT NULL PRIMARY KEY, token VARCHAR(64) NOT NULL,
-                lease_until {types["real"]} NOT NULL, version {types["text"]} NOT NULL,
+                lease_until {types["real"]} NOT NULL, state {types["text"]} NOT NULL,
                 touched_at {types["real"]} NOT NULL{inner}) {_TAILS[self.dialect]}"""
         return [marks, *index]
 

@@ -33,15 +33,15 @@ class OrderContract(Contract):
         assert lock is not None
         return lock
 
-    def move(self, ordered: OrderedStore, version: str, mark: str = "m") -> None:
+    def move(self, ordered: OrderedStore, state: str, mark: str = "m") -> None:
         """Move a mark, as a handler does that has finished."""
-        assert ordered.unlock(mark, self.lock(ordered, mark).token, version)
+        assert ordered.unlock(mark, self.lock(ordered, mark).token, state)
 
-    def test_a_new_mark_has_no_version(self, ordered: OrderedStore) -> None:
+    def test_a_new_mark_has_no_state(self, ordered: OrderedStore) -> None:
         """The first lock is ours, under a token."""
         lock = self.lock(ordered)
         assert lock.token
-        assert lock.version is None
+        assert lock.state is None
 
     def test_a_locked_mark_is_refused(self, ordered: OrderedStore) -> None:
         """While one holds the lock nobody else gets it, nor is theirs another mark's."""
@@ -54,24 +54,24 @@ class OrderContract(Contract):
         first = self.lock(ordered)
         assert ordered.unlock("m", first.token)
         again = self.lock(ordered)
-        assert again.version is None
+        assert again.state is None
         assert again.token != first.token
 
-    def test_a_mark_is_moved_as_it_is_unlocked(self, ordered: OrderedStore) -> None:
-        """Whoever locks it next sees the version, also after a lock that moved nothing."""
+    def test_a_mark_is_written_as_it_is_unlocked(self, ordered: OrderedStore) -> None:
+        """Whoever locks it next sees the state, also after a lock that wrote none."""
         self.move(ordered, "1")
         self.move(ordered, "2")
         lock = self.lock(ordered)
-        assert lock.version == "2"
+        assert lock.state == "2"
         assert ordered.unlock("m", lock.token)
-        assert self.lock(ordered).version == "2"
+        assert self.lock(ordered).state == "2"
 
     def test_a_lock_ends_with_its_lease(self, ordered: OrderedStore, advance: Advance) -> None:
-        """The lock of a crashed process is free after the lease; what it had moved stays."""
+        """The lock of a crashed process is free after the lease; what was written stays."""
         self.move(ordered, "1")
         self.lock(ordered)
         advance(self.lease)
-        assert self.lock(ordered).version == "1"
+        assert self.lock(ordered).state == "1"
 
     def test_a_renewed_lock_goes_on(self, ordered: OrderedStore, advance: Advance) -> None:
         """A renewal counts from now."""
@@ -81,6 +81,37 @@ class OrderContract(Contract):
         advance(self.lease * 0.75)
         assert ordered.lock("m", self.lease) is None
         assert ordered.unlock("m", lock.token, "1")
+
+    def test_a_mark_is_written_while_it_is_locked(
+        self, ordered: OrderedStore, advance: Advance
+    ) -> None:
+        """What the holder wrote is seen by whoever takes the lock when its lease is over."""
+        self.move(ordered, "1")
+        lock = self.lock(ordered)
+        assert ordered.renew_lock("m", lock.token, self.lease, "2")
+        assert ordered.lock("m", self.lease) is None
+        assert ordered.renew_lock("m", lock.token, self.lease)
+        advance(self.lease)
+        heir = self.lock(ordered)
+        assert heir.state == "2"
+        assert not ordered.renew_lock("m", lock.token, self.lease, "3")
+        assert ordered.unlock("m", heir.token, "1")
+        assert self.lock(ordered).state == "1"
+
+    @pytest.mark.parametrize("written", [False, True])
+    def test_an_empty_state_leaves_no_trace(
+        self, ordered: Any, advance: Advance, *, written: bool
+    ) -> None:
+        """Nothing is left that would have to be purged."""
+        if written:
+            self.move(ordered, "1")
+        lock = self.lock(ordered)
+        assert ordered.renew_lock("m", lock.token, self.lease, "2")
+        assert ordered.unlock("m", lock.token, "")
+        assert ordered.unlock("other", self.lock(ordered, "other").token)
+        advance(2 * self.age)
+        assert ordered.purge(self.age) == 0
+        assert self.lock(ordered).state is None
 
     def test_whoever_lost_the_lock_moves_nothing(
         self, ordered: OrderedStore, advance: Advance
@@ -94,7 +125,7 @@ class OrderContract(Contract):
         assert not ordered.unlock("m", late.token, "9")
         assert ordered.lock("m", self.lease) is None
         assert ordered.unlock("m", heir.token, "1")
-        assert self.lock(ordered).version == "1"
+        assert self.lock(ordered).state == "1"
 
     def test_a_lease_that_nobody_took_is_still_ours(
         self, ordered: OrderedStore, advance: Advance
@@ -103,7 +134,7 @@ class OrderContract(Contract):
         lock = self.lock(ordered)
         advance(self.lease)
         assert ordered.unlock("m", lock.token, "1")
-        assert self.lock(ordered).version == "1"
+        assert self.lock(ordered).state == "1"
 
     @pytest.mark.parametrize("token", ["", "made up"])
     def test_a_made_up_token_is_refused(self, ordered: OrderedStore, token: str) -> None:
@@ -113,7 +144,7 @@ class OrderContract(Contract):
             assert not ordered.renew_lock(mark, token, self.lease)
             assert not ordered.unlock(mark, token)
             assert not ordered.unlock(mark, token, "2")
-        assert self.lock(ordered).version == "1"
+        assert self.lock(ordered).state == "1"
 
     def test_a_lock_is_given_back_once(self, ordered: OrderedStore) -> None:
         """The second time it is no longer the token's."""
@@ -122,11 +153,11 @@ class OrderContract(Contract):
         assert not ordered.unlock("m", token, "2")
         assert not ordered.renew_lock("m", token, self.lease)
 
-    @pytest.mark.parametrize("version", [*ODD_NAMES, "0", "x" * 1000])
-    def test_any_version_comes_back(self, ordered: OrderedStore, version: str) -> None:
+    @pytest.mark.parametrize("state", [*ODD_NAMES, "0", "x" * 5000])
+    def test_any_state_comes_back(self, ordered: OrderedStore, state: str) -> None:
         """Whatever the text is."""
-        self.move(ordered, version)
-        assert self.lock(ordered).version == version
+        self.move(ordered, state)
+        assert self.lock(ordered).state == state
 
     def test_marks_are_no_events(self, ordered: Any) -> None:
         """They are not found or counted, and an event of the same key is another thing."""
@@ -137,7 +168,7 @@ class OrderContract(Contract):
         assert self.claim(ordered, "k").status == "claimed"
         assert ordered.forget("k")
         assert not ordered.forget("m")
-        assert self.lock(ordered, "k").version == "1"
+        assert self.lock(ordered, "k").state == "1"
 
     def test_old_marks_are_purged(self, ordered: Any, advance: Advance) -> None:
         """They are dropped and counted with the events; those of late stay."""
@@ -146,8 +177,8 @@ class OrderContract(Contract):
         advance(self.age)
         self.move(ordered, "1", "new")
         assert ordered.purge(self.age / 2) == 2
-        assert self.lock(ordered, "old").version is None
-        assert self.lock(ordered, "new").version == "1"
+        assert self.lock(ordered, "old").state is None
+        assert self.lock(ordered, "new").state == "1"
 
     def test_a_locked_mark_is_not_purged(self, ordered: Any, advance: Advance) -> None:
         """However long its handler takes."""
@@ -157,7 +188,7 @@ class OrderContract(Contract):
         assert ordered.renew_lock("m", lock.token, self.lease)
         assert ordered.purge(self.age) == 0
         assert ordered.unlock("m", lock.token)
-        assert self.lock(ordered).version == "1"
+        assert self.lock(ordered).state == "1"
 
     def test_a_purge_of_marks_is_bounded(self, ordered: Any, advance: Advance) -> None:
         """One purge drops so many at most, events and marks together."""
