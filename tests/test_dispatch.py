@@ -26,6 +26,7 @@ from coffrify_webhooks import (
 )
 from coffrify_webhooks import receiver as receiver_module
 from coffrify_webhooks.errors import ClaimLost, NoHandlers
+from coffrify_webhooks.observe import Facts
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 
@@ -66,7 +67,7 @@ class Rig:
         self.runs: list[str] = []
         self.errors: dict[str, list[Exception]] = {}
         self.web = self.receiver(router=Router(), dispatcher=self.engine)
-        self.worker = self.receiver(router=self.router, observers=[self.told.append])
+        self.worker = self.receiver(router=self.router, observers=[Facts(self.told.append)])
 
     def receiver(self, **options: Any) -> Receiver:
         return Receiver(SECRET, store=self.store, clock=lambda: self.now, **options)
@@ -422,7 +423,7 @@ def test_some_handlers_not_loaded(rig: Rig) -> None:
 
 def test_put_off_is_told(rig: Rig) -> None:
     """Why a worker cannot handle an event now is told, and again each time."""
-    bare = rig.receiver(router=Router(), observers=[rig.told.append])
+    bare = rig.receiver(router=Router(), observers=[Facts(rig.told.append)])
     rig.deliver()
     for _ in range(2):
         with pytest.raises(NoHandlers):

@@ -21,6 +21,7 @@ from coffrify_webhooks import Event, HandlerError, Notice, Receiver, Reply, Rout
 from coffrify_webhooks import receiver as receiver_module
 from coffrify_webhooks.concurrency import bridge, threads
 from coffrify_webhooks.drivers import drive as drivers
+from coffrify_webhooks.observe import Facts
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 
@@ -42,7 +43,9 @@ class Rig:
         self.notices: list[Notice] = []
         options.setdefault("store", MemoryStore())
         options.setdefault("secrets", SECRET)
-        self.receiver = Receiver(router=self.router, observers=[self.notices.append], **options)
+        self.receiver = Receiver(
+            router=self.router, observers=[Facts(self.notices.append)], **options
+        )
 
     def on(self, handler: Callable[..., Any], event_type: str = "*", **options: Any) -> None:
         self.router.on(event_type, allow_unknown=True, **options)(handler)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django.http import HttpResponse
 
-from coffrify_webhooks.wsgi import signature_headers
+from coffrify_webhooks.wsgi import headers_for
 
 from .body import read_body
 
@@ -25,7 +25,7 @@ def receive(receiver: Receiver, request: HttpRequest) -> HttpResponse:
     if not isinstance(body, bytes):
         return _response(body)
     return _response(
-        receiver.receive(body, signature_headers(request.META), method=_method(request))
+        receiver.receive(body, headers_for(receiver, request.META), method=_method(request))
     )
 
 
@@ -34,7 +34,7 @@ async def receive_async(receiver: Receiver, request: HttpRequest) -> HttpRespons
     body = read_body(receiver, request)
     if not isinstance(body, bytes):
         return _response(body)
-    headers = signature_headers(request.META)
+    headers = headers_for(receiver, request.META)
     return _response(await receiver.receive_async(body, headers, method=_method(request)))
 
 

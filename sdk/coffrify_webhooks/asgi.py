@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .endpoint import hide_other, receiver_of
 from .errors import WebhookError
 from .http.body import read_asgi
+from .http.trace_context import trace_context
 from .http.url_path import DEFAULT_PATH, UrlPath
 from .signature.headers import pick
 
@@ -45,6 +46,8 @@ class WebhookEndpoint:
         method, all_headers = scope["method"], scope["headers"]
         length = next((value for name, value in all_headers if name == b"content-length"), None)
         headers = pick(all_headers)  # once; each look at them is quick then
+        if self.receiver.tells_operations:
+            headers = {**headers, **trace_context(all_headers)}
         refusal = self.receiver.refuse_early(headers, method=method, content_length=length)
         if refusal is not None:
             return refusal

@@ -4,6 +4,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
+    TraceContext: TypeAlias = dict[str, str]
+
     Scheme: TypeAlias = Literal["standard", "coffrify"]
 
 __all__ = ["Delivery"]
@@ -13,10 +15,20 @@ class Delivery:
     """A verified delivery.
 
     A handler with a second parameter annotated `Delivery` is given it. All of it is covered by
-    the signature, except `test`.
+    the signature, except `test` and `trace_context`.
     """
 
-    __slots__ = ("body", "encoding", "id", "key", "scheme", "test", "timestamp")
+    __slots__ = (
+        "_dispatch_context",
+        "_trace_context",
+        "body",
+        "encoding",
+        "id",
+        "key",
+        "scheme",
+        "test",
+        "timestamp",
+    )
 
     id: "str | None"
     """`webhook-id` if the standard signature held; else the body's `id`, None until parsed."""
@@ -50,6 +62,39 @@ class Delivery:
         self.encoding = encoding
         self.body = body
         self.test = test
+
+    # Not set where nobody observes: two fields more would cost each delivery a tenth of the floor.
+
+    @property
+    def trace_context(self) -> "TraceContext":
+        """The sender's `traceparent` and `tracestate`, where an observer is told of operations.
+
+        No signature covers them: good for a link, and for nothing else.
+        """
+        try:
+            return self._trace_context
+        except AttributeError:
+            return {}
+
+    @trace_context.setter
+    def trace_context(self, found: "TraceContext") -> None:
+        self._trace_context: TraceContext = found
+
+    @property
+    def dispatch_context(self) -> "TraceContext":
+        """What observers of the process that handed it to an engine want to be known by.
+
+        An observer may add to it when the operation `dispatch` starts; the engine's message
+        carries it, and `execute` shows it in the worker. Short texts, as they are JSON there.
+        """
+        try:
+            return self._dispatch_context
+        except AttributeError:
+            return {}
+
+    @dispatch_context.setter
+    def dispatch_context(self, found: "TraceContext") -> None:
+        self._dispatch_context: TraceContext = found
 
     def __repr__(self) -> str:
         return (

@@ -1,23 +1,41 @@
 """What a receiver tells: notices to observers, and to the `coffrify_webhooks` logger.
 
+There are facts, each told once, and operations, which are told when they start and when they end.
 A notice holds ids, codes and handler names; its text never holds a secret or a payload.
 """
 
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast, get_args
 
 from .errors import HandlerError, NotBegun
 from .text import plain
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from typing import Any
+
     from .delivery import Delivery
     from .errors import WebhookError
     from .event import Event
-    from .http.reply import Reply
+    from .http.reply import Outcome, Reply
 
-__all__ = ["Kind", "Notice", "Observer", "Once", "log", "tell_all"]
+__all__ = [
+    "OPERATIONS",
+    "Facts",
+    "Kind",
+    "Notice",
+    "Observer",
+    "Once",
+    "Operation",
+    "Phase",
+    "everywhere",
+    "listeners_of",
+    "log",
+    "start_all",
+    "tell_all",
+]
 
 _MOST_REMEMBERED = 10_000
 _FAULTS = 500
@@ -28,8 +46,27 @@ _TOLD = (HandlerError, NotBegun)
 
 logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 
+Phase: TypeAlias = Literal["started", "completed", "failed"]
+
+Operation: TypeAlias = Literal[
+    "delivery",  # one HTTP attempt, from its arrival to the reply
+    "verify",  # of its signature
+    "store",  # one call of the store; `Notice.method` names it
+    "handler",  # one call of a handler
+    "dispatch",  # handing the event to an engine
+    "execute",  # one attempt of an engine's worker, or a replay
+]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
+
 Kind: TypeAlias = Literal[
+    "delivery",
+    "verify",
+    "store",
+    "handler",
+    "dispatch",
+    "execute",
     "key_matched",  # which secret matched, and how it was read (once for each)
+    "old_key_used",  # by a secret that is to be retired (once an hour for each)
     "ids_differ",  # the signed webhook-id is not the body's id (once)
     "no_dedup",  # the event has no id, so duplicates cannot be told
     "unhandled",  # no handler wants this type (once for each type)
@@ -49,6 +86,7 @@ Kind: TypeAlias = Literal[
 
 _LEVELS: dict[str, int] = {
     "key_matched": logging.INFO,
+    "old_key_used": logging.WARNING,
     "ids_differ": logging.WARNING,
     "no_dedup": logging.WARNING,
     "unhandled": logging.WARNING,
@@ -69,7 +107,7 @@ _LEVELS: dict[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing that happened in a receiver."""
+    """One thing that happened in a receiver: a fact, or the start or end of an operation."""
 
     kind: Kind
     receiver: str
@@ -82,6 +120,18 @@ class Notice:
     reply: "Reply | None" = None
     error: "WebhookError | None" = None
     values: tuple[object, ...] = ()
+    phase: Phase | None = None
+    """Of an operation; None for a fact."""
+    seconds: float | None = None
+    """How long an operation took that has completed or failed."""
+    attempt: int | None = None
+    """Which attempt at the event this is, from 1 on, once it has been claimed."""
+    age: float | None = None
+    """Seconds from when the sender signed the delivery to now; below 0 if its clock is ahead."""
+    method: str | None = None
+    """The store's method: "claim", "done", ..."""
+    outcome: "Outcome | None" = None
+    """What came of a delivery, or of an `execute`."""
 
     @property
     def text(self) -> str:
@@ -90,12 +140,14 @@ class Notice:
 
     @property
     def level(self) -> int:
-        """The logging level it deserves."""
+        """The logging level it deserves; operations are not logged."""
+        if self.phase is not None:
+            return logging.DEBUG
         if self.error is not None:
             if self.kind == "replied" and isinstance(self.error, _TOLD):
                 return logging.INFO  # each failure was told once, by a notice of its own
             return logging.WARNING if self.error.status < _FAULTS else logging.ERROR
-        return _LEVELS[self.kind]
+        return _LEVELS.get(self.kind, logging.DEBUG)
 
 
 class Observer(Protocol):
@@ -103,11 +155,37 @@ class Observer(Protocol):
 
     It runs in the thread (or on the event loop) that handles the delivery, so be quick. What it
     raises is logged and goes no further.
+
+    For the start of an operation it may return a context manager, which is entered there and left
+    when the operation ends, after that was told. What it sets in a context variable is seen by all
+    that the operation calls, also on another thread or event loop.
     """
 
     def __call__(self, notice: Notice, /) -> object:
         """Take one notice."""
         ...
+
+
+class Facts:
+    """An observer that is told of facts alone."""
+
+    __slots__ = ("tell",)
+
+    def __init__(self, tell: Observer) -> None:
+        self.tell = tell
+
+    def __call__(self, notice: Notice, /) -> object:
+        """Take one notice."""
+        return self.tell(notice)
+
+
+everywhere: list[Observer] = []
+"""Observers of every receiver in this process."""
+
+
+def listeners_of(observers: Iterable[Observer]) -> tuple[Observer, ...]:
+    """Return those that are told of operations: all but the log."""
+    return tuple(each for each in observers if each is not log and not isinstance(each, Facts))
 
 
 def log(notice: Notice) -> None:
@@ -142,6 +220,23 @@ def tell_all(observers: Iterable[Observer], notice: Notice) -> None:
             observer(notice)
         except Exception:
             logger.exception("an observer raised on %r", notice.kind)
+
+
+def start_all(
+    observers: Iterable[Observer], notice: Notice
+) -> "list[AbstractContextManager[object, Any]]":
+    """Tell each observer that an operation starts; return the contexts that were entered."""
+    entered: list[AbstractContextManager[object, Any]] = []
+    for observer in observers:
+        try:
+            found = observer(notice)
+            if hasattr(type(found), "__enter__") and hasattr(type(found), "__exit__"):
+                context = cast("AbstractContextManager[object, Any]", found)
+                context.__enter__()
+                entered.append(context)
+        except Exception:
+            logger.exception("an observer raised on %r", notice.kind)
+    return entered
 
 
 class Once:

@@ -12,7 +12,8 @@ from .drivers import drive as drivers
 from .errors import DispatchError, NotReplayable, SecretsUnavailable, WebhookError
 from .http.body import announced
 from .http.reply import Outcome, Reply
-from .observe import Observer, Once, log, logger, tell_all
+from .monitoring.observed import Observed
+from .observe import Observer, Once, logger
 from .pipeline import execute as worker
 from .pipeline import receive as pipeline
 from .pipeline import sweep as sweeping
@@ -30,14 +31,13 @@ from .stores.refused import Captures
 from .stores.url import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable
     from types import ModuleType
 
     from .delivery import Scheme
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
     from .handlers.handler import Context, Handler
-    from .pipeline.effects import Notify
     from .router import Router
     from .signature.headers import Headers
     from .signature.keyring import Keyring
@@ -53,7 +53,7 @@ _IN_TIME = 5.0
 """Seconds that a function of the user's, or an engine, has; the sender gives up after 15."""
 
 
-class Receiver:
+class Receiver(Observed):
     """Takes deliveries and answers them: verifies, deduplicates, and calls the handlers.
 
     secrets:
@@ -87,7 +87,7 @@ class Receiver:
     strict:
         Refuse (422) a payload that does not fit its event class, instead of salvaging it.
     observers:
-        Called with each `Notice`.
+        Called with each `Notice`; one may return a context manager: see `Observer`.
     retention:
         Seconds for which handled ids are remembered; 30 days, since the sender retries for 72 h
         and replays are made by hand. At least twice the tolerance: less would let a captured
@@ -165,7 +165,7 @@ class Receiver:
         self.clock: Callable[[], float] = clock or now
         self.retention: float = options.retention_of(retention, self.verifier.tolerance)
         self.dispatcher: Dispatcher | None = options.dispatcher_of(dispatcher)
-        self._observers: Sequence[Observer] = (log, *options.observers_of(observers))
+        super().__init__(options.observers_of(observers))
         self.first_time: Callable[..., bool] = Once().first_time
         self.purge_schedule: PurgeSchedule = PurgeSchedule()
         self.captures: Captures = Captures(options.size("capture", capture, 0))
@@ -200,7 +200,7 @@ class Receiver:
         raises for anything that an unauthenticated sender can send.
         """
         steps = pipeline.receive(self, body, headers, method)
-        return drivers.drive(self, steps, self.sender_timeout)
+        return drivers.drive(self, steps, self.sender_timeout, "delivery")
 
     async def receive_async(self, body: bytes, headers: Headers, *, method: str = "POST") -> Reply:
         """Take one delivery and return what to answer; for asyncio and trio.
@@ -209,7 +209,7 @@ class Receiver:
         hangs up, so that no handler stops half-way.
         """
         steps = pipeline.receive(self, body, headers, method)
-        return await drivers.drive_async(self, steps, self.sender_timeout)
+        return await drivers.drive_async(self, steps, self.sender_timeout, "delivery")
 
     def execute(self, message: Message) -> Outcome:
         """Run the handlers for a message that a dispatcher took; what an engine's worker calls.
@@ -219,7 +219,7 @@ class Receiver:
         message back after `error.retry_after` seconds. Busy and StoreUnavailable spend no attempt.
         Raises MessageError for what is no message of this receiver; that will not pass.
         """
-        return drivers.drive(self, worker.execute(self, message))
+        return drivers.drive(self, worker.execute(self, message), None, "execute")
 
     def replay(self, event: str | Record) -> Outcome:
         """Handle an event again that failed, is dead or in conflict, from the body that was kept.
@@ -233,7 +233,7 @@ class Receiver:
         record = self.store.get(key)
         if record is None:
             raise NotReplayable("the store does not know this event")
-        return drivers.drive(self, worker.replay(self, record))
+        return drivers.drive(self, worker.replay(self, record), None, "execute")
 
     def sweep(self, limit: int = 100) -> int:
         """Dispatch again what an engine seems to have lost; return how many. Workers call this.
@@ -245,9 +245,7 @@ class Receiver:
 
     def refuse(self, error: WebhookError) -> Reply:
         """Return the reply for a request whose body could not even be read; for adapters."""
-        reply = Reply.failure(error)
-        self.tell(pipeline.notice_of_reply(reply))
-        return reply
+        return drivers.drive(self, pipeline.refuse(Reply.failure(error)), None, "delivery")
 
     def refuse_early(
         self,
@@ -285,10 +283,6 @@ class Receiver:
         now = self.clock()  # that of the store may differ; what is dispatched twice runs once
         patience = self.lost_after + self.retries.longest_wait(record.attempts)
         return record.lease_until <= now and record.touched_at + patience <= now
-
-    def is_heard(self, level: int) -> bool:
-        """Tell whether a notice of this level goes anywhere but into a log that drops it."""
-        return len(self._observers) > 1 or logger.isEnabledFor(level)
 
     @property
     def handlers_hint(self) -> str:
@@ -346,7 +340,3 @@ class Receiver:
             if inspect.iscoroutine(result):
                 result.close()  # or Python would say, elsewhere, that nobody awaited it
             raise DispatchError("dispatch() is async, so nothing was handed over; give a plain one")
-
-    def tell(self, tell: Notify) -> None:
-        """Tell the observers."""
-        tell_all(self._observers, tell.notice(self.name))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .endpoint import hide_other, receiver_of
 from .errors import WebhookError
 from .http.body import leave_wsgi, read_wsgi
+from .http.trace_context import NAMES as TRACE_NAMES
 from .http.url_path import DEFAULT_PATH, UrlPath
 from .signature.headers import NAMES
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .http.reply import Reply
     from .receiver import Receiver
 
-__all__ = ["CoffrifyWebhooksMiddleware", "reply_to", "signature_headers"]
+__all__ = ["CoffrifyWebhooksMiddleware", "headers_for", "reply_to", "signature_headers"]
 
 
 class CoffrifyWebhooksMiddleware:
@@ -56,7 +57,7 @@ def reply_to(
 ) -> Reply:
     """Take one delivery; `read` is called for its body unless the headers settle the matter."""
     method, length = environ["REQUEST_METHOD"], environ.get("CONTENT_LENGTH")
-    headers = signature_headers(environ)
+    headers = headers_for(receiver, environ)
     refusal = receiver.refuse_early(headers, method=method, content_length=length)
     if refusal is not None:
         leave_wsgi(environ)
@@ -73,5 +74,14 @@ def signature_headers(environ: Mapping[str, Any]) -> dict[str, str]:
     return {name: environ[key] for key, name in _ENVIRON if key in environ}
 
 
+def headers_for(receiver: Receiver, environ: Mapping[str, Any]) -> dict[str, str]:
+    """Return a WSGI request's headers that a receiver has a use for."""
+    headers = signature_headers(environ)
+    if receiver.tells_operations:
+        headers.update({name: environ[key] for key, name in _TRACE if key in environ})
+    return headers
+
+
+_TRACE = tuple((f"HTTP_{name.upper()}", name) for name in TRACE_NAMES)
 # Looked up, rather than all of an environ's entries walked: 3 us of a request.
 _ENVIRON = tuple((f"HTTP_{name.upper().replace('-', '_')}", name) for name in sorted(NAMES))

@@ -1,6 +1,7 @@
 """What the pages' tables list is what the code has, and nothing else."""
 
 import ast
+import dataclasses
 import inspect
 import logging
 import re
@@ -13,7 +14,7 @@ import pytest
 from coffrify_webhooks import Receiver, errors
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.http.reply import Outcome
-from coffrify_webhooks.observe import Kind, Notice, log
+from coffrify_webhooks.observe import OPERATIONS, Kind, Notice, log
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 from coffrify_webhooks.stores import STORE_VARIABLE
 from coffrify_webhooks.stores.record import Status
@@ -60,11 +61,19 @@ def column(table: list[list[str]], number: int = 0) -> list[str]:
 def test_the_kinds_of_notice_are_all_listed() -> None:
     """Each has a row, and its level is the one it has."""
     table = rows("observing.md", "| `notice.kind` | When | Level |")
-    assert sorted(column(table)) == sorted(get_args(Kind))
+    assert sorted(column(table)) == sorted({*get_args(Kind)} - {*OPERATIONS})
     for cells in table:
         [kind] = codes(cells[:1])
         level = logging.getLevelName(Notice(kind, "default", "text").level)  # type: ignore[arg-type]
         assert cells[2].startswith(level), kind
+
+
+def test_the_operations_are_all_listed() -> None:
+    """And each field that only they have."""
+    assert column(rows("observing.md", "| Operation | What it is |")) == list(OPERATIONS)
+    fields = [field.name for field in dataclasses.fields(Notice)]
+    listed = column(rows("observing.md", "| Field of an operation | Holds |"))
+    assert listed == [*fields[fields.index("phase") :], "error"]
 
 
 def test_the_fields_of_a_log_record_are_all_listed(caplog: pytest.LogCaptureFixture) -> None:

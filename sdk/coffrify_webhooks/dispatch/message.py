@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import MessageError
+from coffrify_webhooks.http.trace_context import carried, checked
 
 from .protocol import Message, Named
 
@@ -58,6 +59,7 @@ def facts(delivery: Delivery) -> dict[str, Any]:
         "key": delivery.key,
         "encoding": delivery.encoding,
         "test": delivery.test,
+        **({"trace_context": delivery.trace_context} if delivery.trace_context else {}),
     }
 
 
@@ -78,7 +80,7 @@ def handlers_in(text: str) -> tuple[str, ...]:
 
 
 def _delivery(fields: Any, body: bytes) -> Delivery:
-    return Delivery(
+    delivery = Delivery(
         fields["id"],
         int(fields["timestamp"]),
         fields["scheme"],
@@ -87,6 +89,10 @@ def _delivery(fields: Any, body: bytes) -> Delivery:
         body,
         test=bool(fields["test"]),
     )
+    # Neither is in every message, and no event is worth losing for one of them.
+    delivery.trace_context = checked(carried(fields.get("trace_context")))
+    delivery.dispatch_context = carried(fields.get("dispatch_context"))
+    return delivery
 
 
 def unpack(message: Any, receiver: Named) -> Unpacked:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.errors import ClaimLost, NotBegun, StoreUnavailable
+from coffrify_webhooks.stores import AsyncAtomicStore, AtomicStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
     from coffrify_webhooks.pipeline.effects import CallHandler
 
 __all__ = [
-    "await_in_transaction",
+    "await_atomically",
+    "call_atomically",
     "call_here",
-    "call_in_transaction",
     "call_on_loop",
     "failure_of",
 ]
@@ -81,7 +82,35 @@ async def _end_on_loop(call: CallHandler, result: Any) -> None:
             return
 
 
-def call_in_transaction(
+def call_atomically(call: CallHandler, store: object, lease: float) -> None:
+    """Call an atomic handler in a transaction that records its finish as well."""
+    if not isinstance(store, AtomicStore):
+        raise TypeError(call.handler)
+
+    def work(connection: Any) -> None:
+        _call_in_transaction(call, connection, getattr(store, "run_in_transaction", None))
+
+    store.atomically(*_atomic_arguments(call, lease, work))
+
+
+async def await_atomically(call: CallHandler, store: object, lease: float) -> None:
+    """Await an atomic handler in a transaction that records its finish as well."""
+    if not isinstance(store, AsyncAtomicStore):
+        raise TypeError(call.handler)
+
+    async def work(connection: Any) -> None:
+        await _await_in_transaction(call, connection)
+
+    await store.atomically(*_atomic_arguments(call, lease, work))
+
+
+def _atomic_arguments(call: CallHandler, lease: float, work: Any) -> tuple[Any, ...]:
+    """Return what `atomically` is given; a store that keeps no order knows nothing of a move."""
+    move = () if call.move is None else (call.move,)
+    return (call.key, call.token, lease, call.handler.name, work, *move)
+
+
+def _call_in_transaction(
     call: CallHandler, connection: Any, run: Callable[..., Any] | None = None
 ) -> None:
     """Call an atomic handler; it must have done all that it does when it returns.
@@ -94,7 +123,7 @@ def call_in_transaction(
     _refuse_late(call, result)
 
 
-async def await_in_transaction(call: CallHandler, connection: Any) -> None:
+async def _await_in_transaction(call: CallHandler, connection: Any) -> None:
     """Await an atomic handler; it must have done all that it does when it returns."""
     _refuse_late(call, await call.handler.call(call.event, call.delivery, connection))
 

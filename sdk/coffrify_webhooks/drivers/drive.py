@@ -11,7 +11,7 @@ import os
 import threading
 from asyncio import CancelledError
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar
 
 from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.concurrency.async_library import is_in_task, running_trio
@@ -23,23 +23,22 @@ from coffrify_webhooks.pipeline.effects import (
     Effect,
     LoadSecrets,
     Notify,
+    Operate,
     Steps,
     StoreCall,
 )
-from coffrify_webhooks.stores import AsyncAtomicStore, AtomicStore
+from coffrify_webhooks.pipeline.operation import as_operation
 from coffrify_webhooks.stores.blocking import async_form
 from coffrify_webhooks.stores.turn import WouldWait
 
-from .calls import (
-    await_in_transaction,
-    call_here,
-    call_in_transaction,
-    call_on_loop,
-    failure_of,
-)
-from .watch import REMEDY, Watch, engine, oldest
+from .calls import await_atomically, call_atomically, call_here, call_on_loop, failure_of
+from .end import End
+from .operations import Operations
+from .watch import Watch, report_overload
 
 if TYPE_CHECKING:
+    from coffrify_webhooks.observe import Operation
+
     from .hooks import Hooks
 
 __all__ = ["drive", "drive_async"]
@@ -54,51 +53,46 @@ _places = threading.BoundedSemaphore(_MOST)
 _inside: ContextVar[bool] = ContextVar("coffrify_webhooks_inside_handler", default=False)
 
 
-def drive(receiver: Hooks, steps: Steps[T], patience: float | None = None) -> T:
+def drive(
+    receiver: Hooks,
+    steps: Steps[T],
+    patience: float | None = None,
+    operation: Operation | None = None,
+) -> T:
     """Perform each effect in this thread.
 
     patience: seconds after which whoever waits for the end has gone; None if nobody waits.
+    operation: what all of it is to observers.
     """
-    run = _Run(receiver, steps, patience)
+    run = _Run(receiver, steps, patience, operation)
     try:
         effect = run.resume()
-        while not isinstance(effect, _End):
+        while not isinstance(effect, End):
             effect = run.step(effect)
     finally:
         run.watch.close()
     return effect.value()
 
 
-async def drive_async(receiver: Hooks, steps: Steps[T], patience: float | None = None) -> T:
+async def drive_async(
+    receiver: Hooks,
+    steps: Steps[T],
+    patience: float | None = None,
+    operation: Operation | None = None,
+) -> T:
     """Perform each effect without blocking the event loop.
 
     Once there is something to wait for, it goes to its end even if the caller is cancelled, as
     some servers do when the sender hangs up, so that no handler stops half-way. Up to there it
     needs no task of its own, which would cost 20 us: nothing can be cancelled that does not wait.
     """
-    run = _Run(receiver, steps, patience)
+    run = _Run(receiver, steps, patience, operation)
+    if run.operations is not None:  # what their observers set belongs to one task
+        return (await bridge.shielded(run.all_of_it)).value()
     effect = run.in_place(run.resume())
-    if not isinstance(effect, _End):
+    if not isinstance(effect, End):
         effect = await bridge.shielded(lambda: run.to_the_end(effect))
     return effect.value()
-
-
-class _End(Generic[T]):
-    """Where the steps have ended, and how."""
-
-    __slots__ = ("_error", "_value")
-
-    def __init__(self, value: Any, error: BaseException | None = None) -> None:
-        self._value = value
-        self._error = error
-
-    def value(self) -> T:
-        if self._error is None:
-            return cast("T", self._value)
-        try:
-            raise self._error
-        finally:
-            self._error = None  # no cycle of a traceback, its frame and the error
 
 
 class _Run(Generic[T]):
@@ -112,12 +106,21 @@ class _Run(Generic[T]):
         "_place",
         "_receiver",
         "_steps",
+        "operations",
         "watch",
     )
 
-    def __init__(self, receiver: Hooks, steps: Steps[T], patience: float | None) -> None:
+    def __init__(
+        self,
+        receiver: Hooks,
+        steps: Steps[T],
+        patience: float | None,
+        operation: Operation | None,
+    ) -> None:
+        listeners = receiver.listeners()
+        self.operations: Operations | None = Operations(receiver, listeners) if listeners else None
         self._receiver = receiver
-        self._steps = steps
+        self._steps = as_operation(operation, steps) if listeners and operation else steps
         self._async_store = async_form(receiver.store)
         # The drivers of async stores run on asyncio alone.
         self._awaits_store = self._async_store is not None and running_trio() is None
@@ -129,19 +132,23 @@ class _Run(Generic[T]):
 
     # --- anywhere -----------------------------------------------------------------------------
 
-    def resume(self, result: Any = None, error: BaseException | None = None) -> Effect | _End[T]:
+    def resume(self, result: Any = None, error: BaseException | None = None) -> Effect | End[T]:
         """Give the steps what they asked for; return what they ask for next."""
         try:
             return self._steps.send(result) if error is None else self._steps.throw(error)
         except StopIteration as stop:
-            return _End(stop.value)
+            return End(stop.value)
         except BaseException as raised:  # whoever drives raises it
-            return _End(None, raised)
+            return End(None, raised)
 
-    def step(self, effect: Effect) -> Effect | _End[T]:
+    def step(self, effect: Effect) -> Effect | End[T]:
         """Perform an effect in this thread, and go on."""
+        operations = self.operations
         try:
-            result = self._perform(effect)
+            if operations is None:
+                result = self._perform(effect)
+            else:
+                result = operations.perform(effect, self._perform)
         except BaseException as error:  # the steps decide
             return self.resume(error=error)
         return self.resume(result)
@@ -176,7 +183,7 @@ class _Run(Generic[T]):
         try:
             self.watch.begin(call)
             if call.handler.atomic:
-                self._call_atomically(call)
+                call_atomically(call, self._receiver.store, self._receiver.lease)
             else:
                 call_here(call, self._run_async)
         except BaseException as error:
@@ -187,17 +194,6 @@ class _Run(Generic[T]):
                 place.release()
         return None
 
-    def _call_atomically(self, call: CallHandler) -> None:
-        """Call an atomic handler in a transaction that records its finish as well."""
-        store = self._receiver.store
-        if not isinstance(store, AtomicStore):
-            raise TypeError(call.handler)
-
-        def work(connection: Any) -> None:
-            call_in_transaction(call, connection, getattr(store, "run_in_transaction", None))
-
-        store.atomically(*_atomic_arguments(call, self._receiver.lease, work))
-
     def _run_async(self, function: Any, *arguments: Any) -> Any:
         try:
             return self._receiver.run_async(function, *arguments, begin_within=self._begin_within)
@@ -205,26 +201,23 @@ class _Run(Generic[T]):
             raise self._report_overload(str(error)) from error
 
     def _report_overload(self, reason: str) -> NotBegun:
-        self._receiver.tell(
-            Notify(
-                "overloaded",
-                "a handler could not begin within %g s: %s; %s; " + REMEDY,
-                values=(self._begin_within, reason, oldest(), engine(self._receiver)),
-            )
-        )
-        return NotBegun("no handler could begin in time; try again later")
+        return report_overload(self._receiver, self._begin_within, reason)
 
     # --- on an event loop ---------------------------------------------------------------------
 
-    def in_place(self, effect: Effect | _End[T]) -> Effect | _End[T]:
+    def in_place(self, effect: Effect | End[T]) -> Effect | End[T]:
         """Go on as far as nothing has to be waited for."""
-        while isinstance(effect, (StoreCall, Notify)):
-            if isinstance(effect, Notify):
+        while isinstance(effect, (StoreCall, Notify, Operate)):
+            if isinstance(effect, (Notify, Operate)):
                 effect = self.step(effect)
                 continue
             store = self._receiver.store
             try:
-                if not getattr(store, "blocking", True):
+                if self.operations is not None:
+                    if getattr(store, "blocking", True):
+                        break
+                    result = self.operations.perform(effect, self._perform)
+                elif not getattr(store, "blocking", True):
                     result = getattr(store, effect.method)(*effect.arguments, **effect.options)
                 elif (at_once := getattr(store, "at_once", None)) is not None:
                     result = at_once(effect.method, *effect.arguments, **effect.options)
@@ -238,10 +231,14 @@ class _Run(Generic[T]):
                 effect = self.resume(result)
         return effect
 
-    async def to_the_end(self, effect: Effect | _End[T]) -> _End[T]:
+    async def all_of_it(self) -> End[T]:
+        """Go from the beginning to the end in one task, as what is set there is seen there."""
+        return await self.to_the_end(self.in_place(self.resume()))
+
+    async def to_the_end(self, effect: Effect | End[T]) -> End[T]:
         """Go on until the steps end."""
         try:
-            while not isinstance(effect, _End):
+            while not isinstance(effect, End):
                 if self._wants_loop(effect):
                     effect = await self._await_in_place(effect)
                 else:
@@ -252,10 +249,12 @@ class _Run(Generic[T]):
                 self.watch.close()
         return effect
 
-    def _wants_loop(self, effect: Effect) -> TypeGuard[CallHandler | StoreCall]:
+    def _wants_loop(self, effect: Effect) -> TypeGuard[CallHandler | StoreCall | Operate]:
         """Tell whether an effect is awaited on the caller's loop."""
         if isinstance(effect, CallHandler):
             return self._belongs_on_loop(effect)
+        if isinstance(effect, Operate):
+            return True  # it ends in the context in which it began
         return isinstance(effect, StoreCall) and self._awaits_store
 
     def _belongs_on_loop(self, call: CallHandler) -> bool:
@@ -263,27 +262,39 @@ class _Run(Generic[T]):
         handler = call.handler
         return handler.is_async and (not handler.atomic or self._async_store is not None)
 
-    async def _await_in_place(self, effect: CallHandler | StoreCall) -> Effect | _End[T]:
+    async def _await_in_place(self, effect: CallHandler | StoreCall | Operate) -> Effect | End[T]:
+        if isinstance(effect, Operate):
+            return self.step(effect)
         try:
             if isinstance(effect, CallHandler):
-                return self.resume(await self._call_async(effect))
+                return self.resume(await self._await(effect))
         except (NotBegun, ClaimLost, StoreUnavailable) as error:
             return self.resume(error=error)
         try:
-            call = getattr(self._async_store, effect.method)
-            result = await call(*effect.arguments, **effect.options)
+            result = await self._await(effect)
         except BaseException as error:  # the steps decide
             if isinstance(error, GeneratorExit) and not is_in_task():
                 raise  # this coroutine is being thrown away, with its loop
             return self.resume(error=error)
         return self.resume(result)
 
+    async def _await(self, effect: CallHandler | StoreCall) -> Any:
+        if self.operations is not None:
+            return await self.operations.perform_async(effect, self._await_alone)
+        return await self._await_alone(effect)
+
+    async def _await_alone(self, effect: CallHandler | StoreCall) -> Any:
+        if isinstance(effect, CallHandler):
+            return await self._call_async(effect)
+        call = getattr(self._async_store, effect.method)
+        return await call(*effect.arguments, **effect.options)
+
     async def _call_async(self, call: CallHandler) -> BaseException | None:
         """Call a handler on this event loop; return what it raised."""
         try:
             self.watch.begin(call)
             if call.handler.atomic:
-                await self._call_atomically_async(call)
+                await await_atomically(call, self._async_store, self._receiver.lease)
             else:
                 await call_on_loop(call)
         except BaseException as error:
@@ -294,20 +305,9 @@ class _Run(Generic[T]):
             self.watch.end()
         return None
 
-    async def _call_atomically_async(self, call: CallHandler) -> None:
-        """Await an atomic handler in a transaction that records its finish as well."""
-        store = self._async_store
-        if not isinstance(store, AsyncAtomicStore):
-            raise TypeError(call.handler)
-
-        async def work(connection: Any) -> None:
-            await await_in_transaction(call, connection)
-
-        await store.atomically(*_atomic_arguments(call, self._receiver.lease, work))
-
     # --- from an event loop to a thread -------------------------------------------------------
 
-    async def _in_thread(self, effect: Effect) -> Effect | _End[T]:
+    async def _in_thread(self, effect: Effect) -> Effect | End[T]:
         """Go on in a thread, until the loop is wanted again."""
         self._place = None if _inside.get() else _places
         try:
@@ -317,27 +317,21 @@ class _Run(Generic[T]):
         except NotBegun as error:
             return self.resume(error=self._report_overload(str(error)))
 
-    def _until_wanted(self, effect: Effect | _End[T]) -> Effect | _End[T]:
+    def _until_wanted(self, effect: Effect | End[T]) -> Effect | End[T]:
         self._away = True
         _inside.set(True)
-        while not isinstance(effect, _End) and not self._wants_loop(effect):
+        while not isinstance(effect, End) and not self._wants_loop(effect):
             effect = self.step(effect)
         self._away = False
         return effect
 
-    def _alone(self, effect: Effect | _End[T]) -> None:
+    def _alone(self, effect: Effect | End[T]) -> None:
         """Go to the end without the loop, which is gone: what wants it fails."""
         self._away = True
-        while not isinstance(effect, _End):
+        while not isinstance(effect, End):
             lost = isinstance(effect, CallHandler) and self._belongs_on_loop(effect)
             effect = self.resume(CancelledError()) if lost else self.step(effect)
         self.watch.close()
-
-
-def _atomic_arguments(call: CallHandler, lease: float, work: Any) -> tuple[Any, ...]:
-    """Return what `atomically` is given; a store that keeps no order knows nothing of a move."""
-    move = () if call.move is None else (call.move,)
-    return (call.key, call.token, lease, call.handler.name, work, *move)
 
 
 def _after_fork() -> None:

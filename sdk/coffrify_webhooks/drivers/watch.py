@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .hooks import Hooks
 
-__all__ = ["REMEDY", "Watch", "engine", "oldest"]
+__all__ = ["REMEDY", "Watch", "engine", "oldest", "report_overload"]
 
 REMEDY = "hand slow handlers to an engine, %s, or give what they wait for a timeout"
 """Takes what `engine` returns."""
@@ -100,6 +100,13 @@ class Watch:
                 values=(call.handler.name, self.patience, engine(self._receiver)),
             )
         )
+
+
+def report_overload(receiver: Hooks, within: float, reason: str) -> NotBegun:
+    """Tell that a handler could not begin within so many seconds; return the error."""
+    text = "a handler could not begin within %g s: %s; %s; " + REMEDY
+    receiver.tell(Notify("overloaded", text, values=(within, reason, oldest(), engine(receiver))))
+    return NotBegun("no handler could begin in time; try again later")
 
 
 def engine(receiver: Hooks) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.event import Event
     from coffrify_webhooks.handlers.handler import Handler
     from coffrify_webhooks.http.reply import Reply
-    from coffrify_webhooks.observe import Kind
+    from coffrify_webhooks.observe import Kind, Operation
     from coffrify_webhooks.retries import Retries
     from coffrify_webhooks.router import Router
     from coffrify_webhooks.signature import Verifier
@@ -24,12 +24,16 @@ if TYPE_CHECKING:
     from coffrify_webhooks.stores.refused import Captures
 
 __all__ = [
+    "Begin",
     "CallHandler",
     "Compute",
     "Dispatch",
     "Effect",
+    "End",
+    "Identify",
     "LoadSecrets",
     "Notify",
+    "Operate",
     "Settings",
     "Steps",
     "StoreCall",
@@ -109,10 +113,40 @@ class Notify:
             self.reply,
             self.error,
             self.values,
+            outcome=None if self.reply is None else self.reply.outcome,
         )
 
 
-Effect: TypeAlias = LoadSecrets | StoreCall | CallHandler | Compute | Dispatch | Notify
+class Operate:
+    """What only observers of operations need; not asked for where there are none."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True, eq=False)
+class Begin(Operate):
+    """Tell that an operation starts which is more than one effect."""
+
+    kind: Operation
+
+
+@dataclass(slots=True, eq=False)
+class End(Operate):
+    """Tell that the operation has ended which began last."""
+
+    error: BaseException | None = None
+    result: object = None
+
+
+@dataclass(slots=True, eq=False)
+class Identify(Operate):
+    """Say which delivery it is that all of this is about, and which event, once that is known."""
+
+    delivery: Delivery
+    event: Event | None = None
+
+
+Effect: TypeAlias = LoadSecrets | StoreCall | CallHandler | Compute | Dispatch | Notify | Operate
 Steps: TypeAlias = Generator[Effect, Any, T]
 
 
@@ -148,6 +182,8 @@ class Settings(Protocol):
     @property
     def handlers_hint(self) -> str: ...
     def is_heard(self, level: int) -> bool: ...
+    @property
+    def tells_operations(self) -> bool: ...
     def how_to_set(self, option: str, value: str) -> str: ...
     def is_overdue(self, record: Record) -> bool: ...
     def bound(self, handler: Handler) -> Handler: ...

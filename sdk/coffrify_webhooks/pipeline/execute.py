@@ -21,7 +21,7 @@ from coffrify_webhooks.errors import (
 from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.text import quoted
 
-from .effects import Compute, Notify, Settings, Steps
+from .effects import Compute, Identify, Notify, Settings, Steps
 from .handle import LEAVING, body_to_keep, call_store, keep_conflict, run
 from .identity import key_for, metadata_of, read
 from .receive import hand_over
@@ -93,10 +93,14 @@ def _execute(settings: Settings, message: Any) -> Steps[Outcome]:
 
 
 def _read(settings: Settings, delivery: Delivery) -> Steps[tuple[Event, bool]]:
+    found: tuple[Event, bool]
     if len(delivery.body) > LARGE:
-        found: tuple[Event, bool] = yield Compute(read, (settings, delivery))
-        return found
-    return read(settings, delivery)
+        found = yield Compute(read, (settings, delivery))
+    else:
+        found = read(settings, delivery)
+    if settings.tells_operations:
+        yield Identify(delivery, found[0])
+    return found
 
 
 def replay(settings: Settings, record: Record) -> Steps[Outcome]:

@@ -29,14 +29,16 @@ from coffrify_webhooks.errors import (
     WebhookError,
 )
 from coffrify_webhooks.http.reply import Outcome, Reply
+from coffrify_webhooks.http.trace_context import trace_context
 from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.signature.headers import compression, pick
 from coffrify_webhooks.stores.purging import PURGED_AT_ONCE
 from coffrify_webhooks.text import quoted
 
-from .effects import Compute, Dispatch, LoadSecrets, Notify, Settings, Steps
+from .effects import Compute, Dispatch, Identify, LoadSecrets, Notify, Settings, Steps
 from .handle import body_to_keep, call_store, keep_conflict, releasing_on_error, run
 from .identity import key_for, metadata_of, read, wanted_by
+from .operation import as_operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,21 +49,25 @@ if TYPE_CHECKING:
     from coffrify_webhooks.signature.keyring import Keyring
     from coffrify_webhooks.stores import Claim
 
-__all__ = ["hand_over", "is_post", "notice_of_reply", "receive", "screen"]
+__all__ = ["hand_over", "is_post", "notice_of_reply", "receive", "refuse", "screen"]
 
 
 def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> Steps[Reply]:
     """Take one delivery from its raw body to the reply; raises nothing a stranger can cause."""
     event: Event | None = None
     delivery: Delivery | None = None
+    told = settings.tells_operations
     try:
-        delivery, found = yield from _verify(settings, body, headers, method)
+        verify = _verify_as_operation if told else _verify
+        delivery, found = yield from verify(settings, body, headers, method)
         pair: tuple[Event, bool]
         if len(delivery.body) > LARGE:
             pair = yield Compute(_read, (settings, delivery, found))
         else:
             pair = _read(settings, delivery, found)
         event, same_id = pair
+        if told:
+            yield Identify(delivery, event)
         if not same_id or delivery.id is None or event.issues:
             yield from _report_on(settings, delivery, event, same_id=same_id)
         if settings.dispatcher is None and not len(settings.router):
@@ -85,6 +91,12 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         reply = Reply.failure(fault, event)
     if reply.error is not None or settings.is_heard(INFO):  # else 5 us for nobody
         yield notice_of_reply(reply, delivery)
+    return reply
+
+
+def refuse(reply: Reply) -> Steps[Reply]:
+    """Tell of a request that is refused before it is read."""
+    yield notice_of_reply(reply)
     return reply
 
 
@@ -144,6 +156,16 @@ def _verify(
             delivery,
             values=(delivery.key, delivery.scheme, delivery.encoding, delivery.encoding),
         )
+    return delivery, found
+
+
+def _verify_as_operation(
+    settings: Settings, body: bytes, headers: Headers, method: str
+) -> Steps[tuple[Delivery, Mapping[str, str]]]:
+    work = _verify(settings, body, headers, method)
+    delivery, found = yield from as_operation("verify", work)
+    delivery.trace_context = trace_context(headers)
+    yield Identify(delivery)
     return delivery, found
 
 
@@ -239,6 +261,8 @@ def hand_over(
     """
     wanted = wanted_by(settings, event, handlers)
     message = pack(settings.name, key, token, delivery, settings.clock(), wanted)
+    if settings.tells_operations:  # an observer puts its own context there, for the worker's
+        message["dispatch_context"] = delivery.dispatch_context = {}
     try:
         yield Dispatch(message)
     except WebhookError:

@@ -17,6 +17,7 @@ from coffrify_webhooks.applications.endpoints import receivers_in
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.event import Event, UnknownEvent
 from coffrify_webhooks.handlers.annotation import UNKNOWN
+from coffrify_webhooks.observe import Facts
 from coffrify_webhooks.parsing.parse import parse
 from coffrify_webhooks.router import Router
 from coffrify_webhooks.signature import sign
@@ -114,7 +115,9 @@ class _Check:
             case "dispatcher":
                 return None  # what an engine would run is run here
             case "_observers":
-                return (self._observe,)  # what the handlers raise is in the report, not in the log
+                return (
+                    Facts(self._observe),
+                )  # what the handlers raise is in the report, not in the log
             case _:
                 return value
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from coffrify_webhooks.concurrency.async_library import running_trio
 from coffrify_webhooks.errors import ConfigurationError, VerificationError
 from coffrify_webhooks.event import Event
+from coffrify_webhooks.observe import Facts
 
 from .case_names import Case, checked_case
 from .event_maker import event_of
@@ -157,7 +158,7 @@ class _Sending:
 
     def see(self, _receiver: Receiver, setting: str, value: Any, /) -> Any:
         """See `Layer.see`."""
-        return (*value, self._notices.append) if setting == "_observers" else value
+        return (*value, Facts(self._notices.append)) if setting == "_observers" else value
 
     def result(self, answer: Answer) -> Result[Any]:
         """Return the result of what was sent last."""

@@ -7,7 +7,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.clock import now
-from coffrify_webhooks.observe import Notice, Once
+from coffrify_webhooks.observe import Facts, Notice, Once
 from coffrify_webhooks.signature import Verifier
 from coffrify_webhooks.stores import place_of
 from coffrify_webhooks.stores.purging import PurgeSchedule
@@ -52,7 +52,7 @@ class Isolation:
             return self.clock
         if setting == "_observers":
             others = (each for each in value if not _is_of_isolation(each))  # the outer ones
-            return (*others, self._observe)
+            return (*others, Facts(self._observe))
         if setting == "router" or (setting == "dispatcher" and value is None):
             return value
         with self._lock:
@@ -102,7 +102,8 @@ class _NoPurge(PurgeSchedule):
 
 
 def _is_of_isolation(observer: object) -> bool:
-    return isinstance(getattr(observer, "__self__", None), Isolation)
+    tell = observer.tell if isinstance(observer, Facts) else None
+    return isinstance(getattr(tell, "__self__", None), Isolation)
 
 
 class _Queue:

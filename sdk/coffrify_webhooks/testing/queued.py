@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.dispatch.message import unpack
 from coffrify_webhooks.errors import MessageError, WebhookError
+from coffrify_webhooks.observe import Facts
 from coffrify_webhooks.parsing.parse import parse
 
 from .layers import opened
@@ -50,7 +51,7 @@ class _Run:
     def see(self, receiver: Receiver, setting: str, value: Any, /) -> Any:
         """See `Layer.see`."""
         ours = setting == "_observers" and receiver is self._receiver
-        return (*value, self._notices.append) if ours else value
+        return (*value, Facts(self._notices.append)) if ours else value
 
     def result(self) -> Result[Event]:
         """Run the handlers; the status is what a reply of that outcome would have."""

@@ -1,0 +1,52 @@
+"""Who observes a receiver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks.observe import everywhere, listeners_of, log, logger, tell_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from coffrify_webhooks.observe import Observer
+    from coffrify_webhooks.pipeline.effects import Notify
+
+__all__ = ["Observed"]
+
+
+class Observed:
+    """What has observers; the log is the first of them."""
+
+    name: str
+
+    def __init__(self, observers: Sequence[Observer] = ()) -> None:
+        self._observers: Sequence[Observer] = (log, *observers)
+
+    def add_observer(self, observer: Observer) -> None:
+        """Add one for good, to those that were given as `observers`."""
+        self._observers = (*self._observers, observer)
+
+    def remove_observer(self, observer: Observer) -> None:
+        """Remove one, if it is there."""
+        self._observers = tuple(each for each in self._observers if each is not observer)
+
+    def is_heard(self, level: int) -> bool:
+        """Tell whether a notice of this level goes anywhere but into a log that drops it."""
+        return len(self._observers) > 1 or bool(everywhere) or logger.isEnabledFor(level)
+
+    @property
+    def tells_operations(self) -> bool:
+        """Whether anybody is told when an operation starts and ends."""
+        return bool(self.listeners())
+
+    def listeners(self) -> Sequence[Observer]:
+        """Return who is told of operations."""
+        observers = self._observers
+        if len(observers) == 1 and not everywhere:
+            return ()  # the log alone: nearly always, and asked at each delivery
+        return listeners_of((*observers, *everywhere))
+
+    def tell(self, tell: Notify) -> None:
+        """Tell the observers."""
+        tell_all((*self._observers, *everywhere), tell.notice(self.name))
