@@ -156,7 +156,7 @@ def test_a_forged_delivery_fails_its_verification(driver: str) -> None:
     ended = rig.last("delivery")
     assert ended.error is not None
     assert (ended.error.code, ended.outcome) == ("signature_mismatch", "rejected")
-    assert ended.delivery is ended.event is ended.age is None
+    assert (ended.delivery, ended.event, ended.age) == (None, None, None)
 
 
 def test_a_request_refused_before_its_body_is_a_delivery_too() -> None:

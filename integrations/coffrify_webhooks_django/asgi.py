@@ -30,9 +30,11 @@ def with_webhooks(application: Callable[..., Awaitable[Any]]) -> ASGIApp:
     current_endpoint()
 
     async def webhooks(scope: Scope, receive: Receive, send: Send) -> None:
-        receiver, path = current_endpoint()  # tests override their settings
-        middleware = CoffrifyWebhooksMiddleware(application, receiver, path.text or "/")
-        middleware.endpoint = _Endpoint(receiver)
+        receiver, path, health = current_endpoint()  # tests override their settings
+        middleware = CoffrifyWebhooksMiddleware(
+            application, receiver, path.text or "/", health=health
+        )
+        middleware.endpoint = _Endpoint(receiver, health=health)
         await middleware(scope, receive, send)
 
     return webhooks

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 from django.http import HttpResponse
 
+from coffrify_webhooks import wsgi
+from coffrify_webhooks.http.health import health_answer, is_question
+from coffrify_webhooks.monitoring.health import shown_to_monitors
 from coffrify_webhooks.wsgi import headers_for
 
 from .body import read_body
@@ -13,10 +16,11 @@ from .body import read_body
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    from coffrify_webhooks.http.health import HealthAnswer
     from coffrify_webhooks.http.reply import Reply
     from coffrify_webhooks.receiver import Receiver
 
-__all__ = ["receive", "receive_async"]
+__all__ = ["answer_monitor", "answer_monitor_async", "receive", "receive_async"]
 
 
 def receive(receiver: Receiver, request: HttpRequest) -> HttpResponse:
@@ -38,9 +42,21 @@ async def receive_async(receiver: Receiver, request: HttpRequest) -> HttpRespons
     return _response(await receiver.receive_async(body, headers, method=_method(request)))
 
 
+def answer_monitor(receiver: Receiver, request: HttpRequest) -> HttpResponse:
+    """Answer a monitor's request."""
+    return _response(wsgi.answer_monitor(receiver, _method(request)))
+
+
+async def answer_monitor_async(receiver: Receiver, request: HttpRequest) -> HttpResponse:
+    """Answer a monitor's request, without blocking the event loop."""
+    if not is_question(_method(request)):
+        return _response(health_answer(None))
+    return _response(health_answer(shown_to_monitors(await receiver.health_async())))
+
+
 def _method(request: HttpRequest) -> str:
     return request.method or ""
 
 
-def _response(reply: Reply) -> HttpResponse:
+def _response(reply: Reply | HealthAnswer) -> HttpResponse:
     return HttpResponse(reply.body, status=reply.status, headers=reply.headers)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, cast
 # Before Python 3.12 only asgiref knows what asgiref has marked.
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 
+from coffrify_webhooks.http.health import health_path
+
 from .conf import current_endpoint
-from .http import receive, receive_async
+from .http import answer_monitor, answer_monitor_async, receive, receive_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -40,7 +42,10 @@ class CoffrifyWebhooksMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         """Answer a delivery, or pass the request on."""
-        receiver, path = current_endpoint()
+        receiver, path, health = current_endpoint()
+        if health and health_path(path).matches(request.path_info):
+            ask = answer_monitor_async if self._async else answer_monitor
+            return cast("HttpResponseBase | Awaitable[HttpResponseBase]", ask(receiver, request))
         if not path.matches(request.path_info):
             return self.get_response(request)
         answer = receive_async if self._async else receive

@@ -2,7 +2,10 @@
 
 from django.urls import URLPattern, re_path
 
-from .views import webhook
+from .views import health, webhook
 
 app_name = "coffrify_webhooks"
-urlpatterns: list[URLPattern] = [re_path(r"^coffrify/?\Z", webhook, name="webhook")]
+urlpatterns: list[URLPattern] = [
+    re_path(r"^coffrify/?\Z", webhook, name="webhook"),
+    re_path(r"^coffrify/health/?\Z", health, name="health"),  # 404 without the setting HEALTH
+]

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any, cast
 
 from asgiref.sync import markcoroutinefunction
 from django.db import connections
+from django.http import Http404
 
 from .conf import current_endpoint
-from .http import receive, receive_async
+from .http import answer_monitor, answer_monitor_async, receive, receive_async
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from django.http import HttpRequest, HttpResponse
 
-__all__ = ["webhook"]
+__all__ = ["health", "webhook"]
 
 
 class _Webhook:
@@ -30,8 +31,8 @@ class _Webhook:
     csrf_exempt = True
     login_required = False
 
-    def __init__(self) -> None:
-        self.__name__ = self.__qualname__ = "webhook"
+    def __init__(self, name: str) -> None:
+        self.__name__ = self.__qualname__ = name
         self.__module__ = __name__
         # What marks a coroutine function is asgiref's to know, and differs between Pythons.
         self._mark: Any = markcoroutinefunction(_Marked())
@@ -54,6 +55,18 @@ class _Webhook:
         return receive(receiver, request)
 
 
+class _Health(_Webhook):
+    """Answers a monitor, where the settings have HEALTH."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponse | Awaitable[HttpResponse]:
+        receiver, _, is_asked_for = current_endpoint()
+        if not is_asked_for:
+            raise Http404
+        if _is_on_a_loop():
+            return answer_monitor_async(receiver, request)
+        return answer_monitor(receiver, request)
+
+
 class _Marked:
     def __call__(self) -> None: ...
 
@@ -66,4 +79,5 @@ def _is_on_a_loop() -> bool:
     return True
 
 
-webhook = cast("Callable[[HttpRequest], HttpResponse]", _Webhook())
+webhook = cast("Callable[[HttpRequest], HttpResponse]", _Webhook("webhook"))
+health = cast("Callable[[HttpRequest], HttpResponse]", _Health("health"))

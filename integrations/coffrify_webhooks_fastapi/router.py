@@ -25,15 +25,18 @@ if TYPE_CHECKING:
 __all__ = ["webhook_router"]
 
 
-def webhook_router(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -> APIRouter:
+def webhook_router(
+    receiver: Receiver | None = None, path: str = DEFAULT_PATH, *, health: bool = False
+) -> APIRouter:
     """Return a router with the webhook endpoint: `app.include_router(webhook_router())`.
 
     A `prefix` given to `include_router` comes before `path`. Include it before any route that
-    takes every path: the application would otherwise not start (ConfigurationError).
+    takes every path: the application would otherwise not start (ConfigurationError). health:
+    whether it answers monitors too, by GET at the path and `/health`.
     """
     receiver = hide_other(receiver)
     text = UrlPath(path).text
-    endpoint = _Endpoint(receiver)
+    endpoint = _Endpoint(receiver, health=health)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncGenerator[None]:
@@ -42,7 +45,7 @@ def webhook_router(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -
 
     router = APIRouter(redirect_slashes=False, lifespan=lifespan)
     # Both slashes, or FastAPI would redirect one to the other.
-    for each in (text or "/", f"{text}/"):
+    for each in (text or "/", f"{text}/", *([f"{text}/health", f"{text}/health/"] * health)):
         router.add_route(each, endpoint, name="coffrify_webhooks", include_in_schema=False)  # type: ignore[arg-type]
     return router
 

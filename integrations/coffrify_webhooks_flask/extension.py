@@ -11,17 +11,16 @@ from flask import Flask, Response, request
 from coffrify_webhooks.endpoint import endpoint, hide_other, receiver_of
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
-from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.wsgi import reply_to
 
 from .body import body_of
 from .commands import RECEIVERS, commands
+from .configuration import ConfiguredReceiver, settings_of
 from .context import context_of
-from .rules import add_rules
+from .rules import add_health, add_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
+    from coffrify_webhooks.receiver import Receiver
 
 __all__ = ["CoffrifyWebhooks"]
 
@@ -33,8 +32,9 @@ class CoffrifyWebhooks:
 
     receiver: else one is made from `app.config["COFFRIFY_WEBHOOKS"]` (the Receiver's options in
     capitals, and PATH), its store in the instance folder. path: below the application's root,
-    with or without a trailing slash; one given here goes before one in the config. The first
-    receiver is at `app.extensions["coffrify_webhooks"]`; several have paths of their own.
+    with or without a trailing slash; one given here goes before one in the config. health: whether
+    to answer monitors too, by GET at the path and `/health`; so does HEALTH in the config. The
+    first receiver is at `app.extensions["coffrify_webhooks"]`; several have paths of their own.
 
     Its handlers run inside the application's context: the request's, and where there is none, as
     in an engine's worker, one for each call of a handler.
@@ -44,11 +44,17 @@ class CoffrifyWebhooks:
     """That of the last application initialised; before, the one given."""
 
     def __init__(
-        self, app: Flask | None = None, receiver: Receiver | None = None, path: str = DEFAULT_PATH
+        self,
+        app: Flask | None = None,
+        receiver: Receiver | None = None,
+        path: str = DEFAULT_PATH,
+        *,
+        health: bool = False,
     ) -> None:
         receiver = hide_other(receiver)
         self._receiver = self.receiver = None if receiver is None else receiver_of(receiver)
         self._path = path
+        self._health = health
         if app is not None:
             self.init_app(app)
 
@@ -59,12 +65,12 @@ class CoffrifyWebhooks:
                 f"app is a Flask application, not {type(app).__name__}: "
                 "CoffrifyWebhooks(app, receiver=receiver)"
             )
-        receiver, path = self._receiver, UrlPath(self._path)
+        receiver, path, health = self._receiver, UrlPath(self._path), self._health
         if receiver is None:
-            receiver, path = endpoint(
-                _settings_of(app.config, self._path),  # no name of ours holds the secrets
+            receiver, path, health = endpoint(
+                settings_of(app.config, self._path),  # no name of ours holds the secrets
                 folder=Path(app.instance_path),
-                kind=_ConfiguredReceiver,
+                kind=ConfiguredReceiver,
             )
         if (path.text or "/") in app.extensions.get(RECEIVERS, {}):
             raise ConfigurationError(
@@ -85,16 +91,7 @@ class CoffrifyWebhooks:
 
         add_rules(app, path, name)
         app.view_functions[name] = coffrify_webhooks
+        if health or self._health:
+            add_health(app, path, name, receiver)
         if "csrf" in app.extensions:  # Flask-WTF: the signature is what proves the sender
             app.extensions["csrf"].exempt(coffrify_webhooks)
-
-
-class _ConfiguredReceiver(Receiver):
-    settings_name = 'app.config["COFFRIFY_WEBHOOKS"]'
-
-
-def _settings_of(config: Mapping[str, Any], path: str) -> Any:
-    """Return the settings, and the path that was given; what is no dict is left to be refused."""
-    own = {} if path == DEFAULT_PATH else {"PATH": path}
-    found: Any = config.get("COFFRIFY_WEBHOOKS") or {}
-    return {**found, **own} if hasattr(found, "keys") else found

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from flask import Response, request
+
+from coffrify_webhooks.http.health import health_path
+from coffrify_webhooks.wsgi import answer_monitor
+
 if TYPE_CHECKING:
     from typing import Any
 
     from flask import Flask
 
     from coffrify_webhooks.http.url_path import UrlPath
+    from coffrify_webhooks.receiver import Receiver
 
-__all__ = ["add_rules"]
+__all__ = ["add_health", "add_rules"]
+
+
+def add_health(app: Flask, path: UrlPath, name: str, receiver: Receiver) -> None:
+    """Add the page that monitors ask for."""
+
+    def coffrify_webhooks_health(**_host: str) -> Response:
+        answer = answer_monitor(receiver, request.method)
+        return Response(answer.body, answer.status, answer.headers)
+
+    add_rules(app, health_path(path), f"{name}_health")
+    app.view_functions[f"{name}_health"] = coffrify_webhooks_health
 
 
 def add_rules(app: Flask, path: UrlPath, name: str) -> None:

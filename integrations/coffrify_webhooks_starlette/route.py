@@ -17,11 +17,17 @@ if TYPE_CHECKING:
 __all__ = ["webhook_route"]
 
 
-def webhook_route(receiver: Receiver | None = None, path: str = DEFAULT_PATH) -> Route:
-    """Return the route of the webhook endpoint: `Starlette(routes=[webhook_route()])`."""
+def webhook_route(
+    receiver: Receiver | None = None, path: str = DEFAULT_PATH, *, health: bool = False
+) -> Route:
+    """Return the route of the webhook endpoint: `Starlette(routes=[webhook_route()])`.
+
+    health: whether it answers monitors too, by GET at the path and `/health`.
+    """
     receiver = hide_other(receiver)
     text = UrlPath(path).text
-    route = Route(text or "/", WebhookEndpoint(receiver), name="coffrify_webhooks")
+    route = Route(text or "/", WebhookEndpoint(receiver, health=health), name="coffrify_webhooks")
     # Starlette would redirect the slash, and its `$` lets a newline follow.
-    route.path_regex = re.compile(rf"^{re.escape(text)}/?\Z")
+    more = "(?:/health)?" if health else ""
+    route.path_regex = re.compile(rf"^{re.escape(text)}{more}/?\Z")
     return route

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from .event import Event, Issue, Issues, UnknownEvent
     from .http.reply import Outcome, Reply
+    from .monitoring.health import Health
     from .observe import Notice, Observer
     from .parsing.parse import parse
     from .receiver import Receiver
@@ -55,6 +56,7 @@ __all__ = [
     "Dispatcher",
     "Event",
     "HandlerError",
+    "Health",
     "IncompleteBody",
     "Issue",
     "Issues",
@@ -94,6 +96,7 @@ _HOMES = {
     "delivery": ("Delivery",),
     "dispatch": ("Dispatcher", "Message"),
     "event": ("Event", "Issue", "Issues", "UnknownEvent"),
+    "monitoring.health": ("Health",),
     "observe": ("Notice", "Observer"),
     "parsing.parse": ("parse",),
     "receiver": ("Receiver",),

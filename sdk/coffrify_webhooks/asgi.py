@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from .endpoint import hide_other, receiver_of
 from .errors import WebhookError
 from .http.body import read_asgi
+from .http.health import HealthAnswer, health_answer, health_path, is_question
 from .http.trace_context import trace_context
 from .http.url_path import DEFAULT_PATH, UrlPath
+from .monitoring.health import shown_to_monitors
 from .signature.headers import pick
 
 if TYPE_CHECKING:
@@ -27,17 +29,29 @@ __all__ = ["CoffrifyWebhooksMiddleware", "WebhookEndpoint"]
 
 
 class WebhookEndpoint:
-    """Answers every request it is given as a delivery."""
+    """Answers every request it is given as a delivery.
 
-    def __init__(self, receiver: Receiver | None = None) -> None:
+    health: whether one whose path ends in `/health` is a monitor's.
+    """
+
+    def __init__(self, receiver: Receiver | None = None, *, health: bool = False) -> None:
         receiver = hide_other(receiver)
         self.receiver: Receiver = receiver_of(receiver)
+        self.health: bool = health
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one delivery and send the reply."""
-        await self._send(await self._reply(scope, receive), send)
+        if self.health and scope["path"].rstrip("/").endswith("/health"):
+            await self._send(await self._answer_monitor(scope["method"]), send)
+        else:
+            await self._send(await self._reply(scope, receive), send)
 
-    async def _send(self, reply: Reply, send: Send) -> None:
+    async def _answer_monitor(self, method: str) -> HealthAnswer:
+        if not is_question(method):
+            return health_answer(None)
+        return health_answer(shown_to_monitors(await self.receiver.health_async()))
+
+    async def _send(self, reply: Reply | HealthAnswer, send: Send) -> None:
         headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
@@ -61,20 +75,31 @@ class WebhookEndpoint:
 class CoffrifyWebhooksMiddleware:
     """Wraps any ASGI application: `app.add_middleware(CoffrifyWebhooksMiddleware)`.
 
-    path: below the application's root, with or without a trailing slash.
+    path: below the application's root, with or without a trailing slash. health: whether to
+    answer monitors, by GET at the path and `/health`.
     """
 
     def __init__(
-        self, app: ASGIApp, receiver: Receiver | None = None, path: str = DEFAULT_PATH
+        self,
+        app: ASGIApp,
+        receiver: Receiver | None = None,
+        path: str = DEFAULT_PATH,
+        *,
+        health: bool = False,
     ) -> None:
         receiver = hide_other(receiver)
         self.app: ASGIApp = app
         self.path: UrlPath = UrlPath(path)
-        self.endpoint: WebhookEndpoint = WebhookEndpoint(receiver)
+        self.health_path: UrlPath | None = health_path(self.path) if health else None
+        self.endpoint: WebhookEndpoint = WebhookEndpoint(receiver, health=health)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a delivery, or pass the request on."""
-        ours = scope["type"] == "http" and self.path.matches(
-            scope["path"], scope.get("root_path", "")
-        )
+        ours = scope["type"] == "http" and self._is_ours(scope)
         await (self.endpoint if ours else self.app)(scope, receive, send)
+
+    def _is_ours(self, scope: Scope) -> bool:
+        path, root = scope["path"], scope.get("root_path", "")
+        if self.path.matches(path, root):
+            return True
+        return self.health_path is not None and self.health_path.matches(path, root)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 
 from .errors import ConfigurationError, shown
 from .http.url_path import DEFAULT_PATH, UrlPath
-from .options import secrets_of
+from .options import flag, secrets_of
 from .receiver import Receiver
 from .signature.secret import Sealed, opened, seal
 from .stores import default_store
@@ -22,6 +22,9 @@ _OPTIONS = {
     for name in signature(Receiver).parameters
     if name not in ("unknown", "clock")
 }
+
+_OWN = ("PATH", "HEALTH")
+"""Settings of the endpoint that are none of the Receiver's."""
 
 
 def hide_other(receiver: Any) -> Any:
@@ -49,6 +52,8 @@ class Endpoint(NamedTuple):
 
     receiver: Receiver
     path: UrlPath
+    health: bool = False
+    """Whether to answer monitors, by GET at the path and `/health`."""
 
 
 def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
@@ -65,20 +70,22 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
     given = {option: seal(value) for option, value in cast("Mapping[str, Any]", settings).items()}
     del settings
     for option in given:
-        if option != "PATH" and option not in _OPTIONS:
-            near = get_close_matches(str(option).upper(), _OPTIONS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are PATH, {', '.join(_OPTIONS)}"
+        if option not in _OWN and option not in _OPTIONS:
+            near = get_close_matches(str(option).upper(), [*_OPTIONS, *_OWN], n=1)
+            known = ", ".join((*_OWN, *_OPTIONS))
+            hint = f"did you mean {near[0]}?" if near else f"there are {known}"
             raise ConfigurationError(f"{where} has no option {shown(option)}; {hint}")
     with _words_of(where):
         secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
     options = {option: mask(opened(value)) for option, value in given.items()}
     with _words_of(where):
         path = UrlPath(options.pop("PATH", DEFAULT_PATH))
+        health = flag("health", options.pop("HEALTH", False))
     chosen: dict[str, Any] = {_OPTIONS[option]: value for option, value in options.items()}
     if chosen.get("store") is None:
         chosen["store"] = default_store(folder)
     with _words_of(where):
-        return Endpoint(kind(cast("Any", secrets), **chosen), path)
+        return Endpoint(kind(cast("Any", secrets), **chosen), path, health)
 
 
 @contextmanager
@@ -89,6 +96,6 @@ def _words_of(where: str) -> Generator[None]:
     except ConfigurationError as error:
         text = str(error)
         option = text.partition(" ")[0].partition("=")[0]
-        if option == "path" or option in _OPTIONS.values():
+        if option.upper() in _OWN or option in _OPTIONS.values():
             error.args = (f'{where}["{option.upper()}"]{text.removeprefix(option)}',)
         raise

@@ -131,7 +131,7 @@ class Notice:
     method: str | None = None
     """The store's method: "claim", "done", ..."""
     outcome: "Outcome | None" = None
-    """What came of a delivery, or of an `execute`."""
+    """How a delivery, or an `execute`, has ended."""
 
     @property
     def text(self) -> str:

@@ -12,6 +12,8 @@ from .drivers import drive as drivers
 from .errors import DispatchError, NotReplayable, SecretsUnavailable, WebhookError
 from .http.body import announced
 from .http.reply import Outcome, Reply
+from .monitoring.health import Health, read_health, read_health_async
+from .monitoring.keys import KeyUse
 from .monitoring.observed import Observed
 from .observe import Observer, Once, logger
 from .pipeline import execute as worker
@@ -167,6 +169,7 @@ class Receiver(Observed):
         self.dispatcher: Dispatcher | None = options.dispatcher_of(dispatcher)
         super().__init__(options.observers_of(observers))
         self.first_time: Callable[..., bool] = Once().first_time
+        self.key_use: KeyUse = KeyUse()
         self.purge_schedule: PurgeSchedule = PurgeSchedule()
         self.captures: Captures = Captures(options.size("capture", capture, 0))
         self.store: Store = options.store_of(store)
@@ -271,6 +274,17 @@ class Receiver(Observed):
     def forget(self, event_id: str) -> bool:
         """Drop what is known of an event, so that a replay of it runs again; False if unknown."""
         return self.store.forget(key_of(self.name, event_id))
+
+    def health(self) -> Health:
+        """Return how things are: whether the store answers, what waits, when an event came last.
+
+        Raises nothing, and takes no longer than the store does to answer or to fail.
+        """
+        return read_health(self)
+
+    async def health_async(self) -> Health:
+        """Return how things are, without blocking the event loop; for asyncio and trio."""
+        return await read_health_async(self)
 
     def __repr__(self) -> str:
         name, router, store = (getattr(self, each, None) for each in ("name", "router", "store"))

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from .endpoint import hide_other, receiver_of
 from .errors import WebhookError
 from .http.body import leave_wsgi, read_wsgi
+from .http.health import HealthAnswer, health_answer, health_path, is_question
 from .http.trace_context import NAMES as TRACE_NAMES
 from .http.url_path import DEFAULT_PATH, UrlPath
+from .monitoring.health import shown_to_monitors
 from .signature.headers import NAMES
 
 if TYPE_CHECKING:
@@ -20,7 +22,13 @@ if TYPE_CHECKING:
     from .http.reply import Reply
     from .receiver import Receiver
 
-__all__ = ["CoffrifyWebhooksMiddleware", "headers_for", "reply_to", "signature_headers"]
+__all__ = [
+    "CoffrifyWebhooksMiddleware",
+    "answer_monitor",
+    "headers_for",
+    "reply_to",
+    "signature_headers",
+]
 
 
 class CoffrifyWebhooksMiddleware:
@@ -28,7 +36,8 @@ class CoffrifyWebhooksMiddleware:
 
     In Flask it is `app.wsgi_app = CoffrifyWebhooksMiddleware(app.wsgi_app)`: handlers then run
     outside any application context; the extension `CoffrifyWebhooks` runs them inside. path:
-    below the application's root, with or without a trailing slash.
+    below the application's root, with or without a trailing slash. health: whether to answer
+    monitors, by GET at the path and `/health`.
     """
 
     def __init__(
@@ -36,20 +45,33 @@ class CoffrifyWebhooksMiddleware:
         wsgi_app: WSGIApplication,
         receiver: Receiver | None = None,
         path: str = DEFAULT_PATH,
+        *,
+        health: bool = False,
     ) -> None:
         receiver = hide_other(receiver)
         self.wsgi_app: WSGIApplication = wsgi_app
         self.receiver: Receiver = receiver_of(receiver)
         self.path: UrlPath = UrlPath(path)
+        self.health_path: UrlPath | None = health_path(self.path) if health else None
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a delivery, or pass the request on."""
-        if not self.path.matches(environ.get("PATH_INFO", "")):
+        asked = environ.get("PATH_INFO", "")
+        reply: Reply | HealthAnswer
+        if self.path.matches(asked):
+            reply = reply_to(self.receiver, environ, read_wsgi)
+        elif self.health_path is not None and self.health_path.matches(asked):
+            reply = answer_monitor(self.receiver, environ["REQUEST_METHOD"])
+        else:
             return self.wsgi_app(environ, start_response)
-        reply = reply_to(self.receiver, environ, read_wsgi)
         status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
         start_response(status, list(reply.headers.items()))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
+
+
+def answer_monitor(receiver: Receiver, method: str) -> HealthAnswer:
+    """Answer a monitor's request."""
+    return health_answer(shown_to_monitors(receiver.health()) if is_question(method) else None)
 
 
 def reply_to(

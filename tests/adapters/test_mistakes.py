@@ -15,7 +15,7 @@ from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks.starlette import webhook_route
 from coffrify_webhooks_django.conf import DjangoReceiver
-from coffrify_webhooks_flask.extension import _ConfiguredReceiver
+from coffrify_webhooks_flask.configuration import ConfiguredReceiver
 
 TAKE_A_RECEIVER: dict[str, Callable[[Any], object]] = {
     "Flask": lambda given: CoffrifyWebhooks(Flask("shop"), given),
@@ -80,7 +80,7 @@ def test_an_option_of_another_form_names_the_right_one(
 
 
 FRAMEWORKS: dict[str, tuple[type[Receiver], str]] = {
-    "Flask": (_ConfiguredReceiver, 'app.config["COFFRIFY_WEBHOOKS"]'),
+    "Flask": (ConfiguredReceiver, 'app.config["COFFRIFY_WEBHOOKS"]'),
     "Django": (DjangoReceiver, "settings.COFFRIFY_WEBHOOKS"),
 }
 

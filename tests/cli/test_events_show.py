@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.stored_events import REASON, StoredEvents
+
+from coffrify_webhooks.stores import Status
 
 
 @pytest.fixture(params=["memory", "sqlite"])
@@ -180,3 +183,29 @@ def test_the_stats_as_json_have_every_status(stored_events: StoredEvents) -> Non
         **dict.fromkeys(("claimed", "queued", "running", "done", "failed", "dead"), 0),
         "conflict": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("status", "age", "options", "says"),
+    [
+        ("queued", 7 * 3600, ("--fail-if-older", "6h"), "waiting for more than 6 h"),
+        ("failed", 7 * 3600, ("--fail-if-older", "6h"), "waiting for more than 6 h"),
+        ("queued", 5 * 3600, ("--fail-if-older", "6h"), ""),
+        ("done", 7 * 3600, ("--fail-if-older", "6h"), ""),
+        ("dead", 0, ("--fail-if-dead",), "dead letters: 1"),
+        ("done", 0, ("--fail-if-dead",), ""),
+        ("done", 7 * 3600, ("--fail-if-silent", "6h"), "no event has come for 7 h"),
+        ("done", 5 * 3600, ("--fail-if-silent", "6h"), ""),
+        (None, 0, ("--fail-if-silent", "6h"), "no event is known"),
+    ],
+)
+def test_the_stats_fail_for_a_monitor_that_asks(
+    stored_events: StoredEvents, status: Status | None, age: float, options: Any, says: str
+) -> None:
+    """With 1 and the reason, beside the counts; 0 where all is well."""
+    if status is not None:
+        stored_events.put("evt_1", status, age=age)
+    ran = stored_events.run("stats", "--json", *options, status=1 if says else 0)
+    assert json.loads(ran.stdout)
+    assert says in ran.stderr
+    assert bool(says) == bool(ran.stderr)

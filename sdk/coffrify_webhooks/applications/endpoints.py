@@ -98,7 +98,7 @@ def _django(thing: object) -> Iterator[_Part]:
     from coffrify_webhooks_django.conf import current_endpoint
     from coffrify_webhooks_django.placement import served_path
 
-    receiver, path = current_endpoint()
+    receiver, path, _ = current_endpoint()
     yield _Part(receiver, path=path.text or "/" if _is_asgi_of_django(thing) else served_path())
 
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from coffrify_webhooks.observe import everywhere, listeners_of, log, logger, tell_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Protocol
 
-    from coffrify_webhooks.observe import Observer
-    from coffrify_webhooks.pipeline.effects import Notify
+    from coffrify_webhooks.observe import Notice, Observer
 
-__all__ = ["Observed"]
+    class Told(Protocol):
+        """What makes a notice."""
+
+        def notice(self, receiver: str, /) -> Notice: ...
+
+
+__all__ = ["Observed", "everybody"]
 
 
 class Observed:
@@ -22,6 +29,7 @@ class Observed:
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self._observers: Sequence[Observer] = (log, *observers)
+        _all.add(self)
 
     def add_observer(self, observer: Observer) -> None:
         """Add one for good, to those that were given as `observers`."""
@@ -47,6 +55,14 @@ class Observed:
             return ()  # the log alone: nearly always, and asked at each delivery
         return listeners_of((*observers, *everywhere))
 
-    def tell(self, tell: Notify) -> None:
+    def tell(self, tell: Told) -> None:
         """Tell the observers."""
         tell_all((*self._observers, *everywhere), tell.notice(self.name))
+
+
+_all: WeakSet[Observed] = WeakSet()
+
+
+def everybody() -> list[Observed]:
+    """Return all that there are in this process."""
+    return list(_all)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.event import Event
     from coffrify_webhooks.handlers.handler import Handler
     from coffrify_webhooks.http.reply import Reply
+    from coffrify_webhooks.monitoring.keys import KeyUse
     from coffrify_webhooks.observe import Kind, Operation
     from coffrify_webhooks.retries import Retries
     from coffrify_webhooks.router import Router
@@ -189,6 +190,8 @@ class Settings(Protocol):
     def bound(self, handler: Handler) -> Handler: ...
     @property
     def first_time(self) -> Callable[..., bool]: ...
+    @property
+    def key_use(self) -> KeyUse: ...
     @property
     def purge_schedule(self) -> PurgeSchedule: ...
     @property

@@ -38,6 +38,7 @@ from coffrify_webhooks.text import quoted
 from .effects import Compute, Dispatch, Identify, LoadSecrets, Notify, Settings, Steps
 from .handle import body_to_keep, call_store, keep_conflict, releasing_on_error, run
 from .identity import key_for, metadata_of, read, wanted_by
+from .old_keys import report_old_key
 from .operation import as_operation
 
 if TYPE_CHECKING:
@@ -156,6 +157,10 @@ def _verify(
             delivery,
             values=(delivery.key, delivery.scheme, delivery.encoding, delivery.encoding),
         )
+    settings.key_use.last[delivery.key] = delivery.timestamp
+    ring = keyring or settings.verifier.static_keyring
+    if ring is not None and (delivery.key or ring.expires or ring.secrets[0].label):
+        yield from report_old_key(settings, delivery, ring)
     return delivery, found
 
 

@@ -37,10 +37,11 @@ class _Key:
 class Keyring:
     """Every key that a list of secrets may stand for, the one that matched last in front."""
 
-    __slots__ = ("order", "secrets")
+    __slots__ = ("expires", "order", "secrets")
 
     def __init__(self, secrets: "tuple[Secret, ...]") -> None:
         self.secrets: tuple[Secret, ...] = secrets
+        self.expires: bool = any(secret.not_after is not None for secret in secrets)
         self.order: tuple[_Key, ...] = tuple(
             _Key(secret, index, encoding, key)
             for index, secret in enumerate(secrets)

@@ -31,6 +31,7 @@ _SHORTEST_DECODED = 16
 _SHORT = 16
 """Characters; fewer can be guessed."""
 _MOST_WARNED = 1000
+_LONGEST_LABEL = 40
 
 _KEYS: type = type({"": ""}.keys())
 
@@ -45,6 +46,8 @@ class Secret:
     not_after:
         When to stop accepting it, as seconds since 1970 or an aware datetime: for the previous
         secret during a rotation (the vendor keeps it valid for 24 h by default, 168 h at most).
+    label:
+        What the log and `Receiver.health` call it, such as "2025": no part of the secret itself.
 
     Raises ConfigurationError for an empty secret, for one that does not decode as `encoding` says,
     and for a text that cannot be a signing secret: in quotes, with a blank inside or `v1,` in
@@ -52,13 +55,21 @@ class Secret:
     secret of fewer than 16 characters is warned of in the log.
     """
 
-    __slots__ = ("_text", "candidates", "encoding", "not_after")
+    __slots__ = ("_text", "candidates", "encoding", "label", "not_after")
 
     def __init__(
-        self, text: str, *, encoding: "Encoding" = "auto", not_after: "Any | None" = None
+        self,
+        text: str,
+        *,
+        encoding: "Encoding" = "auto",
+        not_after: "Any | None" = None,
+        label: str = "",
     ) -> None:
         self._text = text
         del text
+        self.label: str = ""
+        labelled = Sealed(label)  # it may be the secret, given here by mistake
+        del label
         self.encoding: Encoding = encoding if encoding in _ENCODINGS else "auto"
         self.not_after: float | None = None
         self.candidates: tuple[tuple[str, bytes], ...] = ()
@@ -78,22 +89,30 @@ class Secret:
                 else "the secret is zero bytes alone, which is no key; copy it from the dashboard"
             )
         self.not_after = _seconds(not_after)
+        if not labelled.is_label_of(self._text):
+            raise ConfigurationError(
+                'label is a short name of the secret, such as "2025": up to 40 characters that '
+                "can be shown, and no part of the secret"
+            )
+        self.label = labelled.text
         _warn_if_short(self._text)
 
     def __repr__(self) -> str:
-        return f"Secret('***', encoding={self.encoding!r}, not_after={self.not_after!r})"
+        label = f", label={self.label!r}" if self.label else ""
+        return f"Secret('***', encoding={self.encoding!r}, not_after={self.not_after!r}{label})"
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        return (self._text, self.encoding, self.not_after) == (
+        return (self._text, self.encoding, self.not_after, self.label) == (
             other._text,
             other.encoding,
             other.not_after,
+            other.label,
         )
 
     def __hash__(self) -> int:
-        return hash((self._text, self.encoding, self.not_after))
+        return hash((self._text, self.encoding, self.not_after, self.label))
 
     def __reduce__(self) -> "Any":
         raise TypeError("a Secret is not pickled, so that it does not end up somewhere by accident")
@@ -116,6 +135,22 @@ class Sealed:
 
     def __hash__(self) -> int:
         return hash(self._given)
+
+    @property
+    def text(self) -> str:
+        """What was given, if it is a text that may be shown."""
+        return str(self._given)
+
+    def is_label_of(self, secret: str) -> bool:
+        """Tell whether it is a name of a secret that may be shown."""
+        given = self._given
+        return (
+            isinstance(given, str)
+            and len(given) <= _LONGEST_LABEL
+            and given.isprintable()
+            and PREFIX not in given
+            and (not given or (given not in secret and secret.strip() not in given))
+        )
 
     @property
     def is_async(self) -> bool:

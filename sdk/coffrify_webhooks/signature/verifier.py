@@ -109,6 +109,11 @@ class Verifier:
         """Whether the secrets come from a callable, so that `keyring` may block."""
         return self._static is None
 
+    @property
+    def static_keyring(self) -> Keyring | None:
+        """The keys, unless a callable returns the secrets."""
+        return self._static
+
     def has_other_secrets(self, other: "Verifier") -> bool:
         """Tell whether the two have no key in common; False where a callable returns them."""
         theirs = other._static  # of its own kind

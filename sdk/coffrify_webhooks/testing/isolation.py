@@ -7,6 +7,7 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.clock import now
+from coffrify_webhooks.monitoring.keys import KeyUse
 from coffrify_webhooks.observe import Facts, Notice, Once
 from coffrify_webhooks.signature import Verifier
 from coffrify_webhooks.stores import place_of
@@ -79,6 +80,8 @@ class Isolation:
                 )
             case "dispatcher":
                 return _Queue(self, receiver)
+            case "key_use":
+                return KeyUse()
             case "first_time":
                 return Once().first_time
             case _:

@@ -31,6 +31,7 @@ SETTINGS = (
     "dispatcher",
     "router",
     "first_time",
+    "key_use",
     "purge_schedule",
     "_observers",
 )
