@@ -111,7 +111,7 @@ def test_the_test_of_the_django_page_passes_each_time(tmp_path: Path) -> None:
 
 def test_the_first_snippet_about_the_log_shows_something(tmp_path: Path) -> None:
     """Run as a program, it writes just the lines that the page shows."""
-    page = ROOT / "docs" / "observing.md"
+    page = ROOT / "docs" / "monitoring.md"
     (tmp_path / "program.py").write_text(blocks(page)[0], "utf-8")
     ran = run(tmp_path, "program.py")
     assert ran.returncode == 0, ran.stderr

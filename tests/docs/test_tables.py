@@ -60,7 +60,7 @@ def column(table: list[list[str]], number: int = 0) -> list[str]:
 
 def test_the_kinds_of_notice_are_all_listed() -> None:
     """Each has a row, and its level is the one it has."""
-    table = rows("observing.md", "| `notice.kind` | When | Level |")
+    table = rows("monitoring.md", "| `notice.kind` | When | Level |")
     assert sorted(column(table)) == sorted({*get_args(Kind)} - {*OPERATIONS})
     for cells in table:
         [kind] = codes(cells[:1])
@@ -70,9 +70,9 @@ def test_the_kinds_of_notice_are_all_listed() -> None:
 
 def test_the_operations_are_all_listed() -> None:
     """And each field that only they have."""
-    assert column(rows("observing.md", "| Operation | What it is |")) == list(OPERATIONS)
+    assert column(rows("monitoring.md", "| Operation | What it is |")) == list(OPERATIONS)
     fields = [field.name for field in dataclasses.fields(Notice)]
-    listed = column(rows("observing.md", "| Field of an operation | Holds |"))
+    listed = column(rows("monitoring.md", "| Field of an operation | Holds |"))
     assert listed == [*fields[fields.index("phase") :], "error"]
 
 
@@ -81,15 +81,15 @@ def test_the_fields_of_a_log_record_are_all_listed(caplog: pytest.LogCaptureFixt
     with caplog.at_level(logging.INFO, "coffrify_webhooks"):
         log(Notice("executed", "default", "text"))
     has = {name for name in vars(caplog.records[-1]) if name.startswith("webhook_")}
-    assert set(column(rows("observing.md", "| Field | Holds |"))) == has
+    assert set(column(rows("monitoring.md", "| Field | Holds |"))) == has
 
 
 def test_the_codes_of_errors_are_all_listed() -> None:
     """With the outcome and the status of each."""
-    table = rows("observing.md", "| Code | Outcome | Status | What happened |")
+    table = rows("monitoring.md", "| Code | Outcome | Status | What happened |")
     listed = [(*codes(cells[:2]), cells[2]) for cells in table]
     assert sorted(listed) == sorted(IN_A_REPLY)
-    text = (ROOT / "docs" / "observing.md").read_text("utf-8")
+    text = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
     assert "`not_replayable`" in text
     assert "`bad_message`" in text
 
