@@ -168,6 +168,8 @@ class _Run(Generic[T]):
                 return function(*arguments)
             case LoadSecrets():
                 return receiver.load_secrets()
+            case Operate():
+                return None  # nobody listens
 
     def _call(self, call: CallHandler) -> BaseException | None:
         """Call a handler from this thread; return what it raised."""

@@ -107,7 +107,7 @@ class Operations:
     def _end_effect(self, effect: Effect, operation: _Open, result: Any) -> None:
         if isinstance(result, Claim) and result.status == "claimed":
             self._attempt = max(1, result.attempts)
-        failed = isinstance(effect, CallHandler) and result is not None
+        failed = isinstance(effect, CallHandler) and isinstance(result, BaseException)
         operation.end(_handler_error(result) if failed else None)
 
     def _begin(

@@ -160,7 +160,7 @@ def _refuse_unusable(option: str, function: Any, example: str) -> None:
         raise ConfigurationError(f"{option} cannot be called with an event; {remedy}") from None
 
 
-def _key_of(handler: str, key: object) -> Any:
+def _key_of(handler: str, key: Any) -> Any:
     if isinstance(key, (tuple, list)):
         parts = cast("tuple[object, ...]", key)
         if parts:

@@ -69,8 +69,8 @@ class Health:
     handlers: int
     last_delivery: float | None = None
     oldest_queued: float | None = None
-    counts: Mapping[Status, int] = field(default_factory=dict)
-    keys: Mapping[str, float] = field(default_factory=dict)
+    counts: Mapping[Status, int] = field(default_factory=dict["Status", int])
+    keys: Mapping[str, float] = field(default_factory=dict[str, float])
 
 
 def read_health(receiver: Watched) -> Health:
