@@ -7,7 +7,7 @@ the claim is free within one lease.
 
 import weakref
 from contextlib import suppress
-from typing import Protocol, Self
+from typing import ClassVar, Protocol, Self
 
 from .timers import Alarm, Alarms
 
@@ -40,7 +40,8 @@ def _alarms_of(store: Store) -> Alarms:
 class Keeper:
     """Around the work on one delivery: keeps the claim that it takes alive until its end."""
 
-    renew, release = "renew", "release"
+    renew: ClassVar[str] = "renew"
+    release: ClassVar[str] = "release"
 
     __slots__ = ("_alarm", "_alarms", "_key", "_lease", "_over", "_store", "_token")
 
@@ -90,4 +91,5 @@ class LockKeeper(Keeper):
     """Likewise, around one call of an ordered handler: keeps its lock."""
 
     __slots__ = ()
-    renew, release = "renew_lock", "unlock"
+    renew: ClassVar[str] = "renew_lock"
+    release: ClassVar[str] = "unlock"

@@ -169,7 +169,8 @@ class _Run(Generic[T]):
             case LoadSecrets():
                 return receiver.load_secrets()
             case Operate():
-                return None  # nobody listens
+                pass  # nobody listens
+        return None
 
     def _call(self, call: CallHandler) -> BaseException | None:
         """Call a handler from this thread; return what it raised."""

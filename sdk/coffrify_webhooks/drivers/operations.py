@@ -107,8 +107,10 @@ class Operations:
     def _end_effect(self, effect: Effect, operation: _Open, result: Any) -> None:
         if isinstance(result, Claim) and result.status == "claimed":
             self._attempt = max(1, result.attempts)
-        failed = isinstance(effect, CallHandler) and isinstance(result, BaseException)
-        operation.end(_handler_error(result) if failed else None)
+        error: HandlerError | None = None
+        if isinstance(effect, CallHandler) and isinstance(result, BaseException):
+            error = _handler_error(result)
+        operation.end(error)
 
     def _begin(
         self, kind: Operation, *, handler: str | None = None, method: str | None = None

@@ -161,8 +161,9 @@ def _refuse_unusable(option: str, function: Any, example: str) -> None:
 
 
 def _key_of(handler: str, key: Any) -> Any:
+    kind = type(key).__name__
     if isinstance(key, (tuple, list)):
-        parts = cast("tuple[object, ...]", key)
+        parts = cast("tuple[Any, ...]", key)
         if parts:
             return [_key_of(handler, part) for part in parts]
     elif isinstance(key, UUID):
@@ -170,8 +171,8 @@ def _key_of(handler: str, key: Any) -> Any:
     elif isinstance(key, (str, int)) and not isinstance(key, bool):
         return key
     raise TypeError(
-        f"key= of handler {handler} returned {type(key).__name__}, which tells no object; return a "
-        "text, an int, a UUID or a tuple of these that is not empty"
+        f"key= of handler {handler} returned {kind}, which tells no object; return a text, an int, "
+        "a UUID or a tuple of these that is not empty"
     )
 
 

@@ -209,13 +209,8 @@ class EngineStore(RelationalStore):
     def _prepare(self, execute: Execute, connection: PoolProxiedConnection) -> None:
         """Make the tables, or look at them: at first, and after any error."""
         try:
-            self._has_marks = ensure(
-                execute,
-                self._sql,
-                partial(self._is_refusal, connection),
-                grants=_GRANTS,
-                marks=self._wants_marks,
-            )
+            refused, marks = partial(self._is_refusal, connection), self._wants_marks
+            self._has_marks = ensure(execute, self._sql, refused, grants=_GRANTS, marks=marks)
         except ConfigurationError as error:
             if self._was_ready:  # a server that became read-only, as after a failover
                 raise StoreUnavailable(str(error)) from error
@@ -335,8 +330,7 @@ def _commits_by_itself(connection: Connection) -> bool:
 
 _GRANTS = (
     "run `coffrify-webhooks store init --store URL` as a user who may create tables, then grant "
-    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS} and {MARKS}, and SELECT on {SCHEMA}, to this "
-    "one"
+    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS} and {MARKS}, SELECT on {SCHEMA}, to this one"
 )
 
 _stores: "weakref.WeakSet[EngineStore]" = weakref.WeakSet()
