@@ -377,6 +377,21 @@ def test_gauges_tell_what_is_queued_and_dead() -> None:
     assert (queued, waiting) == (1, 40)
 
 
+def test_all_gauges_of_a_collection_ask_the_store_once() -> None:
+    """And again at the next collection."""
+    asked: list[str] = []
+
+    class Counted(MemoryStore):
+        def stats(self, most: int | None = 1000) -> Any:
+            asked.append("stats")
+            return super().stats(most)
+
+    rig = Rig(store=Counted())
+    for times in (1, 2):
+        assert len(rig.points("coffrify_webhooks.events.dead")) == 1
+        assert len(asked) == times
+
+
 def test_labels_are_bounded_whatever_is_sent(rig: Rig) -> None:
     """A type that is not in the catalog, or that no handler wants, is `other`: in names too."""
     rig.on("announce")

@@ -12,6 +12,7 @@ from typing import assert_type
 from coffrify_webhooks import (
     Delivery,
     Event,
+    Health,
     Receiver,
     Reply,
     Router,
@@ -31,6 +32,7 @@ from coffrify_webhooks.events import (
     TransferCreated,
     TransferDeleted,
 )
+from coffrify_webhooks.otel import instrument
 from coffrify_webhooks.testing import (
     Kit,
     Report,
@@ -160,6 +162,14 @@ assert_type(verify(b"", {}, "secret"), Delivery)
 assert_type(Verifier(["secret"]).verify(b"", {}), Delivery)
 assert_type(parse(b""), Event)
 assert_type(sign(b"", "secret"), dict[str, str])
+
+# --- health, and a secret's label -----------------------------------------------------------
+
+Secret("a", label="2025")
+Secret("a", label=2025)  # type: ignore[arg-type]
+assert_type(receiver.health(), Health)
+instrument(receiver).remove()
+instrument("default")  # type: ignore[arg-type]
 
 # --- the testing kit: a class in, that class out ----------------------------------------------
 

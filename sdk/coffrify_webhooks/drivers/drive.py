@@ -169,8 +169,7 @@ class _Run(Generic[T]):
             case LoadSecrets():
                 return receiver.load_secrets()
             case Operate():
-                pass  # nobody listens
-        return None
+                pass  # there is nobody to tell
 
     def _call(self, call: CallHandler) -> BaseException | None:
         """Call a handler from this thread; return what it raised."""

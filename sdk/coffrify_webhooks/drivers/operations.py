@@ -107,10 +107,7 @@ class Operations:
     def _end_effect(self, effect: Effect, operation: _Open, result: Any) -> None:
         if isinstance(result, Claim) and result.status == "claimed":
             self._attempt = max(1, result.attempts)
-        error: HandlerError | None = None
-        if isinstance(effect, CallHandler) and isinstance(result, BaseException):
-            error = _handler_error(result)
-        operation.end(error)
+        operation.end(_handler_error(result) if isinstance(effect, CallHandler) else None)
 
     def _begin(
         self, kind: Operation, *, handler: str | None = None, method: str | None = None
@@ -189,7 +186,9 @@ class _Open:
                 logger.exception("an observer raised on %r", notice.kind)
 
 
-def _handler_error(raised: BaseException) -> HandlerError:
+def _handler_error(raised: BaseException | None) -> HandlerError | None:
+    if raised is None:
+        return None
     error = HandlerError("a handler raised; the log has its traceback")
     error.__cause__ = raised
     return error

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.errors import NotBegun
-from coffrify_webhooks.stores.record import Filter
+from coffrify_webhooks.stores.record import Filter, Status
 from coffrify_webhooks.text import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sized
     from typing import Any, Protocol
 
-    from coffrify_webhooks.stores import Record, Status, Store
+    from coffrify_webhooks.stores import Record, Store
 
     from .keys import KeyUse
 
@@ -69,7 +69,7 @@ class Health:
     handlers: int
     last_delivery: float | None = None
     oldest_queued: float | None = None
-    counts: Mapping[Status, int] = field(default_factory=dict["Status", int])
+    counts: Mapping[Status, int] = field(default_factory=dict[Status, int])
     keys: Mapping[str, float] = field(default_factory=dict[str, float])
 
 

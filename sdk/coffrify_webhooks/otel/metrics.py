@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import CallbackOptions, Observation
 
@@ -52,6 +53,8 @@ class Metrics:
     def __init__(self, meter: Meter, receivers: Callable[[], Iterable[Receiver]]) -> None:
         self._receivers = receivers
         self.is_on: bool = True
+        self._readings: WeakKeyDictionary[Receiver, tuple[Health, set[object]]]
+        self._readings = WeakKeyDictionary()
         self._process = _histogram(meter, PROCESS, _SECONDS)
         self._handler = _histogram(meter, HANDLER, _SECONDS)
         self._store = _histogram(meter, STORE, _SECONDS)
@@ -60,7 +63,7 @@ class Metrics:
         self._attempts = meter.create_counter(*ATTEMPTS)
         for metric, read in (
             (QUEUED, _queued),
-            (DEAD, lambda health: health.counts.get("dead", 0)),
+            (DEAD, _dead),
             (OLDEST, _waiting),
         ):
             meter.create_observable_gauge(metric.name, [self._gauge(read)], *metric[1:])
@@ -100,7 +103,7 @@ class Metrics:
     ) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
             for receiver in self._receivers() if self.is_on else ():
-                health: Health = receiver.in_worker(read_health, receiver)
+                health = self._health_for(receiver, read)
                 value = read(health) if health.store_ok else None
                 if value is not None:
                     labels = {"messaging.system": SYSTEM}
@@ -109,6 +112,15 @@ class Metrics:
 
         return observe
 
+    def _health_for(self, receiver: Receiver, gauge: object) -> Health:
+        """Ask the store once for all gauges of one collection: until one of them comes again."""
+        found = self._readings.get(receiver)
+        if found is None or gauge in found[1]:
+            health: Health = receiver.in_worker(read_health, receiver)
+            found = self._readings[receiver] = (health, set())
+        found[1].add(gauge)
+        return found[0]
+
 
 def _histogram(meter: Meter, metric: Metric, boundaries: Sequence[float]) -> Histogram:
     return meter.create_histogram(*metric, explicit_bucket_boundaries_advisory=boundaries)
@@ -116,6 +128,10 @@ def _histogram(meter: Meter, metric: Metric, boundaries: Sequence[float]) -> His
 
 def _queued(health: Health) -> float:
     return health.counts.get("queued", 0) + health.counts.get("running", 0)
+
+
+def _dead(health: Health) -> float:
+    return health.counts.get("dead", 0)
 
 
 def _waiting(health: Health) -> float | None:
