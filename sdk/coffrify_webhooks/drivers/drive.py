@@ -161,7 +161,7 @@ class _Run(Generic[T]):
             case CallHandler():
                 return self._call(effect)
             case Notify():
-                return receiver.tell(effect)
+                receiver.tell(effect)
             case Dispatch(message):
                 return receiver.hand_over(message)
             case Compute(function, arguments):
@@ -170,6 +170,7 @@ class _Run(Generic[T]):
                 return receiver.load_secrets()
             case Operate():
                 pass  # there is nobody to tell
+        return None
 
     def _call(self, call: CallHandler) -> BaseException | None:
         """Call a handler from this thread; return what it raised."""

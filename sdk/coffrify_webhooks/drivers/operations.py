@@ -105,9 +105,12 @@ class Operations:
                 return self._begin("dispatch")
 
     def _end_effect(self, effect: Effect, operation: _Open, result: Any) -> None:
+        if isinstance(effect, CallHandler):
+            operation.end(_handler_error(result))
+            return
         if isinstance(result, Claim) and result.status == "claimed":
             self._attempt = max(1, result.attempts)
-        operation.end(_handler_error(result) if isinstance(effect, CallHandler) else None)
+        operation.end()
 
     def _begin(
         self, kind: Operation, *, handler: str | None = None, method: str | None = None
