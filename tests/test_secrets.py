@@ -62,12 +62,21 @@ MISTAKES = {
         *("arn:aws:secretsmanager:eu-west-1:1:secret:webhook", "ssm:/coffrify/webhook"),
         *("vault:secret/data/coffrify#webhook", "file:/run/secrets/webhook", "env:WEBHOOK"),
         *("/run/secrets/coffrify", "ENC[AES256_GCM,data:4f5c]", "{cipher}AQB3f1"),
+        *("projects/12/secrets/webhook/versions/latest", "@Microsoft.KeyVault(VaultName=a)"),
+        *("resolve:ssm:/webhook", "ARN:AWS:kms", "$env:WEBHOOK", "process.env.WEBHOOK"),
+        *("os.environ['WEBHOOK']", "/var/run/secrets/coffrify", "./secret", "~/secret"),
     ),
     "of another service": (
         *("sk_live_51H8x", "sk_test_51H8x", "ghp_16C7e42F", "github_pat_11A", "glpat-1a2b"),
-        *("xoxb-123-456", "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"),
+        *("xoxb-123-456", "eyJhbGciOiJIUzI1NiJ9.e30.c2ln", "npm_1a2b3c", "hvs.CAESI", "SG.1a.2b"),
+        *("dp.st.prod.1a2b", "whsk_1a2b3c4d5e", "whpk_1a2b3c4d5e"),
     ),
-    "is a signature": (f"sha256={KEY.hex()}", f"t=1700000000,v1={KEY.hex()}", "sha1=6f"),
+    "is a signature": (
+        f"sha256={KEY.hex()}",
+        f"SHA256={KEY.hex()}",
+        f"t=1700000000,v1={KEY.hex()}",
+        "sha1=6f",
+    ),
     "not written as": (
         *(
             f"{prefix}{KEY.hex()}"

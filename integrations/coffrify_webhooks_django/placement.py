@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage
 from django.core.checks import Warning as CheckWarning
 from django.middleware.common import CommonMiddleware
 from django.middleware.security import SecurityMiddleware
-from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils.module_loading import import_string
 
 from coffrify_webhooks.errors import ConfigurationError
@@ -82,8 +82,9 @@ def _redirects(before: list[Any], url: str | None) -> Iterator[CheckMessage]:
     remedy = _FIRST
     secure = settings.SECURE_SSL_REDIRECT and any(_is(each, SecurityMiddleware) for each in before)
     if url is not None:
-        remedy = r'Or add r"^{}/?$" to SECURE_REDIRECT_EXEMPT.'.format(url.strip("/"))
-        exempt = any(re.search(each, url.lstrip("/")) for each in settings.SECURE_REDIRECT_EXEMPT)
+        whole = (get_script_prefix() + url.lstrip("/")).lstrip("/")  # as that middleware sees it
+        remedy = rf'Or add r"^{whole.rstrip("/")}/?$" to SECURE_REDIRECT_EXEMPT.'
+        exempt = any(re.search(each, whole) for each in settings.SECURE_REDIRECT_EXEMPT)
         secure = secure and not exempt and not settings.SECURE_PROXY_SSL_HEADER
         remedy = f"Set SECURE_PROXY_SSL_HEADER if a proxy ends TLS. {remedy}"
     if secure:
@@ -151,7 +152,8 @@ def _is(middleware: Any, kind: type) -> bool:
 def _url() -> str | None:
     """Return where the view is, below the application's root, if the project has it."""
     try:
-        return reverse("coffrify_webhooks:webhook")
+        url = reverse("coffrify_webhooks:webhook")
+        return "/" + url.removeprefix(get_script_prefix()).lstrip("/")
     except (NoReverseMatch, AttributeError, TypeError, ImportError):
         return None
 
@@ -160,7 +162,7 @@ def _is_reached(url: str) -> bool:
     try:
         found = resolve(url)
     except Resolver404:
-        return True  # below a script name, or translated
+        return True  # translated
     return found.url_name == "webhook" and "coffrify_webhooks" in found.app_names
 
 

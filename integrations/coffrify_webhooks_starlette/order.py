@@ -28,13 +28,22 @@ def refuse_routes_in_front(routes: Iterable[Any], endpoint: object) -> None:
         if getattr(ours, "endpoint", None) is not endpoint:
             continue
         path = _sample(ours)
-        taker = _taker(asked, {"type": "http", "method": "POST", "path": path, "headers": []})
+        taker = _taker(asked, _delivery(path))
         if taker is not None and getattr(taker, "endpoint", None) is not endpoint:
             name = getattr(taker, "path", type(taker).__name__) or "/"
             raise ConfigurationError(
                 f"the route {name!r} stands in front of the webhook endpoint and takes what is "
                 f"sent to {path}; add the endpoint before it"
             )
+        if path != "/" and path.endswith("/") and _taker(asked, _delivery(path[:-1])) is None:
+            raise ConfigurationError(
+                f"a delivery to {path[:-1]} is redirected to {path}, and the sender follows no "
+                f"redirect; give the endpoint a path of its own, beside the prefix or instead of it"
+            )
+
+
+def _delivery(path: str) -> dict[str, Any]:
+    return {"type": "http", "method": "POST", "path": path, "headers": []}
 
 
 def _taker(routes: Sequence[Any], scope: dict[str, Any]) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
-from django.urls import include, path, re_path
+from django.urls import clear_script_prefix, include, path, re_path, set_script_prefix
 from tests.adapters.listening import exchange, head, uvicorn
 from tests.adapters.suite import PATH, SECRET, make_body
 
@@ -23,11 +23,13 @@ if not django_settings.configured:
     django.setup()
 
 from django.core.asgi import get_asgi_application
+from django.core.wsgi import get_wsgi_application
 from tests.adapters.test_django import _ASGI, OURS
 
 from coffrify_webhooks.django.asgi import with_webhooks
+from coffrify_webhooks.testing import deliver
 from coffrify_webhooks_django.conf import current_endpoint
-from coffrify_webhooks_django.placement import check_placement
+from coffrify_webhooks_django.placement import check_placement, served_path
 
 SECURITY = "django.middleware.security.SecurityMiddleware"
 COMMON = "django.middleware.common.CommonMiddleware"
@@ -129,6 +131,51 @@ def test_what_stands_in_front_is_a_system_check(
         found = check_placement()
     assert [each.id for each in found] == [f"coffrify_webhooks.{number}" for number in expected]
     assert all(each.hint for each in found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"MIDDLEWARE": []}, None),
+        ({"MIDDLEWARE": [OURS]}, "W005"),
+        ({"MIDDLEWARE": [], "ROOT_URLCONF": SWALLOWED}, "W006"),
+        ({"MIDDLEWARE": [SECURITY], "SECURE_SSL_REDIRECT": True}, "W003"),
+        (
+            {
+                "MIDDLEWARE": [SECURITY],
+                "SECURE_SSL_REDIRECT": True,
+                "SECURE_REDIRECT_EXEMPT": [r"^shop/webhooks/coffrify/?$"],
+            },
+            None,
+        ),
+    ],
+)
+def test_a_script_name_changes_no_system_check(
+    changed: dict[str, Any], expected: str | None
+) -> None:
+    """Under FORCE_SCRIPT_NAME, which URLs made by `reverse` begin with, all is found as without."""
+    set_script_prefix("/shop/")  # as django.setup() does
+    try:
+        with override_settings(FORCE_SCRIPT_NAME="/shop", **changed):
+            found = check_placement()
+            assert served_path() == PATH
+    finally:
+        clear_script_prefix()
+    assert [str(each.id)[-4:] for each in found] == ([expected] if expected else [])
+    if expected == "W003":
+        assert r"^shop/webhooks/coffrify/?$" in str(found[0].hint)
+
+
+def test_a_delivery_reaches_the_url_under_a_prefix_and_a_script_name() -> None:
+    """`deliver` finds the path that counts below the root, whatever the prefix and the server."""
+    current_endpoint().receiver.router.on("*")(lambda event: None)
+    app = get_wsgi_application()
+    set_script_prefix("/shop/")
+    try:
+        with override_settings(FORCE_SCRIPT_NAME="/shop", MIDDLEWARE=[], ROOT_URLCONF=ELSEWHERE):
+            assert deliver(app, "transfer.created", secret=SECRET).outcome == "handled"
+    finally:
+        clear_script_prefix()
 
 
 class TestInFrontOfDjango(_ASGI):

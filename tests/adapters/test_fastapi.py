@@ -159,6 +159,22 @@ def test_a_route_that_would_swallow_deliveries_stops_the_start(taker: Any) -> No
         pass
 
 
+def test_an_endpoint_that_is_all_of_a_prefix_stops_the_start() -> None:
+    """FastAPI would redirect the prefix without its slash, and the sender does not follow."""
+    app = FastAPI()
+    app.include_router(webhook_router(Receiver(SECRET, store="memory:"), "/"), prefix="/hook")
+    with pytest.raises(ConfigurationError, match="/hook is redirected to /hook/"), TestClient(app):
+        pass
+
+
+def test_an_endpoint_at_the_root_of_an_application_lets_it_start() -> None:
+    """There is no path without that slash."""
+    app = FastAPI()
+    app.include_router(webhook_router(Receiver(SECRET, store="memory:"), "/"))
+    with TestClient(app) as client:
+        assert client.post("/").status_code == 400
+
+
 @pytest.mark.parametrize("prefix", ["", "/tenants/{tenant}", "/tenants/{tenant:uuid}"])
 def test_a_route_after_the_endpoint_in_one_router_lets_it_start(prefix: str) -> None:
     """It takes what is left, wherever their router is included."""

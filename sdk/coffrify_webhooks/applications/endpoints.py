@@ -9,6 +9,7 @@ import sys
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from coffrify_webhooks.asgi import WebhookEndpoint
 from coffrify_webhooks.http.url_path import UrlPath
 from coffrify_webhooks.receiver import Receiver
 
@@ -117,7 +118,7 @@ def _inside(part: _Part) -> Iterator[_Part]:
                 yield _Part(inside, prefix + below)
         elif isinstance(each, (list, tuple)):
             yield from (_Part(inside, prefix) for inside in cast("Iterable[object]", each))
-        elif name in ("receiver", "endpoint"):
+        elif name in ("receiver", "endpoint") or (name == "app" and _is_route(held)):
             yield _Part(each, prefix, path)
         else:
             yield _Part(each, prefix)
@@ -133,6 +134,8 @@ def _inside(part: _Part) -> Iterator[_Part]:
 def _where(held: Mapping[str, Any], part: _Part) -> tuple[str, str | None]:
     """Return the prefix of what is inside, and the path if the endpoint itself is."""
     path = held.get("path")
+    if isinstance(part.thing, WebhookEndpoint) and part.path is None:  # the whole of a mount
+        return part.prefix, part.prefix + "/"
     if isinstance(path, UrlPath):  # of our middlewares
         return part.prefix, part.prefix + (path.text or "/")
     if isinstance(path, str) and "endpoint" in held:  # of a route
@@ -141,6 +144,10 @@ def _where(held: Mapping[str, Any], part: _Part) -> tuple[str, str | None]:
         return part.prefix + path.rstrip("/"), None
     included = getattr(held.get("include_context"), "prefix", "")  # of a router in FastAPI
     return part.prefix + (included if isinstance(included, str) else ""), part.path
+
+
+def _is_route(held: Mapping[str, Any]) -> bool:
+    return isinstance(held.get("path"), str) and "endpoint" in held
 
 
 def _middleware(entry: Any) -> object:

@@ -16,12 +16,16 @@ API_KEYS = ("cof_", "cfy_")
 _OTHERS_KEYS = (
     *("sk_live_", "sk_test_", "rk_live_", "rk_test_", "pk_live_", "pk_test_"),
     *("ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xapp-", "eyJhbGci"),
+    *("npm_", "hvs.", "dp.st.", "SG.", "whsk_", "whpk_"),
 )
 """What keys of other services begin with."""
 _SIGNATURES = ("sha256=", "sha1=", "sha512=", "sha256:", "t=")
+"""In lower case, as the next."""
 _REFERENCES = (
     *("arn:", "ssm:", "ssm-secure:", "secretsmanager:", "secretmanager:", "vault:", "kms:"),
-    *("env:", "file:", "enc:", "ENC[", "ENC(", "{cipher}", "$ANSIBLE_VAULT", "/run/secrets/"),
+    *("env:", "file:", "enc:", "enc[", "enc(", "{cipher}", "$ansible_vault", "/run/secrets/"),
+    *("resolve:", "keyvault:", "@microsoft.keyvault(", "$env:", "process.env.", "os.environ"),
+    *("/var/run/secrets/", "./", "../", "~/"),
 )
 """What a tool replaces by the secret, where it is told to."""
 _PLACEHOLDERS = frozenset(
@@ -71,7 +75,7 @@ def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mista
         return f"the secret is a placeholder; copy the real one from the dashboard, or {_PIN}"
     if text[0] in QUOTES or text[-1] in QUOTES:
         return f"the secret is in quotes, which an env file may have kept; drop them, or {_PIN}"
-    if text == "v1" or text.startswith(("v1,", "v1=")):
+    if text == "v1" or text.startswith(("v1,", "v1=", "v1a,")):
         return (
             "the secret begins with 'v1', the version of a signature; the secret is what follows "
             f"'v1,', or {_PIN}"
@@ -107,9 +111,11 @@ def _what_else(text: str) -> str:
             "a key or token of another service; give the signing secret of the Coffrify endpoint, "
             f"which begins {PREFIX!r}"
         )
-    if text.startswith(_SIGNATURES):
+    lower = text.lower()
+    if lower.startswith(_SIGNATURES):
         return "a signature; give the secret with which signatures are made"
-    if "://" in text or text.startswith(_REFERENCES):
+    is_of_google = lower.startswith("projects/") and "/secrets/" in lower
+    if is_of_google or "://" in text or lower.startswith(_REFERENCES):
         return "an address at which nothing looks; give what is there"
     return ""
 

@@ -136,7 +136,7 @@ def _endpoint(target: object, path: str | None, *, is_remote: bool) -> _Found:
     if len(paths) == 1:
         return next(each for each in found if each.path == paths[0])
     if paths:
-        choices = " or ".join(f"path={each!r}" for each in paths)
+        choices = " or ".join(f"path={each!r}" for each in sorted(paths))
         raise ConfigurationError(f"the application has several endpoints; name one: {choices}")
     if is_remote:
         return _Found(None, DEFAULT_PATH)
