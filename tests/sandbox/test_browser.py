@@ -18,6 +18,7 @@ from tests.sandbox.palette import shrink
 from coffrify_webhooks import Event, Receiver, Router, Secret
 from coffrify_webhooks_sandbox import Sandbox
 from coffrify_webhooks_sandbox.background import serve_in_thread
+from coffrify_webhooks_sandbox.dashboard import time_form
 
 PATIENCE = 60_000
 expect.set_options(timeout=PATIENCE)
@@ -55,6 +56,12 @@ class Shop:
 def browser() -> Iterator[Browser]:
     with chromium() as started:
         yield started
+
+
+@pytest.fixture(autouse=True)
+def _unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A form that lets time pass answers when it has passed, on a loaded machine too."""
+    monkeypatch.setattr(time_form, "_PATIENCE", 60.0)
 
 
 @pytest.fixture
