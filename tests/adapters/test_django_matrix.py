@@ -1,11 +1,12 @@
 """Django: every handler is handled, however the endpoint is mounted, served and called."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from tests.servers.process import free_port, own_environment
 
 from coffrify_webhooks import sign
+from coffrify_webhooks.stores.statements import EVENTS
 
 SITE = "tests.adapters.django_site"
 SECRET = "whsec_" + "5e" * 32
@@ -22,6 +24,7 @@ SYNC = ("sync_orm", "sync_atomic", "sync_awaits_orm", "sync_asyncio_run")
 ASYNC = ("async_orm", "async_atomic", "async_sleep", "async_task", "async_task_left")
 ALL = [f"{m}-{o} {event}" for m in MOUNTS for o in OTHERS for event in (*SYNC, *ASYNC)]
 PATIENCE = 60.0
+LEASE = 60
 
 
 @pytest.mark.parametrize("how", ["client", "async-client", "test_client", "test_async_client"])
@@ -58,13 +61,17 @@ def test_every_handler_is_handled_by_a_real_server(tmp_path: Path, server: str) 
 def test_a_handler_that_never_returns_does_not_keep_a_server_from_stopping(
     tmp_path: Path, server: str, event_type: str
 ) -> None:
-    """SIGTERM ends it within its own grace, and the claim is not kept alive any longer."""
+    """SIGTERM ends it within its own grace, and the event is free within one lease of that."""
     application = "first-sync_only" if server == "uvicorn" else "view-none"
     with serving(server, tmp_path, grace=1) as (port, process):
         with pytest.raises(TimeoutError):
             deliver(port, application, event_type, patience=1)
         process.terminate()
         process.wait(PATIENCE)
+    with closing(sqlite3.connect(tmp_path / "db.sqlite3")) as database:
+        leases = database.execute(f"SELECT lease_until FROM {EVENTS}").fetchall()
+    assert len(leases) == 1
+    assert leases[0][0] <= time.time() + LEASE
 
 
 @contextmanager
