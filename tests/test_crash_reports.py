@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from coffrify_webhooks import (
+    ConfigurationError,
     Receiver,
     Router,
     Secret,
@@ -24,6 +25,7 @@ from coffrify_webhooks import (
     verify,
     wsgi,
 )
+from coffrify_webhooks.dispatch.dbos import DBOSDispatcher
 from coffrify_webhooks.endpoint import endpoint
 from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks
@@ -32,6 +34,7 @@ from coffrify_webhooks.stores import open_store
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 from coffrify_webhooks.stores.url import hide_passwords, place_of
+from coffrify_webhooks.testing import deliver
 
 HIDDEN = "5ec3e7" * 11
 SECRET = f"whsec_{HIDDEN}"
@@ -114,6 +117,8 @@ def calls() -> Iterator[Any]:
         "not hex": lambda: Secret(f"{SECRET}z", encoding="hex"),
         "not_after": lambda: Secret(SECRET, not_after="soon"),
         "sign's id": lambda: sign(BODY, SECRET, id="a.b"),
+        "sign's body": lambda: sign(5, SECRET),  # type: ignore[arg-type]
+        "misspelt secrets": lambda: Receiver(secret=SECRET),  # type: ignore[arg-type]
         "unknown option": lambda: Receiver(SECRET, tolerence=5),  # type: ignore[arg-type]
         "wrong option": lambda: Receiver(SECRET, lease=0, store="memory:"),
         "wrong store": lambda: Receiver(SECRET, store="mongodb://x"),
@@ -220,6 +225,26 @@ def test_the_password_of_a_store_stands_in_no_frame(url: str) -> None:
         with pytest.raises(Exception) as raised:  # noqa: PT011 - any
             call()
         assert_hidden(raised.value, PASSWORD)
+
+
+def test_the_password_of_an_engine_stands_in_no_frame() -> None:
+    """An unusable URL of DBOS, given to the dispatcher or to a receiver."""
+    url = f"postgresql://a:{PASSWORD}@[h"
+    for call in (
+        lambda: DBOSDispatcher(url),
+        lambda: Receiver(SECRET, store="memory:", dispatcher=f"dbos+{url}"),
+    ):
+        with pytest.raises(ConfigurationError) as raised:
+            call()
+        assert_hidden(raised.value, PASSWORD)
+
+
+def test_the_password_in_a_url_that_does_not_answer_is_not_repeated() -> None:
+    """The testing kit names host and path of a server that is not there."""
+    with pytest.raises(ConfigurationError) as raised:
+        deliver(f"http://shop:{PASSWORD}@127.0.0.1:1/hook", "ping", secret=SECRET)
+    assert "http://127.0.0.1:1/hook" in str(raised.value)
+    assert PASSWORD not in str(raised.value)
 
 
 def test_settings_show_no_password() -> None:

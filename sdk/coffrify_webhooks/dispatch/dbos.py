@@ -27,6 +27,7 @@ from coffrify_webhooks.errors import (
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 from coffrify_webhooks.stores.deadline import deadline
+from coffrify_webhooks.stores.url import mask
 
 with needs("dbos"):
     import dbos as _dbos
@@ -77,6 +78,7 @@ class DBOSDispatcher:
     def __init__(
         self, url: str = _URL, *, name: str = "coffrify-webhooks", concurrency: int = 8
     ) -> None:
+        url = mask(url)
         refuse_other_versions()
         self._url = checked_url(url)
         self._name = checked_name(name)
@@ -110,6 +112,10 @@ class DBOSDispatcher:
         return cls(url.removeprefix("dbos+"))
 
     def __repr__(self) -> str:
+        if not hasattr(
+            self, "_url"
+        ):  # refused while it was made; a crash reporter asks all the same
+            return "DBOSDispatcher()"
         url = self._url.set(query={}).render_as_string(hide_password=True)
         return f"DBOSDispatcher({url!r}, concurrency={self.concurrency})"
 

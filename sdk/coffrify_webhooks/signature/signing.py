@@ -30,12 +30,14 @@ def sign(
     else now. A secret with encoding "auto" is read as hex where it decodes, else as base64, else
     as text; pin it with `Secret(..., encoding=...)`.
 
-    Raises ConfigurationError for an unusable secret or id.
+    Raises ConfigurationError for an unusable secret or id, and for a body that is not bytes.
     """
     import hmac  # for tests only
 
     sealed = seal(secret) or Sealed(None)
     del secret
+    if not isinstance(body, (bytes, bytearray, memoryview)):  # a key stands in this frame, below
+        raise ConfigurationError(f"body is bytes, not {type(body).__name__}")
     event_id = _id_for(body) if id is None else str(id)
     if not is_id(event_id):
         raise ConfigurationError("id is not 1 to 255 of A-Z a-z 0-9 _ -")

@@ -33,7 +33,8 @@ def post_url(url: str, request: SignedRequest) -> Answer:
             with connection.getresponse() as response:
                 return Answer(response.status, dict(response.getheaders()), response.read())
         except (OSError, http.client.HTTPException) as error:
+            place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
             raise ConfigurationError(
-                f"nothing answered at {parts.scheme}://{parts.netloc}{parts.path} "
+                f"nothing answered at {place} "
                 f"({type(error).__name__}); start the server before the test"
             ) from error
