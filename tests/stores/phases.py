@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 from tests.budgets import budget
 
 from coffrify_webhooks.pipeline.identity import key_of
-from coffrify_webhooks.stores import Store
+from coffrify_webhooks.stores import Store, open_store
+from coffrify_webhooks.stores.sqlite import SQLiteStore
 
 __all__ = ["PHASES", "Phase", "expected", "run_phases"]
 
@@ -49,6 +50,13 @@ def expected(processes: int = 8, ids: int = IDS) -> dict[str, Phase]:
         "queued, worker": Phase(ids, ids, {"claimed": ids, "queued": losers}),
         "done": Phase(0, 0, {"done": calls}),
     }
+
+
+def patient_store(url: str) -> Store:
+    """Open a store; one in a file waits for its turn as long as a loaded machine needs."""
+    if url.startswith("sqlite:///"):
+        return SQLiteStore(url.removeprefix("sqlite:///"), timeout=120)
+    return open_store(url)
 
 
 def run_phases(make: str, *args: Any, processes: int = 8, ids: int = IDS) -> dict[str, Phase]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from coffrify_webhooks.stores import Filter
+from coffrify_webhooks.stores import Filter, sql_engine
 from coffrify_webhooks.stores.relational import Execute, RelationalStore
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -133,8 +133,11 @@ def handled(execute: Execute) -> int:
 
 
 @pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
-def counted(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Counted]:
+def counted(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Counted]:
     """A store of each relational database with 2,000 settled events."""
+    monkeypatch.setattr(sql_engine, "_CONNECT_TIMEOUT", 60)  # rows are counted here, not seconds
     store: RelationalStore
     if request.param == "sqlite":
         store = SQLiteStore(tmp_path / "store.db")

@@ -165,4 +165,4 @@ def test_of_eight_processes_one_claims_each_id(
 ) -> None:
     """Of eight processes that claim the same ids, each id goes to one, in each of six phases."""
     url = url_of(name, request, tmp_path)
-    assert run_phases("coffrify_webhooks.stores:open_store", url) == expected()
+    assert run_phases("tests.stores.phases:patient_store", url) == expected()
