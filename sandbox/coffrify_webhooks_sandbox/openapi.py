@@ -67,12 +67,8 @@ def openapi(version: str) -> dict[str, Any]:
                 "get": {
                     **_operation("An endpoint's deliveries, newest first.", _list_of("Delivery")),
                     "parameters": [
-                        {
-                            "name": "limit",
-                            "in": "query",
-                            "schema": {"type": "integer", "minimum": 1, "maximum": 200},
-                        },
-                        {"name": "cursor", "in": "query", "schema": _TEXT},
+                        _query("limit", {"type": "integer", "minimum": 1, "maximum": 200}),
+                        _query("cursor", _TEXT),
                     ],
                 },
             },
@@ -175,6 +171,10 @@ def _list_of(name: str) -> dict[str, Any]:
 
 def _ref(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _query(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": schema}
 
 
 def _path(name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Never, cast
 
 from .dispatch import Dispatcher
 from .errors import ConfigurationError, is_shown, shown
-from .observe import Observer
+from .observe import Observer, logger
 from .retries import Retries
 from .router import Router, default_router, router_of
 from .signature.secret import SECRET_VARIABLE, Sealed
@@ -20,7 +20,6 @@ from .stores import AsyncStore, Store, default_store, open_store
 from .stores.blocking import blocking_form, is_async
 
 __all__ = [
-    "KEEP_BODY_IS_LESS",
     "amount",
     "dispatcher_of",
     "import_handlers",
@@ -33,13 +32,9 @@ __all__ = [
     "size",
     "store_of",
     "text",
+    "warn_of_bodies_dropped",
 ]
 
-
-KEEP_BODY_IS_LESS = (
-    "keep_body is less than max_body: a larger event that the engine loses cannot be dispatched "
-    "again"
-)
 
 may_lack_secrets: bool = False
 """Whether the testing kit gives receivers a secret; one of theirs is then missed only when used."""
@@ -257,3 +252,12 @@ def import_handlers(modules: str | Iterable[str]) -> None:
 def _why(error: ImportError) -> str:
     """Say what could not be imported; a secret given as a module's name stays out of it."""
     return f"{type(error).__name__}: {shown(error.name)}" if error.name else type(error).__name__
+
+
+def warn_of_bodies_dropped(dispatcher: object, keep_body: int, max_body: int) -> None:
+    """Warn of events whose bodies are not kept, though an engine may lose them."""
+    if dispatcher is not None and keep_body < max_body:
+        logger.warning(
+            "keep_body is less than max_body: a larger event that the engine loses cannot be "
+            "dispatched again"
+        )

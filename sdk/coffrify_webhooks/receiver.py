@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, Never, TypeVar, cast
 
 from . import options
 from .clock import now
 from .concurrency import bridge, threads
+from .dispatch.in_time import dispatch_within
 from .drivers import drive as drivers
-from .errors import DispatchError, NotReplayable, SecretsUnavailable, WebhookError
+from .errors import NotReplayable, SecretsUnavailable, WebhookError
 from .http.body import announced
 from .http.reply import Outcome, Reply
 from .monitoring.health import Health, read_health, read_health_async
 from .monitoring.keys import KeyUse
 from .monitoring.observed import Observed
-from .observe import Observer, Once, logger
+from .observe import Observer, Once
 from .pipeline import execute as worker
 from .pipeline import receive as pipeline
 from .pipeline import sweep as sweeping
@@ -177,8 +177,7 @@ class Receiver(Observed):
         options.import_handlers(handlers)
         refuse_wrong_kinds(self.store, self.router.handlers)
         refuse_unordered(self.store, self.router.handlers, self.how_to_set)
-        if self.dispatcher is not None and self.keep_body < self.max_body:
-            logger.warning(options.KEEP_BODY_IS_LESS)
+        options.warn_of_bodies_dropped(self.dispatcher, self.keep_body, self.max_body)
         attach = getattr(self.dispatcher, "attach", None)
         if attach is not None:
             attach(self)
@@ -348,9 +347,4 @@ class Receiver(Observed):
         """Hand a message to the engine, within the time that the sender leaves us."""
         if self.dispatcher is None:
             raise TypeError(message)
-        late = DispatchError("the engine did not take the event in time")
-        result = threads.within(_IN_TIME, late, "engines", self.dispatcher.dispatch, message)
-        if inspect.isawaitable(result):
-            if inspect.iscoroutine(result):
-                result.close()  # or Python would say, elsewhere, that nobody awaited it
-            raise DispatchError("dispatch() is async, so nothing was handed over; give a plain one")
+        dispatch_within(_IN_TIME, self.dispatcher, message)
