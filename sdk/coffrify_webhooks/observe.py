@@ -172,7 +172,7 @@ class Facts:
     __slots__ = ("tell",)
 
     def __init__(self, tell: Observer) -> None:
-        self.tell = tell
+        self.tell: Observer = tell
 
     def __call__(self, notice: Notice, /) -> object:
         """Take one notice."""

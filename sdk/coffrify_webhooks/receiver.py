@@ -13,9 +13,8 @@ from .errors import NotReplayable, SecretsUnavailable, WebhookError
 from .http.body import announced
 from .http.reply import Outcome, Reply
 from .monitoring.health import Health, read_health, read_health_async
-from .monitoring.keys import KeyUse
 from .monitoring.observed import Observed
-from .observe import Observer, Once
+from .observe import Observer
 from .pipeline import execute as worker
 from .pipeline import receive as pipeline
 from .pipeline import sweep as sweeping
@@ -168,8 +167,6 @@ class Receiver(Observed):
         self.retention: float = options.retention_of(retention, self.verifier.tolerance)
         self.dispatcher: Dispatcher | None = options.dispatcher_of(dispatcher)
         super().__init__(options.observers_of(observers))
-        self.first_time: Callable[..., bool] = Once().first_time
-        self.key_use: KeyUse = KeyUse()
         self.purge_schedule: PurgeSchedule = PurgeSchedule()
         self.captures: Captures = Captures(options.size("capture", capture, 0))
         self.store: Store = options.store_of(store)
@@ -290,12 +287,6 @@ class Receiver(Observed):
         return f"Receiver({name!r}, {router!r}, store={store!r})"
 
     # --- what the pipeline asks of its settings -----------------------------------------------
-
-    def is_overdue(self, record: Record) -> bool:
-        """Tell whether an engine should have handled an event by now."""
-        now = self.clock()  # that of the store may differ; what is dispatched twice runs once
-        patience = self.lost_after + self.retries.longest_wait(record.attempts)
-        return record.lease_until <= now and record.touched_at + patience <= now
 
     @property
     def handlers_hint(self) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from coffrify_webhooks.observe import everywhere, listeners_of, log, logger, tell_all
+from coffrify_webhooks.observe import Once, everywhere, listeners_of, log, logger, tell_all
+
+from .keys import KeyUse
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from coffrify_webhooks.observe import Notice, Observer
@@ -29,6 +31,8 @@ class Observed:
 
     def __init__(self, observers: Sequence[Observer] = ()) -> None:
         self._observers: Sequence[Observer] = (log, *observers)
+        self.first_time: Callable[..., bool] = Once().first_time
+        self.key_use: KeyUse = KeyUse()
         _all.add(self)
 
     def add_observer(self, observer: Observer) -> None:

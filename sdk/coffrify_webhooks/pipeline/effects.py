@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.retries import Retries
     from coffrify_webhooks.router import Router
     from coffrify_webhooks.signature import Verifier
-    from coffrify_webhooks.stores import Move, Record, Store
+    from coffrify_webhooks.stores import Move, Store
     from coffrify_webhooks.stores.purging import PurgeSchedule
     from coffrify_webhooks.stores.refused import Captures
 
@@ -186,7 +186,6 @@ class Settings(Protocol):
     @property
     def tells_operations(self) -> bool: ...
     def how_to_set(self, option: str, value: str) -> str: ...
-    def is_overdue(self, record: Record) -> bool: ...
     def bound(self, handler: Handler) -> Handler: ...
     @property
     def first_time(self) -> Callable[..., bool]: ...

@@ -31,12 +31,19 @@ def sweep(settings: Settings, limit: int) -> Steps[int]:
     wanted = Filter(receiver=plain(settings.name), statuses=_STATUSES, idle=settings.lost_after)
     after: Record | None = None
     while found := (yield from call_store("find", wanted, after=after)):
-        for lost in filter(settings.is_overdue, found):
+        for lost in (each for each in found if _is_overdue(settings, each)):
             if swept >= limit:
                 return swept
             swept += yield from _dispatch_again(settings, lost)
         after = found[-1]
     return swept
+
+
+def _is_overdue(settings: Settings, record: Record) -> bool:
+    """Tell whether an engine should have handled an event by now."""
+    now = settings.clock()  # that of the store may differ; what is dispatched twice runs once
+    patience = settings.lost_after + settings.retries.longest_wait(record.attempts)
+    return record.lease_until <= now and record.touched_at + patience <= now
 
 
 def _dispatch_again(settings: Settings, lost: Record) -> Steps[bool]:
