@@ -5,7 +5,6 @@ from inspect import isawaitable, iscoroutine
 from coffrify_webhooks.concurrency import threads
 from coffrify_webhooks.errors import DispatchError
 
-
 from .protocol import Dispatcher, Message
 
 __all__ = ["dispatch_within"]
