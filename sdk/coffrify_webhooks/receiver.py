@@ -14,7 +14,6 @@ from .http.body import announced
 from .http.reply import Outcome, Reply
 from .monitoring.health import Health, read_health, read_health_async
 from .monitoring.observed import Observed
-from .observe import Observer
 from .pipeline import execute as worker
 from .pipeline import receive as pipeline
 from .pipeline import sweep as sweeping
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from .dispatch import Dispatcher, Message
     from .events._overloads import Registrar
     from .handlers.handler import Context, Handler
+    from .observe import Observer
     from .router import Router
     from .signature.headers import Headers
     from .signature.keyring import Keyring
