@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -727,7 +728,7 @@ def yields(event: Event) -> Iterator[str]:
         ({"key": by_id, "order": "latest", "version": 3}, "version=3: give a function"),
         ({"key": by_id, "order": "latest", "version": is_async}, "version is async"),
     ],
-    ids=repr,
+    ids=count(),
 )
 def test_a_mistake_is_told_at_registration(options: Any, remedy: str) -> None:
     """With what to do."""
