@@ -12,6 +12,7 @@ from coffrify_webhooks.cli.doctor import doctor
 from coffrify_webhooks.cli.events import events
 from coffrify_webhooks.cli.source import Source
 from coffrify_webhooks.errors import StoreUnavailable
+from coffrify_webhooks.monitoring.health import last_delivery
 from coffrify_webhooks.stores import refused as refused_module
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.refused import LARGEST_BODY, REFUSED, refused_in
@@ -167,6 +168,16 @@ def test_refused_requests_are_listed_apart_from_events() -> None:
     assert json.loads(run(events, receiver, "stats", "--json"))["conflict"] == 0
     assert run(events, receiver, "list", "--json") == ""
     assert "capture=20" in run(events, receiver_with(capture=0), "refused", status=1)
+
+
+def test_a_refused_request_is_no_event_in_what_health_tells() -> None:
+    """Nor does it end a silence, whoever asks."""
+    receiver = receiver_with()
+    refuse(receiver)
+    assert receiver.store.stats() == {"conflict": 1}
+    assert receiver.health().counts["conflict"] == 0
+    assert receiver.health().last_delivery is None
+    assert last_delivery(receiver.store, None) is None
 
 
 def test_no_handler_is_given_a_refused_request() -> None:

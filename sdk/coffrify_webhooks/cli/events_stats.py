@@ -10,7 +10,7 @@ import click
 
 from coffrify_webhooks.monitoring.health import last_delivery
 from coffrify_webhooks.stores import Filter, Status
-from coffrify_webhooks.stores.refused import MOST_CAPTURED, REFUSED
+from coffrify_webhooks.stores.refused import without_refused
 from coffrify_webhooks.text import plain
 
 from .duration import duration, span
@@ -50,9 +50,7 @@ def stats(
     fail_if_silent: float | None,
 ) -> None:
     """Count the events of each status; for monitors, exit with 1 where something is wrong."""
-    found = source.store.stats(None)
-    refused = len(source.store.find(Filter(type=REFUSED), MOST_CAPTURED))  # no events
-    found["conflict"] = max(0, found.get("conflict", 0) - refused)
+    found = without_refused(source.store, source.store.stats(None))
     counts = {status: found.get(status, 0) for status in get_args(Status)}
     if as_json:
         click.echo(json.dumps(counts))

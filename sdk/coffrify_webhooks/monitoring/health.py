@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.errors import NotBegun
 from coffrify_webhooks.stores.record import Filter, Status
+from coffrify_webhooks.stores.refused import REFUSED, without_refused
 from coffrify_webhooks.text import plain
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def read_health(receiver: Watched) -> Health:
     handlers, keys = len(receiver.router), receiver.key_use.by_name()
     own = max(receiver.key_use.last.values(), default=None)
     try:
-        counts = receiver.store.stats()
+        counts = without_refused(receiver.store, receiver.store.stats())
         last = last_delivery(receiver.store, receiver.name)
         oldest = oldest_queued(receiver.store, receiver.name, receiver.clock())
     except Exception:  # whatever a store raises, it is not well
@@ -115,7 +116,8 @@ def last_delivery(store: Store, receiver: str | None) -> float | None:
     The newest is among those touched last, unless a hundred older ones were touched since.
     """
     wanted = Filter(receiver=None if receiver is None else plain(receiver))
-    return max((each.received_at for each in store.find(wanted, limit=_PAGE)), default=None)
+    found = store.find(wanted, limit=_PAGE)
+    return max((each.received_at for each in found if each.type != REFUSED), default=None)
 
 
 def oldest_queued(store: Store, receiver: str, now: float) -> float | None:

@@ -19,9 +19,10 @@ from coffrify_webhooks.text import plain
 from .record import About, Filter, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from .protocol import Store
+    from .record import Status
 
 __all__ = [
     "KEPT_FOR",
@@ -33,6 +34,7 @@ __all__ = [
     "refused_in",
     "refused_of",
     "request",
+    "without_refused",
 ]
 
 REFUSED = "(refused request)"
@@ -106,6 +108,15 @@ def refused_in(store: Store, receiver: str | None = None) -> list[Record]:
         store.get(each.key) for each in store.find(wanted._replace(recent=KEPT_FOR), MOST_CAPTURED)
     )
     return [each for each in found if each is not None and each.body is not None]
+
+
+def without_refused(store: Store, counts: Mapping[Status, int]) -> dict[Status, int]:
+    """Return counts of events, without the refused requests that a store counts as conflicts."""
+    found = dict(counts)
+    if found.get("conflict"):
+        refused = len(store.find(Filter(type=REFUSED), MOST_CAPTURED))
+        found["conflict"] = max(0, found["conflict"] - refused)
+    return found
 
 
 def request(
