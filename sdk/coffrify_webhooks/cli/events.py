@@ -28,7 +28,10 @@ _COMMANDS: dict[str, LazyCommand] = {
         "Handle events again, oldest first, from the bodies that were kept.",
     ),
     "show": LazyCommand(f"{_HERE}.events_show:show", "Show all that is known of an event."),
-    "stats": LazyCommand(f"{_HERE}.events_stats:stats", "Count the events of each status."),
+    "stats": LazyCommand(
+        f"{_HERE}.events_stats:stats",
+        "Count the events of each status; for monitors, exit with 1 where something is wrong.",
+    ),
     "tail": LazyCommand(
         f"{_HERE}.events_tail:tail",
         "Show the last events, and then each whose status changes, until Ctrl-C.",

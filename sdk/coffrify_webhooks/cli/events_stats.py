@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from coffrify_webhooks.monitoring.health import last_delivery
 from coffrify_webhooks.stores import Filter, Status
 from coffrify_webhooks.stores.refused import without_refused
 from coffrify_webhooks.text import plain
@@ -84,6 +83,10 @@ def _dead(counts: Mapping[Status, int]) -> Iterator[str]:
 def _silent(source: Source, seconds: float | None) -> Iterator[str]:
     if seconds is None:
         return
+    from coffrify_webhooks.monitoring.health import (
+        last_delivery,
+    )  # imports what a help does without
+
     now = time.time() if source.receiver is None else source.receiver.clock()
     last = last_delivery(source.store, _name(source))
     if last is None:
