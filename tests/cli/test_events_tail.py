@@ -52,7 +52,9 @@ def test_an_empty_store_is_followed_from_its_first_event(stored_events: StoredEv
 def test_ctrl_c_ends_it_without_a_traceback(stored_events: StoredEvents, tmp_path: Path) -> None:
     """Once it has shown what was there, as the first line shows."""
     stored_events.put("evt_1", "failed")
-    command = "from coffrify_webhooks.cli import main; main()"
+    # A shell starts what runs in the background with Ctrl-C ignored, and so it starts these tests.
+    heeded = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    command = f"{heeded}; from coffrify_webhooks.cli import main; main()"
     arguments = ("events", "tail", "--json", "--store", f"sqlite:///{tmp_path / 'store.db'}")
     with subprocess.Popen(
         [sys.executable, "-c", command, *arguments],
@@ -64,7 +66,10 @@ def test_ctrl_c_ends_it_without_a_traceback(stored_events: StoredEvents, tmp_pat
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["id"] == "evt_1"
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        try:
+            _, errors = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert (process.returncode, errors) == (0, "")
 
 

@@ -29,7 +29,7 @@ class Site:
         self.endpoint = sandbox.serve(app, secret=SECRET)
 
     def _heard(self, notice: Notice) -> None:
-        if notice.reply is not None:
+        if notice.kind == "replied" and notice.reply is not None:
             error = notice.reply.error
             self.outcomes.append(f"{notice.reply.outcome} {error.code if error else ''}".strip())
 

@@ -41,7 +41,10 @@ class Shop:
         }
         handler = self.handle_async if is_async else self.handle
         self.router.on("*", name="sum", **options)(handler)
-        self.receiver = Receiver(SECRET, store=store, router=self.router, clock=lambda: self.now)
+        # A name of its own: receivers of other tests, with other secrets, may share the database.
+        self.receiver = Receiver(
+            SECRET, name="order", store=store, router=self.router, clock=lambda: self.now
+        )
 
     def handle(self, event: Event, connection: Any) -> None:
         version = event.data["v"]

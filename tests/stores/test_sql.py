@@ -207,13 +207,18 @@ def test_tables_are_made_once_by_many(url: str, preloaded: Preloaded, tmp_path: 
     assert (tmp_path / "said").read_text() == "claimed\n" * 4
 
 
-def test_a_call_after_close_leaves_no_connection_open(url: str) -> None:
-    """As that of a purge which began before; the store goes on to work."""
+def test_a_purge_after_close_leaves_no_connection_open(url: str) -> None:
+    """Nor does a renewal, on a thread of ours too; the store goes on to work, and keeps its own."""
     store = emptied(url)
     store.close()
-    assert store.claim("late", "d", 60).status == "claimed"
-    assert store.claim("late", "d", 60).status == "busy"
-    assert store._engine.pool.checkedin() == 0  # type: ignore[attr-defined]
+    late = threading.Thread(target=store.purge, args=(60,), name="coffrify-webhooks-purges")
+    late.start()
+    late.join()
+    pool: Any = store._engine.pool  # type: ignore[attr-defined]
+    assert pool.checkedin() == 0
+    assert store.claim("again", "d", 60).status == "claimed"
+    assert store._engine.pool.checkedin() == 1  # type: ignore[attr-defined]
+    store.close()
 
 
 def test_a_later_version_is_refused(url: str) -> None:

@@ -25,7 +25,10 @@ _WORDS = {
 }
 
 
-@click.command(short_help="Ask the sender again for what was not handled here.")
+@click.command(
+    short_help="Ask the sender again for what was not handled here.",
+    epilog="Example: coffrify-webhooks reconcile --app app --since 24h --dry-run",
+)
 @click.option("--app", metavar="MODULE[:NAME]", help="Where your Receiver is; see `events --help`.")
 @click.option("--since", required=True, type=duration, metavar="AGE", help="Such as 24h or 3d.")
 @click.option("--endpoint", metavar="ID", help="Which endpoint, if the workspace has several.")
@@ -60,9 +63,6 @@ def reconcile(
     Compares the sender's list of deliveries with the store, by the events' ids, and asks for a
     replay of what is missing or has failed for good. It may be stopped and run again: what has
     arrived meanwhile is not asked for. Exits 0 if nothing is left, else 1.
-
-    \b
-    Example: coffrify-webhooks reconcile --app app --since 24h --dry-run
     """
     from coffrify_webhooks.reconcile import CoffrifyHistory
     from coffrify_webhooks.reconcile import reconcile as run

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
+from threading import current_thread
 from typing import Any, TypeVar, cast
 
 from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
@@ -191,6 +192,8 @@ class EngineStore(RelationalStore):
 
     @contextmanager
     def _session(self) -> Generator[Execute]:
+        if self._is_closed and not current_thread().name.startswith("coffrify-webhooks-"):
+            self._is_closed = False  # it is in use again; what a thread of ours asks is no use
         try:
             with self._lend_connection() as connection:
                 cursor = connection.cursor()

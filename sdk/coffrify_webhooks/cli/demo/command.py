@@ -146,7 +146,7 @@ def _perform(
         for case, server, text in play.play(Sender(sandbox, started, play.events, lost)):
             news.put(Came(case, server, text))
     except WebhookError as error:
-        if error.code != "closed":  # by a signal, and nobody wants to hear more
+        if error.code not in ("closed", "stopped"):  # by a signal, and nobody wants to hear more
             raise
     finally:  # also after a mistake of ours, or the table would wait for ever
         news.put(Finished())
