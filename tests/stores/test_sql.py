@@ -214,7 +214,7 @@ def test_a_purge_after_close_leaves_no_connection_open(url: str) -> None:
     late = threading.Thread(target=store.purge, args=(60,), name="coffrify-webhooks-purges")
     late.start()
     late.join()
-    pool: Any = store._engine.pool  # type: ignore[attr-defined]
+    pool: Any = store._engine.pool
     assert pool.checkedin() == 0
     assert store.claim("again", "d", 60).status == "claimed"
     assert store._engine.pool.checkedin() == 1  # type: ignore[attr-defined]
