@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.stored_events import REASON, StoredEvents
 
+from coffrify_webhooks import Event, Router
 from coffrify_webhooks.cli.events import events
 from coffrify_webhooks.cli.source import Source
 
@@ -20,6 +21,10 @@ def stored_events(request, tmp_path: Path):
     stored_events = StoredEvents(tmp_path / "store.db" if request.param == "sqlite" else None)
     yield stored_events
     stored_events.store.close()
+
+
+def handle(event: Event) -> None:
+    """Is a handler, as a replay needs one."""
 
 
 class Terminal(io.StringIO):
@@ -256,6 +261,29 @@ def test_a_long_id_moves_its_own_line_only(stored_events: StoredEvents) -> None:
     stored_events.put("e" * 255)
     short = stored_events.run("list").stdout.splitlines()[2]
     assert len(short) < 120
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ("transfer.creatd", "did you mean transfer.created"),
+        ("transfr.*", "did you mean transfer.*"),
+        ("transfer.deleted", ""),
+        ("transfer.*", ""),
+        ("shop.opened", ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["list", "replay"])
+def test_a_misspelt_type_is_answered_by_the_nearest(
+    stored_events: StoredEvents, command: str, given: str, near: str
+) -> None:
+    """Only where no event is of it: a store may have types that no catalog has."""
+    router = Router()
+    router.on("ping")(handle)
+    ran = stored_events.run(command, "--type", given, router=router)
+    assert "no " in ran.stderr
+    assert ("did you mean" in ran.stderr) is bool(near)
+    assert near in ran.stderr
 
 
 def test_an_empty_list_is_no_error(stored_events: StoredEvents) -> None:

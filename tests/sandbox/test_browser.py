@@ -423,7 +423,7 @@ def test_the_keyboard_alone_is_enough(window: BrowserContext, shop: Shop, url: s
     press("Tab")
     expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     press("Enter")
-    for name in ("Trigger an event", "Create an endpoint"):
+    for name in ("Why was a request refused?", "Trigger an event", "Create an endpoint"):
         press("Tab")
         expect(page.get_by_role("link", name=name).first).to_be_focused()
     ring = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
@@ -484,7 +484,7 @@ def test_no_page_is_wider_than_its_screen(
     coffrify_sandbox.settle()
     [delivery] = coffrify_sandbox.deliveries()
     paths = ["/", f"/deliveries/{delivery.id}", f"/endpoints/{endpoint.id}", "/endpoints/new"]
-    paths += ["/dead-letters", "/catalog", "/trigger", "/trigger/transfer.created"]
+    paths += ["/dead-letters", "/catalog", "/trigger", "/trigger/transfer.created", "/doctor"]
     size = {"width": width, "height": 800}
     with watched(browser, coffrify_sandbox, viewport=size) as context:
         page = context.new_page()

@@ -168,6 +168,7 @@ def test_every_page_is_whole_and_under_the_policy(
         "/catalog",
         "/trigger",
         "/trigger/transfer.created",
+        "/doctor",
     ):
         answer = client.get(path)
         assert answer.status == 200, path

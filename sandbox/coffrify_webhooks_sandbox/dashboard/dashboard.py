@@ -11,6 +11,7 @@ from .catalog_page import CatalogPage
 from .dead_letters_page import DeadLettersPage
 from .deliveries_page import DeliveriesPage
 from .delivery_page import DeliveryPage
+from .doctor_page import DoctorPage
 from .endpoint_page import EndpointPage
 from .new_endpoint_page import NewEndpointPage
 from .overview_page import OverviewPage
@@ -52,6 +53,7 @@ class Dashboard:
             *DeadLettersPage(service, self._pages).routes,
             *CatalogPage(service, self._pages).routes,
             *TriggerPage(service, self._pages).routes,
+            *DoctorPage(service, self._pages).routes,
             *TimeForm(service, self._pages).routes,
             Route("/live/frame", self._frame),
             Mount("/static", StaticFiles(directory=_STATIC)),

@@ -2,11 +2,13 @@
 
 import json
 import time
+from difflib import get_close_matches
 from itertools import islice
 from typing import get_args
 
 import click
 
+from coffrify_webhooks.events import EVENTS
 from coffrify_webhooks.stores import Filter, Record, Status
 
 from .completion import complete_type
@@ -16,7 +18,7 @@ from .events_json import fields
 from .source import Source, takes_source
 from .table import print_table
 
-__all__ = ["list_", "type_pattern"]
+__all__ = ["list_", "nearest_types", "type_pattern"]
 
 
 def type_pattern(text: str) -> str:
@@ -24,6 +26,22 @@ def type_pattern(text: str) -> str:
     if "*" in text[:-1]:
         raise click.BadParameter("a star stands at the end only, as in transfer.*")
     return text
+
+
+def nearest_types(text: str | None) -> str:
+    """Return "; did you mean ...?" for a type of which no event is there, or an empty text.
+
+    Not for one of the bundled catalog, and not before the store was asked: it may have others.
+    """
+    if text is None:
+        return ""
+    known = list(EVENTS)
+    if text.endswith("*"):
+        if any(each.startswith(text[:-1]) for each in EVENTS):
+            return ""
+        known = list(dict.fromkeys(f"{each.partition('.')[0]}.*" for each in EVENTS))
+    near = [] if text in known else get_close_matches(text, known, n=3, cutoff=0.6)
+    return f"; did you mean {' or '.join(near)}?" if near else ""
 
 
 @click.command(
@@ -73,7 +91,7 @@ def list_(  # click passes them by name
     elif found:
         _print(found)
     else:
-        click.echo("no events", err=True)
+        click.echo(f"no events{nearest_types(type_)}", err=True)
     if more:
         click.echo(f"there are more than {limit}: --limit", err=True)
 

@@ -13,7 +13,7 @@ from coffrify_webhooks.stores.record import plain
 from .completion import complete_id, complete_type
 from .duration import duration
 from .events_find import named, pages
-from .events_list import type_pattern
+from .events_list import nearest_types, type_pattern
 from .failure import Failed
 from .replaying import replay_all
 from .source import Source, takes_source
@@ -123,4 +123,5 @@ def _tell_none(store: Store, wanted: Filter) -> None:
     others = wanted.receiver and store.find(wanted._replace(receiver=None), 1)
     whose = f" of the receiver {wanted.receiver}" if wanted.receiver else ""
     hint = f"; there are of {others[0].receiver}: --receiver, --all-receivers" if others else ""
+    hint = hint or nearest_types(wanted.type)
     click.echo(f"no such events{whose}{hint}", err=True)

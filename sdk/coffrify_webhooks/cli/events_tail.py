@@ -14,7 +14,7 @@ from coffrify_webhooks.stores.record import Filter, Status, plain
 from .completion import complete_type
 from .events_find import pages
 from .events_json import fields
-from .events_list import type_pattern
+from .events_list import nearest_types, type_pattern
 from .source import Source, takes_source
 
 if TYPE_CHECKING:
@@ -104,7 +104,10 @@ def tail(
     """
     following = Tail(source.store, Filter(receiver, None, type_, status))
     try:
-        _show(following.first(lines), as_json=as_json)
+        found = following.first(lines)
+        if lines and not found and (near := nearest_types(type_)):
+            click.echo(f"no events yet{near}", err=True)
+        _show(found, as_json=as_json)
         while True:
             time.sleep(every)
             _show(following.changes(), as_json=as_json)
