@@ -996,3 +996,11 @@ def test_every_signature_is_compared_in_constant_time(
         verifier.verify(body, headers)
     monkeypatch.setattr(keyring, "compare_digest", lambda *_: True)
     assert verifier.verify(b"another body", headers).scheme == scheme
+
+
+def test_a_time_of_days_ahead_is_no_time_zone() -> None:
+    """Only what two clocks on Earth can differ by is called one."""
+    for days, says in ((1, "a time zone was mixed in"), (8, "the clock of this machine is behind")):
+        signed = sign(b"{}", "a-secret-for-these-tests", timestamp=1_700_000_000 + days * 86_400)
+        with pytest.raises(TimestampTooNew, match=says):
+            verify(b"{}", signed, "a-secret-for-these-tests", clock=lambda: 1_700_000_000)

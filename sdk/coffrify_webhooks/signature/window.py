@@ -21,6 +21,8 @@ _LONGEST_TOLERANCE = 604_800
 _LONGEST_TIMESTAMP = 15
 _MILLISECONDS = 100_000_000_000
 _HOUR = 3600
+_FURTHEST_ZONES = 26 * _HOUR
+"""Between the clocks of UTC+14 and UTC-12."""
 
 
 def is_timestamp(text: str) -> bool:
@@ -41,7 +43,10 @@ def window_error(skew: float, tolerance: float) -> VerificationError | None:
         )
     if -skew > _MILLISECONDS:
         cause = "it looks like milliseconds, and seconds are due"
-    elif -skew > _HOUR - tolerance and min(-skew % _HOUR, skew % _HOUR) < tolerance:
+    elif (
+        _HOUR - tolerance < -skew < _FURTHEST_ZONES + tolerance
+        and min(-skew % _HOUR, skew % _HOUR) < tolerance
+    ):
         cause = "it is off by whole hours, so a time zone was mixed in"
     else:
         cause = "the clock of this machine is behind"

@@ -96,6 +96,10 @@ class Result(Generic[E_co]):
         elif self.outcome is None:
             lines += [self._hint(), self.text[:_MOST_TEXT]]
         if self.diagnose is not None:
+            if "(valid)" not in self.sent:
+                lines.append(
+                    "The kit made it so, as case= asks. Of such a delivery the doctor says:"
+                )
             lines += _causes(self.diagnose())
         lines += [each.text.strip() for each in self.notices if each.kind not in _USUAL]
         raised = [each.error.__cause__ for each in self.notices if each.error is not None]
