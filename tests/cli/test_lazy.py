@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 import pytest
 from click.testing import CliRunner
+from tests.cli.help_options import forget_help_options
 
 from coffrify_webhooks.cli.embedded import embedded
 from coffrify_webhooks.cli.group import commands
@@ -70,6 +71,7 @@ def test_a_misspelt_command_is_answered_by_the_nearest(words: list[str], near: s
 
 @pytest.mark.parametrize("words", [[], ["events"], ["events", "list"], ["send"]])
 def test_a_short_option_shows_the_help_of_each_command(words: list[str]) -> None:
+    forget_help_options()
     short = CliRunner().invoke(commands, [*words, "-h"])
     assert short.exit_code == 0
     assert short.output == CliRunner().invoke(commands, [*words, "--help"]).output

@@ -3,8 +3,14 @@
 import click
 import pytest
 from docs.commands_reference import PAGE, leaves, page
+from tests.cli.help_options import forget_help_options
 
 ALL = [pytest.param(*each, id=each[0].command_path) for each in leaves()]
+
+
+@pytest.fixture(autouse=True)
+def fresh_help() -> None:
+    forget_help_options()
 
 
 def test_writing_the_reference_again_changes_nothing() -> None:
