@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 import trio
+from tests.dispatch.kept_messages import Engine
 from tests.stores.async_memory import AsyncMemoryStore
 
 from coffrify_webhooks import (
@@ -43,16 +44,6 @@ DRIVERS = pytest.mark.parametrize("driver", ["sync", "asyncio", "trio"])
 HANDLERS = pytest.mark.parametrize("kind", ["sync", "async"])
 
 current: ContextVar[str] = ContextVar("current", default="")
-
-
-class Engine:
-    """Keeps messages as JSON, as engines do."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-
-    def dispatch(self, message: Message) -> None:
-        self.sent.append(json.dumps(message))
 
 
 class Rig:

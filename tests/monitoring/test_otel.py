@@ -21,9 +21,10 @@ from opentelemetry.semconv._incubating.metrics import messaging_metrics
 from opentelemetry.semconv.attributes import error_attributes
 from opentelemetry.trace import SpanKind, StatusCode
 from tests.adapters.requests import Request, send_asgi
+from tests.dispatch.kept_messages import Engine
 from tests.stores.async_memory import AsyncMemoryStore
 
-from coffrify_webhooks import ConfigurationError, Event, HandlerError, Message, Receiver, Router
+from coffrify_webhooks import ConfigurationError, Event, HandlerError, Receiver, Router
 from coffrify_webhooks import sign as sign_body
 from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks, CoffrifyWebhooksMiddleware
@@ -40,16 +41,6 @@ SENDER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PATH = "/webhooks/coffrify"
 PRIVATE = "hunter2 of the user"
 DRIVERS = pytest.mark.parametrize("driver", ["sync", "async"])
-
-
-class Engine:
-    """Keeps messages as JSON, as engines do."""
-
-    def __init__(self) -> None:
-        self.sent: list[str] = []
-
-    def dispatch(self, message: Message) -> None:
-        self.sent.append(json.dumps(message))
 
 
 class Rig:

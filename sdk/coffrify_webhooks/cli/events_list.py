@@ -2,61 +2,28 @@
 
 import json
 import time
-from difflib import get_close_matches
 from itertools import islice
-from typing import get_args
 
 import click
 
-from coffrify_webhooks.events import EVENTS
 from coffrify_webhooks.stores import Filter, Record, Status
 
-from .completion import complete_type
 from .duration import duration, span
+from .event_options import nearest_types, status_option, type_option
 from .events_find import pages
 from .events_json import fields
 from .source import Source, takes_source
 from .table import print_table
 
-__all__ = ["list_", "nearest_types", "type_pattern"]
-
-
-def type_pattern(text: str) -> str:
-    """Return a type, or the beginning of one before a star; the type of an option."""
-    if "*" in text[:-1]:
-        raise click.BadParameter("a star stands at the end only, as in transfer.*")
-    return text
-
-
-def nearest_types(text: str | None) -> str:
-    """Return "; did you mean ...?" for a type of which no event is there, or an empty text.
-
-    Not for one of the bundled catalog, and not before the store was asked: it may have others.
-    """
-    if text is None:
-        return ""
-    known = list(EVENTS)
-    if text.endswith("*"):
-        if any(each.startswith(text[:-1]) for each in EVENTS):
-            return ""
-        known = list(dict.fromkeys(f"{each.partition('.')[0]}.*" for each in EVENTS))
-    near = [] if text in known else get_close_matches(text, known, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+__all__ = ["list_"]
 
 
 @click.command(
     "list",
     epilog="Example: coffrify-webhooks events list --status failed --newer-than 2h",
 )
-@click.option("--status", multiple=True, type=click.Choice(get_args(Status)), help="Repeatable.")
-@click.option(
-    "--type",
-    "type_",
-    metavar="TYPE",
-    type=type_pattern,
-    shell_complete=complete_type,
-    help="Such as 'transfer.*'.",
-)
+@status_option
+@type_option
 @click.option(
     "--older-than", metavar="AGE", type=duration, help="Status unchanged for 30s, 10m, 3h, 2d ..."
 )

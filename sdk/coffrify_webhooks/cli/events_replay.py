@@ -10,10 +10,10 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.stores import Filter, Record, Status, Store
 from coffrify_webhooks.stores.record import plain
 
-from .completion import complete_id, complete_type
+from .completion import complete_id
 from .duration import duration
+from .event_options import nearest_types, type_option
 from .events_find import named, pages
-from .events_list import nearest_types, type_pattern
 from .failure import Failed
 from .replaying import replay_all
 from .source import Source, takes_source
@@ -30,14 +30,7 @@ __all__ = ["replay"]
 @click.argument("ids", metavar="[ID]...", shell_complete=complete_id, nargs=-1)
 @click.option("--failed", is_flag=True, help="Those that failed.")
 @click.option("--dead", is_flag=True, help="Those that an engine has given up.")
-@click.option(
-    "--type",
-    "type_",
-    metavar="TYPE",
-    type=type_pattern,
-    shell_complete=complete_type,
-    help="Only of this type, or 'transfer.*'.",
-)
+@type_option
 @click.option(
     "--older-than", metavar="AGE", type=duration, help="Only if they failed 10m, 3h, 2d ... ago."
 )

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import time
 from itertools import takewhile
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 
 from coffrify_webhooks.stores.record import Filter, Status, plain
 
-from .completion import complete_type
+from .event_options import nearest_types, status_option, type_option
 from .events_find import pages
 from .events_json import fields
-from .events_list import nearest_types, type_pattern
 from .source import Source, takes_source
 
 if TYPE_CHECKING:
@@ -65,15 +64,8 @@ class Tail:
 @click.command(
     epilog="Example: coffrify-webhooks events tail --status failed --type 'transfer.*' --json"
 )
-@click.option("--status", multiple=True, type=click.Choice(get_args(Status)), help="Repeatable.")
-@click.option(
-    "--type",
-    "type_",
-    metavar="TYPE",
-    type=type_pattern,
-    shell_complete=complete_type,
-    help="Such as 'transfer.*'.",
-)
+@status_option
+@type_option
 @click.option("--receiver", metavar="NAME", help="Of this receiver only.")
 @click.option(
     "--lines", "-n", default=10, show_default=True, type=click.IntRange(0, 1000), help="At first."

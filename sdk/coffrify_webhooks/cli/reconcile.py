@@ -12,8 +12,6 @@ from .failure import Failed
 
 __all__ = ["reconcile"]
 
-_STOPPED = 130
-"""What a shell says of a program that Ctrl-C has stopped."""
 _SHOWN = 20
 _WORDS = {
     "handled": "handled here",
@@ -68,7 +66,7 @@ def reconcile(
     from coffrify_webhooks.reconcile import reconcile as run
 
     from .source import receiver_for
-    from .stopping import stopping
+    from .stopping import STOPPED, stopping
     from .waiting import tell_wait
 
     receiver = receiver_for(ctx.obj, app)
@@ -91,7 +89,7 @@ def reconcile(
         click.echo("\r\x1b[K", nl=False, err=True)
     click.echo(json.dumps(report.as_json()) if as_json else _text(report))
     if stop.is_set():
-        ctx.exit(_STOPPED)
+        ctx.exit(STOPPED)
     if report.left:
         raise Failed(f"{len(report.left)} event(s) are not handled")
 

@@ -22,7 +22,7 @@ from coffrify_webhooks.errors import (
 from coffrify_webhooks.stores.record import plain
 
 from .events_find import called
-from .stopping import stopping
+from .stopping import STOPPED, stopping
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -45,8 +45,6 @@ _COUNTED: dict[Outcome, tuple[Result, str]] = {
 _SOON = 10
 """Up to here it is over before anyone has read a progress bar."""
 _SHOWN = 20
-_STOPPED = 130
-"""What a shell says of a program that Ctrl-C has stopped."""
 
 
 def replay_all(receiver: Receiver, records: list[Record], statuses: tuple[Status, ...]) -> None:
@@ -76,7 +74,7 @@ def replay_all(receiver: Receiver, records: list[Record], statuses: tuple[Status
         text = ", ".join(f"{counts[each]} {each}" for each in _RESULTS)
         click.echo(f"{text}; {left} not tried" if left else text)
     if left:
-        raise SystemExit(_STOPPED)
+        raise SystemExit(STOPPED)
     if counts["failed"]:
         raise SystemExit(1)
 

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
 from typing import Any
 
-__all__ = ["stopping"]
+__all__ = ["STOPPED", "stopping"]
+
+STOPPED = 130
+"""What a shell says of a program that Ctrl-C has stopped."""
 
 
 @contextmanager

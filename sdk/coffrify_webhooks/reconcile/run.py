@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from coffrify_webhooks.clock import monotonic, now
+from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.pipeline.identity import key_of
 
@@ -119,7 +119,7 @@ def _tell_nobody(what: str, number: int, of: int) -> None:
 
 
 def _check(receiver: "Receiver", since: float, rate: float, wait: float) -> None:
-    if now() - since > receiver.retention:
+    if receiver.clock() - since > receiver.retention:
         raise ConfigurationError(
             f"since is longer ago than the {receiver.retention:g} s for which handled events are "
             "remembered (retention), so what was handled would be asked for again"
@@ -151,7 +151,7 @@ def _state(receiver: "Receiver", delivery: "DeliveryRecord", record: "Record | N
     status = None if record is None else record.status
     if status == "done":
         return "handled"
-    is_live = status == "claimed" and record is not None and record.lease_until > now()
+    is_live = status == "claimed" and record is not None and record.lease_until > receiver.clock()
     if is_live or status in ("queued", "running"):
         return "under_way"
     if delivery.is_pending:

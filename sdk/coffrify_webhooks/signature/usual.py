@@ -1,8 +1,8 @@
 """The short way for what is nearly always sent: one signature, made with the key that signed last.
 
 It accepts or has no opinion, and then the long way of `Verifier` decides, which reads like the
-rules. One function without calls of its own: each would cost a twentieth of the hash. The
-signature's own shape needs no look: the text that is compared with it has the only one there is.
+rules. One function, and few calls: each would cost a twentieth of the hash. The signature's own
+shape needs no look: the text that is compared with it has the only one there is.
 """
 
 from binascii import b2a_base64
