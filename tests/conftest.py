@@ -1,5 +1,6 @@
 """Real servers, each started once per test process and only if a test asks for it."""
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -54,3 +55,11 @@ def unhurried_doctor() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work, "_SECONDS", 30.0)
         yield
+
+
+@pytest.fixture(autouse=True)
+def alone() -> None:
+    """Let no receiver of an earlier test, such as that of Django's settings, be a namesake."""
+    namesakes = sys.modules.get("coffrify_webhooks.stores.namesakes")
+    if namesakes is not None:
+        namesakes._receivers.clear()

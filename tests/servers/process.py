@@ -101,6 +101,7 @@ class Server(ABC):
         self._signal(signal.SIGSTOP)
         while not all(_is_stopped(pid) for pid in self._pids()):
             time.sleep(0.001)
+            self._signal(signal.SIGSTOP)  # also to what it started meanwhile
 
     def resume(self) -> None:
         """Let it go on."""

@@ -1,6 +1,7 @@
 """Whatever a delivery acquires fails once, under each store; the next delivery is handled."""
 
 import asyncio
+import gc
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -201,11 +202,16 @@ def test_a_file_that_cannot_be_opened_once(tmp_path: Path) -> None:
 
 
 def _each_step(call: Callable[[str], object], check: Callable[[str], None]) -> int:
-    for step in range(100_000):
-        key = f"step_{step}"
-        if not interrupted(step, lambda key=key: call(key)):  # type: ignore[misc]
-            return step
-        check(key)
+    gc.collect()  # or what another test has left would be collected, and broken off, in between
+    gc.disable()
+    try:
+        for step in range(100_000):
+            key = f"step_{step}"
+            if not interrupted(step, lambda key=key: call(key)):  # type: ignore[misc]
+                return step
+            check(key)
+    finally:
+        gc.enable()
     raise AssertionError
 
 
