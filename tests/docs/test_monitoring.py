@@ -119,7 +119,7 @@ def test_the_alarms_of_the_command_are_all_listed() -> None:
     assert [each.split()[0] for each in column(table)] == options
 
 
-DRIVER = f"""
+DRIVER = """
 import json, os, sys
 import sentry_sdk
 from sentry_sdk.transport import Transport
@@ -147,11 +147,12 @@ def book(event):
 def mail(event):
     raise LookupError("not found")
 
-receiver = Receiver("{SECRET}", router=router, store="memory:")
+secret, private = sys.stdin.read().split()  # Sentry quotes source lines and arguments
+receiver = Receiver(secret, router=router, store="memory:")
 for number in range(2):
-    text = dict(id=f"evt_{{number}}", type="ping", data=dict(note="{PRIVATE}"))
+    text = dict(id=f"evt_{number}", type="ping", data=dict(note=private))
     body = json.dumps(text).encode()
-    assert receiver.receive(body, sign(body, "{SECRET}")).status == 500
+    assert receiver.receive(body, sign(body, secret)).status == 500
 json.dump(Kept.events, sys.stdout, default=str)
 """
 
@@ -162,6 +163,7 @@ def test_sentry_has_one_event_for_each_failure_and_no_payload(tmp_path: Path) ->
     (tmp_path / "sentry_setup.py").write_text(setup, "utf-8")
     ran = subprocess.run(
         [sys.executable, "-c", DRIVER],
+        input=f"{SECRET} {PRIVATE}",
         cwd=tmp_path,
         check=False,
         capture_output=True,
