@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import redis.asyncio
 from django.db import connections
 from tests.django_databases import migrated
 from tests.servers.switch import Switch
@@ -19,6 +20,7 @@ from tests.stores.faults import failing_thread, interrupted, no_descriptors, wit
 from coffrify_webhooks import Receiver, Router, sign
 from coffrify_webhooks.concurrency import timers as alarms
 from coffrify_webhooks.stores import Store, deadline, open_store
+from coffrify_webhooks.stores.redis import AsyncRedisStore, RedisStore
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 from coffrify_webhooks_django import DjangoStore
@@ -29,7 +31,7 @@ pytestmark = [
 ]
 
 SECRET = "whsec_" + "ab" * 32
-SERVERS = ("postgres", "asyncpg", "psycopg_async", "mariadb", "valkey", "django")
+SERVERS = ("postgres", "asyncpg", "psycopg_async", "mariadb", "valkey", "valkey_async", "django")
 ASYNC = ("asyncpg", "psycopg_async")
 _numbers = count()
 
@@ -61,6 +63,15 @@ class Site:
         if self.loop is None:
             return self.receiver.receive(body, headers).outcome
         return self.loop.run_until_complete(self.receiver.receive_async(body, headers)).outcome
+
+    def disconnect(self) -> None:
+        """Let the next delivery have to connect."""
+        if isinstance(self.store, AsyncRedisStore):  # its client is on the driver's loop
+            assert self.switch is not None
+            self.switch.cut()
+        else:
+            self.store.close()
+        connections.close_all()
 
     def handles_next(self, failed: str) -> None:
         """Assert that a new event is handled, and the one whose delivery failed is not lost."""
@@ -113,17 +124,21 @@ def _site(stack: ExitStack, request: pytest.FixtureRequest, folder: Path) -> Sit
         stack.callback(store.close)
         return Site(store, None)
     on_postgres = kind in ("django", *ASYNC)
-    server = request.getfixturevalue("postgres" if on_postgres else kind)
+    name = "postgres" if on_postgres else kind.removesuffix("_async")
+    server = request.getfixturevalue(name)
     switch = stack.enter_context(Switch(server.port))
     if kind == "django":
         url = server.url.replace(str(server.port), str(switch.port))
         stack.enter_context(migrated("postgres", url, CONN_MAX_AGE=None))
         stack.callback(connections["postgres"].close)
         return Site(DjangoStore("postgres"), switch)
-    url = server.url if kind == "valkey" else server.database("faults")
+    url = server.url if name == "valkey" else server.database("faults")
     if kind in ASYNC:
         url = url.replace("postgresql:", f"postgresql+{kind}:")
-    store = open_store(url.replace(str(server.port), str(switch.port)))
+    url = url.replace(str(server.port), str(switch.port))
+    if kind == "valkey_async":
+        return Site(RedisStore(redis.asyncio.Redis.from_url(url, socket_timeout=3)), switch)
+    store = open_store(url)
     stack.callback(store.close)
     return Site(store, switch)
 
@@ -149,8 +164,7 @@ def test_no_descriptor_to_be_had(site: Site, *, connected: bool) -> None:
     """While no file can be opened a delivery is answered; then the next is handled."""
     assert site.deliver("first") == "handled"
     if not connected:
-        site.store.close()
-        connections.close_all()
+        site.disconnect()
     with no_descriptors():
         assert site.deliver("without") in ("handled", "unavailable")
     site.handles_next("without")
