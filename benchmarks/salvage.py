@@ -90,6 +90,17 @@ class Wide(EventModel, frozen=True):
     __annotations__ = {f"f{n}": int for n in range(1000)}
 
 
+class Hundreds(EventModel, frozen=True):
+    """pydantic's error for each missing key holds a copy of what is there."""
+
+    __annotations__ = {**{f"f{n}": int for n in range(300)}, "texts": list[str]}
+
+
+class Asking(Event, frozen=True):
+    type: Literal["asking"]
+    data: Hundreds
+
+
 class Data(EventModel, frozen=True):
     tens: list[Ten] | None = None
     optionals: list[Optional] | None = None
@@ -130,7 +141,7 @@ class Classes(Registry):
 
     def __init__(self) -> None:
         super().__init__("coffrify_webhooks.events")
-        self._classes |= {"own": Own, "even": Even}
+        self._classes |= {"own": Own, "even": Even, "asking": Asking}
 
 
 def many(key: str, item: bytes, room: int = MEBIBYTE, kind: bytes = b"own") -> bytes:
@@ -205,6 +216,7 @@ CASES: dict[str, Callable[[], bytes]] = {
     "own, maps that fit": lambda: pairs("maps", GOOD),
     "own, a long key": lambda: b'{"type":"own","data":{"maps":{"%s":{"i":[%s]}}}}' % (b"k" * 900_000, b",".join([b'""'] * 40_000)),
     "own, a long key of a list": lambda: b'{"type":"own","data":{"maps":{"%s":{"i":[%s]}}}}' % (b"\\u0001" * 150_000, b",".join([b'""'] * 40_000)),
+    "own, 300 keys are missing": lambda: many("texts", b'"a"', kind=b"asking"),
     "new type, data of {}": lambda: many("x", b"{}", kind=b"no.such"),
     "new type, data of [1]": lambda: many("x", b"[1]", kind=b"no.such"),
     "new type of 1 MB": lambda: b'{"type":"%s"}' % (b"t" * 1_000_000),

@@ -9,10 +9,11 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from unittest.mock import patch
 
 import pytest
+from pydantic import Field
 
 from coffrify_webhooks import Issues, PayloadError, Receiver, Router, UnknownEvent, parse, sign
 from coffrify_webhooks.event import Event, EventModel, LooseModel, Timestamp, Uuid
@@ -95,10 +96,36 @@ class Own(Event, frozen=True):
     data: Data
 
 
+class Wide(EventModel, frozen=True):
+    """Of pydantic's errors for missing keys each would hold a copy of the list."""
+
+    __annotations__ = {**{f"f{n}": int for n in range(100)}, "texts": list[list[int]]}
+
+
+class Narrow(EventModel, frozen=True):
+    key: int
+
+
+class Wides(EventModel, frozen=True):
+    one: Wide | None = None
+    many: list[list[Wide]] | None = None
+    renamed: Annotated[list[Wide] | None, Field(alias="re named")] = None
+
+
+class Wanting(Event, frozen=True):
+    type: Literal["wanting"]
+    data: Wides
+
+
+class Choosing(Event, frozen=True):
+    type: Literal["choosing"]
+    data: Wide | Narrow
+
+
 class Classes(Registry):
     def __init__(self) -> None:
         super().__init__("coffrify_webhooks.events")
-        self._classes["own"] = Own
+        self._classes |= {"own": Own, "wanting": Wanting, "choosing": Choosing}
 
 
 REGISTRY = Classes()
@@ -116,7 +143,17 @@ def nested(levels: int, inside: bytes, rest: bytes = b"") -> bytes:
     return b'{"child":' * levels + inside + (rest + b"}") * levels
 
 
+def wanting(field: str, before: bytes = b"", after: bytes = b"", kept: bytes = b"") -> bytes:
+    value = before + b'{%s"texts":%s}' % (kept, listed(b"[1]", SIZE - 3000)) + after
+    return b'{"type":"wanting","data":{"%s":%s}}' % (field.encode(), value)
+
+
 CASES = {
+    "missing keys": wanting("one"),
+    "missing keys in a list": wanting("many", b"[[", b"]]"),
+    "missing keys of an alternative": b'{"type":"choosing","data":{"texts":%s}}'
+    % listed(b"[1]", SIZE - 3000),
+    "missing keys of a renamed field": wanting("re named", b"[", b"]"),
     "objects of ten required fields": own("tens", listed(b"{}")),
     "numbers for objects": own("tens", listed(b"1")),
     "texts for objects": own("tens", listed(b'""')),
@@ -166,7 +203,7 @@ def test_memory_of_any_signed_body_is_bounded(body: bytes) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert isinstance(found, (Own, TransferCreated))
+    assert isinstance(found, (Own, TransferCreated, Wanting, Choosing))
     assert found.raw == body
     assert peak < 8_000_000 + 90 * len(body)
     assert len(found.issues) <= 100
@@ -237,6 +274,21 @@ def test_pydantic_sees_no_whole_body_of_many_alternatives() -> None:
     largest = bounds_of(Arms).largest
     assert largest is not None
     assert largest <= 4096
+
+
+def test_pydantic_sees_a_large_body_whose_keys_are_there() -> None:
+    """As few bytes need no look at their keys, and a class that asks for few keys."""
+    keys = b",".join(b'"f%d":1' % n for n in range(100)) + b","
+    bounds = bounds_of(Wanting)
+    assert bounds.asks_for_keys(wanting("one"))
+    assert not bounds.asks_for_keys(b"{}" * 100)
+    assert not bounds_of(TransferCreated).asks_for_keys(b"{}" * SIZE)
+    for given, fits in ((keys, True), (b"", False)):
+        body = wanting("many", b"[[", b"]]", given)
+        with patch("coffrify_webhooks.parsing.parse.salvage", wraps=salvage) as salvaged:
+            found = parse(body, registry=REGISTRY)
+        assert salvaged.called is not fits
+        assert (found.issues == ()) is fits
 
 
 def test_the_least_files_that_fit_are_all_typed() -> None:

@@ -35,6 +35,9 @@ _MOST_TRIES = 2
 _MOST_ARMS = 4
 """Alternatives: the error of each holds a copy of the value, which may be all of the body."""
 _MOST_TRIES_IF_SMALL = 32
+_MOST_COPIES = 3
+_MOST_COPIED = 32_768
+"""Bytes, in which copies do not matter: they take two milliseconds at the most."""
 
 
 class Bounds(NamedTuple):
@@ -48,6 +51,12 @@ class Bounds(NamedTuple):
     """What one of many objects may take, in nanoseconds."""
     item_time: int = 0
     """What one of many values that are no objects may take beyond the usual, likewise."""
+    copies: int = 0
+    """How many keys may be missing around one part: the error of each holds a copy of it."""
+
+    def asks_for_keys(self, body: bytes) -> bool:
+        """Tell whether keys may be missing from a body only if it is not validated as a whole."""
+        return self.copies > _MOST_COPIES and self.copies * len(body) > _MOST_COPIED
 
     def allow(self, body: bytes) -> bool:
         """Tell whether a body may be validated as a whole."""
@@ -80,11 +89,17 @@ def bounds_of(event_class: type[BaseModel]) -> Bounds:
         return Bounds(0, slots)
     few = max(map(_arms, _all_plans(models))) <= _MOST_ARMS
     whole = few and tries <= _MOST_TRIES and _Errors().of(plan) <= _MOST_ERRORS
+    largest = None if whole else _SMALL // max(1, slots // 32)
+    copies = _Copies()
+    among = max(map(copies.of, _choices(models)), default=0)
+    if among > _MOST_COPIES:
+        largest = min(largest or _MOST_COPIED, _MOST_COPIED // among)
     return Bounds(
-        None if whole else _SMALL // max(1, slots // 32),
+        largest,
         slots,
         tries * max((_time_of(each) for each in repeated), default=0),
         tries * max((_item_time(each) for model in models for each in _inside(model)), default=0),
+        copies.of(plan),
     )
 
 
@@ -98,6 +113,12 @@ def _all_plans(models: set[ModelOf]) -> list[Plan]:
                 found.append(plan)
                 todo += _inside(plan)
     return found
+
+
+def _choices(models: set[ModelOf]) -> list[AnyOf]:
+    """Return the places where a value may be one of several lists or objects."""
+    found = [each for each in _all_plans(models) if isinstance(each, AnyOf)]
+    return [each for each in found if max(len(each.lists), len(each.objects)) > 1]
 
 
 def _arms(plan: Plan) -> int:
@@ -241,3 +262,23 @@ class _Errors:
         if isinstance(plan, DictOf) and most > _MOST_ERRORS_A_MEMBER:
             return inf
         return inf if isinstance(plan, Opaque) and plan.has_parts else most
+
+
+class _Copies:
+    """How many keys may be missing around one part; a class within itself counts once."""
+
+    def __init__(self) -> None:
+        self._known: dict[ModelOf, int] = {}
+
+    def of(self, plan: Plan) -> int:
+        if isinstance(plan, ModelOf):
+            if plan not in self._known:
+                self._known[plan] = 0  # where it contains itself
+                inside = [  # where a required key leads, that one is there
+                    self.of(each) - (name in plan.required) for name, each in plan.fields.values()
+                ]
+                self._known[plan] = len(plan.required) + max(inside, default=0)
+            return self._known[plan]
+        if isinstance(plan, AnyOf):
+            return max(sum(map(self.of, arms)) for arms in (plan.lists, plan.objects))
+        return max(map(self.of, _inside(plan)), default=0)

@@ -13,7 +13,9 @@ from coffrify_webhooks.event import Event, UnknownEvent
 
 from .bounds import bounds_of
 from .collection import uncollected
+from .compiler import plan_of
 from .registry import Registry, bundled
+from .required import has_required
 from .salvage import salvage
 
 __all__ = ["LARGE", "parse"]
@@ -46,7 +48,12 @@ def _parse(body: bytes, registry: Registry, *, strict: bool) -> Event:
     hint = _TYPE_HINT.search(body)
     event_class = registry.get(hint[1].decode()) if hint else None
     # Let pydantic take the whole body, if what that may cost is bounded for this class.
-    if event_class is not None and bounds_of(event_class).allow(body):
+    if event_class is not None and (bounds := bounds_of(event_class)).allow(body):
+        if bounds.asks_for_keys(body):
+            loaded = _load(body)
+            if not has_required(plan_of(event_class), loaded):
+                return _careful(loaded, body, registry, strict=strict)
+            del loaded
         try:
             # What `model_validate_json` calls, which looks at its options first, for 1 us.
             event: Event = event_class.__pydantic_validator__.validate_json(body)
@@ -54,7 +61,7 @@ def _parse(body: bytes, registry: Registry, *, strict: bool) -> Event:
             pass
         else:
             return event._attach(body)
-    return _careful(body, registry, strict=strict)
+    return _careful(_load(body), body, registry, strict=strict)
 
 
 def _raw(body: Any) -> bytes:
@@ -63,8 +70,7 @@ def _raw(body: Any) -> bytes:
     raise PayloadError(f"the body is {type(body).__name__}, not the raw bytes")
 
 
-def _careful(body: bytes, registry: Registry, *, strict: bool) -> Event:
-    loaded = _load(body)
+def _careful(loaded: Any, body: bytes, registry: Registry, *, strict: bool) -> Event:
     if not isinstance(loaded, dict):
         raise PayloadError("the body is not a JSON object")
     document = cast("dict[str, Any]", loaded)
