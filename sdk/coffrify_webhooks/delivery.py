@@ -71,10 +71,8 @@ class Delivery:
 
         No signature covers them: good for a link, and for nothing else.
         """
-        try:
-            return self._trace_context
-        except AttributeError:
-            return {}
+        found: TraceContext | None = getattr(self, "_trace_context", None)
+        return {} if found is None else found
 
     @trace_context.setter
     def trace_context(self, found: "TraceContext") -> None:
@@ -87,10 +85,8 @@ class Delivery:
         An observer may add to it when the operation `dispatch` starts; the engine's message
         carries it, and `execute` shows it in the worker. Short texts, as they are JSON there.
         """
-        try:
-            return self._dispatch_context
-        except AttributeError:
-            return {}
+        found: TraceContext | None = getattr(self, "_dispatch_context", None)
+        return {} if found is None else found
 
     @dispatch_context.setter
     def dispatch_context(self, found: "TraceContext") -> None:

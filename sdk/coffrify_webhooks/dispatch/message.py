@@ -52,15 +52,17 @@ def pack(  # what a message holds
 
 def facts(delivery: Delivery) -> dict[str, Any]:
     """Return what was verified of a delivery, less the body, as plain JSON."""
-    return {
+    found: dict[str, Any] = {
         "id": delivery.id,
         "timestamp": delivery.timestamp,
         "scheme": delivery.scheme,
         "key": delivery.key,
         "encoding": delivery.encoding,
         "test": delivery.test,
-        **({"trace_context": delivery.trace_context} if delivery.trace_context else {}),
     }
+    if context := delivery.trace_context:
+        found["trace_context"] = context
+    return found
 
 
 def restore(text: str, body: bytes) -> Delivery:

@@ -79,12 +79,13 @@ def metadata_of(
     settings: Settings, delivery: Delivery, event: Event, known: Sequence[str] = ()
 ) -> About:
     """Say what to keep of an event beside its claim; known: handlers, as in `wanted_by`."""
-    handlers = wanted_by(settings, event, known)
+    found = facts(delivery)
+    found["handlers"] = wanted_by(settings, event, known)
     return About(
         plain(settings.name),
         plain(delivery.id or ""),
         plain(event.type),
-        _as_json({**facts(delivery), "handlers": handlers}),
+        _as_json(found),
     )
 
 

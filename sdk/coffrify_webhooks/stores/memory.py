@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
-from secrets import token_hex
+from os import urandom
 from threading import Lock as Mutex
 
 from coffrify_webhooks.clock import now
@@ -88,7 +88,7 @@ class MemoryStore:
             row.status = "running" if token else "claimed"
             if row.digest != digest:
                 row.digest, row.body = digest, None
-            row.token = token_hex(16)
+            row.token = urandom(16).hex()
             row.lease_until = now + lease
             row.body = row.body if body is None else body
             if about is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from secrets import token_hex
+from os import urandom
 from threading import Lock as Mutex
 
 from coffrify_webhooks.errors import StoreUnavailable
@@ -40,7 +40,7 @@ class MemoryMarks:
             if found is None:
                 self._make_room(now)
                 found = _Mark("", 0.0, now)
-            found.token, found.lease_until = token_hex(16), now + lease
+            found.token, found.lease_until = urandom(16).hex(), now + lease
             self._touch(mark, found, now)
             return Lock(found.token, found.state or None)
 

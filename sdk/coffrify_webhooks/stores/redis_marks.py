@@ -1,7 +1,7 @@
 """The marks of a store in Redis or Valkey: each is a hash, and a sorted set has them by age."""
 
 from abc import ABC, abstractmethod
-from secrets import token_hex
+from os import urandom
 from typing import Any
 
 from . import redis_scripts as scripts
@@ -25,7 +25,7 @@ class RedisMarks(ABC):
 
     def lock(self, mark: str, lease: float) -> Lock | None:
         """See `OrderedStore.lock`."""
-        mine = token_hex(16)
+        mine = urandom(16).hex()
         taken, state = self._run(scripts.LOCK, self._keys(mark), mine, lease)
         if not taken:
             return None

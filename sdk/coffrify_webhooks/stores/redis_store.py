@@ -18,7 +18,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
-from secrets import token_hex
+from os import urandom
 from typing import Any, cast
 
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
@@ -105,7 +105,7 @@ class ClientStore(RedisMarks):
         over: bool = False,
     ) -> Claim:
         """See `Store.claim`."""
-        mine = token_hex(16)
+        mine = urandom(16).hex()
         receiver_id_type = "" if about is None else _json(about[:3])
         delivery = "{}" if about is None else about.delivery
         script = scripts.OVER if over else scripts.CLAIM if token is None else scripts.TAKE

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from secrets import token_hex
+from os import urandom
 from typing import Any, Protocol, cast
 
 from coffrify_webhooks.clock import now
@@ -65,7 +65,7 @@ class RelationalStore(ABC):
         over: bool = False,
     ) -> Claim:
         """See `Store.claim`."""
-        mine = token_hex(16)
+        mine = urandom(16).hex()
         receiver, event_id, kind, delivery = about or _NOTHING
         row: dict[str, Any] = {
             "key": key,
@@ -164,7 +164,7 @@ class RelationalStore(ABC):
 
     def lock(self, mark: str, lease: float) -> Lock | None:
         """See `OrderedStore.lock`."""
-        mine, lease = token_hex(16), min(float(lease), _LONGEST_LEASE)
+        mine, lease = urandom(16).hex(), min(float(lease), _LONGEST_LEASE)
         row = self._row(mark=mark, mine=mine, lease=lease)
         if not self._has_marks:
             self._want_marks()
