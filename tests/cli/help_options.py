@@ -1,11 +1,24 @@
-"""click keeps a command's help option as first made: another test may have run it alone."""
+"""All commands; and their help options, which click keeps as first made, by whichever test."""
+
+from collections.abc import Iterator
 
 import click
 
 from coffrify_webhooks.cli.embedded import embedded
 from coffrify_webhooks.cli.group import commands
 
-__all__ = ["forget_help_options"]
+__all__ = ["commands_of", "forget_help_options"]
+
+
+def commands_of(group: click.Group, *path: str) -> Iterator[tuple[str, click.Command]]:
+    """Yield each command that is no group, with the words that call it."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if isinstance(command, click.Group):
+            yield from commands_of(command, *path, name)
+        elif command is not None:
+            yield " ".join((*path, name)), command
 
 
 def forget_help_options() -> None:

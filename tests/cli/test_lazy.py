@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 import pytest
 from click.testing import CliRunner
-from tests.cli.help_options import forget_help_options
+from tests.cli.help_options import commands_of, forget_help_options
 
 from coffrify_webhooks.cli.embedded import embedded
 from coffrify_webhooks.cli.group import commands
@@ -50,6 +50,22 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
     )
     assert (found.returncode, found.stderr) == (0, "\n"), found.stderr
     assert "worker" in found.stdout
+
+
+def test_a_help_imports_neither_clients_nor_classes() -> None:
+    """A command's help is there in the time that Python and click take."""
+    names = [name.split() for name, command in commands_of(commands) if not command.hidden]
+    code = (
+        "import sys; from coffrify_webhooks.cli.group import commands\n"
+        "slow = {'pydantic', 'asyncio', 'sqlite3', 'ssl', 'http.client', 'jsonschema', 'jinja2'}\n"
+        f"for words in {names}:\n"
+        "    commands([*words, '--help'], standalone_mode=False)\n"
+        "    assert not slow & set(sys.modules), (words, slow & set(sys.modules))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 0, found.stderr
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,15 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.receiver import Receiver
 
-__all__ = ["APP_HELP", "importing", "receiver_of"]
+__all__ = ["APP_HELP", "LOOKED_FOR", "importing", "receiver_of"]
 
 APP_HELP = (
     "Where your Receiver is: myapp.webhooks or myapp.webhooks:receiver. An application that has "
     "one, or a function that makes it, will do: myapp:app, myapp:create_app."
+)
+LOOKED_FOR = (
+    "Without it, the program is looked for as its framework would: FLASK_APP, "
+    "DJANGO_SETTINGS_MODULE, manage.py, wsgi.py, app.py."
 )
 _FACTORIES = ("create_app", "make_app")
 """The names by which Flask knows a function that makes the application."""

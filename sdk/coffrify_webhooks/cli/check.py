@@ -7,7 +7,7 @@ from contextlib import contextmanager, redirect_stdout
 
 import click
 
-from .application import APP_HELP
+from .application import APP_HELP, LOOKED_FOR
 from .failure import printable
 from .source import receiver_for
 
@@ -21,8 +21,7 @@ __all__ = ["check"]
 @click.option(
     "--app",
     metavar="MODULE[:NAME]",
-    help=f"{APP_HELP} A module that only registers handlers too. Without it, the program here is "
-    "looked for, as by `events`.",
+    help=f"{APP_HELP} A module that only registers handlers too. {LOOKED_FOR}",
 )
 @click.option(
     "--examples",

@@ -1,5 +1,7 @@
 """`coffrify-webhooks events forget` and `purge`: drop what is known of events."""
 
+import json
+
 import click
 
 from .completion import complete_id
@@ -24,8 +26,9 @@ _SHOWN = 10
     required=True,
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source()
-def forget(source: Source, ids: tuple[str, ...], *, yes: bool) -> None:
+def forget(source: Source, ids: tuple[str, ...], *, yes: bool, as_json: bool) -> None:
     """Drop all that is known of some events.
 
     Each is new when it comes again. An ID is an event's id (all of its records go), a key, or the
@@ -39,7 +42,7 @@ def forget(source: Source, ids: tuple[str, ...], *, yes: bool) -> None:
             click.echo(f"... and {len(records) - _SHOWN} more", err=True)
         click.confirm(f"Forget {len(records)}?", abort=True, err=True)
     gone = sum(source.store.forget(key) for key in records)
-    click.echo(f"{gone} forgotten")
+    click.echo(json.dumps({"forgotten": gone}) if as_json else f"{gone} forgotten")
 
 
 @click.command(epilog="Example: coffrify-webhooks events purge --older-than 30d")
@@ -47,8 +50,9 @@ def forget(source: Source, ids: tuple[str, ...], *, yes: bool) -> None:
     "--older-than", metavar="AGE", type=duration, required=True, help="Such as 30d, 12h or 4w."
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source()
-def purge(source: Source, older_than: float, *, yes: bool) -> None:
+def purge(source: Source, older_than: float, *, yes: bool, as_json: bool) -> None:
     """Drop the events whose status has not changed for that long.
 
     Not those that are being handled, or that an engine has. A receiver does this by itself, after
@@ -60,4 +64,4 @@ def purge(source: Source, older_than: float, *, yes: bool) -> None:
     gone = 0
     while some := source.store.purge(older_than, _PURGED_AT_ONCE):
         gone += some
-    click.echo(f"{gone} purged")
+    click.echo(json.dumps({"purged": gone}) if as_json else f"{gone} purged")

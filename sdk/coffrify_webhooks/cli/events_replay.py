@@ -37,6 +37,9 @@ __all__ = ["replay"]
 @click.option("--receiver", metavar="NAME", help="Of this receiver; else of that of --app.")
 @click.option("--all-receivers", is_flag=True, help="Of whichever receiver.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per event: what it is, and the result."
+)
 @takes_source(handles=True)
 def replay(
     source: Source,
@@ -49,6 +52,7 @@ def replay(
     dead: bool,
     all_receivers: bool,
     yes: bool,
+    as_json: bool,
 ) -> None:
     """Handle events again, oldest first, from the bodies that were kept.
 
@@ -75,7 +79,8 @@ def replay(
             _tell_none(source.store, wanted)
         elif len(found) > 1 and not yes:
             click.confirm(f"Handle {len(found)} events again?", abort=True, err=True)
-    replay_all(handling, sorted(found.values(), key=lambda each: each.received_at), statuses)
+    in_order = sorted(found.values(), key=lambda each: each.received_at)
+    replay_all(handling, in_order, statuses, as_json=as_json)
 
 
 def _able(receiver: Receiver | None) -> Receiver:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections import Counter
@@ -47,11 +48,14 @@ _SOON = 10
 _SHOWN = 20
 
 
-def replay_all(receiver: Receiver, records: list[Record], statuses: tuple[Status, ...]) -> None:
+def replay_all(
+    receiver: Receiver, records: list[Record], statuses: tuple[Status, ...], *, as_json: bool
+) -> None:
     """Replay the records in their order, and tell the outcomes.
 
     statuses: leave out those that have another by then; none if they were named. A handler's error
     does not stop the run; that there is no store or no engine does. Exits 1 if any failed.
+    as_json: print each event and its result, and tell all else on stderr.
     """
     counts: Counter[Result] = Counter()
     reasons: list[str] = []
@@ -62,7 +66,9 @@ def replay_all(receiver: Receiver, records: list[Record], statuses: tuple[Status
                     break
                 result, why = _replay(_under(receiver, record.receiver), record, statuses)
                 counts[result] += 1
-                if why:
+                if as_json:
+                    click.echo(json.dumps(_as_json(record, result, why)))
+                elif why:
                     reasons.append(f"{called(record)} {result}: {why}")
                 step()
     finally:
@@ -72,11 +78,22 @@ def replay_all(receiver: Receiver, records: list[Record], statuses: tuple[Status
         if len(reasons) > _SHOWN:
             click.echo(f"... and {len(reasons) - _SHOWN} more", err=True)
         text = ", ".join(f"{counts[each]} {each}" for each in _RESULTS)
-        click.echo(f"{text}; {left} not tried" if left else text)
+        click.echo(f"{text}; {left} not tried" if left else text, err=as_json)
     if left:
         raise SystemExit(STOPPED)
     if counts["failed"]:
         raise SystemExit(1)
+
+
+def _as_json(record: Record, result: Result, why: str) -> dict[str, str | None]:
+    return {
+        "id": record.id,
+        "type": record.type,
+        "receiver": record.receiver,
+        "key": record.key,
+        "result": result,
+        "reason": why or None,
+    }
 
 
 def _under(receiver: Receiver, name: str) -> Receiver:

@@ -1,13 +1,15 @@
 """`coffrify-webhooks send`: one signed delivery, without a server."""
 
+from __future__ import annotations
+
+import json
 import re
 import shlex
 import time
 import uuid
-from collections.abc import Mapping
 from importlib.util import find_spec
 from random import Random
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -20,11 +22,15 @@ from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.signing import readings, sign_delivery
 from coffrify_webhooks_sandbox.views import encode_json, event_body, set_fields
 
-from .answer import printable, read_answer
+from .answer import Answer, printable, read_answer
 from .completion import complete_type
 from .failure import Unusable
 from .payload import payload
-from .post import post
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .post import Response
 
 __all__ = ["send"]
 
@@ -71,6 +77,9 @@ _ANY_TIME = 1_767_225_600.0
     help="How the secret becomes a key.",
 )
 @click.option("--curl", is_flag=True, help="Print a curl command instead, good for 5 minutes.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object: what was sent and answered."
+)
 def send(
     *,
     event_type: str,
@@ -81,6 +90,7 @@ def send(
     catalog: str | None,
     secret_encoding: str,
     curl: bool,
+    as_json: bool,
 ) -> None:
     """Sign an event of a TYPE and send it, without a sandbox.
 
@@ -89,6 +99,8 @@ def send(
     sent again with the id that was printed, it is the same event, and the receiver answers
     `duplicate`.
     """
+    if curl and as_json:
+        raise click.UsageError("--curl and --json exclude each other")
     first = (secret or "").partition(",")[0].strip()
     if not first:
         raise ConfigurationError(
@@ -113,8 +125,19 @@ def send(
     if curl:
         click.echo(_curl(url, headers, body))
         return
-    click.echo(f"{event_type} {event_id} to {url}")
-    _send(url, headers, body)
+    if not as_json:
+        click.echo(f"{event_type} {event_id} to {url}")
+    from .post import post  # not for a help
+
+    response = post(url, headers, body)
+    answer = None if response.status is None else read_answer(response.status, response.body)
+    if as_json:
+        sent = {"type": event_type, "id": event_id, "url": url}
+        click.echo(json.dumps(sent | _as_json(response, answer)))
+    else:
+        _show(response, answer)
+    if not answer or response.status != _SUCCESS:
+        raise SystemExit(1)
 
 
 def _new_id() -> str:
@@ -149,13 +172,11 @@ def _body(
     return encode_json(event_body(event_id, event_type, data))
 
 
-def _send(url: str, headers: Mapping[str, str], body: bytes) -> None:
-    response = post(url, headers, body)
+def _show(response: Response, answer: Answer | None) -> None:
     took = f"in {response.seconds * 1000:.0f} ms"
     if response.status is None:
         click.echo(f"no answer: {response.error} ({took}); is the application running there?")
-        raise SystemExit(1)
-    answer = read_answer(response.status, response.body)
+        return
     told = f" {answer}" if answer else ", not in the form of this package's receivers,"
     click.echo(f"{response.status}{told} {took}")
     text = answer.message if answer else response.body.decode("utf-8", "backslashreplace")
@@ -165,8 +186,18 @@ def _send(url: str, headers: Mapping[str, str], body: bytes) -> None:
         text = title[1].strip() if title else text
     if text:
         click.echo(printable(text)[:2000])
-    if not answer or response.status != _SUCCESS:
-        raise SystemExit(1)
+
+
+def _as_json(response: Response, answer: Answer | None) -> dict[str, Any]:
+    """Return what came back; a stranger's body is not in it."""
+    return {
+        "status": response.status,
+        "outcome": answer.outcome if answer else None,
+        "code": (answer.code or None) if answer else None,
+        "message": (answer.message or None) if answer else None,
+        "error": response.error or None,
+        "seconds": round(response.seconds, 6),
+    }
 
 
 def _curl(url: str, headers: Mapping[str, str], body: bytes) -> str:

@@ -14,7 +14,7 @@ import click
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.stores.url import DEFAULT_FILE, STORE_VARIABLE
 
-from .application import APP_HELP, receiver_of
+from .application import APP_HELP, LOOKED_FOR, receiver_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,10 +36,7 @@ _STORE_HELP = (
     f"else the file {DEFAULT_FILE} here. A URL with a password is better kept in the variable: "
     "other users see a command line."
 )
-_APP_HELP = (
-    f"{APP_HELP} A module that only registers handlers too. Without it, the program is looked for "
-    "as its framework would: FLASK_APP, DJANGO_SETTINGS_MODULE, manage.py, wsgi.py, app.py."
-)
+_APP_HELP = f"{APP_HELP} A module that only registers handlers too. {LOOKED_FOR}"
 
 
 class Source(NamedTuple):

@@ -1,5 +1,6 @@
 """`coffrify-webhooks store`: makes a store ready before the first delivery."""
 
+import json
 from urllib.parse import urlsplit
 
 import click
@@ -16,8 +17,9 @@ def store() -> None:
 
 
 @store.command(epilog="Example: coffrify-webhooks store init --app myapp.webhooks")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source(makes=True)
-def init(source: Source) -> None:
+def init(source: Source, *, as_json: bool) -> None:
     """Make the store's tables, or check those that are there.
 
     Nothing changes in a store that is ready. A user of the database who may not make tables can
@@ -25,7 +27,10 @@ def init(source: Source) -> None:
     """
     events = sum(source.store.stats(None).values())
     name = _without_password(source.url) if source.url else repr(source.store)
-    click.echo(f"the store {name} is ready; events: {events}")
+    if as_json:
+        click.echo(json.dumps({"store": name, "events": events}))
+    else:
+        click.echo(f"the store {name} is ready; events: {events}")
 
 
 def _without_password(url: str) -> str:

@@ -1,5 +1,7 @@
 """`coffrify-webhooks sweep`: dispatches again what an engine has lost."""
 
+import json
+
 import click
 
 from coffrify_webhooks.errors import ConfigurationError
@@ -12,8 +14,9 @@ _AT_ONCE = 100
 
 
 @click.command(epilog="Example: coffrify-webhooks sweep --app myapp.webhooks")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source(handles=True)
-def sweep(source: Source) -> None:
+def sweep(source: Source, *, as_json: bool) -> None:
     """Dispatch again what an engine was given long ago and has not handled; workers do it too."""
     if source.receiver is None:
         raise ConfigurationError(
@@ -24,4 +27,4 @@ def sweep(source: Source) -> None:
     swept = 0
     while found := source.receiver.sweep(_AT_ONCE):
         swept += found
-    click.echo(f"{swept} dispatched again")
+    click.echo(json.dumps({"dispatched": swept}) if as_json else f"{swept} dispatched again")

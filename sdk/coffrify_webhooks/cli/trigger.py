@@ -1,9 +1,6 @@
 """`coffrify-webhooks trigger`: lets something happen in a running sandbox."""
 
-import http.client
 import json
-import urllib.error
-import urllib.request
 from collections import Counter
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,14 +11,12 @@ from coffrify_webhooks_sandbox.api_key import check_api_key
 
 from .answer import read_answer
 from .completion import complete_type
-from .failure import Failed, Unusable
+from .failure import Failed
 from .payload import payload
 
 __all__ = ["trigger"]
 
-_PATIENCE = 60.0
 _AT_ONCE = 100
-_WRONG = (400, 404)
 
 
 @click.command(
@@ -49,6 +44,9 @@ _WRONG = (400, 404)
     help="Where the sandbox is.",
 )
 @click.option("--api-key", metavar="KEY", help="For a sandbox that others can reach.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="One JSON object per event, with its deliveries."
+)
 def trigger(
     *,
     event_type: str,
@@ -58,6 +56,7 @@ def trigger(
     manner: str,
     address: str,
     api_key: str | None,
+    as_json: bool,
 ) -> None:
     """Let an event happen, and show what its receivers answer.
 
@@ -76,6 +75,8 @@ def trigger(
       missing-fields      without the fields of its data
       unknown-type        of a type that the catalog does not have
     """
+    from .sandbox_call import call_sandbox  # not for a help
+
     given, address, key = payload(data), _check_address(address), check_api_key(api_key)
     asked = {
         "event_type": event_type,
@@ -88,16 +89,19 @@ def trigger(
     parts = -(-count // _AT_ONCE)
     for part in range(parts):
         some = {**asked, "count": count * (part + 1) // parts - count * part // parts}
-        events = _post(address, some, key)["events"]
+        events = call_sandbox(address, some, key)["events"]
         statuses.update(delivery["status"] for event in events for delivery in event["deliveries"])
         if not statuses:
             raise Failed(f"no active endpoint subscribes to {event_type}; create one at {address}")
-        if not done:
+        if as_json:
+            for event in events:
+                click.echo(json.dumps(event))
+        elif not done:
             _show(events)
         done += len(events)
         if parts > 1:
             found = ", ".join(f"{number} {status}" for status, number in statuses.items())
-            click.echo(f"{done} of {count} events; deliveries: {found}")
+            click.echo(f"{done} of {count} events; deliveries: {found}", err=as_json)
 
 
 def _show(events: list[dict[str, Any]]) -> None:
@@ -132,41 +136,3 @@ def _check_address(text: str) -> str:
             param_hint="--sandbox",
         )
     return address
-
-
-def _post(where: str, content: dict[str, Any], key: str) -> Any:
-    url = f"{where}/control/trigger"
-    headers = {"Content-Type": "application/json"}
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
-    try:
-        request = urllib.request.Request(url, json.dumps(content).encode(), headers)  # noqa: S310
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=_PATIENCE) as response:
-            return json.load(response)
-    except urllib.error.HTTPError as error:
-        kind = Unusable if error.code in _WRONG else Failed
-        raise kind(_message(error, where, key)) from None
-    except TimeoutError:
-        raise Failed(f"the sandbox at {where} did not answer in {_PATIENCE:g} s") from None
-    except OSError:
-        raise Failed(
-            f"no sandbox answers at {where}; start one with "
-            "`coffrify-webhooks sandbox`, or say where it is: --sandbox URL"
-        ) from None
-    except (ValueError, http.client.HTTPException):
-        raise Failed(
-            f"what answers at {where} is no sandbox; say where it is: --sandbox URL"
-        ) from None
-
-
-def _message(error: urllib.error.HTTPError, where: str, key: str) -> str:
-    try:
-        told = json.load(error)["error"]
-        code, message = told["code"], str(told["message"])
-    except (ValueError, LookupError, TypeError):
-        return f"what answers there is no sandbox ({error.code})"
-    if code != "unauthorized":
-        return message
-    why = "has another API key" if key else "asks for its API key"
-    return f"the sandbox at {where} {why}; give it: --api-key KEY"

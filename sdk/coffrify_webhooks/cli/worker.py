@@ -13,7 +13,7 @@ import click
 
 from coffrify_webhooks.errors import ConfigurationError
 
-from .application import APP_HELP
+from .application import APP_HELP, LOOKED_FOR
 from .source import receiver_for
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class _Worker(Protocol):
 @click.option(
     "--app",
     metavar="MODULE[:NAME]",
-    help=f"{APP_HELP} Without it, the program here is looked for, as by `events`.",
+    help=f"{APP_HELP} {LOOKED_FOR}",
 )
 @click.option(
     "--grace",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from coffrify_webhooks.cli.application import APP_HELP
+from coffrify_webhooks.cli.application import APP_HELP, LOOKED_FOR
 from coffrify_webhooks.cli.failure import printable
 from coffrify_webhooks.cli.source import embedded_source, receiver_for
 from coffrify_webhooks.errors import ConfigurationError
@@ -75,7 +75,7 @@ class _Subject(NamedTuple):
     help=f"The endpoint's secret, as it is set; else that of --app, else {SECRET_VARIABLE}. Other "
     "users see a command line, so the variable is better.",
 )
-@click.option("--app", metavar="MODULE[:NAME]", help=APP_HELP)
+@click.option("--app", metavar="MODULE[:NAME]", help=f"{APP_HELP} {LOOKED_FOR}")
 @click.option("--url", metavar="URL", help="Where your receiver listens: it is sent a signed ping.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--show-body", is_flag=True, help="Print the request's body too, as it was read.")
