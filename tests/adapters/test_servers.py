@@ -20,10 +20,12 @@ from tests.adapters.listening import answer, exchange, head
 from tests.adapters.served import build, receiver
 from tests.adapters.suite import SECRET, make_body
 from tests.servers.process import Server
+from tests.stores.faults import failing_thread
 from werkzeug.serving import DechunkedInput
 
 from coffrify_webhooks import IncompleteBody, sign
 from coffrify_webhooks.asgi import CoffrifyWebhooksMiddleware
+from coffrify_webhooks.concurrency.timers import Alarms
 from coffrify_webhooks.http import body as body_module
 
 _ids = itertools.count()
@@ -325,6 +327,28 @@ def test_uwsgi_is_asked_for_the_chunks_that_it_keeps(
     found = build().test_client().post("/wsgi", headers=headers, environ_overrides=environ)
     assert outcome in found.data
     assert ("http-chunked-input" in caplog.text) == (outcome == b"body_unavailable")
+
+
+@pytest.mark.parametrize("path", ["/flask", "/wsgi"])
+def test_a_body_that_no_thread_can_time_is_503(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sender tries again; nothing is read, and no exception reaches the framework."""
+    monkeypatch.setattr(body_module, "_alarms", Alarms("body"))
+    body = body_of_its_own()
+    ours, theirs = socket.socketpair()
+    with ours, theirs, failing_thread(monkeypatch, 0) as asked:
+        found = (
+            build()
+            .test_client()
+            .post(
+                path,
+                data=body,
+                headers=sign(body, SECRET),
+                environ_overrides={"gunicorn.socket": ours},
+            )
+        )
+    assert asked == [True]
+    assert (found.status_code, "Retry-After" in found.headers) == (503, True)
+    assert b"overloaded" in found.data
 
 
 _GONE = {"type": "http.disconnect"}

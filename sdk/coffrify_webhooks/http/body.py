@@ -14,7 +14,13 @@ from typing import Any
 
 from coffrify_webhooks.concurrency.async_library import within
 from coffrify_webhooks.concurrency.timers import Alarm, Alarms
-from coffrify_webhooks.errors import BodyTooLarge, BodyUnavailable, IncompleteBody, WebhookError
+from coffrify_webhooks.errors import (
+    BodyTooLarge,
+    BodyUnavailable,
+    IncompleteBody,
+    NotBegun,
+    WebhookError,
+)
 
 from . import a2wsgi, chunked
 
@@ -72,7 +78,7 @@ def read_wsgi(
 
     read: how the framework reads a body, if it keeps one that was read before.
 
-    Raises BodyTooLarge, IncompleteBody, or BodyUnavailable with the remedy.
+    Raises BodyTooLarge, IncompleteBody, BodyUnavailable with the remedy, or NotBegun.
     """
     length = announced(environ.get("CONTENT_LENGTH"), limit)
     coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
@@ -154,7 +160,10 @@ def _in_time(environ: MutableMapping[str, Any], read: Callable[[], bytes]) -> by
     connection = _connection(environ)
     alarm = Alarm(partial(_stop_reading, connection))
     if connection is not None:
-        _alarms.set(alarm, _PATIENCE)
+        try:
+            _alarms.set(alarm, _PATIENCE)
+        except RuntimeError as error:
+            raise NotBegun("no thread could be started to time the body's arrival") from error
     try:
         return read()
     except WebhookError:
