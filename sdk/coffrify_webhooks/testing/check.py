@@ -27,7 +27,7 @@ from .event_maker import event_of
 from .kit import isolated
 from .layers import opened
 from .report import Checked, Finding, Report
-from .rollback import rolled_back
+from .rollback import databases_of, rolled_back
 from .smallest import smallest
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class _Check:
         self._alone = Router(registry=receiver.router.registry)
         self._alone._handlers = {handler.name: handler}
         self._file, self._line = _place_of(handler.fn)
+        self._databases = databases_of(receiver)
         self._failures: list[BaseException] = []
         self._events = 0
         self._slowest = 0.0
@@ -184,7 +185,7 @@ class _Check:
         """Run an event and run it again; record what fails."""
         if isinstance(document.get("id"), str):  # another event each time
             document = {**document, "id": f"evt_{self._events}"}
-        with rolled_back(self._receiver):
+        with rolled_back(self._databases):
             failure = self._run(document)
             if failure is None and kind in ("valid", "optional"):
                 failure, kind = self._run(document), "second_run"
@@ -255,7 +256,7 @@ class _Check:
         """Tell whether a body that differs from its schema in nothing else fails at that place."""
         if self._issues(document) != issues:
             return False
-        with rolled_back(self._receiver):
+        with rolled_back(self._databases):
             failure = self._run(document)
         return (type(failure), _raised_at(failure)) == alike
 

@@ -5,6 +5,7 @@ def test_handler(body): handle(parse(json.dumps(body).encode()))
 """
 
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.errors import ConfigurationError
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
+    from coffrify_webhooks_codegen.catalog import Catalog
     from coffrify_webhooks_codegen.schema.lower import Lowered
 
     _Schema = Mapping[str, Any]
@@ -41,7 +43,8 @@ def events(
     from coffrify_webhooks_codegen.catalog import load
     from coffrify_webhooks_codegen.schema.lower import lower
 
-    schemas = {event.type: event.schema for event in load(catalog).events}
+    found = _bundled() if catalog is None else load(catalog)
+    schemas = {event.type: event.schema for event in found.events}
     if event_type not in schemas:
         raise ConfigurationError(f"the catalog has no event type {event_type!r}")
     return st.fixed_dictionaries(
@@ -51,6 +54,13 @@ def events(
             "data": instances(lower(schemas[event_type])),
         }
     )
+
+
+@cache
+def _bundled() -> "Catalog":
+    from coffrify_webhooks_codegen.catalog import load
+
+    return load()
 
 
 def instances(lowered: "Lowered") -> "SearchStrategy[Any]":
