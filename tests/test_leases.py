@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.stores.faults import failing_thread
 
 from coffrify_webhooks import Event, Receiver, Reply, Router, Store, StoreUnavailable, sign
 from coffrify_webhooks.concurrency import lease_keeper as leases
+from coffrify_webhooks.concurrency.timers import Alarms
+from coffrify_webhooks.errors import NotBegun
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -200,6 +203,40 @@ def test_a_renewing_thread_that_cannot_start(monkeypatch: pytest.MonkeyPatch) ->
     assert store.renewals == []
     assert receiver.receive(*request()).outcome == "handled"
     assert store.renewals
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_an_engines_event_stays_on_record_while_no_thread_can_keep_its_claim(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was acknowledged: if the engine loses its message too, only the record brings it back."""
+    store: Store = MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "store.db")
+    taken: list[dict[str, Any]] = []
+
+    class Engine:
+        def dispatch(self, message: dict[str, Any]) -> None:
+            taken.append(message)
+
+    handled: list[str | None] = []
+    router = Router()
+
+    @router.on("*", name="handler")
+    def handle(event: Event) -> None:
+        handled.append(event.id)
+
+    receiver = Receiver(SECRET, router=router, store=store, dispatcher=Engine())
+    assert receiver.receive(*request()).outcome == "queued"
+    monkeypatch.setattr(leases, "_alarms_of", lambda _store: Alarms("leases"))
+    with failing_thread(monkeypatch, 0) as asked, pytest.raises(NotBegun):
+        receiver.execute(taken[0])
+    assert asked == [True]
+    record = store.get(KEY)
+    assert record is not None
+    assert (record.status, record.body) == ("queued", request()[0])
+    assert handled == []
+    assert receiver.execute(taken[0]) == "handled"
+    assert handled == ["evt"]
+    store.close()
 
 
 def test_an_alarm_survives_whatever_another_raises() -> None:

@@ -6,7 +6,6 @@ the claim is free within one lease.
 """
 
 import weakref
-from contextlib import suppress
 from typing import ClassVar, Protocol, Self
 
 from .timers import Alarm, Alarms
@@ -18,7 +17,6 @@ class Store(Protocol):
     """What keeping a lease needs of a store."""
 
     def renew(self, key: str, token: str, lease: float) -> bool: ...
-    def release(self, key: str, token: str) -> bool: ...
 
 
 alarms: "weakref.WeakKeyDictionary[Store, Alarms]" = weakref.WeakKeyDictionary()
@@ -41,7 +39,6 @@ class Keeper:
     """Around the work on one delivery: keeps the claim that it takes alive until its end."""
 
     renew: ClassVar[str] = "renew"
-    release: ClassVar[str] = "release"
 
     __slots__ = ("_alarm", "_alarms", "_key", "_lease", "_over", "_store", "_token")
 
@@ -52,16 +49,15 @@ class Keeper:
         self._over = False
 
     def keep(self, key: str, token: str) -> None:
-        """Begin to renew a claim. If no thread can be had, give it back and raise RuntimeError."""
+        """Begin to renew a claim; raises RuntimeError if no thread can be had.
+
+        The claim is then the caller's to give back, who knows whether an engine's event is on it:
+        its record has to stay.
+        """
         self._key, self._token = key, token
         self._alarms = _alarms_of(self._store)
         alarm = Alarm(self._renew)
-        try:
-            self._alarms.set(alarm, self._lease / 3)
-        except RuntimeError:
-            with suppress(Exception):  # then the lease ends by itself
-                getattr(self._store, self.release)(key, token)
-            raise
+        self._alarms.set(alarm, self._lease / 3)
         self._alarm = alarm
 
     def _renew(self) -> None:
@@ -92,4 +88,3 @@ class LockKeeper(Keeper):
 
     __slots__ = ()
     renew: ClassVar[str] = "renew_lock"
-    release: ClassVar[str] = "unlock"
