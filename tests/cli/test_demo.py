@@ -207,6 +207,7 @@ def test_broken_servers_are_told_of_and_the_healthy_one_beside_them_goes_on(tmp_
     assert 'Could not import module "absent"' in told["missing"]
 
 
+@pytest.mark.long
 def test_broken_workers_are_told_of_each_by_its_fault(tmp_path: Path) -> None:
     """Without an engine the answer is late; a worker may not start, or be given nothing."""
     (tmp_path / "inline.py").write_text(INLINE)
