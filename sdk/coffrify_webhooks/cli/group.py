@@ -18,6 +18,10 @@ _ALONE: dict[str, LazyCommand] = {
         f"{_HERE}.codegen:codegen", "Write one typed class per event of the catalog."
     ),
     "demo": LazyCommand(f"{_HERE}.demo:demo", "Watch signed webhooks arrive in real servers."),
+    "endpoints": LazyCommand(
+        f"{_HERE}.endpoints:endpoints",
+        "List, create, sync, rotate, test and delete the sender's endpoints.",
+    ),
     "reconcile": LazyCommand(
         f"{_HERE}.reconcile:reconcile", "Ask the sender again for what was not handled here."
     ),

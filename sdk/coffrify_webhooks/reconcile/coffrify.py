@@ -6,36 +6,26 @@ of a delivery's fields, that the newest come first, and that `next_cursor` of on
 `cursor` of the next. What has another form is skipped, or refused by name.
 """
 
-import json
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote, urlencode
-from uuid import uuid4
+from urllib.parse import quote
 
-from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks_codegen.catalog.address import DEFAULT_URL, events_url
-from coffrify_webhooks_codegen.catalog.api import Api, api_key_for
-from coffrify_webhooks_codegen.errors import CatalogError, RateLimitedError, RefusedError
-from coffrify_webhooks_codegen.json_types import is_list, is_mapping
+from coffrify_webhooks.management.api import ApiError, ManagementApi
+from coffrify_webhooks.management.endpoints import Endpoints
+from coffrify_webhooks_codegen.json_types import is_mapping
 
 from .history import DeliveryRecord, HistoryError
 
 __all__ = ["CoffrifyHistory"]
 
 _PAGE = 200
-_MOST_PAGES = 5000
 _OVER = frozenset(
     {"success", "succeeded", "delivered", "dead_letter", "dead", "failed", "cancelled"}
 )
 """Statuses after which nothing is sent by itself; any other counts as pending."""
-_EVENTS = "/events"
-_MOST_BYTES = 1 << 30
-_PATIENCE = 600.0
-"""Seconds for one call of the API, waits for its rate limit included."""
-_LONGEST_WAIT = 120.0
 
 
 class CoffrifyHistory:
@@ -57,116 +47,54 @@ class CoffrifyHistory:
         on_wait: Callable[[str, float], None] | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
-        given = base_url or os.environ.get("COFFRIFY_API_URL", "").strip() or DEFAULT_URL
-        try:
-            self._base = events_url(given).removesuffix(_EVENTS)
-            self._key = api_key_for(api_key, self._base)
-        except CatalogError as error:
-            raise ConfigurationError(str(error)) from None
-        self._on_wait = on_wait
-        self._sleep = sleep
+        self._api = ManagementApi(api_key, base_url, on_wait=on_wait, sleep=sleep)
         self._endpoint = endpoint
 
     def __repr__(self) -> str:
-        return f"CoffrifyHistory({self._base!r}, endpoint={self._endpoint!r})"
+        return f"CoffrifyHistory({self._api.base!r}, endpoint={self._endpoint!r})"
 
     def deliveries(self, since: float) -> Iterator[DeliveryRecord]:
         """See `History.deliveries`."""
-        path = f"/{quote(self._endpoint_id(), safe='')}/deliveries"
-        cursor, seen, new = "", set[str](), list[DeliveryRecord]()
-        page: Mapping[str, Any] = {}
-        for _ in range(_MOST_PAGES):
-            asked = {"limit": str(_PAGE), **({"cursor": cursor} if cursor else {})}
-            page = self._call("GET", f"{path}?{urlencode(asked)}")
-            entries = page.get("data")
-            if not is_list(entries):
-                raise HistoryError("the API's list of deliveries has no list `data`")
-            found = [each for each in map(_record, entries) if each is not None]
-            new = [each for each in found if each.id not in seen]
-            seen.update(each.id for each in new)
-            yield from (each for each in new if each.created_at >= since)
-            following = page.get("next_cursor")
-            if not new or all(each.created_at < since for each in new):
-                return  # the newest come first; of a page that repeats, nothing is new
-            if not isinstance(following, str) or not following:
-                break
-            cursor = following
-        else:
-            raise HistoryError(f"the API's list of deliveries has more than {_MOST_PAGES} pages")
-        if page.get("has_more") and new[-1].created_at >= since:
-            raise HistoryError(
-                f"the API lists only the last {len(seen)} deliveries, and there are more since "
-                "then; choose a later time"
-            )
+        with _told():
+            path = f"/{quote(self._endpoint_id(), safe='')}/deliveries"
+            seen, new = set[str](), list[DeliveryRecord]()
+            page: Mapping[str, Any] = {}
+            for page in self._api.pages(path, _PAGE):
+                found = [each for each in map(_record, page["data"]) if each is not None]
+                if page["data"] and not found:
+                    raise HistoryError(
+                        "the API's list of deliveries is in a form that is not known here: no "
+                        "entry has an `id` and an `event_id`"
+                    )
+                new = [each for each in found if each.id not in seen]
+                seen.update(each.id for each in new)
+                yield from (each for each in new if each.created_at >= since)
+                if not new or all(each.created_at < since for each in new):
+                    return  # the newest come first; of a page that repeats, nothing is new
+            if page.get("has_more") and new[-1].created_at >= since:
+                raise HistoryError(
+                    f"the API lists only the last {len(seen)} deliveries, and there are more since "
+                    "then; choose a later time"
+                )
 
     def redeliver(self, delivery_id: str) -> None:
         """See `History.redeliver`."""
-        self._call("POST", "?action=replay", {"delivery_id": delivery_id})
+        with _told():
+            self._api.call("POST", "?action=replay", {"delivery_id": delivery_id})
 
     def _endpoint_id(self) -> str:
         if self._endpoint is None:
-            page = self._call("GET", "")
-            entries = page.get("data")
-            ids = [
-                each["id"]
-                for each in (entries if is_list(entries) else ())
-                if is_mapping(each) and isinstance(each.get("id"), str)
-            ]
-            if len(ids) != 1:
-                which = f"one of {', '.join(ids[:10])}" if ids else "of which there is none yet"
-                raise ConfigurationError(
-                    f"which endpoint? Name it ({which}): endpoint=, --endpoint"
-                )
-            self._endpoint = ids[0]
+            self._endpoint = Endpoints(self._api).choose(None).id
         return self._endpoint
 
-    def _call(self, method: str, path: str, body: object = None) -> Mapping[str, Any]:
-        url, end = self._base + path, time.monotonic() + _PATIENCE
-        api = Api(
-            key=self._key,
-            timeout=15,
-            end=end,
-            attempts=6,
-            left=_MOST_BYTES,
-            on_wait=self._on_wait,
-            sleep=self._sleep,
-            clock=time.monotonic,
-        )
-        headers, sent = {}, b""
-        if body is not None:
-            sent = json.dumps(body).encode()
-            # A request that is repeated because no answer came is performed once.
-            headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
-        try:
-            return self._answered(api, url, method, headers, sent)
-        except RefusedError as error:
-            raise ConfigurationError(api.clean(error)) from None
-        except CatalogError as error:
-            raise HistoryError(api.clean(error)) from None
 
-    def _answered(
-        self, api: Api, url: str, method: str, headers: Mapping[str, str], body: bytes
-    ) -> Mapping[str, Any]:
-        while True:
-            answer = api.answer(url, headers, method, body)
-            if answer.status // 100 == 2:  # noqa: PLR2004 - of success (RFC 9110, section 15.3)
-                break
-            error = api.error_for(url, answer)
-            if not isinstance(error, RateLimitedError):
-                raise error
-            pause = min(max(error.wait or 1.0, 0.1), _LONGEST_WAIT)
-            if time.monotonic() + pause > api.end:
-                raise error
-            if self._on_wait:
-                self._on_wait(api.clean(error), pause)
-            self._sleep(pause)
-        try:
-            document = json.loads(answer.body)
-        except (ValueError, RecursionError):
-            document = None
-        if not is_mapping(document):
-            raise HistoryError(f"{url.partition('?')[0]}: the answer is not a JSON object")
-        return document
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell an error of the API as one of the history's."""
+    try:
+        yield
+    except ApiError as error:
+        raise HistoryError(str(error)) from None
 
 
 def _record(entry: object) -> DeliveryRecord | None:

@@ -1,0 +1,95 @@
+"""`coffrify-webhooks endpoints create`: a new endpoint, and its secret."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from coffrify_webhooks.cli.failure import printable
+from coffrify_webhooks.cli.source import receiver_for
+from coffrify_webhooks.signature.secret import SECRET_VARIABLE
+
+from .options import asked, takes_api, yes_option
+from .secret_file import SecretFile, takes_secret_file
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.management.endpoints import Endpoints
+
+__all__ = ["create"]
+
+
+@click.command(
+    short_help="Create an endpoint, and take its secret, which is told once.",
+    epilog="Example: coffrify-webhooks endpoints create https://shop.example/webhooks/coffrify "
+    "--app app --env-file .env",
+)
+@click.argument("url")
+@click.option("--name", metavar="NAME", help="What to call it; else the URL's host.")
+@click.option("--description", default="", metavar="TEXT")
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="Subscribe to this type, to 'transfer.*', or to '*'. Repeatable.",
+)
+@click.option(
+    "--app", metavar="MODULE[:NAME]", help="Subscribe to the types that have handlers there."
+)
+@takes_secret_file
+@yes_option
+@click.option("--json", "as_json", is_flag=True, help="Print the endpoint as JSON.")
+@takes_api()
+@click.pass_obj
+def create(
+    obj: object,
+    endpoints: Endpoints,
+    url: str,
+    *,
+    name: str | None,
+    description: str,
+    types: tuple[str, ...],
+    app: str | None,
+    secret_file: SecretFile | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Create an endpoint that the sender delivers to, and take its secret.
+
+    The sender tells the secret only now. It is printed once, unless --secret-file or --env-file
+    says where to write it; then it is in no output. Patterns are replaced by the types that the
+    workspace's catalog has now.
+    """
+    from coffrify_webhooks.management.subscription import compare, matching_types
+
+    if bool(types) == bool(app):
+        raise click.UsageError(
+            "what should it subscribe to? Give --type, or --app for all handlers"
+        )
+    receiver = None if types else receiver_for(obj, app)
+    if app and receiver is None:
+        raise click.UsageError("--app names a module without a Receiver")
+    known = endpoints.api.event_types()
+    events = (
+        matching_types(types, known)
+        if receiver is None
+        else compare((), receiver.router, known).wanted
+    )
+    if secret_file and secret_file.before:
+        asked(f"Replace the secret that is in {secret_file.path}?", yes=yes)
+    made, secret = endpoints.create(url, name or urlsplit(url).hostname or url, events, description)
+    if secret_file:
+        secret_file.write(secret)
+    if as_json:
+        told = {} if secret_file else {"secret": secret}
+        click.echo(json.dumps({**made.as_json(), **told}, indent=2))
+        return
+    click.echo(printable(f"created {made.id}: {made.url}, {len(events)} types"))
+    if secret_file:
+        click.echo(f"its secret is in {secret_file.path}")
+    else:
+        click.echo(f"its secret, shown only now: {secret}")
+        click.echo(f"put it into {SECRET_VARIABLE}, and start the application anew")

@@ -1,0 +1,48 @@
+"""What the commands about endpoints share: the API, which endpoint, what is asked first."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import click
+
+from coffrify_webhooks.cli.waiting import tell_wait
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["asked", "endpoint_option", "takes_api", "yes_option"]
+
+_Option: TypeAlias = "Callable[[Callable[..., Any]], Callable[..., Any]]"
+endpoint_option: _Option = click.option(
+    "--endpoint", metavar="ID", help="Its id, URL or name; needed if there are several."
+)
+yes_option: _Option = click.option("--yes", is_flag=True, help="Do not ask first.")
+
+
+def takes_api() -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options that name the API, and the endpoints as its first argument."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
+            "--api-key", help="Better in COFFRIFY_API_KEY: other users see a command line."
+        )
+        @click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")
+        @wraps(command)
+        def with_api(*args: Any, api_key: str | None, api_url: str | None, **options: Any) -> None:
+            from coffrify_webhooks.management.api import ManagementApi
+            from coffrify_webhooks.management.endpoints import Endpoints
+
+            api = ManagementApi(api_key, api_url, on_wait=tell_wait)
+            command(Endpoints(api), *args, **options)
+
+        return with_api
+
+    return decorate
+
+
+def asked(question: str, *, yes: bool) -> None:
+    """Ask before what cannot be undone; anything but yes ends the command."""
+    if not yes:
+        click.confirm(question, abort=True, err=True)

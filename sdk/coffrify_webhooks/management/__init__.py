@@ -1,0 +1,1 @@
+"""The sender's management API: its endpoints, and the deliveries to them."""
