@@ -71,6 +71,7 @@ Kind: TypeAlias = Literal[
     "no_dedup",  # the event has no id, so duplicates cannot be told
     "unhandled",  # no handler wants this type (once for each type)
     "issues",  # the payload does not fit its class and was salvaged (once for each type)
+    "unknown_type",  # a type that the event classes know nothing of (once for each type)
     "superseded",  # a handler skipped an event that is older than what it handled
     "conflict",  # the same id with another body, after it was handled
     "handler_failed",  # a handler raised
@@ -91,6 +92,7 @@ _LEVELS: dict[str, int] = {
     "no_dedup": logging.WARNING,
     "unhandled": logging.WARNING,
     "issues": logging.WARNING,
+    "unknown_type": logging.WARNING,
     "superseded": logging.INFO,
     "conflict": logging.ERROR,
     "handler_failed": logging.ERROR,

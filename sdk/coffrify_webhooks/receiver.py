@@ -25,6 +25,7 @@ from .signature import Verifier
 from .signature.secret import seal
 from .signature.verifier import SCHEMES
 from .signature.window import TOLERANCE
+from .stores.drift import Drifts
 from .stores.namesakes import refuse_namesakes
 from .stores.purging import PurgeSchedule
 from .stores.refused import Captures
@@ -169,6 +170,7 @@ class Receiver(Observed):
         super().__init__(options.observers_of(observers))
         self.purge_schedule: PurgeSchedule = PurgeSchedule()
         self.captures: Captures = Captures(options.size("capture", capture, 0))
+        self.drifts: Drifts = Drifts()
         self.store: Store = options.store_of(store)
         refuse_namesakes(self)
         options.import_handlers(handlers)

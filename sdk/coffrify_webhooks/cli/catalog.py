@@ -9,6 +9,7 @@ import click
 from coffrify_webhooks.errors import ConfigurationError
 
 from .catalog_diff import diff
+from .catalog_drift import drift
 from .catalog_show import show
 from .failure import Group
 from .waiting import tell_wait
@@ -80,3 +81,4 @@ def _changes(old: "Catalog | None", new: "Catalog") -> str:
 
 catalog.add_command(show)
 catalog.add_command(diff)
+catalog.add_command(drift)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.router import Router
     from coffrify_webhooks.signature import Verifier
     from coffrify_webhooks.stores import Move, Store
+    from coffrify_webhooks.stores.drift import Drifts
     from coffrify_webhooks.stores.purging import PurgeSchedule
     from coffrify_webhooks.stores.refused import Captures
 
@@ -195,3 +196,5 @@ class Settings(Protocol):
     def purge_schedule(self) -> PurgeSchedule: ...
     @property
     def captures(self) -> Captures: ...
+    @property
+    def drifts(self) -> Drifts: ...

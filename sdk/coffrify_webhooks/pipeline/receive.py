@@ -35,6 +35,7 @@ from coffrify_webhooks.signature.headers import compression, pick
 from coffrify_webhooks.stores.purging import PURGED_AT_ONCE
 from coffrify_webhooks.text import quoted
 
+from .drift import is_drift, record
 from .effects import Compute, Dispatch, Identify, LoadSecrets, Notify, Settings, Steps
 from .handle import body_to_keep, call_store, keep_conflict, releasing_on_error, run
 from .identity import key_for, metadata_of, read, wanted_by
@@ -71,10 +72,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
             yield Identify(delivery, event)
         if not same_id or delivery.id is None or event.issues:
             yield from _report_on(settings, delivery, event, same_id=same_id)
-        if settings.dispatcher is None and not len(settings.router):
-            raise NoHandlers(  # noqa: TRY301 - answered below like every other error
-                f"no handler at all is registered; {settings.handlers_hint}"
-            )
+        _refuse_without_handlers(settings)
         outcome = yield from _settle(settings, delivery, event)
         reply = Reply.success(outcome, event)
     except VerificationError as error:
@@ -90,9 +88,16 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         fault = WebhookError("an error inside coffrify-webhooks; the log has its traceback")
         fault.__cause__ = error
         reply = Reply.failure(fault, event)
+    if delivery is not None and is_drift(settings, event, reply):
+        yield from record(settings, delivery, event, reply)
     if reply.error is not None or settings.is_heard(INFO):  # else 5 us for nobody
         yield notice_of_reply(reply, delivery)
     return reply
+
+
+def _refuse_without_handlers(settings: Settings) -> None:
+    if settings.dispatcher is None and not len(settings.router):
+        raise NoHandlers(f"no handler at all is registered; {settings.handlers_hint}")
 
 
 def refuse(reply: Reply) -> Steps[Reply]:

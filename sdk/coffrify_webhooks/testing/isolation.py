@@ -11,6 +11,7 @@ from coffrify_webhooks.monitoring.keys import KeyUse
 from coffrify_webhooks.observe import Facts, Notice, Once
 from coffrify_webhooks.signature import Verifier
 from coffrify_webhooks.stores import place_of
+from coffrify_webhooks.stores.drift import Drifts
 from coffrify_webhooks.stores.purging import PurgeSchedule
 
 from .clock import Clock
@@ -84,6 +85,8 @@ class Isolation:
                 return KeyUse()
             case "first_time":
                 return Once().first_time
+            case "drifts":
+                return Drifts()
             case _:
                 return _NoPurge()
 

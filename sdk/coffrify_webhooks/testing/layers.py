@@ -33,6 +33,7 @@ SETTINGS = (
     "first_time",
     "key_use",
     "purge_schedule",
+    "drifts",
     "_observers",
 )
 

@@ -1,0 +1,63 @@
+"""`coffrify-webhooks catalog drift`: which types have moved away from the classes in use."""
+
+import json
+import time
+
+import click
+
+from .duration import span
+from .failure import Failed, Unusable
+from .source import Source, takes_source
+from .table import print_table
+
+__all__ = ["drift"]
+
+_HEAD = ("TYPE", "WHAT", "FIRST SEEN", "LAST SEEN", "DELIVERIES", "FIELDS")
+
+
+@click.command(
+    short_help="List the types of events that no longer fit the classes in use.",
+    epilog="Example: coffrify-webhooks catalog drift --app app --json",
+)
+@click.option("--receiver", metavar="NAME", help="Its name; else that of --app, else default.")
+@click.option("--clear", is_flag=True, help="Forget what is listed, as after a new `codegen`.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
+@takes_source()
+def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -> None:
+    """List the types of events that arrive and no longer fit the classes in use.
+
+    Of a type that they do not know, or in a shape that does not fit; as all processes of the
+    receiver have noted it in its store. Exits 0 if there are none, else 1; with --clear 0.
+    """
+    from coffrify_webhooks.stores.drift import drift_in, is_kept_by
+
+    if not is_kept_by(source.store):
+        raise Unusable(
+            "this store cannot keep it, since it has not the methods of "
+            "coffrify_webhooks.stores.OrderedStore"
+        )
+    name = receiver or (source.receiver.name if source.receiver else "default")
+    found = drift_in(source.store, name, clear=clear)
+    if as_json:
+        click.echo(json.dumps([each.as_json() for each in found], indent=2))
+    elif found:
+        now = time.time()
+        rows = [
+            [
+                each.type,
+                "does not fit" if each.is_known else "unknown type",
+                f"{span(now - each.first_seen)} ago",
+                f"{span(now - each.last_seen)} ago",
+                str(each.deliveries),
+                ", ".join(each.fields),
+            ]
+            for each in found
+        ]
+        print_table(_HEAD, rows)
+    if clear:
+        click.echo(f"{len(found)} types are forgotten", err=True)
+    elif found:
+        raise Failed(
+            f"{len(found)} types have moved away from the catalog: pull it anew (`catalog pull`), "
+            "and see `catalog diff`"
+        )

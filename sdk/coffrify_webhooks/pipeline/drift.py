@@ -1,0 +1,71 @@
+"""Notes that an event does not fit the catalog package: its type is unknown there, or its shape."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks.errors import PayloadError, StoreUnavailable
+from coffrify_webhooks.event import UnknownEvent
+from coffrify_webhooks.parsing.parse import parse
+from coffrify_webhooks.stores.drift import LEASE, is_kept_by, mark_of, merge, read, slot_of, write
+from coffrify_webhooks.text import quoted
+
+from .effects import Compute, Notify, Settings, Steps
+from .handle import call_store
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.delivery import Delivery
+    from coffrify_webhooks.event import Event
+    from coffrify_webhooks.http.reply import Outcome, Reply
+    from coffrify_webhooks.stores import Lock
+
+__all__ = ["is_drift", "record"]
+
+_NOT_COUNTED: tuple[Outcome, ...] = ("duplicate", "busy", "unavailable")
+"""It comes again, or came before; and a store that does not answer is not asked once more."""
+
+
+def is_drift(settings: Settings, event: Event | None, reply: Reply) -> bool:
+    """Tell whether a verified delivery shows that the catalog has moved."""
+    if reply.outcome in _NOT_COUNTED:
+        return False
+    if event is None:
+        return settings.strict and isinstance(reply.error, PayloadError)
+    return bool(event.issues) or isinstance(event, UnknownEvent)
+
+
+def record(
+    settings: Settings, delivery: Delivery, event: Event | None, reply: Reply
+) -> Steps[None]:
+    """Count it for its type in the store; a store may be unavailable, or have no marks."""
+    if event is None:  # a strict receiver refused it
+        registry = settings.router.registry
+        try:
+            event = yield Compute(partial(parse, registry=registry), (delivery.body,))
+        except PayloadError:
+            return
+    is_known = not isinstance(event, UnknownEvent)
+    if not is_known and reply.outcome != "ignored" and settings.first_time("drift", event.type):
+        yield Notify(
+            "unknown_type",
+            "%s is no type of the catalog that the event classes were made of; "
+            "`coffrify-webhooks catalog drift` lists such types",
+            delivery,
+            event,
+            values=(quoted(event.type),),
+        )
+    if not is_kept_by(settings.store):
+        return
+    new = settings.drifts.add(event.type, event.issues, settings.clock(), is_known=is_known)
+    if not new:
+        return
+    mark = mark_of(settings.name, slot_of(new[0].type))
+    try:
+        lock: Lock | None = yield from call_store("lock", mark, LEASE)
+        state = "" if lock is None else write(merge(read(lock.state), new))
+        if lock is None or not (yield from call_store("unlock", mark, lock.token, state)):
+            settings.drifts.put_back(new)
+    except StoreUnavailable:
+        settings.drifts.put_back(new)
+        settings.drifts.rest()
