@@ -21,8 +21,15 @@ COMMANDS: dict[str, LazyCommand] = {
     "doctor": LazyCommand(
         f"{_HERE}.doctor:doctor", "Say why a request is refused, or what the set-up lacks."
     ),
+    "endpoints": LazyCommand(
+        f"{_HERE}.endpoints:endpoints",
+        "List, create, sync, rotate, test and delete the sender's endpoints.",
+    ),
     "events": LazyCommand(
         f"{_HERE}.events:events", "Inspect and replay stored events; without a command, list them."
+    ),
+    "reconcile": LazyCommand(
+        f"{_HERE}.reconcile:reconcile", "Ask the sender again for what was not handled here."
     ),
     "store": LazyCommand(f"{_HERE}.store:store", "Set up the store that remembers events."),
     "sweep": LazyCommand(

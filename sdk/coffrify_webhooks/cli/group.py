@@ -18,13 +18,6 @@ _ALONE: dict[str, LazyCommand] = {
         f"{_HERE}.codegen:codegen", "Write one typed class per event of the catalog."
     ),
     "demo": LazyCommand(f"{_HERE}.demo:demo", "Watch signed webhooks arrive in real servers."),
-    "endpoints": LazyCommand(
-        f"{_HERE}.endpoints:endpoints",
-        "List, create, sync, rotate, test and delete the sender's endpoints.",
-    ),
-    "reconcile": LazyCommand(
-        f"{_HERE}.reconcile:reconcile", "Ask the sender again for what was not handled here."
-    ),
     "sandbox": LazyCommand(
         f"{_HERE}.sandbox:sandbox", "Run Coffrify's sending side on this machine."
     ),

@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import sys
-from threading import Event, Timer
+from threading import Event, Thread, Timer
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import click
@@ -14,14 +14,20 @@ import click
 from coffrify_webhooks.errors import ConfigurationError
 
 from .application import APP_HELP, LOOKED_FOR
+from .duration import duration
 from .source import receiver_for
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from coffrify_webhooks.receiver import Receiver
 
 __all__ = ["worker"]
 
 _EXAMPLE = '"dbos+sqlite:///engine.db"'
+_LEAST = 60.0
+_THREE_DAYS = 3 * 86_400.0
+"""As long as the sender tries by itself."""
 _MERCY = 10.0
 """Seconds beyond the grace in which the engine itself must have shut down."""
 
@@ -44,12 +50,26 @@ class _Worker(Protocol):
     metavar="SECONDS",
     help="How long handlers that are running may go on after SIGTERM or Ctrl-C.",
 )
+@click.option(
+    "--reconcile-every",
+    type=duration,
+    metavar="AGE",
+    help="So often, ask the sender for what was not handled in three days, as `reconcile` does.",
+)
+@click.option("--endpoint", metavar="ID", help="For --reconcile-every, if there are several.")
 @click.pass_obj
-def worker(source: object, app: str | None, grace: float) -> None:
+def worker(
+    source: object,
+    app: str | None,
+    grace: float,
+    reconcile_every: float | None,
+    endpoint: str | None,
+) -> None:
     """Handle the events that the web process has handed to the engine.
 
     One worker serves one Receiver. It may be killed at any time: the next one goes on with what it
-    had. A second signal stops it at once.
+    had. A second signal stops it at once. Several workers may be told to reconcile: one of them
+    does it each time. The API's key is read from COFFRIFY_API_KEY.
     """
     receiver = _receiver(source, app)
     engine = _engine(receiver)
@@ -59,7 +79,11 @@ def worker(source: object, app: str | None, grace: float) -> None:
         f"handlers: {len(receiver.router)}",
         err=True,
     )
+    reconciling = None if reconcile_every is None else _reconciling(reconcile_every, endpoint)
     stop = _stop_by_signal(grace)
+    if reconciling is not None:
+        name = "coffrify-webhooks-reconcile"
+        Thread(target=reconciling, args=(receiver, stop), name=name, daemon=True).start()
     try:
         finished = engine.work(receiver, stop, grace)
     finally:
@@ -77,6 +101,21 @@ def _receiver(obj: object, app: str | None) -> Receiver:
 
     refuse_worker(found)
     return found
+
+
+def _reconciling(interval: float, endpoint: str | None) -> Callable[[Receiver, Event], None]:
+    """Return what reconciles until it is stopped; refuses at once what could never work."""
+    from coffrify_webhooks.reconcile import CoffrifyHistory, reconcile_every
+
+    if interval < _LEAST:
+        raise ConfigurationError(f"--reconcile-every: give {_LEAST:g}s or more")
+    history = CoffrifyHistory(endpoint=endpoint)
+
+    def reconciling(receiver: Receiver, stop: Event) -> None:
+        since = min(_THREE_DAYS, 0.9 * receiver.retention)
+        reconcile_every(interval, receiver, history, since=since, stop=stop)
+
+    return reconciling
 
 
 def _engine(receiver: Receiver) -> _Worker:

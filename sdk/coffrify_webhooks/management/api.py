@@ -7,12 +7,13 @@ next, and that a request which is repeated under its Idempotency-Key is performe
 
 import json
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
+from time import sleep as sleep_for
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
+from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import ConfigurationError, WebhookError
 from coffrify_webhooks_codegen.catalog.address import DEFAULT_URL, events_url
 from coffrify_webhooks_codegen.catalog.api import Api, api_key_for
@@ -59,7 +60,7 @@ class ManagementApi:
         base_url: str | None = None,
         *,
         on_wait: Callable[[str, float], None] | None = None,
-        sleep: Callable[[float], object] = time.sleep,
+        sleep: Callable[[float], object] = sleep_for,
     ) -> None:
         given = base_url or os.environ.get("COFFRIFY_API_URL", "").strip() or DEFAULT_URL
         try:
@@ -83,7 +84,7 @@ class ManagementApi:
 
         Raises ConfigurationError for a key that is refused, and ApiError.
         """
-        url, end = self.base + path, time.monotonic() + _PATIENCE
+        url, end = self.base + path, monotonic() + _PATIENCE
         api = Api(
             key=self._key,
             timeout=15,
@@ -92,7 +93,7 @@ class ManagementApi:
             left=_MOST_BYTES,
             on_wait=self._on_wait,
             sleep=self._sleep,
-            clock=time.monotonic,
+            clock=monotonic,
         )
         headers, sent = {}, b""
         if body is not None:
@@ -156,7 +157,7 @@ class ManagementApi:
             if not isinstance(error, RateLimitedError):
                 raise error
             pause = min(max(error.wait or 1.0, 0.1), _LONGEST_WAIT)
-            if time.monotonic() + pause > api.end:
+            if monotonic() + pause >= api.end:
                 raise error
             if self._on_wait:
                 self._on_wait(api.clean(error), pause)

@@ -3,6 +3,7 @@
 from .coffrify import CoffrifyHistory
 from .history import DeliveryRecord, History, HistoryError
 from .run import Report, reconcile
+from .schedule import reconcile_every
 
 __all__ = [
     "CoffrifyHistory",
@@ -11,4 +12,5 @@ __all__ = [
     "HistoryError",
     "Report",
     "reconcile",
+    "reconcile_every",
 ]
