@@ -8,6 +8,7 @@ import click
 
 from coffrify_webhooks.errors import ConfigurationError
 
+from .catalog_advise import advise
 from .catalog_diff import diff
 from .catalog_drift import drift
 from .catalog_show import show
@@ -80,5 +81,6 @@ def _changes(old: "Catalog | None", new: "Catalog") -> str:
 
 
 catalog.add_command(show)
+catalog.add_command(advise)
 catalog.add_command(diff)
 catalog.add_command(drift)

@@ -90,6 +90,10 @@ class Registry:
         self._classes[event_type] = found
         return found
 
+    def places(self) -> dict[str, tuple[str, str]]:
+        """Return the module and the name of each type's class; imports nothing."""
+        return dict(self._events)
+
     def types_named(self, class_name: str) -> list[str]:
         """Return the types whose class has this name; imports nothing."""
         return [name for name, (_, found) in self._events.items() if found == class_name]
