@@ -230,6 +230,17 @@ def test_a_store_that_fails_is_left_alone_for_a_minute(ticks: Ticks) -> None:
     assert shop.found()["a.b"].deliveries == 6
 
 
+def test_a_store_whose_lock_is_odd_changes_no_answer() -> None:
+    """One of the user's own, which returns what no lock is."""
+
+    class Odd(MemoryStore):
+        def lock(self, *_: Any) -> Any:
+            return 5
+
+    shop = Shop(Odd())
+    assert {shop.send("a.b") for _ in range(3)} == {"handled"}
+
+
 def test_types_and_fields_are_bounded_whatever_arrives() -> None:
     """With long and hostile names too; those seen last are kept."""
     shop = Shop()

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from coffrify_webhooks import Receiver, Router, sign, verify
+from coffrify_webhooks.cli.embedded import embedded
 from coffrify_webhooks.cli.group import commands
+from coffrify_webhooks.cli.source import Source
 from coffrify_webhooks.wsgi import CoffrifyWebhooksMiddleware
 from coffrify_webhooks_sandbox import Sandbox
 
@@ -256,6 +258,18 @@ def test_an_application_without_handlers_unsubscribes_nothing(
     refused = run("sync", "--app", "empty_app", "--yes")
     assert (refused.exit_code, "handlers=[...]" in refused.stderr) == (2, True)
     assert only(sandbox).events == ("ping",)
+
+
+def test_a_framework_offers_the_commands_with_its_own_receiver(sandbox: Sandbox) -> None:
+    """As `manage.py coffrify_webhooks endpoints` and `flask coffrify-webhooks endpoints`."""
+    create(types="ping")
+    router = Router()
+    router.on("ping", name="ping")(lambda event: None)
+    receiver = Receiver(SECRET, router=router, store="memory:")
+    ran = CliRunner().invoke(
+        embedded, ["endpoints", "sync", "--yes"], obj=Source(receiver.store, receiver)
+    )
+    assert (ran.exit_code, "just the 1 type(s)" in ran.stdout) == (0, True), ran.output
 
 
 def test_json_never_waits_for_an_answer() -> None:

@@ -150,6 +150,46 @@ def test_an_event_is_asked_for_once_by_its_last_delivery() -> None:
     assert found.left == ["evt_1"]
 
 
+class Refusing(Fixed):
+    """Refuses to redeliver some: an endpoint was deleted, a delivery is too old."""
+
+    refused: frozenset[str] = frozenset()
+
+    def redeliver(self, delivery_id: str) -> None:
+        if delivery_id in self.refused:
+            raise HistoryError(f"{len(delivery_id)} characters are gone")
+        super().redeliver(delivery_id)
+
+
+def test_a_delivery_that_cannot_be_asked_for_keeps_no_other_waiting() -> None:
+    """It is told of in the report, each reason once."""
+    shop = Shop("memory:")
+    history = Refusing(*(record(number, f"evt_{number}") for number in range(9)))
+    history.refused = frozenset({"d0", "d1", "d3"})
+    found = reconcile(shop.receiver, history, since=time.time() - 200, wait=0.01, rate=1000)
+    assert history.asked == ["d2", "d4", "d5", "d6", "d7", "d8"]
+    assert (found.asked, len(found.left)) == (6, 9)
+    assert found.errors == ["2 characters are gone"]
+
+
+def test_an_api_that_refuses_everything_is_soon_left_alone() -> None:
+    """And what is left is in the report, for the next run."""
+    shop = Shop("memory:")
+    history = Refusing(*(record(number, f"evt_{number}") for number in range(50)))
+    history.refused = frozenset(f"d{number}" for number in range(50))
+    steps: list[tuple[str, int, int]] = []
+    found = reconcile(
+        shop.receiver,
+        history,
+        since=time.time() - 200,
+        wait=0.01,
+        rate=1000,
+        on_step=lambda *step: steps.append(step),
+    )
+    assert (found.asked, len(found.left), len(found.errors)) == (0, 50, 1)
+    assert sum(kind == "ask" for kind, *_ in steps) == 5
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [

@@ -55,9 +55,9 @@ def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -
         ]
         print_table(_HEAD, rows)
     if clear:
-        click.echo(f"{len(found)} types are forgotten", err=True)
+        click.echo(f"{len(found)} type(s) are forgotten", err=True)
     elif found:
         raise Failed(
-            f"{len(found)} types have moved away from the catalog: pull it anew (`catalog pull`), "
-            "and see `catalog diff`"
+            f"{len(found)} type(s) have moved away from the catalog: pull it anew "
+            "(`catalog pull`), and see `catalog diff`"
         )

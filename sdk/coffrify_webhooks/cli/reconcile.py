@@ -110,6 +110,7 @@ def _text(report: Any) -> str:
         lines.append(f"{len(report.left)} would be asked for (dry run).")
     elif report.asked:
         lines.append(f"{report.asked} were asked for; {report.arrived} of them arrived.")
+    lines += [f"  not asked for: {each}" for each in report.errors]
     lines += [f"  not handled: {each}" for each in report.left[:_SHOWN]]
     if len(report.left) > _SHOWN:
         lines.append(f"  and {len(report.left) - _SHOWN} more (--json lists all)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from coffrify_webhooks.errors import PayloadError, StoreUnavailable
+from coffrify_webhooks.errors import PayloadError
 from coffrify_webhooks.event import UnknownEvent
 from coffrify_webhooks.parsing.parse import parse
 from coffrify_webhooks.stores.drift import LEASE, is_kept_by, mark_of, merge, read, slot_of, write
@@ -28,11 +28,11 @@ _NOT_COUNTED: tuple[Outcome, ...] = ("duplicate", "busy", "unavailable")
 
 def is_drift(settings: Settings, event: Event | None, reply: Reply) -> bool:
     """Tell whether a verified delivery shows that the catalog has moved."""
-    if reply.outcome in _NOT_COUNTED:
+    if event is not None and not event.issues and not isinstance(event, UnknownEvent):
+        return False  # nearly always, so it is asked first
+    if event is None and not (settings.strict and isinstance(reply.error, PayloadError)):
         return False
-    if event is None:
-        return settings.strict and isinstance(reply.error, PayloadError)
-    return bool(event.issues) or isinstance(event, UnknownEvent)
+    return reply.outcome not in _NOT_COUNTED
 
 
 def record(
@@ -66,6 +66,6 @@ def record(
         state = "" if lock is None else write(merge(read(lock.state), new))
         if lock is None or not (yield from call_store("unlock", mark, lock.token, state)):
             settings.drifts.put_back(new)
-    except StoreUnavailable:
+    except Exception:  # whatever the store does: the event is handled, and answered as that
         settings.drifts.put_back(new)
         settings.drifts.rest()

@@ -72,7 +72,6 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
             yield Identify(delivery, event)
         if not same_id or delivery.id is None or event.issues:
             yield from _report_on(settings, delivery, event, same_id=same_id)
-        _refuse_without_handlers(settings)
         outcome = yield from _settle(settings, delivery, event)
         reply = Reply.success(outcome, event)
     except VerificationError as error:
@@ -93,11 +92,6 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
     if reply.error is not None or settings.is_heard(INFO):  # else 5 us for nobody
         yield notice_of_reply(reply, delivery)
     return reply
-
-
-def _refuse_without_handlers(settings: Settings) -> None:
-    if settings.dispatcher is None and not len(settings.router):
-        raise NoHandlers(f"no handler at all is registered; {settings.handlers_hint}")
 
 
 def refuse(reply: Reply) -> Steps[Reply]:
@@ -230,6 +224,8 @@ def _report_on(
 
 def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outcome]:
     """Claim the event, then run it here or hand it over."""
+    if settings.dispatcher is None and not len(settings.router):
+        raise NoHandlers(f"no handler at all is registered; {settings.handlers_hint}")
     digest = sha256(delivery.body).hexdigest()
     key = key_for(settings.name, delivery, digest)
     # An engine may lose it: kept from before it is handed over, until it is done.

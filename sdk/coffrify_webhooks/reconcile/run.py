@@ -9,6 +9,8 @@ from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.pipeline.identity import key_of
 
+from .history import HistoryError
+
 if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver
     from coffrify_webhooks.stores import Record
@@ -24,6 +26,9 @@ known here. failed: its handlers raised, and the sender has given up."""
 
 _ASK_FOR: tuple[State, ...] = ("missing", "failed")
 _LOOK_EVERY = 0.25
+_MOST_REFUSALS = 5
+"""In a row; then the API is away, or there is a reason that holds for all."""
+_MOST_ERRORS = 20
 
 
 @dataclass
@@ -40,6 +45,8 @@ class Report:
     """How many of those were handled by the end, or handed to an engine."""
     left: list[str] = field(default_factory=list[str])
     """The ids of those asked for, or in a dry run to be asked for, that are not handled."""
+    errors: list[str] = field(default_factory=list[str])
+    """Why some could not be asked for, each reason once; after five in a row no more are."""
     is_dry_run: bool = False
 
     @property
@@ -75,7 +82,8 @@ def reconcile(
     many of how many events. stop: asked between any two steps.
 
     Raises ConfigurationError for a time before the receiver's retention began, or a rate or wait
-    that is none, HistoryError for what the sender does not answer, and StoreUnavailable.
+    that is none, HistoryError if the deliveries cannot be listed, and StoreUnavailable. That one of
+    them cannot be asked for is in the report.
     """
     _check(receiver, since, rate, wait)
     tell = on_step or _tell_nobody
@@ -89,15 +97,7 @@ def reconcile(
         if state in _ASK_FOR:
             open_.append(each)
     open_.sort(key=lambda each: each.created_at)
-    asked: list[DeliveryRecord] = []
-    for number, each in enumerate(open_):
-        if dry_run or stop():
-            break
-        if number:
-            sleep(1 / rate)
-        history.redeliver(each.id)
-        asked.append(each)
-        tell("ask", number + 1, len(open_))
+    asked = [] if dry_run else _ask(history, open_, report, rate, tell, stop, sleep)
     report.asked = len(asked)
     waiting = {each.event_id for each in asked}
     give_up = monotonic() + wait
@@ -112,6 +112,36 @@ def reconcile(
     done = {each.event_id for each in asked} - waiting
     report.left = [each.event_id for each in open_ if each.event_id not in done]
     return report
+
+
+def _ask(
+    history: "History",
+    open_: "list[DeliveryRecord]",
+    report: Report,
+    rate: float,
+    tell: Callable[[str, int, int], object],
+    stop: Callable[[], bool],
+    sleep: Callable[[float], object],
+) -> "list[DeliveryRecord]":
+    """Ask for one after the other, and return those that could be asked for."""
+    asked: list[DeliveryRecord] = []
+    in_a_row = 0
+    for number, each in enumerate(open_, 1):
+        if stop() or in_a_row >= _MOST_REFUSALS:
+            break
+        if number > 1:
+            sleep(1 / rate)
+        try:
+            history.redeliver(each.id)
+        except HistoryError as error:  # of this one: those after it must not wait for it
+            in_a_row += 1
+            if str(error) not in report.errors and len(report.errors) < _MOST_ERRORS:
+                report.errors.append(str(error))
+        else:
+            in_a_row = 0
+            asked.append(each)
+        tell("ask", number, len(open_))
+    return asked
 
 
 def _tell_nobody(what: str, number: int, of: int) -> None:

@@ -87,7 +87,7 @@ def create(
         told = {} if secret_file else {"secret": secret}
         click.echo(json.dumps({**made.as_json(), **told}, indent=2))
         return
-    click.echo(printable(f"created {made.id}: {made.url}, {len(events)} types"))
+    click.echo(printable(f"created {made.id}: {made.url}, {len(events)} type(s)"))
     if secret_file:
         click.echo(f"its secret is in {secret_file.path}")
     else:

@@ -64,7 +64,7 @@ def sync(
         told = {"id": chosen.id, **found.as_json(), "changed": is_changed}
         click.echo(json.dumps(told, indent=2))
     elif is_changed:
-        click.echo(f"subscribed to {len(found.wanted)} types")
+        click.echo(f"subscribed to {len(found.wanted)} type(s)")
     if dry_run and not found.is_empty:
         raise Failed("the subscription differs (dry run: nothing was changed)")
 
@@ -75,5 +75,5 @@ def _text(endpoint: EndpointRecord, found: Difference) -> str:
     lines += [f"  - {each}" for each in found.removed]
     lines += [f"  ? {each} has a handler, and is not in the catalog" for each in found.unknown]
     if found.is_empty:
-        lines.append(f"  subscribes to just the {len(found.wanted)} types that have handlers")
+        lines.append(f"  subscribes to just the {len(found.wanted)} type(s) that have handlers")
     return "\n".join(lines)
