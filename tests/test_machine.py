@@ -90,6 +90,7 @@ class Machine(RuleBasedStateMachine):
             SECRET, router=router, store=self.store, lease=LEASE, clock=self.clock
         )
         self.receiver.purge_schedule._next = float("inf")  # purging is a rule here
+        self.receiver.drifts._allowed = float("-inf")  # no call but those of the event
         self.events = {event_id: Known(event_id) for event_id in IDS}
         self.by_key = {key_of("default", event_id): self.events[event_id] for event_id in IDS}
         self.flights: list[Flight] = []
