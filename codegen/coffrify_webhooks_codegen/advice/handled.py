@@ -86,7 +86,8 @@ def _code_of(fn: Any) -> tuple[CodeType | None, int]:
     fn = inspect.unwrap(fn)
     if not inspect.isfunction(fn):  # a method, or an object that can be called
         bound += 1
-        fn = getattr(fn, "__func__", None) or vars(type(fn)).get("__call__")
+        kind: type[object] = type(fn)
+        fn = getattr(fn, "__func__", None) or vars(kind).get("__call__")
     code = getattr(fn, "__code__", None)
     return (code if isinstance(code, CodeType) else None), bound
 

@@ -168,6 +168,8 @@ class _Reading(ast.NodeVisitor):
                 iterated = inner
             case ast.Call(func=ast.Attribute(value=inner, attr=name), args=[]) if name in _OVER:
                 iterated, place = inner, _OVER[name] or None
+            case _:
+                pass
         path = self._below(iterated, None)
         self._bind(target, None if place else path)
         if place and isinstance(target, ast.Tuple) and len(target.elts) > place:

@@ -40,9 +40,8 @@ def record(
 ) -> Steps[None]:
     """Count it for its type in the store; a store may be unavailable, or have no marks."""
     if event is None:  # a strict receiver refused it
-        registry = settings.router.registry
         try:
-            event = yield Compute(partial(parse, registry=registry), (delivery.body,))
+            event = yield from _read_anyway(settings, delivery)
         except PayloadError:
             return
     is_known = not isinstance(event, UnknownEvent)
@@ -69,3 +68,9 @@ def record(
     except Exception:  # whatever the store does: the event is handled, and answered as that
         settings.drifts.put_back(new)
         settings.drifts.rest()
+
+
+def _read_anyway(settings: Settings, delivery: Delivery) -> Steps[Event]:
+    registry = settings.router.registry
+    event: Event = yield Compute(partial(parse, registry=registry), (delivery.body,))
+    return event

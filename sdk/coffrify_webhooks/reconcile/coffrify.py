@@ -7,7 +7,7 @@ of a delivery's fields, that the newest come first, and that `next_cursor` of on
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -89,7 +89,7 @@ class CoffrifyHistory:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told() -> Generator[None]:
     """Tell an error of the API as one of the history's."""
     try:
         yield
