@@ -86,8 +86,7 @@ def _code_of(fn: Any) -> tuple[CodeType | None, int]:
     fn = inspect.unwrap(fn)
     if not inspect.isfunction(fn):  # a method, or an object that can be called
         bound += 1
-        kind: type[object] = type(fn)
-        fn = getattr(fn, "__func__", None) or vars(kind).get("__call__")
+        fn = getattr(fn, "__func__", None) or inspect.getattr_static(fn, "__call__", None)
     code = getattr(fn, "__code__", None)
     return (code if isinstance(code, CodeType) else None), bound
 
