@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo sandbox test test-long check format docs requirements bench chaos clean
+.PHONY: help demo sandbox test test-long check format docs reference requirements bench chaos clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ format: $(VENV)/stamp ## format, and fix what can be fixed automatically
 
 docs: $(VENV)/stamp ## build the site of the documentation into site/; a warning is an error
 	$(BIN)/zensical build --strict
+
+reference: $(VENV)/stamp ## write the generated pages of docs/ anew
+	for script in docs/*_reference.py docs/*_table.py; do $(BIN)/python $$script || exit 1; done
 
 chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what was promised
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5

@@ -66,7 +66,11 @@ class WebhookError(Exception):
 
 
 class ConfigurationError(WebhookError):
-    """A mistake in how this package is set up; the text names the fix."""
+    """A mistake in how this package is set up; the text names the fix.
+
+    Remedy: the text names the setting and what to write; it is raised when the object is made. Of a
+    delivery that meets one it is in the log.
+    """
 
     code = "configuration"
     outcome = "misconfigured"
@@ -86,25 +90,39 @@ class VerificationError(WebhookError):
 
 
 class MissingSignature(VerificationError):
-    """No signature header, or not all that a scheme needs."""
+    """No signature header, or not all that a scheme needs.
+
+    Remedy: let the proxy, gateway or middleware in front pass the signature headers on; or the
+    request is not the sender's, and nothing is to be done.
+    """
 
     code = "missing_signature"
 
 
 class MalformedSignature(VerificationError):
-    """A signature header that no sender of ours would write."""
+    """A signature header that no sender of ours would write.
+
+    Remedy: look for what rewrites headers on the way, such as a proxy that joins or trims them.
+    """
 
     code = "malformed_signature"
 
 
 class SignatureMismatch(VerificationError):
-    """Well formed, but made with another secret, or for another body."""
+    """Well formed, but made with another secret, or for another body.
+
+    Remedy: compare the secret with the endpoint's in the dashboard, and pass the raw body on
+    unchanged; `coffrify-webhooks doctor` proves which of them it is.
+    """
 
     code = "signature_mismatch"
 
 
 class CompressedBody(VerificationError):
-    """The body was compressed on its way, so it is not what was signed, or not JSON."""
+    """The body was compressed on its way, so it is not what was signed, or not JSON.
+
+    Remedy: switch off the compression of requests in the proxy, CDN or gateway in front.
+    """
 
     code = "compressed_body"
 
@@ -119,19 +137,28 @@ class CompressedBody(VerificationError):
 
 
 class TimestampTooOld(VerificationError):
-    """Signed longer ago than the tolerance allows: a replayed request, or a clock that is off."""
+    """Signed longer ago than the tolerance allows: a replayed request, or a clock that is off.
+
+    Remedy: set this machine's clock (NTP). Behind a queue that delivers late, raise `tolerance`.
+    """
 
     code = "timestamp_too_old"
 
 
 class TimestampTooNew(VerificationError):
-    """Signed further in the future than the tolerance allows: a clock is off."""
+    """Signed further in the future than the tolerance allows: a clock is off.
+
+    Remedy: set this machine's clock (NTP); it is behind.
+    """
 
     code = "timestamp_too_new"
 
 
 class MethodNotAllowed(WebhookError):
-    """Webhooks are POSTed; anything else is refused."""
+    """Webhooks are POSTed; anything else is refused.
+
+    Remedy: send a POST; a redirect on the way may have made a GET of it.
+    """
 
     status = 405
     code = "method_not_allowed"
@@ -139,7 +166,11 @@ class MethodNotAllowed(WebhookError):
 
 
 class BodyTooLarge(WebhookError):
-    """The body is over the cap, so it was not even hashed."""
+    """The body is over the cap, so it was not even hashed.
+
+    Remedy: raise `max_body`, and the limit of the proxy or framework in front, if the sender's
+    events are that large.
+    """
 
     status = 413
     code = "body_too_large"
@@ -152,7 +183,11 @@ class BodyTooLarge(WebhookError):
 
 
 class IncompleteBody(WebhookError):
-    """The body could not be read to its end: it stopped arriving, or was framed wrongly."""
+    """The body could not be read to its end: it stopped arriving, or was framed wrongly.
+
+    Remedy: none, if it is rare: the sender tries again. Else look at the time-outs of the proxy in
+    front, and at a middleware that reads the body.
+    """
 
     status = 400
     code = "incomplete_body"
@@ -160,7 +195,11 @@ class IncompleteBody(WebhookError):
 
 
 class PayloadError(WebhookError):
-    """The body is not a JSON object with a string `type`; in strict mode, not of its schema."""
+    """The body is not a JSON object with a string `type`; in strict mode, not of its schema.
+
+    Remedy: check that the endpoint's URL is given to the sender of these events alone; with
+    `strict`, renew the classes with `coffrify-webhooks codegen`, or leave `strict` off.
+    """
 
     status = 422
     code = "unreadable_payload"
@@ -171,14 +210,21 @@ class PayloadError(WebhookError):
 
 
 class BodyUnavailable(WebhookError):
-    """Something in the application consumed or changed the body before us."""
+    """Something in the application consumed or changed the body before us.
+
+    Remedy: let the middleware or function named in the log leave the endpoint's path alone.
+    """
 
     code = "body_unavailable"
     outcome = "misconfigured"
 
 
 class HandlerError(WebhookError):
-    """A handler raised; the original is its `__cause__` and in the log, never in the reply."""
+    """A handler raised; the original is its `__cause__` and in the log, never in the reply.
+
+    Remedy: mend the handler; the log has the traceback. The sender, or the engine, tries again, and
+    `coffrify-webhooks events replay` runs what is dead.
+    """
 
     code = "handler_failed"
     outcome = "failed"
@@ -189,7 +235,10 @@ class HandlerError(WebhookError):
 
 
 class Busy(WebhookError):
-    """The same event is being handled right now, or another one of the same object in order."""
+    """The same event is being handled right now, or another one of the same object in order.
+
+    Remedy: none; the sender, or the engine, comes back.
+    """
 
     status = 503
     code = "busy"
@@ -197,13 +246,20 @@ class Busy(WebhookError):
 
 
 class ClaimLost(Busy):
-    """Our claim on the event ended while we were handling it; whoever took it settles it."""
+    """Our claim on the event ended while we were handling it; whoever took it settles it.
+
+    Remedy: none, if it is rare. Else the process stands still for longer than a lease: raise
+    `lease`, and look for what blocks it or its store.
+    """
 
     code = "claim_lost"
 
 
 class NoHandlers(WebhookError):
-    """No handler at all is registered, or none of those that should: a module was not imported."""
+    """No handler at all is registered, or none of those that should: a module was not imported.
+
+    Remedy: import the module with your `@on` functions, or name it in `handlers`.
+    """
 
     status = 503
     code = "no_handlers"
@@ -213,13 +269,19 @@ class NoHandlers(WebhookError):
 
 
 class NotReplayable(WebhookError):
-    """The store does not have what it would take to handle an event again."""
+    """The store does not have what it would take to handle an event again.
+
+    Remedy: ask the sender for a redelivery; raise `keep_body` if bodies are not kept.
+    """
 
     code = "not_replayable"
 
 
 class NotBegun(WebhookError):
-    """No thread and no event loop took the work in time; it never begins, so try again."""
+    """No thread and no event loop took the work in time; it never begins, so try again.
+
+    Remedy: let slow handlers run on an engine, or give the server more threads or processes.
+    """
 
     status = 503
     code = "overloaded"
@@ -227,7 +289,11 @@ class NotBegun(WebhookError):
 
 
 class SecretsUnavailable(WebhookError):
-    """The callable that should return the secrets raised, or returned nothing usable."""
+    """The callable that should return the secrets raised, or returned nothing usable.
+
+    Remedy: mend the function given as `secrets`; the log says what it raised. The sender tries
+    again.
+    """
 
     status = 503
     code = "secrets_unavailable"
@@ -237,7 +303,11 @@ class SecretsUnavailable(WebhookError):
 
 
 class StoreUnavailable(WebhookError):
-    """The store did not answer, or not in time."""
+    """The store did not answer, or not in time.
+
+    Remedy: start the store, or mend its URL or network; the log has the cause. The sender tries
+    again.
+    """
 
     status = 503
     code = "store_unavailable"
@@ -245,7 +315,10 @@ class StoreUnavailable(WebhookError):
 
 
 class DispatchError(WebhookError):
-    """The engine did not take the event, or not in time."""
+    """The engine did not take the event, or not in time.
+
+    Remedy: start the engine's database or broker; the log has the cause. The sender tries again.
+    """
 
     status = 503
     code = "dispatch_failed"
@@ -253,7 +326,10 @@ class DispatchError(WebhookError):
 
 
 class MessageError(WebhookError):
-    """What an engine handed back to `Receiver.execute` is not a message of ours."""
+    """What an engine handed back to `Receiver.execute` is not a message of ours.
+
+    Remedy: give `Receiver.execute` what its own dispatcher took, of a receiver of the same name.
+    """
 
     code = "bad_message"
     outcome = "unreadable"

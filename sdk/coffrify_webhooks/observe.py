@@ -49,8 +49,8 @@ logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 Phase: TypeAlias = Literal["started", "completed", "failed"]
 
 Operation: TypeAlias = Literal[
-    "delivery",  # one HTTP attempt, from its arrival to the reply
-    "verify",  # of its signature
+    "delivery",  # one HTTP attempt, from its arrival to the reply; also one that is refused early
+    "verify",  # the check of its signature
     "store",  # one call of the store; `Notice.method` names it
     "handler",  # one call of a handler
     "dispatch",  # handing the event to an engine
@@ -66,23 +66,23 @@ Kind: TypeAlias = Literal[
     "dispatch",
     "execute",
     "key_matched",  # which secret matched, and how it was read (once for each)
-    "old_key_used",  # by a secret that is to be retired (once an hour for each)
+    "old_key_used",  # signed with a secret that is not the first, or ends soon (once an hour)
     "ids_differ",  # the signed webhook-id is not the body's id (once)
-    "no_dedup",  # the event has no id, so duplicates cannot be told
+    "no_dedup",  # the event has no id: only the same request again is a duplicate (once)
     "unhandled",  # no handler wants this type (once for each type)
     "issues",  # the payload does not fit its class and was salvaged (once for each type)
     "unknown_type",  # a type that the event classes know nothing of (once for each type)
-    "superseded",  # a handler skipped an event that is older than what it handled
+    "superseded",  # a handler skipped an event that is older than what it handled for the object
     "conflict",  # the same id with another body, after it was handled
-    "handler_failed",  # a handler raised
-    "slow_handler",  # a handler is still running when the sender has given up
+    "handler_failed",  # a handler raised; `handler` names it, `error.__cause__` is what it raised
+    "slow_handler",  # a handler is still running when the sender has given up (`sender_timeout`)
     "overloaded",  # a handler could not begin: others hold every place
     "replied",  # every delivery, last
     "executed",  # an engine's worker has run an event
     "put_off",  # an engine's worker cannot handle an event now, for a reason of its own
-    "handlers_missing",  # it has loaded some of the handlers only (once for each)
+    "handlers_missing",  # an engine's worker has not loaded all of the handlers (once for each)
     "dead",  # an engine's worker has tried an event for the last time
-    "swept",  # an event that an engine seems to have lost was dispatched again
+    "swept",  # an event that an engine seems to have lost was dispatched again, or could not be
 ]
 
 _LEVELS: dict[str, int] = {

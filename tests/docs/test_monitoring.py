@@ -92,8 +92,7 @@ def test_every_query_names_series_and_labels_that_exist(
 
 def test_every_metric_is_listed_and_in_the_dashboard(exported: tuple[set[str], set[str]]) -> None:
     """With the name that it has in Prometheus."""
-    heading = "| Metric | In Prometheus | Labels beside the receiver's name |"
-    table = rows("monitoring.md", heading)
+    table = rows("notices.md", "| Metric | In Prometheus | What it is | Other labels |")
     assert column(table) == [metric.name for metric in METRICS]
     shown = "".join(queries())
     for name in column(table, 1):

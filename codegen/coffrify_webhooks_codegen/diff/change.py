@@ -6,11 +6,13 @@ from typing import Literal, get_args
 __all__ = ["BREAKING", "KINDS", "SEVERITIES", "Change", "Kind", "Severity", "severity_of"]
 
 Severity = Literal["breaking", "warning", "additive", "no-op"]
+"""What a change asks of those who handle the event, the worst first."""
 _Breaking = Literal["removed", "renamed", "optional", "nullable", "widened", "changed", "format"]
 _Warning = Literal["clash", "beta"]
 _Typed = Literal["added", "required", "nonnull", "narrowed", "values"]
 _Informative = Literal["described", "badges", "plan", "family", "example", "stable"]
 Kind = Literal[_Breaking, _Warning, _Typed, _Informative, "rewritten"]
+"""What has changed; the page about changes of the catalog has a table of them."""
 
 BREAKING: Severity = "breaking"
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)

@@ -28,21 +28,46 @@ _AGES = (0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 72 * 360
 
 
 class Metric(NamedTuple):
-    """A metric's name, unit and meaning."""
+    """A metric's name, unit and meaning, and the labels that it can have."""
 
     name: str
     unit: str
     description: str
+    labels: tuple[str, ...] = ()
+    """Beside the receiver's name."""
 
 
-PROCESS = Metric("messaging.process.duration", "s", "Duration of a delivery, or of an attempt.")
-DELIVERIES = Metric("coffrify_webhooks.deliveries", "{delivery}", "Deliveries, by outcome.")
-ATTEMPTS = Metric("coffrify_webhooks.attempts", "{attempt}", "Attempts of an engine's worker.")
-HANDLER = Metric("coffrify_webhooks.handler.duration", "s", "Duration of a call of a handler.")
-STORE = Metric("coffrify_webhooks.store.duration", "s", "Duration of a call of the store.")
+_OUTCOME = ("coffrify_webhooks.outcome", "error.type")
+_TYPE = "coffrify_webhooks.event.type"
+PROCESS = Metric(
+    "messaging.process.duration",
+    "s",
+    "Duration of a delivery, or of an attempt.",
+    (_TYPE, *_OUTCOME),
+)
+DELIVERIES = Metric(
+    "coffrify_webhooks.deliveries", "{delivery}", "Deliveries, by outcome.", _OUTCOME
+)
+ATTEMPTS = Metric(
+    "coffrify_webhooks.attempts", "{attempt}", "Attempts of an engine's worker.", _OUTCOME
+)
+HANDLER = Metric(
+    "coffrify_webhooks.handler.duration",
+    "s",
+    "Duration of a call of a handler.",
+    ("coffrify_webhooks.handler", _TYPE, "error.type"),
+)
+STORE = Metric(
+    "coffrify_webhooks.store.duration",
+    "s",
+    "Duration of a call of the store.",
+    ("coffrify_webhooks.store.method", "error.type"),
+)
 AGE = Metric("coffrify_webhooks.delivery.age", "s", "Time from signature to receipt.")
-QUEUED = Metric("coffrify_webhooks.events.queued", "{event}", "Events that an engine has.")
-DEAD = Metric("coffrify_webhooks.events.dead", "{event}", "Dead letters.")
+QUEUED = Metric(
+    "coffrify_webhooks.events.queued", "{event}", "Queued or running; counted up to 1000."
+)
+DEAD = Metric("coffrify_webhooks.events.dead", "{event}", "Dead letters, up to 1000.")
 OLDEST = Metric("coffrify_webhooks.events.oldest_queued", "s", "Age of the oldest queued event.")
 METRICS = (PROCESS, DELIVERIES, ATTEMPTS, HANDLER, STORE, AGE, QUEUED, DEAD, OLDEST)
 
@@ -59,14 +84,14 @@ class Metrics:
         self._handler = _histogram(meter, HANDLER, _SECONDS)
         self._store = _histogram(meter, STORE, _SECONDS)
         self._age = _histogram(meter, AGE, _AGES)
-        self._deliveries = meter.create_counter(*DELIVERIES)
-        self._attempts = meter.create_counter(*ATTEMPTS)
+        self._deliveries = meter.create_counter(*DELIVERIES[:3])
+        self._attempts = meter.create_counter(*ATTEMPTS[:3])
         for metric, read in (
             (QUEUED, _queued),
             (DEAD, _dead),
             (OLDEST, _waiting),
         ):
-            meter.create_observable_gauge(metric.name, [self._gauge(read)], *metric[1:])
+            meter.create_observable_gauge(metric.name, [self._gauge(read)], *metric[1:3])
 
     def __call__(self, notice: Notice) -> None:
         """See `Observer`."""
@@ -123,7 +148,7 @@ class Metrics:
 
 
 def _histogram(meter: Meter, metric: Metric, boundaries: Sequence[float]) -> Histogram:
-    return meter.create_histogram(*metric, explicit_bucket_boundaries_advisory=boundaries)
+    return meter.create_histogram(*metric[:3], explicit_bucket_boundaries_advisory=boundaries)
 
 
 def _queued(health: Health) -> float:

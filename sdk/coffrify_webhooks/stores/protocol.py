@@ -21,6 +21,7 @@ __all__ = [
 T = TypeVar("T")
 
 ClaimStatus: TypeAlias = Literal["claimed", "busy", "queued", "done", "conflict"]
+"""How a claim was answered; see `Claim`."""
 
 
 class Claim(NamedTuple):

@@ -18,7 +18,9 @@ __all__ = [
 ]
 
 STORE_VARIABLE = "COFFRIFY_WEBHOOKS_STORE"
+"""The environment variable that holds the store's URL, where no store is given."""
 DEFAULT_FILE = "coffrify-webhooks.db"
+"""The name of the SQLite file, where neither is given."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 _FAMILIES = {
     "postgres": "postgresql",

@@ -28,6 +28,7 @@ Single: TypeAlias = Literal[
     "too_large",
 ]
 Case: TypeAlias = Single | Literal["concurrent"]
+"""What happens to a delivery on its way; the page about testing has a table of them."""
 
 CASES: tuple[Case, ...] = (*get_args(Single), "concurrent")
 
