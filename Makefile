@@ -48,7 +48,8 @@ docs: $(VENV)/stamp ## build the site of the documentation into site/; a warning
 	$(BIN)/zensical build --strict
 
 reference: $(VENV)/stamp ## write the generated pages of docs/ anew
-	for script in docs/*_reference.py docs/*_table.py; do $(BIN)/python $$script || exit 1; done
+	for page in api errors notices settings commands; do $(BIN)/python -m docs.$${page}_reference || exit 1; done
+	$(BIN)/python -m docs.catalog_table
 
 chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what was promised
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5

@@ -13,12 +13,14 @@ twice.
 """
 
 import ast
+import asyncio
 import os
 import re
 import sys
 import unittest
+import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, chdir
+from contextlib import ExitStack, chdir, suppress
 from importlib import import_module, invalidate_caches
 from inspect import signature
 from pathlib import Path
@@ -58,6 +60,7 @@ class Page:
         self.home = home or TemporaryDirectory()
         self.folder = Path(self.home.name).resolve()
         self.undo.callback(self._forget_modules)
+        self.undo.callback(_close_loop)
         self.undo.enter_context(chdir(self.folder))
         self.undo.enter_context(patch.dict(os.environ, VARIABLES))
         self.undo.enter_context(patch.object(sys, "path", [str(self.folder), *sys.path]))
@@ -154,6 +157,13 @@ class Page:
         for name, module in list(sys.modules.items()):
             if str(getattr(module, "__file__", None) or "").startswith(f"{self.folder}{os.sep}"):
                 del sys.modules[name]
+
+
+def _close_loop() -> None:
+    """Close the event loop that a page has left as the current one."""
+    with warnings.catch_warnings(action="ignore"), suppress(RuntimeError):
+        asyncio.get_event_loop().close()
+    asyncio.set_event_loop(None)
 
 
 def _run_tests(module: ModuleType) -> None:

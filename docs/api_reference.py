@@ -1,4 +1,4 @@
-"""Writes the pages of the API from the docstrings: `python docs/api_reference.py`."""
+"""Writes the pages of the API from the docstrings: `make reference`."""
 
 import ast
 import re
@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
-try:
-    from docs.api_source import MODULES, Found, find, members, public, tree_of
-except ModuleNotFoundError:  # run as a file
-    from api_source import MODULES, Found, find, members, public, tree_of
+from docs.api_source import MODULES, Found, find, members, public, tree_of
 
 __all__ = ["BEGIN", "FOLDER", "page"]
 

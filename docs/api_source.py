@@ -105,11 +105,11 @@ def find(module: str, name: str) -> Found | None:
         text = _text(node, after) or _assigned_doc(module, name)
         # What is typed by a protocol of its overloads is a function with an underscore.
         return Found(module, node, text) if text else find(module, f"_{name}")
-    for node in body:
-        if isinstance(node, ast.ImportFrom):
-            for each in node.names:
+    for statement in body:
+        if isinstance(statement, ast.ImportFrom):
+            for each in statement.names:
                 if (each.asname or each.name) == name:
-                    home = _absolute(module, node)
+                    home = _absolute(module, statement)
                     return find(home, each.name) if home.startswith("coffrify_webhooks") else None
     return None
 

@@ -119,11 +119,11 @@ class _SchemaOf:
 
 def _responses() -> dict[int | str, dict[str, Any]]:
     """Return what the endpoint answers; made anew, since FastAPI writes into it."""
-    good = {"description": "Handled, or nothing to do.", "content": _json(_SUCCESS)}
-    errors = {
-        code: {"description": text, "content": _json(_ERROR)} for code, text in _ERRORS.items()
-    }
-    return {200: good, **errors}
+    found: dict[int | str, dict[str, Any]]
+    found = {200: {"description": "Handled, or nothing to do.", "content": _json(_SUCCESS)}}
+    for status, text in _ERRORS.items():
+        found[status] = {"description": text, "content": _json(_ERROR)}
+    return found
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:

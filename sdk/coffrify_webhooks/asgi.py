@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     Scope: TypeAlias = MutableMapping[str, Any]
     Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-    ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+    # Each framework types its three parameters in a way of its own.
+    ASGIApp: TypeAlias = Callable[[Any, Any, Any], Awaitable[None]]
 
 __all__ = ["CoffrifyWebhooksMiddleware", "WebhookEndpoint"]
 
