@@ -19,10 +19,12 @@ from tests.adapters.requests import Request, Response, send_asgi, send_wsgi
 from tests.adapters.suite import PATH, SECRET, make_body
 
 from coffrify_webhooks import Event, Receiver, Router, asgi, sign, wsgi
+from coffrify_webhooks.applications.endpoints import endpoints_in
 from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks
 from coffrify_webhooks.starlette import webhook_route
 from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.testing import deliver
 
 if not django_settings.configured:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
@@ -144,6 +146,14 @@ def test_a_monitor_is_answered_where_it_is_asked_for(name: str) -> None:
             assert found["counts"]["done"] == 1
             assert b"evt_1" not in answer.body
         assert ask("POST", body=body).status == 405
+
+
+def test_the_page_for_monitors_is_no_endpoint_to_deliver_to() -> None:
+    """An application that has it still has one endpoint, which the testing kit finds."""
+    for make in (flask, fastapi):
+        app = make(receiver_on(MemoryStore()), health=True)
+        assert deliver(app, "transfer.created").outcome == "handled"
+        assert [each.path for each in endpoints_in(app)] == [PATH]
 
 
 @pytest.mark.parametrize("name", APPS)

@@ -72,7 +72,17 @@ def endpoints_in(thing: object) -> list[Endpoint]:
         receiver = cast("Receiver", each)
         found.setdefault((id(receiver), part.path), Endpoint(receiver, part.path))
     placed = {id(each.receiver) for each in found.values() if each.path is not None}
-    return [each for each in found.values() if each.path or id(each.receiver) not in placed]
+    return [
+        each
+        for each in found.values()
+        if (each.path and not _is_health(each, found)) or id(each.receiver) not in placed
+    ]
+
+
+def _is_health(endpoint: Endpoint, found: Mapping[tuple[int, str | None], Endpoint]) -> bool:
+    """Tell whether it is another endpoint's page for monitors, which FastAPI has a route for."""
+    path, _, last = (endpoint.path or "").rpartition("/")
+    return last == "health" and (id(endpoint.receiver), path or "/") in found
 
 
 class _Part(NamedTuple):
