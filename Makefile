@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo sandbox test test-long check format docs reference requirements bench chaos clean
+.PHONY: help demo sandbox test test-long check format docs reference requirements bench chaos release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,7 @@ docs: $(VENV)/stamp ## build the site of the documentation into site/; a warning
 reference: $(VENV)/stamp ## write the generated pages of docs/ anew
 	for page in api errors notices settings commands; do $(BIN)/python -m docs.$${page}_reference || exit 1; done
 	$(BIN)/python -m docs.catalog_table
+	$(BIN)/python -m docs.llms_txt
 
 chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what was promised
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5
@@ -73,8 +74,11 @@ requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements/dev.txt
 	$(UV) pip compile pyproject.toml --extra demo --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -c requirements/dev.txt -o requirements/demo.txt
 
+release-check: $(VENV)/stamp ## build, and check what is about to be published; minutes, and the package index
+	UV="$(abspath $(UV))" $(BIN)/python release/check.py $(CHECKS)
+
 clean: ## remove everything that make made
-	rm -rf .tools .venv .venv-* site .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis coffrify-demo.md coffrify-sandbox.db*
+	rm -rf .tools .venv .venv-* site dist .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis coffrify-demo.md coffrify-sandbox.db*
 
 .tools/bin/uv:
 	python3 -m venv .tools

@@ -5,6 +5,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from docs.llms_txt import PAGE as LLMS
+from docs.llms_txt import page as llms
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -47,6 +49,13 @@ def test_the_readme_has_no_link_that_the_package_index_would_break() -> None:
     assert [name for name in named if not (ROOT / name).exists()] == []
     unnamed = {f"docs/{page.name}" for page in PAGES} - set(named)
     assert unnamed == {"docs/index.md"}, "each page can be found from there"
+
+
+def test_llms_txt_lists_what_the_navigation_has() -> None:
+    """docs/llms.txt holds what docs/llms_txt.py writes; else `make reference`."""
+    assert LLMS.read_text("utf-8") == llms()
+    for page in PAGES:
+        assert f"]({page.name}): " in llms()
 
 
 def test_the_metadata_has_absolute_addresses() -> None:
