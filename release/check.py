@@ -1,8 +1,8 @@
 """Checks what is about to be published: `make release-check`. Needs the package index, and minutes.
 
 Builds the distributions, and looks at them as their users get them: metadata, contents, licences,
-each extra in an empty environment, the lowest dependencies, the types, the site, the workflow. A
-bill of materials is left beside them, in dist/.
+each extra in an empty environment, the lowest dependencies, the Get started pages followed by their
+text alone, the types, the site, the workflow. A bill of materials is left beside them, in dist/.
 """
 
 import argparse
@@ -234,7 +234,9 @@ def lowest(python: str) -> str:
         run(UV, *resolved, "--python", python, "--resolution", "lowest-direct", "-o", pins)
         run(UV, "pip", "install", "--quiet", "--python", found, "-r", pins, "-c", pins, *TESTERS)
         run(UV, "pip", "install", "--quiet", "--python", found, "--no-deps", distributions()[0])
-        ran = run(found, "-m", "pytest", "-q", "-p", "no:cacheprovider", *LOWEST)
+        # Old releases use what others have deprecated since.
+        calm = ("-p", "no:cacheprovider", "-W", "ignore::DeprecationWarning")
+        ran = run(found, "-m", "pytest", "-q", *calm, *LOWEST)
         direct = [
             *PROJECT["project"]["dependencies"],
             *(each for extra in EXTRAS.values() for each in extra),
@@ -243,6 +245,12 @@ def lowest(python: str) -> str:
         pinned = re.findall(r"^([\w-]+)(?:\[.*\])?==(\S+)", pins.read_text("utf-8"), re.MULTILINE)
         shown = ", ".join(f"{name} {version}" for name, version in pinned if name in names)
         return f"{ran.splitlines()[-1]} ({shown})"
+
+
+def newcomer() -> str:
+    """Does each Get started page lead from nothing to a handled delivery and a green test?"""
+    text = run(sys.executable, "release/newcomer.py", distributions()[0])
+    return ", ".join(line.split()[0] for line in text.splitlines())
 
 
 def types(python: str) -> str:
@@ -308,6 +316,7 @@ def main() -> int:
         "licences": licences,
         "extras": lambda: extras(pythons),
         "lowest": lambda: lowest(pythons[0]),
+        "newcomer": newcomer,
         "types": lambda: types(pythons[0]),
         "site": site,
         "workflow": workflow,
