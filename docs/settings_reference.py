@@ -60,8 +60,8 @@ def _section(option: inspect.Parameter, text: str, kind: str) -> str:
         rows.append(("Flask", f'`app.config["COFFRIFY_WEBHOOKS"]["{capitals}"]`'))
         rows.append(("Django", f'`COFFRIFY_WEBHOOKS["{capitals}"]`'))
     rows.append(("Starlette, FastAPI, Python", f"`Receiver({name}=...)`"))
-    table = "".join(f"| {head} | {cell.replace('|', chr(92) + '|')} |\n" for head, cell in rows)
-    return f"### {name}\n\n{text}{more}\n\n| | |\n|---|---|\n{table}"
+    lines = "".join(f"- {head}: {cell}\n" for head, cell in rows)
+    return f"### {name}\n\n{text}{more}\n\n{lines}"
 
 
 def _texts() -> dict[str, str]:

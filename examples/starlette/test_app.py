@@ -1,5 +1,6 @@
 """The trail, tested by real deliveries: `pytest`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ SECRET = "whsec_only_for_these_tests"
 
 
 @pytest.fixture(autouse=True)
-def _database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test has a database of its own."""
-    monkeypatch.setattr(trail, "engine", sa.create_engine(f"sqlite:///{tmp_path}/audit.db"))
+    engine = sa.create_engine(f"sqlite:///{tmp_path}/audit.db")
+    monkeypatch.setattr(trail, "engine", engine)
     monkeypatch.setenv("COFFRIFY_WEBHOOK_SECRET", SECRET)
+    yield
+    engine.dispose()
 
 
 def test_each_event_of_a_transfer_is_a_row(coffrify_kit: Kit) -> None:

@@ -29,7 +29,7 @@ def test_every_public_name_has_a_section_and_a_text(module: str) -> None:
     assert sorted(names) == sorted(public(module))
     [name] = [name for name, modules in MODULES.items() if module in modules]
     section = (FOLDER / name).read_text("utf-8").partition(f"\n## {module}\n")[2]
-    section = re.split(r"^## ", section, flags=re.MULTILINE)[0]
+    section = re.split(r"^## ", section, flags=re.MULTILINE)[0].replace("\\_", "_")
     headings = re.findall(
         r"^### ([^\n]+)\n\n```py\n.+?\n```\n\n\w", section, re.MULTILINE | re.DOTALL
     )

@@ -31,8 +31,8 @@ def test_each_setting_has_a_section_with_its_type_and_spelling() -> None:
     for name in options:
         section = text.partition(f"\n### {name}\n\n")[2].partition("\n### ")[0]
         assert section[:1].isupper(), name
-        assert "| Type | `" in section, name
-        assert "| Default | `" in section, name
+        assert "- Type: `" in section, name
+        assert "- Default: `" in section, name
         assert f"`Receiver({name}=...)`" in section, name
         assert (f'["{name.upper()}"]`' in section) == (name != "clock"), name
     headings = [line[4:] for line in text.splitlines() if line.startswith("### ")]
