@@ -56,6 +56,7 @@ def test_a_name_that_holds_html_is_shown_as_text(coffrify_kit: Kit) -> None:
 def test_what_the_sandbox_sends_over_http_is_there_once(coffrify_sandbox: Sandbox) -> None:
     coffrify_sandbox.serve(create_app(), secret=SECRET)
     coffrify_sandbox.trigger("transfer.created", fields={"id": "tr_1"})
+    coffrify_sandbox.settle()
     coffrify_sandbox.trigger("transfer.created", fields={"id": "tr_2"}, manner="duplicate")
     coffrify_sandbox.settle()
     assert sorted(row.transfer for row in trail.newest()) == ["tr_1", "tr_2"]

@@ -16,6 +16,8 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ.get("DATABASE_URL", "sqlite:///audit.db").removeprefix("sqlite:///"),
+        # A file: the threads of a live server would share one connection to a database in memory.
+        "TEST": {"NAME": BASE_DIR / "test.db"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -42,6 +42,7 @@ class SandboxTest(LiveServerTestCase):
         with Sandbox() as sandbox:
             sandbox.create_endpoint(f"{self.live_server_url}/webhooks/coffrify", secret=secret)
             sandbox.trigger("transfer.created", fields={"id": "tr_1"})
+            sandbox.settle()
             sandbox.trigger("transfer.created", fields={"id": "tr_2"}, manner="duplicate")
             sandbox.settle()
         self.assertEqual({entry.transfer for entry in Entry.objects.all()}, {"tr_1", "tr_2"})
