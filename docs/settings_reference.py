@@ -22,7 +22,7 @@ _PYTHON_ALONE = ("clock",)
 
 _MORE = {
     "secrets": "[Signatures and secrets](signatures.md)",
-    "name": "[Several endpoints](endpoints.md)",
+    "name": "[Several endpoints](several-endpoints.md)",
     "events": "[Use your own catalog](pulling.md)",
     "store": "[Stores](stores.md)",
     "dispatcher": "[Engines](engines.md)",
