@@ -4,8 +4,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from opentelemetry.metrics import NoOpMeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from tests.dispatch.site import PATIENCE, wait_until
 from tests.in_time import in_time
+
+from coffrify_webhooks.otel import instrument
 
 __all__ = ["EngineSuite"]
 
@@ -33,6 +39,28 @@ class EngineSuite:
             assert site.outcome() == "handled"
             assert site.status("evt_1") == "done"
             wait_until(lambda: not site.waiting())
+
+    def test_the_span_of_the_worker_links_to_the_web_processs(self, site: Any) -> None:
+        """The message carries the context through the engine; the worker has a trace of its own."""
+        exporter, tracers = InMemorySpanExporter(), TracerProvider()
+        tracers.add_span_processor(SimpleSpanProcessor(exporter))
+        both = [
+            instrument(each, tracer_provider=tracers, meter_provider=NoOpMeterProvider())
+            for each in (site.web, site.receiver)
+        ]
+        with site.working():
+            site.deliver("evt_1")
+            assert site.outcome() == "handled"
+            wait_until(lambda: not site.waiting())
+        for each in both:
+            each.remove()
+        consumers = [
+            span for span in exporter.get_finished_spans() if span.name.startswith("process ")
+        ]
+        web, worker = sorted(consumers, key=lambda span: span.start_time or 0)
+        assert [link.context.span_id for link in worker.links] == [web.context.span_id]
+        assert worker.parent is None
+        assert worker.context.trace_id != web.context.trace_id
 
     def test_a_duplicate_is_acknowledged_and_not_run(self, site: Any) -> None:
         """A duplicate while the event is queued, or when it is done, is acknowledged, not run."""
