@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo sandbox test test-long check format docs reference requirements bench chaos release-check clean
+.PHONY: help demo sandbox test test-long check format docs reference requirements bench chaos fuzz mutants soak audit release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,21 @@ chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what w
 	$(BIN)/python -m tests.chaos.engine_chaos --events 500 --kills 5 --lossy
 	$(BIN)/python -m tests.chaos.order_chaos --events 2000 --objects 50 --kills 20
 
+SECONDS_EACH ?= 60
+fuzz: $(VENV)/fuzz-stamp ## feed each parser hostile input for SECONDS_EACH, guided by coverage
+	$(BIN)/python -m tests.fuzz.fuzz --seconds $(SECONDS_EACH)
+
+mutants: $(VENV)/stamp ## make small mistakes in the core, and count those that no test notices
+	$(BIN)/python -m tests.mutants.mutants
+
+SOAK ?= --seconds 600
+soak: $(VENV)/stamp ## ten minutes of traffic for each server and store; SOAK="--store sqlite --seconds 60" chooses
+	$(BIN)/python -m tests.soak.soak $(SOAK)
+
+audit: | $(filter .tools/%,$(UV)) ## ask which pinned dependencies have known vulnerabilities; check the workflows
+	$(UV) tool run pip-audit --require-hashes --disable-pip -r requirements/dev.txt
+	if [ -d .github/workflows ]; then $(UV) tool run zizmor --offline .github/workflows; fi
+
 bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/stages.py
@@ -72,6 +87,7 @@ bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 
 requirements: | $(filter .tools/%,$(UV)) ## pin the dependencies anew
 	$(UV) pip compile pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -o requirements/dev.txt
+	$(UV) pip compile --group fuzz --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -c requirements/dev.txt -o requirements/fuzz.txt
 	$(UV) pip compile pyproject.toml --extra demo --universal --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links -q -c requirements/dev.txt -o requirements/demo.txt
 
 release-check: $(VENV)/stamp ## build, and check what is about to be published; minutes, and the package index
@@ -88,6 +104,10 @@ $(VENV)/stamp: requirements/dev.txt pyproject.toml | $(filter .tools/%,$(UV))
 	$(CHOOSE) $(UV) venv --quiet --allow-existing $(if $(PYTHON),--python $(PYTHON)) $(VENV)
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	touch $@
+
+$(VENV)/fuzz-stamp: $(VENV)/stamp requirements/fuzz.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/fuzz.txt
 	touch $@
 
 $(DEMO)/stamp: requirements/demo.txt pyproject.toml | $(filter .tools/%,$(UV))

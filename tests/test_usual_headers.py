@@ -153,3 +153,28 @@ def test_a_test_delivery_is_one_that_says_true(said: str) -> None:
     signed = {**sign(BODY, SECRETS[1], timestamp=NOW), "X-Coffrify-Test-Delivery": said}
     found = Verifier(SECRETS[1], clock=lambda: NOW).verify(BODY, signed)
     assert found.test is (said in ("true", "TRUE"))
+
+
+@pytest.mark.parametrize("excess", [0, 1])
+def test_the_longest_header_is_read_and_a_longer_one_is_not(excess: int) -> None:
+    """8192 characters, with the signature at the end; a header of our own scheme too."""
+    signature = "v1," + "A" * 44
+    header = signature.rjust(8192 + excess)
+    assert len(shapes.standard_signatures(header)) == 1 - excess
+    stamped = "t=1,v1=" + "a" * 64
+    ours = "v0=" + "x" * (8192 + excess - len(stamped) - 4) + "," + stamped
+    assert len(ours) == 8192 + excess
+    assert len(shapes.coffrify_parts(ours)[1]) == 1 - excess
+
+
+def test_an_unknown_name_of_bytes_is_looked_at_once() -> None:
+    """From then on the short way is taken, under servers that give bytes as under others."""
+    for kind, seen in ((str, shapes._seen), (str.encode, shapes._seen_bytes)):
+        name: Any = kind(f"x-{random.getrandbits(64):x}")
+        assert shapes.pick([(name, kind("1"))]) == {}
+        assert name in seen
+
+
+@pytest.mark.parametrize("header", ["t=1,v1=a b", "t=1,t=2", "t", "v1=\n", "t=1,v1=é", "x" * 9000])
+def test_a_malformed_header_of_our_own_scheme_has_no_parts(header: str) -> None:
+    assert shapes.coffrify_parts(header) == ("", ())
