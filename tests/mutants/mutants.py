@@ -83,7 +83,10 @@ def is_killed(path: Path, mutant: Mutant, tests: list[str], seconds: float) -> b
         try:
             import pytest
 
-            sys.meta_path.insert(0, _Mutating(path, mutant.number))
+            mutating = _Mutating(path, mutant.number)
+            sys.meta_path.insert(0, mutating)
+            # Now: the import hook of pytest would load it from its file, as part of a plugin.
+            importlib.import_module(mutating.name)
             code = int(pytest.main([*_OPTIONS, *tests]))
         finally:
             os._exit(code)

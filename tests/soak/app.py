@@ -1,5 +1,6 @@
 """What is soaked: a handler that fails now and then, and notes what it has finished."""
 
+import logging
 import os
 import random
 from pathlib import Path
@@ -13,6 +14,7 @@ from coffrify_webhooks.starlette import webhook_route
 
 __all__ = ["flask_app", "starlette_app"]
 
+logging.getLogger("coffrify_webhooks").setLevel(logging.CRITICAL)
 router = Router()
 journal = os.open(os.environ["SOAK_JOURNAL"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
