@@ -178,3 +178,14 @@ def test_an_unknown_name_of_bytes_is_looked_at_once() -> None:
 @pytest.mark.parametrize("header", ["t=1,v1=a b", "t=1,t=2", "t", "v1=\n", "t=1,v1=é", "x" * 9000])
 def test_a_malformed_header_of_our_own_scheme_has_no_parts(header: str) -> None:
     assert shapes.coffrify_parts(header) == ("", ())
+
+
+@pytest.mark.parametrize("value", ["1", None])
+def test_what_stands_before_our_headers_hides_none_of_them(value: Any) -> None:
+    """An unknown name as long as one of ours, another of any length, and a header without value."""
+    alike = f"x-{random.getrandbits(32):08x}"
+    assert len(alike) == len("webhook-id")
+    others = [(alike, "1"), (f"x-{random.getrandbits(64):x}", "1"), ("Webhook-Timestamp", value)]
+    found = shapes.pick([*others, ("Webhook-Id", "evt_1")])
+    assert found.pop("webhook-timestamp", None) == value
+    assert found == {"webhook-id": "evt_1"}
