@@ -111,3 +111,24 @@ def test_no_help_of_a_command_imports_what_only_its_run_needs() -> None:
     )
     assert (found.returncode, found.stderr) == (0, "\n"), found.stderr
     assert "Show the last events" in found.stdout
+
+
+VARIABLES = {
+    "--secret": "COFFRIFY_WEBHOOK_SECRET",
+    "--store": "COFFRIFY_WEBHOOKS_STORE",
+    "--api-url": "COFFRIFY_API_URL",
+}
+
+
+@pytest.mark.parametrize("option", VARIABLES)
+def test_an_option_names_the_variable_that_stands_for_it(option: str) -> None:
+    """In the help of each command that has it, --api-key of the vendor's API beside --api-url."""
+    found = 0
+    for name, command in commands_of(commands):
+        options = {each: param for param in command.params for each in param.opts}
+        if option in options:
+            found += 1
+            said = " ".join(command.get_help(click.Context(command, info_name=name)).split())
+            assert VARIABLES[option] in said, name
+            assert option != "--api-url" or "COFFRIFY_API_KEY" in said, name
+    assert found

@@ -1,5 +1,6 @@
 """How a command ends that cannot do what was asked: one line on stderr, and an exit code."""
 
+import os
 from difflib import get_close_matches
 from typing import Any
 
@@ -25,8 +26,20 @@ class Unusable(click.ClickException):
 class Group(click.Group):
     """Tells an error of ours in one line; a mistake in the setup exits 2 as one in arguments.
 
-    A command that there is none of is answered by the nearest that there are.
+    A command that there is none of is answered by the nearest that there are. Colours are for
+    terminals; NO_COLOR forbids them there, FORCE_COLOR asks for them everywhere.
     """
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        if parent is None:
+            extra.setdefault("color", _wants_colour())
+        return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -47,6 +60,13 @@ class Group(click.Group):
                 raise
             known = f"{error.message.rstrip('.')}; did you mean {' or '.join(near)}?"
             raise click.UsageError(known, ctx) from None
+
+
+def _wants_colour() -> bool | None:
+    """Return what the environment says of colours; None if that is for the terminal to tell."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
 
 
 def printable(said: object) -> str:

@@ -86,7 +86,7 @@ def reconcile(
             sleep=stop.wait,
         )
     if sys.stderr.isatty():
-        click.echo("\r\x1b[K", nl=False, err=True)
+        click.echo("\r\x1b[K", nl=False, err=True, color=True)  # on a terminal, and no colour
     click.echo(json.dumps(report.as_json()) if as_json else _text(report))
     if stop.is_set():
         ctx.exit(STOPPED)
@@ -100,7 +100,7 @@ def _progress(what: str, number: int, of: int) -> None:
         "ask": "asked for {0} of {1}",
         "wait": "{0} of {1} are here",
     }
-    click.echo(f"\r\x1b[K{verbs[what].format(number, of)}", nl=False, err=True)
+    click.echo(f"\r\x1b[K{verbs[what].format(number, of)}", nl=False, err=True, color=True)
 
 
 def _text(report: Any) -> str:

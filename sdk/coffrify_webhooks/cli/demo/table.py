@@ -31,9 +31,10 @@ def shown(board: Board) -> Generator[Refresh]:
     if find_spec("rich") is None or not sys.stdout.isatty():
         yield _lines(board)
         return
-    from rich.live import Live  # only where it is used
+    from rich.console import Console  # only where it is used
+    from rich.live import Live
 
-    with Live(_table(board), refresh_per_second=12) as live:
+    with Live(_table(board), console=Console(), refresh_per_second=12) as live:
         yield lambda: live.update(_table(board))
 
 
@@ -50,7 +51,7 @@ def _table(board: Board) -> "Table":
 
 def _colour(cell: Cell) -> str:
     if cell.wrong:
-        return "bold red"
+        return "red"
     return "green" if cell.kept else "yellow"
 
 
@@ -61,10 +62,14 @@ def _lines(board: Board) -> Refresh:
     def refresh() -> None:
         while waiting and board.settled(waiting[0]):
             case = waiting.pop(0)
-            click.echo(_line(case.name, map(str, board.rows[case].values())))
+            click.echo(_line(case.name, board.rows[case].values()))
 
     return refresh
 
 
-def _line(name: str, cells: Iterable[str]) -> str:
-    return (f"{name:{_NAME_WIDTH}}" + "".join(f"{cell:{_CELL_WIDTH}}" for cell in cells)).rstrip()
+def _line(name: str, cells: Iterable[Cell | str]) -> str:
+    *texts, last = (name, *map(str, cells))
+    widths = [_NAME_WIDTH, *[_CELL_WIDTH] * len(texts)]
+    padded = [text.ljust(width) for text, width in zip(texts, widths, strict=False)]
+    colours = [_colour(cell) if isinstance(cell, Cell) else None for cell in (name, *cells)]
+    return "".join(map(click.style, [*padded, last], colours))
