@@ -83,6 +83,8 @@ Kind: TypeAlias = Literal[
     "handlers_missing",  # an engine's worker has not loaded all of the handlers (once for each)
     "dead",  # an engine's worker has tried an event for the last time
     "swept",  # an event that an engine seems to have lost was dispatched again, or could not be
+    "replayed",  # somebody had an event handled again in the inbox
+    "forgotten",  # somebody had an event forgotten in the inbox
 ]
 
 _LEVELS: dict[str, int] = {
@@ -104,6 +106,8 @@ _LEVELS: dict[str, int] = {
     "handlers_missing": logging.WARNING,
     "dead": logging.ERROR,
     "swept": logging.WARNING,
+    "replayed": logging.INFO,
+    "forgotten": logging.INFO,
 }
 
 

@@ -21,6 +21,7 @@ from tests.budgets import budget
 from tests.in_time import in_time
 from tests.sandbox.hook import Hook
 
+from coffrify_webhooks.web.wording import json_text, length, pretty, visible
 from coffrify_webhooks_sandbox import Endpoint, Sandbox
 from coffrify_webhooks_sandbox.clock import END, Clock
 from coffrify_webhooks_sandbox.courier import new_delivery
@@ -28,7 +29,6 @@ from coffrify_webhooks_sandbox.dashboard import time_form
 from coffrify_webhooks_sandbox.dashboard.chart import chart
 from coffrify_webhooks_sandbox.dashboard.clock_shown import ClockShown
 from coffrify_webhooks_sandbox.dashboard.payload_form import PayloadForm, flatten
-from coffrify_webhooks_sandbox.dashboard.wording import json_text, length, pretty, visible
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.event_types import EventTypes
 from coffrify_webhooks_sandbox.records import Attempt, Delivery, Event
@@ -1257,7 +1257,7 @@ def test_json_stays_json(text: str) -> None:
 
 def test_foreign_files_are_named() -> None:
     """What is of others is unchanged, and stands in NOTICE.md with its licence."""
-    import coffrify_webhooks_sandbox.dashboard as package
+    import coffrify_webhooks.web as package
 
     static = Path(package.__file__ or "").with_name("static")
     rows = re.findall(

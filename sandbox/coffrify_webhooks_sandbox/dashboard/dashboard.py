@@ -56,7 +56,10 @@ class Dashboard:
             *DoctorPage(service, self._pages).routes,
             *TimeForm(service, self._pages).routes,
             Route("/live/frame", self._frame),
-            Mount("/static", StaticFiles(directory=_STATIC)),
+            Mount(
+                "/static",
+                StaticFiles(directory=_STATIC, packages=[("coffrify_webhooks.web", "static")]),
+            ),
         ]
 
     async def _frame(self, _request: Request) -> Live:

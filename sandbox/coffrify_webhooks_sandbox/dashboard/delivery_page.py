@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
+from coffrify_webhooks.web.wording import of_bytes, pretty
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.misbehaviors import misbehavior_of
 
 from .chart import chart
 from .submitted_form import SubmittedForm
-from .wording import of_bytes, pretty
 
 with needs("sandbox"):
     from starlette.responses import PlainTextResponse

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from coffrify_webhooks.extras import needs
+from coffrify_webhooks.web import wording
 from coffrify_webhooks_sandbox.errors import SandboxError
 
-from . import wording
 from .live import Live
 from .notices import notice
 

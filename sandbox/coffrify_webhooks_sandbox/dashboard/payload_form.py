@@ -12,9 +12,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from coffrify_webhooks.web.wording import indent_json
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.limits import DEEPEST, TOO_DEEP, indent_json, is_deep
+from coffrify_webhooks_sandbox.limits import DEEPEST, TOO_DEEP, is_deep
 from coffrify_webhooks_sandbox.payload import random_data
 from coffrify_webhooks_sandbox.resolve import resolve
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from coffrify_webhooks.extras import needs
+from coffrify_webhooks.web.wording import json_text
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.limits import TOO_DEEP, is_deep
 from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
@@ -16,7 +17,6 @@ from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 from .form_field import ABSENT
 from .payload_form import PayloadForm, flatten
 from .submitted_form import SubmittedForm
-from .wording import json_text
 
 with needs("sandbox"):
     from starlette.routing import Route

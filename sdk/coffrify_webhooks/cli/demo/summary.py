@@ -46,7 +46,7 @@ def sent_by(sandbox: "Sandbox") -> Sent:
 def _time_line(
     sandbox: "Sandbox", dead: "Delivery", deliveries: "list[Delivery]"
 ) -> Iterator[tuple[str, str, str]]:
-    from coffrify_webhooks_sandbox.dashboard.wording import length  # an extra's
+    from coffrify_webhooks.web.wording import length  # an extra's
 
     attempts = sandbox.attempts(dead)
     for attempt in attempts:

@@ -10,10 +10,9 @@ import json
 from datetime import UTC, datetime
 from urllib.parse import quote
 
-from coffrify_webhooks_sandbox.limits import indent_json
-
 __all__ = [
     "clock",
+    "indent_json",
     "json_text",
     "length",
     "moment",
@@ -68,6 +67,20 @@ def pretty(body: bytes, most: int = _MOST_SHOWN) -> str:
         return _escape(indent_json(json.loads(body), most) or "")
     except (ValueError, RecursionError):
         return ""
+
+
+def indent_json(value: object, most: int, *, to_ascii: bool = False) -> str | None:
+    """Return indented JSON; None if it is longer than `most` characters or too deep."""
+    chunks: list[str] = []
+    try:
+        for chunk in json.JSONEncoder(indent=2, ensure_ascii=to_ascii).iterencode(value):
+            chunks.append(chunk)
+            most -= len(chunk)
+            if most < 0:
+                return None
+    except RecursionError:
+        return None
+    return "".join(chunks)
 
 
 def json_text(value: object) -> str:

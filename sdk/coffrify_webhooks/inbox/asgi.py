@@ -1,0 +1,45 @@
+"""The inbox as an ASGI application: reads a request, and sends a response."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .request import LARGEST_FORM, InboxRequest
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.asgi import Receive, Scope, Send
+
+    from .response import Response
+
+__all__ = ["read", "send_response"]
+
+
+async def read(scope: Scope, receive: Receive) -> InboxRequest | None:
+    """Return the request; None if its form is too large, or its client has gone."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    body = b""
+    if scope["method"] == "POST":
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if message["type"] != "http.request" or len(body) > LARGEST_FORM:
+                return None
+            if not message.get("more_body"):
+                break
+    root = scope.get("root_path", "").rstrip("/")
+    path = scope["path"]
+    if root and (path == root or path.startswith(root + "/")):  # servers differ in this
+        path = path[len(root) :]
+    query = scope.get("query_string", b"").decode("latin-1")
+    return InboxRequest(scope["method"], path, root, query, headers, scope, body)
+
+
+async def send_response(response: Response, scope: Scope, send: Send) -> None:
+    """Send a response; to HEAD without its body."""
+    headers = [(k.lower().encode(), v.encode("latin-1")) for k, v in response.headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    body = b"" if scope["method"] == "HEAD" else response.body
+    await send({"type": "http.response.body", "body": body})

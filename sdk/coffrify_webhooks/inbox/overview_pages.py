@@ -1,0 +1,107 @@
+"""The pages about all events: health, handlers, refused requests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from coffrify_webhooks.stores.record import STATS_COUNT_TO
+from coffrify_webhooks.stores.refused import KEPT_FOR, refused_of
+
+from .facts import failed_in
+from .search import PAGE, recent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from coffrify_webhooks.receiver import Receiver
+    from coffrify_webhooks.stores import Record
+
+    from .pages import Pages
+    from .request import InboxRequest
+    from .response import Response
+
+__all__ = ["OverviewPages"]
+
+_SAMPLE = 1000
+"""Events that the numbers are of: those whose status changed last."""
+_HOURS = 24
+_HOUR = 3600
+_BAD = ("failed", "dead", "conflict")
+
+
+class HandlerLine(NamedTuple):
+    """A handler, and how it did with the events of the sample."""
+
+    name: str
+    patterns: tuple[str, ...]
+    finished: int
+    failed: int
+    """Events whose last error names it."""
+    last: float | None
+    """When the status of an event changed last that it has finished."""
+
+
+class Hour(NamedTuple):
+    """The events of the sample whose status changed in one hour."""
+
+    begin: float
+    done: int
+    bad: int
+    others: int
+
+
+class OverviewPages:
+    """Shows what concerns all events; the numbers are of a bounded sample, which is said."""
+
+    def __init__(self, receiver: Receiver, pages: Pages) -> None:
+        self._receiver = receiver
+        self._pages = pages
+
+    def health(self, request: InboxRequest) -> Response:
+        """Show how the receiver is, and how many events became what."""
+        sample = recent(self._receiver, _SAMPLE)
+        return self._pages.page(
+            request,
+            "health.html",
+            receiver=self._receiver.name,
+            health=self._receiver.health(),
+            most=STATS_COUNT_TO,
+            sample=_SAMPLE,
+            hours=_hours(sample),
+        )
+
+    def handlers(self, request: InboxRequest) -> Response:
+        """Show which handlers there are, and how they do."""
+        sample = recent(self._receiver, _SAMPLE)
+        lines = [_line(each.name, each.patterns, sample) for each in self._receiver.router.handlers]
+        return self._pages.page(request, "handlers.html", lines=lines, sample=_SAMPLE)
+
+    def refused(self, request: InboxRequest) -> Response:
+        """Show the requests that were refused last, where they are captured."""
+        wanted = refused_of(self._receiver.name)._replace(recent=KEPT_FOR, statuses=("conflict",))
+        found = self._receiver.store.find(wanted, PAGE) if self._receiver.captures.most else []
+        return self._pages.page(
+            request,
+            "refused.html",
+            records=found,
+            how=self._receiver.how_to_set("capture", "20"),
+            is_captured=bool(self._receiver.captures.most),
+        )
+
+
+def _line(name: str, patterns: tuple[str, ...], sample: list[Record]) -> HandlerLine:
+    finished = [each.touched_at for each in sample if name in each.finished]
+    failed = sum(failed_in(each, name) for each in sample if name not in each.finished)
+    return HandlerLine(name, patterns, len(finished), failed, max(finished, default=None))
+
+
+def _hours(sample: Iterable[Record]) -> list[Hour]:
+    counts: Counter[tuple[int, str]] = Counter()
+    for each in sample:
+        kind = "done" if each.status == "done" else "bad" if each.status in _BAD else "others"
+        counts[int(each.touched_at // _HOUR), kind] += 1
+    hours = sorted({hour for hour, _ in counts}, reverse=True)[:_HOURS]
+    return [
+        Hour(h * _HOUR, counts[h, "done"], counts[h, "bad"], counts[h, "others"]) for h in hours
+    ]

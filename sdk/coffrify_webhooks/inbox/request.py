@@ -1,0 +1,67 @@
+"""A request to the inbox, whichever server or framework took it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.cookies import CookieError, SimpleCookie
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["LARGEST_FORM", "InboxRequest"]
+
+LARGEST_FORM = 65_536
+"""Bytes; a whole page of selected events takes a tenth of it."""
+_MOST_FIELDS = 200
+
+
+@dataclass(frozen=True)
+class InboxRequest:
+    """What `authorize` decides by.
+
+    path: below the inbox, beginning with a slash. root: where the inbox is mounted, without a slash
+    at its end. headers: names in lower case; those sent more than once are joined by commas.
+    source: what the server or the framework gave: an ASGI scope, a WSGI environ, or Django's
+    HttpRequest. By it `authorize` finds the session of the framework.
+    """
+
+    method: str
+    path: str
+    root: str
+    query: str
+    headers: Mapping[str, str]
+    source: Any = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    @cached_property
+    def cookies(self) -> dict[str, str]:
+        """The cookies, by name; empty if they cannot be read."""
+        try:
+            return {k: v.value for k, v in SimpleCookie(self.headers.get("cookie", "")).items()}
+        except CookieError:
+            return {}
+
+    @cached_property
+    def asked(self) -> dict[str, str]:
+        """The query's fields; of one that is repeated, the last."""
+        return {name: values[-1] for name, values in _fields(self.query).items()}
+
+    @cached_property
+    def form(self) -> dict[str, list[str]]:
+        """The fields of a form that was sent."""
+        return _fields(self.body.decode("utf-8", "replace"))
+
+    @property
+    def base(self) -> str:
+        """What the inbox's own links begin with; never another host, whatever the root is."""
+        return quote("/" + self.root.strip("/\\"), errors="replace") if self.root else ""
+
+
+def _fields(text: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(text, errors="replace", max_num_fields=_MOST_FIELDS)
+    except ValueError:
+        return {}

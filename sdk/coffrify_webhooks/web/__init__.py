@@ -1,0 +1,1 @@
+"""What the pages of the inbox and of the sandbox share: styles, scripts, and wording."""

@@ -1,0 +1,163 @@
+"""Nobody enters the inbox unless the user's code says so, and no other site acts in it."""
+
+import logging
+from typing import Any
+
+import pytest
+from tests.inbox.visitor import Answer, Shop, Visitor
+
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.inbox import InboxRequest, inbox_app
+
+PATHS = ("/", "/rows", "/health", "/handlers", "/refused", "/static/pages.css", "/nothing", "")
+
+
+@pytest.mark.parametrize("given", [None, "admin", True])
+def test_an_inbox_without_a_function_to_authorize_is_refused(given: Any) -> None:
+    """The error names the option, and what it takes."""
+    with pytest.raises(ConfigurationError, match=r"inbox_app\(authorize=\.\.\.\) takes a function"):
+        inbox_app(Shop().receiver, authorize=given)
+    with pytest.raises(ConfigurationError, match="takes your Receiver"):
+        inbox_app(Shop, authorize=lambda _request: True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("session", ["", "wrong"])
+def test_no_page_is_shown_without_the_right_session(session: str) -> None:
+    """Neither pages nor actions nor files answer, and the refusal says nothing of them."""
+    shop = Shop()
+    key = shop.stored.put("evt_1", "failed")
+    visitor = Visitor(shop.inbox(bodies=True), session=session)
+    answers = [visitor.get(path) for path in (*PATHS, f"/event/{key}")]
+    answers.append(visitor.post("/forget", [("key", key), ("confirmed", "yes")]))
+    assert {answer.status for answer in answers} == {403}
+    assert {answer.text for answer in answers} == {"You may not see this inbox.\n"}
+    assert shop.receiver.store.get(key) is not None
+
+
+def _raises(_request: InboxRequest) -> bool:
+    raise RuntimeError("session=very-secret")
+
+
+async def _raises_later(_request: InboxRequest) -> bool:
+    raise RuntimeError("session=very-secret")
+
+
+def _forgets_to_await(request: InboxRequest) -> Any:
+    return _raises_later(request)
+
+
+@pytest.mark.parametrize(
+    ("authorize", "told"),
+    [
+        (_raises, "RuntimeError"),
+        (_raises_later, "RuntimeError"),
+        (lambda _request: None, "NoneType"),
+        (lambda _request: "no", "str"),
+        (lambda _request: 1, "int"),
+        (_forgets_to_await, "coroutine"),
+    ],
+)
+def test_whatever_is_not_true_refuses_and_is_logged_without_its_text(
+    authorize: Any, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An authorize that raises, or forgets to return or to await, lets nobody in."""
+    caplog.set_level(logging.ERROR, "coffrify_webhooks")
+    visitor = Visitor(inbox_app(Shop().receiver, authorize=authorize))
+    assert visitor.get("/").status == 403
+    assert told in caplog.text
+    assert "very-secret" not in caplog.text
+
+
+def test_an_async_authorize_is_awaited_under_wsgi_too() -> None:
+    """One inbox serves both kinds of servers with the same functions."""
+
+    async def authorize(request: InboxRequest) -> bool:
+        return request.method == "GET"
+
+    visitor = Visitor(inbox_app(Shop().receiver, authorize=authorize))
+    assert visitor.get("/").status == 200
+    assert visitor.post("/forget").status == 403
+
+
+CROSS_SITE = [
+    {"SEC_FETCH_SITE": "cross-site", "ORIGIN": "https://evil.example"},
+    {"SEC_FETCH_SITE": "same-site", "ORIGIN": "https://blog.shop.example"},
+    {"SEC_FETCH_SITE": "none", "ORIGIN": ""},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "https://evil.example"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "https://shop.example.evil.example"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "https://shop.example@evil.example"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "https://shop.example:8443"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "null"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "https://[shop.example"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "shop.example"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": ""},
+    {"SEC_FETCH_SITE": "same-origin", "ORIGIN": "https://evil.example"},
+    {"SEC_FETCH_SITE": "same-origin", "HOST": "evil.example"},
+    {"SEC_FETCH_SITE": "", "HOST": "evil.example"},
+    {"SEC_FETCH_SITE": "", "HOST": ""},
+]
+
+
+@pytest.mark.parametrize("headers", CROSS_SITE)
+@pytest.mark.parametrize("action", ["/forget", "/replay"])
+def test_a_form_of_another_site_changes_nothing(action: str, headers: dict[str, str]) -> None:
+    """The browser sends the session along, so where the form comes from has to be looked at."""
+    shop = Shop()
+    key = shop.stored.put("evt_1", "failed")
+    visitor = Visitor(shop.inbox())
+    answer = visitor.post(action, [("key", key), ("confirmed", "yes")], **headers)
+    assert answer.status == 403
+    assert shop.receiver.store.get(key) is not None
+    assert shop.seen == []
+
+
+@pytest.mark.parametrize(
+    "headers", [{"SEC_FETCH_SITE": ""}, {"ORIGIN": ""}, {}], ids=["origin", "site", "both"]
+)
+def test_the_inbox_s_own_form_is_accepted(headers: dict[str, str]) -> None:
+    """Older browsers send Origin alone, and some forms Sec-Fetch-Site alone."""
+    shop = Shop()
+    key = shop.stored.put("evt_1")
+    answer = Visitor(shop.inbox()).post("/forget", [("key", key), ("confirmed", "yes")], **headers)
+    assert answer.status == 200
+    assert shop.receiver.store.get(key) is None
+
+
+def test_an_action_is_never_performed_by_a_link() -> None:
+    """GET changes nothing, and other methods are not known."""
+    shop = Shop()
+    key = shop.stored.put("evt_1", "failed")
+    visitor = Visitor(shop.inbox())
+    for method, status in (("GET", 404), ("HEAD", 404), ("PUT", 405), ("DELETE", 405)):
+        answer = visitor.ask(method, "/forget", f"key={key}&confirmed=yes", b"", {})
+        assert answer.status == status
+    assert shop.receiver.store.get(key) is not None
+
+
+def _guarded(answer: Answer) -> None:
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_every_answer_carries_the_headers_that_guard_it() -> None:
+    """Pages, files, redirects, errors and refusals alike."""
+    shop = Shop()
+    key = shop.stored.put("evt_1", "failed")
+    visitor, stranger = Visitor(shop.inbox()), Visitor(shop.inbox(), session="")
+    for path in (*PATHS, f"/event/{key}"):
+        _guarded(visitor.get(path))
+        _guarded(stranger.get(path))
+    _guarded(visitor.post("/replay", [("key", key)]))
+    _guarded(visitor.post("/replay", ORIGIN="https://evil.example"))
+
+
+def test_a_form_that_is_too_large_is_refused_unread() -> None:
+    """Its announced length is enough."""
+    answer = Visitor(Shop().inbox()).ask(
+        "POST", "/forget", "", b"key=" + b"x" * 70_000, {"SEC_FETCH_SITE": "same-origin"}
+    )
+    assert answer.status == 413
