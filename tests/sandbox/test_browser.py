@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect
 from tests.budgets import budget
 from tests.sandbox.chromium import chromium
+from tests.sandbox.contrast import FAINT
 from tests.sandbox.palette import shrink
 
 from coffrify_webhooks import Event, Receiver, Router, Secret
@@ -384,35 +385,6 @@ def test_every_page_has_the_colours_of_the_system(
             lightness = sum(map(int, re.findall(r"\d+", ground)))
             assert (lightness > 600) == (scheme == "light"), path
             assert page.evaluate(FAINT) == [], path
-
-
-FAINT = """() => {
-  const luminance = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map((value) => {
-      const share = value / 255;
-      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
-    });
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (element) => {
-    for (let each = element; each; each = each.parentElement) {
-      const colour = getComputedStyle(each).backgroundColor;
-      if (!/, 0\\)$/.test(colour) && colour.startsWith("rgb(")) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const faint = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
-    const apart = element.closest(".entry, :disabled, svg, .hidden, .skip");
-    if (!own || apart || !element.checkVisibility()) continue;
-    const [light, dark] = [getComputedStyle(element).color, ground(element)]
-      .map(luminance).sort((a, b) => b - a);
-    const contrast = (light + 0.05) / (dark + 0.05);
-    if (contrast < 4.5) faint.push(`${element.textContent.trim()} ${contrast}`);
-  }
-  return faint;
-}"""
 
 
 def test_the_keyboard_alone_is_enough(window: BrowserContext, shop: Shop, url: str) -> None:

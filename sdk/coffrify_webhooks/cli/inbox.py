@@ -22,7 +22,10 @@ _HOST = "127.0.0.1"
 _NAMES = (_HOST, "localhost")
 
 
-@click.command(epilog="Example: coffrify-webhooks inbox --app myapp.webhooks")
+@click.command(
+    short_help="Look at stored events in a browser, on this machine.",
+    epilog="Example: coffrify-webhooks inbox --app myapp.webhooks",
+)
 @click.option("--port", default=_PORT, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--bodies", is_flag=True, help="Show the bodies of events too.")
 @takes_source(handles=True)
