@@ -189,7 +189,7 @@ def _show(response: Response, answer: Answer | None) -> None:
 
 
 def _as_json(response: Response, answer: Answer | None) -> dict[str, Any]:
-    """Return what came back; a stranger's body is not in it."""
+    """Return the reply; a stranger's body is not in it."""
     return {
         "status": response.status,
         "outcome": answer.outcome if answer else None,

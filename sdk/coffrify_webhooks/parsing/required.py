@@ -19,7 +19,7 @@ def has_required(plan: Plan, value: Any) -> bool:  # noqa: PLR0911 - one for eac
 
     What may be one of several classes is not looked at.
     """
-    kind = type(value)
+    kind = type(value)  # pyright: ignore[reportUnknownVariableType] - narrowed by what is asked
     match plan:
         case ModelOf() if kind is dict:
             if not _has_keys(plan, value):
