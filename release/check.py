@@ -54,6 +54,7 @@ IMPORTS = {
     "mysql": "coffrify_webhooks.stores.sql, pymysql",
     "redis": "coffrify_webhooks.stores.redis",
     "redis-async": "coffrify_webhooks.stores.redis_async",
+    "inbox": "coffrify_webhooks.inbox",
     "dbos": "coffrify_webhooks.dispatch.dbos",
     "celery": "coffrify_webhooks.dispatch.celery",
     "otel": "coffrify_webhooks.otel",

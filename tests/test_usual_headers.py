@@ -167,9 +167,11 @@ def test_the_longest_header_is_read_and_a_longer_one_is_not(excess: int) -> None
     assert len(shapes.coffrify_parts(ours)[1]) == 1 - excess
 
 
-def test_an_unknown_name_of_bytes_is_looked_at_once() -> None:
+def test_an_unknown_name_of_bytes_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """From then on the short way is taken, under servers that give bytes as under others."""
-    for kind, seen in ((str, shapes._seen), (str.encode, shapes._seen_bytes)):
+    for kind, which in ((str, "_seen"), (str.encode, "_seen_bytes")):
+        seen: Any = type(getattr(shapes, which))()  # that of other tests may be full
+        monkeypatch.setattr(shapes, which, seen)
         name: Any = kind(f"x-{random.getrandbits(64):x}")
         assert shapes.pick([(name, kind("1"))]) == {}
         assert name in seen
