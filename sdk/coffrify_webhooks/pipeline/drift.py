@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from coffrify_webhooks.errors import PayloadError
 from coffrify_webhooks.event import UnknownEvent
 from coffrify_webhooks.parsing.parse import parse
-from coffrify_webhooks.stores.drift import LEASE, is_kept_by, mark_of, merge, read, slot_of, write
+from coffrify_webhooks.stores.drift import LEASE, mark_of, merge, read, slot_of, write
 from coffrify_webhooks.text import quoted
 
 from .effects import Compute, Notify, Settings, Steps
@@ -54,7 +54,7 @@ def record(
             event,
             values=(quoted(event.type),),
         )
-    if not is_kept_by(settings.store):
+    if not settings.drifts.are_kept_by(settings.store):
         return
     new = settings.drifts.add(event.type, event.issues, settings.clock(), is_known=is_known)
     if not new:
