@@ -18,7 +18,9 @@ from tests.adapters.suite import PATH, SECRET, make_body
 from tests.django_databases import migrated
 
 from coffrify_webhooks import Event, Receiver, Router, sign
+from coffrify_webhooks.cli.embedded import COMMANDS
 from coffrify_webhooks_django.conf import current_endpoint
+from coffrify_webhooks_django.management.commands import coffrify_webhooks as django_command
 
 OURS = "coffrify_webhooks.django.CoffrifyWebhooksMiddleware"
 
@@ -147,6 +149,11 @@ def test_check_runs_the_projects_handlers(failures: list[Exception]) -> None:
     with pytest.raises(SystemExit) as exited:
         run("check", "--examples", "1")
     assert exited.value.code == 1
+
+
+def test_each_command_for_programs_is_offered() -> None:
+    """Under the same names as by `coffrify-webhooks`."""
+    assert {*django_command._COMMANDS} == {*COMMANDS}
 
 
 def test_sweep_dispatches_what_the_engine_has_lost() -> None:

@@ -1,6 +1,7 @@
 """`endpoints`: what each command does at a real sandbox, says, writes, and never shows."""
 
 import json
+import os
 import re
 import stat
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from coffrify_webhooks import Receiver, Router, sign, verify
 from coffrify_webhooks.cli.embedded import embedded
+from coffrify_webhooks.cli.endpoints.secret_file import SecretFile
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.cli.source import Source
 from coffrify_webhooks.wsgi import CoffrifyWebhooksMiddleware
@@ -97,7 +99,11 @@ def test_a_secret_that_is_written_to_a_file_is_in_no_output(sandbox: Sandbox, pl
         ("A=1", "A=1\nCOFFRIFY_WEBHOOK_SECRET={}\n"),
         (
             "A=1\nexport COFFRIFY_WEBHOOK_SECRET='old'\n# é\n",
-            "A=1\nCOFFRIFY_WEBHOOK_SECRET={}\n# é\n",
+            "A=1\nexport COFFRIFY_WEBHOOK_SECRET={}\n# é\n",
+        ),
+        (
+            'export COFFRIFY_WEBHOOK_SECRET="old"  # of the shop\r\nB=2\r\n',
+            "export COFFRIFY_WEBHOOK_SECRET={}  # of the shop\r\nB=2\r\n",
         ),
         ("COFFRIFY_WEBHOOK_SECRET=\nB=2\n", "COFFRIFY_WEBHOOK_SECRET={}\nB=2\n"),
     ],
@@ -108,14 +114,48 @@ def test_an_env_files_line_is_replaced_or_added(
     """All other lines stay; a new file is its owner's alone, and others keep their mode."""
     file = place / ".env"
     if before is not None:
-        file.write_text(before)
+        file.write_bytes(before.encode())
         file.chmod(0o640)
     made = create("--env-file", ".env", "--yes")
     assert made.exit_code == 0, made.output
-    assert file.read_text() == after.format(only(sandbox).secret)
+    assert file.read_bytes().decode() == after.format(only(sandbox).secret)
     assert stat.S_IMODE(file.stat().st_mode) == (0o600 if before is None else 0o640)
     assert ("chmod 600" in made.stderr) is (before is not None)
     assert not FOUND.search(made.output)
+
+
+@pytest.mark.parametrize("option", ["--secret-file", "--env-file"])
+def test_a_secret_is_written_to_a_regular_file_alone(
+    sandbox: Sandbox, place: Path, option: str
+) -> None:
+    """A pipe or a device is neither waited for nor replaced."""
+    os.mkfifo(place / "pipe")
+    made = create(option, "pipe", "--yes")
+    assert (made.exit_code, "is no regular file" in made.stderr) == (2, True)
+    assert stat.S_ISFIFO((place / "pipe").stat().st_mode)
+    assert endpoints(sandbox) == []
+
+
+def test_an_env_file_stays_its_owners(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when root makes the secret of an application that runs as somebody else."""
+    (place / ".env").write_text("A=1\n")
+    owner = (place / ".env").stat()
+    given: list[tuple[object, ...]] = []
+    monkeypatch.setattr(os, "getuid", lambda: owner.st_uid + 1)
+    monkeypatch.setattr(os, "chown", lambda *words: given.append(words))
+    SecretFile(place / ".env", is_env=True).write("new")
+    assert given == [(place / ".env", owner.st_uid, owner.st_gid)]
+
+
+def test_what_changes_in_an_env_file_meanwhile_stays(place: Path) -> None:
+    """Somebody may write to it while a question waits for its answer."""
+    file = place / ".env"
+    file.write_text("COFFRIFY_WEBHOOK_SECRET=old\n")
+    secrets = SecretFile(file, is_env=True)
+    assert secrets.before == ["old"]
+    file.write_text("COFFRIFY_WEBHOOK_SECRET=old\nB=2\n")
+    secrets.write("new", "old")
+    assert file.read_text() == "COFFRIFY_WEBHOOK_SECRET=new,old\nB=2\n"
 
 
 @pytest.mark.parametrize("option", ["--secret-file", "--env-file"])
@@ -216,6 +256,26 @@ def test_an_endpoint_that_could_be_several_must_be_named() -> None:
 
 
 # --- sync ---------------------------------------------------------------------------------------
+
+
+def test_the_handlers_are_read_without_a_secret(
+    sandbox: Sandbox, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is made only now, and the program that needs it cannot be imported without it."""
+    monkeypatch.delenv("COFFRIFY_WEBHOOK_SECRET", raising=False)
+    (place / "secretless_app.py").write_text(
+        "from flask import Flask\n"
+        "from coffrify_webhooks import Receiver, Router\n"
+        "from coffrify_webhooks.flask import CoffrifyWebhooks\n"
+        "router = Router()\n"
+        "router.on('api_key.revoked', name='revoked')(print)\n"
+        "app = Flask(__name__)\n"
+        "CoffrifyWebhooks(app, Receiver(router=router))\n"
+    )
+    monkeypatch.syspath_prepend(place)
+    made = run("create", URL, "--app", "secretless_app", "--env-file", ".env")
+    assert made.exit_code == 0, made.output
+    assert only(sandbox).events == ("api_key.revoked",)
 
 
 def test_a_sync_subscribes_to_just_what_has_handlers(sandbox: Sandbox) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from coffrify_webhooks.concurrency import bridge
+from coffrify_webhooks.concurrency.async_library import within
 from coffrify_webhooks.errors import ConfigurationError, NotBegun
 from coffrify_webhooks.receiver import Receiver
 
@@ -14,7 +16,7 @@ from .access import Access
 from .site import Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from coffrify_webhooks.asgi import Receive, Scope, Send
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 __all__ = ["Inbox", "inbox_app"]
 
 _BEGIN_WITHIN = 5.0
+_FORM_WITHIN = 15.0
+"""Seconds; as for the body of a delivery."""
+
+T = TypeVar("T")
 
 
 def inbox_app(
@@ -57,14 +63,51 @@ class Inbox:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request of ASGI; the store is asked, and handlers run, in a thread."""
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+            return
         if scope["type"] != "http":
             raise RuntimeError(f"the inbox speaks HTTP, not {scope['type']}")
-        request = await asgi.read(scope, receive)
-        await asgi.send_response(await self._answer_async(request), scope, send)
+        try:
+            response = await self._respond(asgi.request_of(scope), receive)
+        except NotBegun:
+            response = self._site.unavailable()
+        await asgi.send_response(response, scope, send)
+
+    async def _respond(self, request: InboxRequest, receive: Receive) -> Response:
+        granted: Granted | None = None
+        if self._access.is_async:
+            granted = await self._access.ask_async(request)
+        if request.method != "POST":
+            return await self._in_thread(partial(self.answer, request, granted))
+        if granted is None:
+            granted = await self._in_thread(partial(self._access.ask, request))
+        if granted.enter:  # a stranger's form is not waited for
+            form = await within(_FORM_WITHIN, partial(asgi.read_form, receive))
+            if form is None:
+                return self._site.too_large()
+            request = replace(request, body=form)
+        return await self._in_thread(partial(self.answer, request, granted))
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        async def run() -> T:
+            found: T = await bridge.in_thread(
+                partial(self._receiver.in_worker, work), begin_within=_BEGIN_WITHIN
+            )
+            return found
+
+        return await bridge.shielded(run)
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request of WSGI."""
-        response = self.answer(wsgi.read(environ))
+        request: InboxRequest | None = wsgi.request_of(environ)
+        granted: Granted | None = None
+        if request is not None and environ["REQUEST_METHOD"] == "POST":
+            granted = self._access.ask(request)
+            if granted.enter:  # a stranger's form is not waited for
+                request = wsgi.with_form(request, environ)
+        response = self.answer(request, granted)
         start_response(f"{response.status} {response.reason}", list(response.headers.items()))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
@@ -73,18 +116,3 @@ class Inbox:
         if request is None:
             return self._site.too_large()
         return self._site.answer(request, granted or self._access.ask(request))
-
-    async def _answer_async(self, request: InboxRequest | None) -> Response:
-        granted = None
-        if request is not None and self._access.is_async:
-            granted = await self._access.ask_async(request)
-
-        async def answer() -> Response:
-            work = partial(self._receiver.in_worker, self.answer, request, granted)
-            found: Response = await bridge.in_thread(work, begin_within=_BEGIN_WITHIN)
-            return found
-
-        try:
-            return await bridge.shielded(answer)
-        except NotBegun:
-            return self._site.unavailable()

@@ -11,30 +11,34 @@ if TYPE_CHECKING:
 
     from .response import Response
 
-__all__ = ["read", "send_response"]
+__all__ = ["read_form", "request_of", "send_response"]
 
 
-async def read(scope: Scope, receive: Receive) -> InboxRequest | None:
-    """Return the request; None if its form is too large, or its client has gone."""
+def request_of(scope: Scope) -> InboxRequest:
+    """Return the request, without the form that it may send."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    body = b""
-    if scope["method"] == "POST":
-        while True:
-            message = await receive()
-            body += message.get("body", b"")
-            if message["type"] != "http.request" or len(body) > LARGEST_FORM:
-                return None
-            if not message.get("more_body"):
-                break
     root = scope.get("root_path", "").rstrip("/")
     path = scope["path"]
     if root and (path == root or path.startswith(root + "/")):  # servers differ in this
         path = path[len(root) :]
     query = scope.get("query_string", b"").decode("latin-1")
-    return InboxRequest(scope["method"], path, root, query, headers, scope, body)
+    return InboxRequest(scope["method"], path, root, query, headers, scope)
+
+
+async def read_form(receive: Receive) -> bytes | None:
+    """Return what was sent; None if it is too large, or its client has gone."""
+    body = b""
+    while True:
+        message = await receive()
+        part: bytes = message.get("body", b"")
+        body += part
+        if message["type"] != "http.request" or len(body) > LARGEST_FORM:
+            return None
+        if not message.get("more_body"):
+            return body
 
 
 async def send_response(response: Response, scope: Scope, send: Send) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
@@ -11,17 +12,19 @@ from .request import LARGEST_FORM, InboxRequest
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-__all__ = ["make_server", "read"]
+__all__ = ["make_server", "request_of", "with_form"]
 
 
-def read(environ: WSGIEnvironment, source: object = None) -> InboxRequest | None:
-    """Return the request; None if its form is too large."""
-    body = b""
-    if environ["REQUEST_METHOD"] == "POST":
-        length = environ.get("CONTENT_LENGTH") or "0"
-        if not (length.isascii() and length.isdigit()) or int(length[:20]) > LARGEST_FORM:
-            return None
-        body = environ["wsgi.input"].read(int(length))
+def with_form(request: InboxRequest, environ: WSGIEnvironment) -> InboxRequest | None:
+    """Return the request with the form that was sent; None if that is too large."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not (length.isascii() and length.isdigit()) or int(length[:20]) > LARGEST_FORM:
+        return None
+    return replace(request, body=environ["wsgi.input"].read(int(length)))
+
+
+def request_of(environ: WSGIEnvironment, source: object = None) -> InboxRequest:
+    """Return the request, without the form that it may send."""
     headers = {
         name[5:].lower().replace("_", "-"): value
         for name, value in environ.items()
@@ -35,7 +38,6 @@ def read(environ: WSGIEnvironment, source: object = None) -> InboxRequest | None
         environ.get("QUERY_STRING", ""),
         headers,
         environ if source is None else source,
-        body,
     )
 
 

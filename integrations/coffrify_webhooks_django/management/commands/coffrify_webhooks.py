@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Command"]
 
-_COMMANDS = ("check", "doctor", "events", "store", "sweep", "worker")
+_COMMANDS = ("check", "doctor", "endpoints", "events", "reconcile", "store", "sweep", "worker")
 _ONCE = ("list", "show", "replay", "forget", "purge", "stats")
 """What stood without `events` before it."""
 
@@ -31,7 +31,8 @@ class Command(BaseCommand):
     help = (
         "Look after the webhook events (events list, show, replay, forget, purge, stats), make "
         "their store (store init), check the handlers and the set-up (doctor), run the engine's "
-        "worker, or dispatch again what the engine has lost (sweep)."
+        "worker, dispatch again what the engine has lost (sweep), ask the sender for what was "
+        "missed (reconcile), manage its endpoints (endpoints)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

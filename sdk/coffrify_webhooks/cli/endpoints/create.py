@@ -9,10 +9,9 @@ from urllib.parse import urlsplit
 import click
 
 from coffrify_webhooks.cli.failure import printable
-from coffrify_webhooks.cli.source import receiver_for
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 
-from .options import asked, takes_api, yes_option
+from .options import asked, handlers_of, takes_api, yes_option
 from .secret_file import SecretFile, takes_secret_file
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def create(
         raise click.UsageError(
             "what should it subscribe to? Give --type, or --app for all handlers"
         )
-    receiver = None if types else receiver_for(obj, app)
+    receiver = None if types else handlers_of(obj, app)
     if app and receiver is None:
         raise click.UsageError("--app names a module without a Receiver")
     known = endpoints.api.event_types()

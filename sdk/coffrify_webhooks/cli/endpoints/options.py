@@ -12,7 +12,9 @@ from coffrify_webhooks.cli.waiting import tell_wait
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["asked", "endpoint_option", "takes_api", "yes_option"]
+    from coffrify_webhooks.receiver import Receiver
+
+__all__ = ["asked", "endpoint_option", "handlers_of", "takes_api", "yes_option"]
 
 _Option: TypeAlias = "Callable[[Callable[..., Any]], Callable[..., Any]]"
 endpoint_option: _Option = click.option(
@@ -40,6 +42,15 @@ def takes_api() -> Callable[[Callable[..., None]], Callable[..., None]]:
         return with_api
 
     return decorate
+
+
+def handlers_of(obj: object, app: str | None) -> Receiver | None:
+    """Return the Receiver that has the handlers; it needs no secret, which may be made only now."""
+    from coffrify_webhooks.cli.source import receiver_for
+    from coffrify_webhooks.testing import isolated
+
+    with isolated():
+        return receiver_for(obj, app)
 
 
 def asked(question: str, *, yes: bool) -> None:

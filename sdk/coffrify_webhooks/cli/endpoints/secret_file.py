@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 from functools import wraps
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["SecretFile", "takes_secret_file"]
 
-_LINE = re.compile(rf"^[ \t]*(?:export[ \t]+)?{SECRET_VARIABLE}[ \t]*=(.*)$", re.MULTILINE)
+_LINE = re.compile(
+    rf"""^([ \t]*(?:export[ \t]+)?){SECRET_VARIABLE}[ \t]*=[ \t]*"""
+    r"""(?:"([^"\r\n]*)"|'([^'\r\n]*)'|([^\s#]*))([^\r\n]*)""",
+    re.MULTILINE,
+)
+"""What stands before the name, the value in either kind of quotes or in none, and what follows."""
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -56,22 +63,29 @@ class SecretFile:
     def __init__(self, path: Path, *, is_env: bool) -> None:
         self.path: Path = path.resolve()  # a link stays one
         self.is_env: bool = is_env
-        trial = self.path.with_name(f".{self.path.name[:40]}-trial")
+        if self.path.exists() and not self.path.is_file():
+            raise ConfigurationError(f"{path} is no regular file; a secret is written to one")
+        trial = self.path.with_name(f".{self.path.name[:40]}-{token_hex(4)}")
         try:
-            content = self.path.read_bytes() if self.path.exists() else b""
+            self._text = self._read()
             replace_file(trial, b"", private=True)
             trial.unlink()
         except OSError as error:
             raise ConfigurationError(
                 f"{path} cannot be written ({error.strerror}); nothing was asked for"
             ) from None
-        self._text = content.decode("utf-8", "surrogateescape")
+
+    def _read(self) -> str:
+        content = self.path.read_bytes() if self.path.exists() else b""
+        return content.decode("utf-8", "surrogateescape")
 
     @property
     def before(self) -> list[str]:
         """The secrets in the env file's line, or the only text of the other file."""
-        found = _LINE.findall(self._text)[-1:] if self.is_env else [self._text]
-        texts = "".join(found).strip().strip("'\"").split(",")
+        texts = self._text.split(",")
+        if self.is_env:
+            found = [*_LINE.finditer(self._text)][-1:]
+            texts = "".join(each[2] or each[3] or each[4] or "" for each in found).split(",")
         return [each.strip() for each in texts if each.strip()]
 
     def write(self, *secrets: str) -> None:
@@ -81,10 +95,14 @@ class SecretFile:
         """
         text, mode = ",".join(secrets) + "\n", None
         try:
+            owner = self.path.stat() if self.path.exists() else None
             if self.is_env:
-                text = self._with_line(f"{SECRET_VARIABLE}={','.join(secrets)}")
-                mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else None
+                self._text = self._read()  # it may have changed while a question waited
+                text = self._with_line(",".join(secrets))
+                mode = None if owner is None else stat.S_IMODE(owner.st_mode)
             replace_file(self.path, text.encode("utf-8", "surrogateescape"), private=True)
+            if owner is not None and (owner.st_uid, owner.st_gid) != (os.getuid(), os.getgid()):
+                os.chown(self.path, owner.st_uid, owner.st_gid)
             if mode is not None:
                 self.path.chmod(mode)
         except OSError as error:
@@ -95,9 +113,14 @@ class SecretFile:
         if mode is not None and mode & (stat.S_IRGRP | stat.S_IROTH):
             click.echo(f"Warning: others can read {self.path}: chmod 600 is better", err=True)
 
-    def _with_line(self, line: str) -> str:
-        """Return the file's text with the variable's line replaced, or added at its end."""
+    def _with_line(self, value: str) -> str:
+        """Return the file's text with the variable's value replaced, or added at its end.
+
+        What stands before and after it on its line stays, such as `export` and a comment.
+        """
         if _LINE.search(self._text):
-            return _LINE.sub(lambda _: line, self._text)
+            return _LINE.sub(
+                lambda each: f"{each[1]}{SECRET_VARIABLE}={value}{each[5]}", self._text
+            )
         gap = "" if not self._text or self._text.endswith("\n") else "\n"
-        return f"{self._text}{gap}{line}\n"
+        return f"{self._text}{gap}{SECRET_VARIABLE}={value}\n"

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from coffrify_webhooks.cli.failure import Failed, printable
-from coffrify_webhooks.cli.source import receiver_for
 
-from .options import asked, endpoint_option, takes_api, yes_option
+from .options import asked, endpoint_option, handlers_of, takes_api, yes_option
 
 if TYPE_CHECKING:
     from coffrify_webhooks.management.endpoints import EndpointRecord, Endpoints
@@ -49,7 +48,7 @@ def sync(
 
     if as_json and not (yes or dry_run):
         raise click.UsageError("--json asks nothing: add --dry-run or --yes")
-    receiver = receiver_for(obj, app)
+    receiver = handlers_of(obj, app)
     if receiver is None:
         raise click.UsageError("--app names a module without a Receiver")
     chosen = endpoints.choose(endpoint)
