@@ -103,7 +103,7 @@ class Inbox:
         """Answer a request of WSGI."""
         request: InboxRequest | None = wsgi.request_of(environ)
         granted: Granted | None = None
-        if request is not None and environ["REQUEST_METHOD"] == "POST":
+        if environ["REQUEST_METHOD"] == "POST":
             granted = self._access.ask(request)
             if granted.enter:  # a stranger's form is not waited for
                 request = wsgi.with_form(request, environ)
