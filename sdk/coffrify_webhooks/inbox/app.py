@@ -101,12 +101,13 @@ class Inbox:
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request of WSGI."""
-        request: InboxRequest | None = wsgi.request_of(environ)
+        head = wsgi.request_of(environ)
+        request: InboxRequest | None = head
         granted: Granted | None = None
-        if environ["REQUEST_METHOD"] == "POST":
-            granted = self._access.ask(request)
+        if head.method == "POST":
+            granted = self._access.ask(head)
             if granted.enter:  # a stranger's form is not waited for
-                request = wsgi.with_form(request, environ)
+                request = wsgi.with_form(head, environ)
         response = self.answer(request, granted)
         start_response(f"{response.status} {response.reason}", list(response.headers.items()))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
