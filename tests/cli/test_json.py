@@ -18,7 +18,7 @@ from coffrify_webhooks.stores.memory import MemoryStore
 
 __all__ = ["site"]
 
-WITHOUT = {"catalog pull", "codegen", "demo", "sandbox", "worker"}
+WITHOUT = {"catalog pull", "codegen", "demo", "inbox", "sandbox", "worker"}
 """They write files, or run until they are stopped."""
 
 
