@@ -10,8 +10,9 @@ _BYTES = 80 << 20
 """Bytes to hash; whatever else costs is counted as the bytes that cost as much."""
 _EACH = 1500
 """What one HMAC costs besides its bytes, in bytes."""
-_SECONDS = 0.35
-"""Of this thread alone, so that a busy machine finds what an idle one does."""
+_SECONDS = 0.6
+"""Of this thread alone, so that a busy machine finds what an idle one does; a collection of garbage may
+fall into it."""
 
 
 class Work:
