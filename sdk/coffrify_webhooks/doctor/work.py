@@ -11,8 +11,8 @@ _BYTES = 80 << 20
 _EACH = 1500
 """What one HMAC costs besides its bytes, in bytes."""
 _SECONDS = 0.6
-"""Of this thread alone, so that a busy machine finds what an idle one does; a collection of garbage may
-fall into it."""
+"""Of this thread alone, so that a busy machine finds what an idle one does; a collection of
+garbage may fall into it."""
 
 
 class Work:
