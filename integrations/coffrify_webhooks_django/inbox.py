@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from django.http import HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from coffrify_webhooks.inbox.request import LARGEST_FORM, InboxRequest
+from coffrify_webhooks.inbox.request import InboxRequest, form_length
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,19 +29,18 @@ def inbox_view(inbox: Inbox) -> Callable[..., HttpResponse]:
 
     @csrf_exempt
     def view(request: HttpRequest, path: str = "") -> HttpResponse:
-        response = inbox.answer(_read(request, path))
+        response = inbox.respond(_request_of(request, path), partial(_read_form, request))
         return HttpResponse(response.body, status=response.status, headers=response.headers)
 
     return view
 
 
-def _read(request: HttpRequest, path: str) -> InboxRequest | None:
-    body = b""
-    if request.method == "POST":
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if not (length.isascii() and length.isdigit()) or int(length[:20]) > LARGEST_FORM:
-            return None
-        body = request.body
+def _read_form(request: HttpRequest) -> bytes | None:
+    is_small = form_length(request.META.get("CONTENT_LENGTH")) is not None
+    return request.body if is_small else None
+
+
+def _request_of(request: HttpRequest, path: str) -> InboxRequest:
     return InboxRequest(
         request.method or "",
         f"/{path}",
@@ -48,5 +48,4 @@ def _read(request: HttpRequest, path: str) -> InboxRequest | None:
         request.META.get("QUERY_STRING", ""),
         {name.lower(): value for name, value in request.headers.items()},
         request,
-        body,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from coffrify_webhooks import Receiver
+from coffrify_webhooks.django.inbox import inbox_view
 from coffrify_webhooks.inbox import Inbox, InboxRequest, inbox_app
 
 SECRET = "whsec_" + "ab" * 32
@@ -80,3 +81,15 @@ def test_a_form_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) 
     scope: Any = {"type": "http", "method": "POST", "path": "/", "headers": []}
     asyncio.run(inbox(scope, receive, send))
     assert sent[0]["status"] == 413
+
+
+def test_a_strangers_form_is_not_read_in_django(inbox: Inbox) -> None:
+    class Request:
+        method, path, META, headers = "POST", "/inbox/", {"CONTENT_LENGTH": "100"}, dict[str, str]()
+
+        @property
+        def body(self) -> bytes:
+            raise AssertionError
+
+    request: Any = Request()
+    assert inbox_view(inbox)(request).status_code == 403

@@ -101,16 +101,17 @@ class Inbox:
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request of WSGI."""
-        head = wsgi.request_of(environ)
-        request: InboxRequest | None = head
-        granted: Granted | None = None
-        if head.method == "POST":
-            granted = self._access.ask(head)
-            if granted.enter:  # a stranger's form is not waited for
-                request = wsgi.with_form(head, environ)
-        response = self.answer(request, granted)
+        response = self.respond(wsgi.request_of(environ), partial(wsgi.read_form, environ))
         start_response(f"{response.status} {response.reason}", list(response.headers.items()))
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
+
+    def respond(self, request: InboxRequest, read_form: Callable[[], bytes | None]) -> Response:
+        """Answer a request of sync code; a stranger's form is not waited for."""
+        if request.method != "POST":
+            return self.answer(request)
+        granted = self._access.ask(request)
+        form = read_form() if granted.enter else b""
+        return self.answer(None if form is None else replace(request, body=form), granted)
 
     def answer(self, request: InboxRequest | None, granted: Granted | None = None) -> Response:
         """Answer a request that an adapter has read; None is one that is too large."""

@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, quote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LARGEST_FORM", "InboxRequest"]
+__all__ = ["LARGEST_FORM", "InboxRequest", "form_length"]
 
 LARGEST_FORM = 65_536
 """Bytes; a whole page of selected events takes a tenth of it."""
@@ -58,6 +58,14 @@ class InboxRequest:
     def base(self) -> str:
         """What the inbox's own links begin with; never another host, whatever the root is."""
         return quote("/" + self.root.strip("/\\"), errors="replace") if self.root else ""
+
+
+def form_length(text: str | None) -> int | None:
+    """Return how many bytes a Content-Length announces; None if they are too many for a form."""
+    length = text or "0"
+    if not (length.isascii() and length.isdigit()) or int(length[:20]) > LARGEST_FORM:
+        return None
+    return int(length)
 
 
 def _fields(text: str) -> dict[str, list[str]]:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from .request import LARGEST_FORM, InboxRequest
+from .request import InboxRequest, form_length
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication, WSGIEnvironment
 
-__all__ = ["make_server", "request_of", "with_form"]
+__all__ = ["make_server", "read_form", "request_of"]
 
 
-def with_form(request: InboxRequest, environ: WSGIEnvironment) -> InboxRequest | None:
-    """Return the request with the form that was sent; None if that is too large."""
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdigit()) or int(length[:20]) > LARGEST_FORM:
-        return None
-    return replace(request, body=environ["wsgi.input"].read(int(length)))
+def read_form(environ: WSGIEnvironment) -> bytes | None:
+    """Return what was sent; None if it is too large."""
+    length = form_length(environ.get("CONTENT_LENGTH"))
+    return None if length is None else environ["wsgi.input"].read(length)
 
 
 def request_of(environ: WSGIEnvironment, source: object = None) -> InboxRequest:
