@@ -337,11 +337,17 @@ _GRANTS = (
 )
 
 _stores: "weakref.WeakSet[EngineStore]" = weakref.WeakSet()
+_parents: list[Pool] = []
 
 
 def _after_fork() -> None:
-    """Leave the parent's connections to the parent."""
+    """Leave the parent's connections to the parent, and let nothing end them here.
+
+    asyncpg ends one that is collected, and with that takes its socket out of the event loop's
+    epoll, which is the parent's as well: the parent would wait for an answer for ever.
+    """
     for store in list(_stores):
+        _parents.append(store._engine.pool)
         store._engine.dispose(close=False)
 
 
