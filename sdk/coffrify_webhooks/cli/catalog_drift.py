@@ -29,9 +29,10 @@ def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -
     Of a type that they do not know, or in a shape that does not fit; as all processes of the
     receiver have noted it in its store. Exits 0 if there are none, else 1; with --clear 0.
     """
-    from coffrify_webhooks.stores.drift import drift_in, is_kept_by
+    from coffrify_webhooks.stores.drift import drift_in
+    from coffrify_webhooks.stores.marks import has_marks
 
-    if not is_kept_by(source.store):
+    if not has_marks(source.store):
         raise Unusable(
             "this store cannot keep it, since it has not the methods of "
             "coffrify_webhooks.stores.OrderedStore"

@@ -28,6 +28,10 @@ COMMANDS: dict[str, LazyCommand] = {
     "events": LazyCommand(
         f"{_HERE}.events:events", "Inspect and replay stored events; without a command, list them."
     ),
+    "keys": LazyCommand(
+        f"{_HERE}.keys:keys",
+        "Tell when each secret signed last, so that an old one can be retired.",
+    ),
     "reconcile": LazyCommand(
         f"{_HERE}.reconcile:reconcile", "Ask the sender again for what was not handled here."
     ),

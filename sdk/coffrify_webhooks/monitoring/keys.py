@@ -1,17 +1,28 @@
-"""Which secrets are still in use: so that an old one can be retired with certainty."""
+"""Which secrets are still in use: so that an old one can be retired with certainty.
+
+Each process notes in the store, at most once a minute for each secret, when it signed last. The
+note is a mark, as the order of events has them, under a key made of the secret itself: it stays
+with the secret when the list of secrets changes, and it is dropped with the retention.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from coffrify_webhooks.signature.secret import fingerprint
+from coffrify_webhooks.stores.marks import read_mark
+
 if TYPE_CHECKING:
     from coffrify_webhooks.signature.secret import Secret
+    from coffrify_webhooks.stores import Store
 
-__all__ = ["KeyUse", "is_old", "name_of"]
+__all__ = ["KeyUse", "is_old", "last_use", "later", "mark_of", "name_of"]
 
 _AN_HOUR = 3600.0
 _SOON = 24 * 3600.0
+_A_MINUTE = 60.0
 _MOST = 1000
+_MARK = "coffrify-webhooks: last use of this secret by "
 
 
 class KeyUse:
@@ -21,17 +32,19 @@ class KeyUse:
         self.last: dict[int, float] = {}
         """By its index in the list of secrets, the signed time."""
         self.names: dict[int, str] = {}
-        self._told: dict[str, float] = {}
+        self.unnoted: dict[Secret, float] = {}
+        """When a secret was used, where that is not in the store yet."""
+        self._told: dict[object, float] = {}
+        self._noted: dict[object, float] = {}
 
     def is_to_be_told(self, name: str, now: float) -> bool:
         """Tell whether an hour has passed since this was asked of an old secret."""
-        told = self._told.get(name)
-        if told is not None and told <= now < told + _AN_HOUR:
-            return False
-        if len(self._told) >= _MOST:
-            self._told.clear()
-        self._told[name] = now
-        return True
+        return _is_due(self._told, name, now, _AN_HOUR)
+
+    def note(self, secret: Secret, now: float) -> None:
+        """Let the use of a secret be stored, unless one of the last minute was."""
+        if _is_due(self._noted, secret, now, _A_MINUTE):
+            self.unnoted[secret] = now
 
     def by_name(self) -> dict[str, float]:
         """Return the time for each secret, by its label or its index."""
@@ -48,3 +61,34 @@ def is_old(secret: Secret, index: int, now: float) -> str:
     if secret.not_after is not None and secret.not_after - now < _SOON:
         return "it expires within 24 hours"
     return "it is not the first of the secrets" if index else ""
+
+
+def mark_of(receiver: str, secret: Secret) -> str:
+    """Return the key of the mark that holds when a receiver's secret signed last."""
+    return fingerprint(secret, _MARK + receiver)
+
+
+def later(state: str | None, now: float) -> float:
+    """Return the later of a mark's time and this one; a mark that cannot be read is none."""
+    try:
+        return max(float(state or 0), now)
+    except ValueError:
+        return now
+
+
+def last_use(store: Store, receiver: str, secret: Secret) -> float | None:
+    """Return when a secret signed last, to the minute, as all processes have noted it, or None.
+
+    Raises StoreUnavailable.
+    """
+    return later(read_mark(store, mark_of(receiver, secret)), 0.0) or None
+
+
+def _is_due(times: dict[object, float], what: object, now: float, after: float) -> bool:
+    last = times.get(what)
+    if last is not None and last <= now < last + after:
+        return False
+    if len(times) >= _MOST:
+        times.clear()
+    times[what] = now
+    return True

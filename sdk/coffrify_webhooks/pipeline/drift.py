@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from coffrify_webhooks.errors import PayloadError
 from coffrify_webhooks.event import UnknownEvent
 from coffrify_webhooks.parsing.parse import parse
-from coffrify_webhooks.stores.drift import LEASE, mark_of, merge, read, slot_of, write
+from coffrify_webhooks.stores.drift import mark_of, merge, read, slot_of, write
+from coffrify_webhooks.stores.marks import LEASE
 from coffrify_webhooks.text import quoted
 
 from .effects import Compute, Notify, Settings, Steps

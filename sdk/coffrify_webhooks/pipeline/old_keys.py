@@ -1,18 +1,22 @@
-"""Tells of a secret that is to be retired, and still in use."""
+"""Notes which secret signs, and tells of one that is to be retired and still in use."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from coffrify_webhooks.monitoring.keys import is_old, name_of
+from coffrify_webhooks.monitoring.keys import is_old, later, mark_of, name_of
+from coffrify_webhooks.stores.marks import LEASE
 
 from .effects import Notify, Settings, Steps
+from .handle import call_store
 
 if TYPE_CHECKING:
     from coffrify_webhooks.delivery import Delivery
     from coffrify_webhooks.signature.keyring import Keyring
+    from coffrify_webhooks.stores import Lock
 
-__all__ = ["report_old_key"]
+__all__ = ["report_old_key", "store_key_use"]
 
 
 def report_old_key(settings: Settings, delivery: Delivery, ring: Keyring) -> Steps[None]:
@@ -23,6 +27,7 @@ def report_old_key(settings: Settings, delivery: Delivery, ring: Keyring) -> Ste
     secret = ring.secrets[index]
     name = settings.key_use.names[index] = name_of(secret, index)
     now = settings.clock()
+    settings.key_use.note(secret, now)
     why = is_old(secret, index, now)
     if why and settings.key_use.is_to_be_told(name, now):
         yield Notify(
@@ -31,3 +36,20 @@ def report_old_key(settings: Settings, delivery: Delivery, ring: Keyring) -> Ste
             delivery,
             values=(name, why),
         )
+
+
+def store_key_use(settings: Settings) -> Steps[None]:
+    """Note in the store when secrets were used; one that fails is asked again in a minute."""
+    unnoted = settings.key_use.unnoted
+    while unnoted:
+        try:
+            secret, at = unnoted.popitem()
+        except KeyError:  # another thread was faster
+            return
+        if not settings.drifts.are_kept_by(settings.store):
+            continue
+        mark = mark_of(settings.name, secret)
+        with suppress(Exception):  # whatever the store does: the event is answered as what it is
+            lock: Lock | None = yield from call_store("lock", mark, LEASE)
+            if lock is not None:  # else another process notes the same
+                yield from call_store("unlock", mark, lock.token, str(later(lock.state, at)))

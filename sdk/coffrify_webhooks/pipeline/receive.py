@@ -39,7 +39,7 @@ from .drift import is_drift, record
 from .effects import Compute, Dispatch, Identify, LoadSecrets, Notify, Settings, Steps
 from .handle import body_to_keep, call_store, keep_conflict, releasing_on_error, run
 from .identity import key_for, metadata_of, read, wanted_by
-from .old_keys import report_old_key
+from .old_keys import report_old_key, store_key_use
 from .operation import as_operation
 
 if TYPE_CHECKING:
@@ -87,11 +87,21 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         fault = WebhookError("an error inside coffrify-webhooks; the log has its traceback")
         fault.__cause__ = error
         reply = Reply.failure(fault, event)
-    if delivery is not None and is_drift(settings, event, reply):
-        yield from record(settings, delivery, event, reply)
+    if delivery is not None and (settings.key_use.unnoted or is_drift(settings, event, reply)):
+        yield from _keep_notes(settings, delivery, event, reply)
     if reply.error is not None or settings.is_heard(INFO):  # else 5 us for nobody
         yield notice_of_reply(reply, delivery)
     return reply
+
+
+def _keep_notes(
+    settings: Settings, delivery: Delivery, event: Event | None, reply: Reply
+) -> Steps[None]:
+    """Store what a delivery shows of the catalog and of the secrets."""
+    if is_drift(settings, event, reply):
+        yield from record(settings, delivery, event, reply)
+    if reply.outcome != "unavailable":  # a store that does not answer is not asked once more
+        yield from store_key_use(settings)
 
 
 def refuse(reply: Reply) -> Steps[Reply]:
@@ -158,7 +168,7 @@ def _verify(
         )
     settings.key_use.last[delivery.key] = delivery.timestamp
     ring = keyring or settings.verifier.static_keyring
-    if ring is not None and (delivery.key or ring.expires or ring.secrets[0].label):
+    if ring is not None and ring.tells_uses:
         yield from report_old_key(settings, delivery, ring)
     return delivery, found
 

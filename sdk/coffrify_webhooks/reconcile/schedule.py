@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, cast
 
 from coffrify_webhooks.errors import ConfigurationError, WebhookError, shown
-from coffrify_webhooks.stores.drift import is_kept_by
+from coffrify_webhooks.stores.marks import has_marks
 
 from .run import Report, reconcile
 
@@ -65,7 +65,7 @@ def reconcile_every(
             f"since={shown(since)}: give less than the {receiver.retention:g} s for which handled "
             "events are remembered (retention)"
         )
-    if not is_kept_by(receiver.store):
+    if not has_marks(receiver.store):
         raise ConfigurationError(
             "reconcile_every needs a store with the methods of "
             "coffrify_webhooks.stores.OrderedStore; or call `reconcile` from cron"

@@ -37,11 +37,15 @@ class _Key:
 class Keyring:
     """Every key that a list of secrets may stand for, the one that matched last in front."""
 
-    __slots__ = ("expires", "order", "secrets")
+    __slots__ = ("expires", "order", "secrets", "tells_uses")
 
     def __init__(self, secrets: "tuple[Secret, ...]") -> None:
         self.secrets: tuple[Secret, ...] = secrets
         self.expires: bool = any(secret.not_after is not None for secret in secrets)
+        self.tells_uses: bool = (
+            self.expires or len(secrets) > 1 or any(secret.label for secret in secrets)
+        )
+        """Whether somebody may want to know when each secret signed last."""
         self.order: tuple[_Key, ...] = tuple(
             _Key(secret, index, encoding, key)
             for index, secret in enumerate(secrets)

@@ -6,6 +6,7 @@ or in its callers may raise while the text of a secret is bound to a name: `Seal
 
 from binascii import Error as _Base64Error
 from binascii import a2b_base64, unhexlify
+from hmac import digest as hmac_digest
 
 from coffrify_webhooks.errors import ConfigurationError, shown
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
     SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["SECRET_VARIABLE", "Sealed", "Secret", "opened", "seal"]
+__all__ = ["SECRET_VARIABLE", "Sealed", "Secret", "fingerprint", "opened", "seal"]
 
 SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
@@ -116,6 +117,15 @@ class Secret:
 
     def __reduce__(self) -> "Any":
         raise TypeError("a Secret is not pickled, so that it does not end up somewhere by accident")
+
+
+def fingerprint(secret: Secret, purpose: str) -> str:
+    """Return 64 hex digits that stand for a secret where notes on it are stored.
+
+    They tell the secret to nobody: an HMAC-SHA256 of the purpose, which no delivery signs.
+    """
+    key = secret._text.encode("utf-8", "surrogatepass")
+    return hmac_digest(key, purpose.encode("utf-8", "surrogatepass"), "sha256").hex()
 
 
 class Sealed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ from .deadline import descriptor
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from sqlalchemy import Connection
     from sqlalchemy.pool import PoolProxiedConnection
 
     from .relational import Execute
 
 __all__ = [
     "POOLED",
+    "commits_by_itself",
     "is_dead",
     "is_our_mistake",
     "is_out_of_service",
@@ -119,3 +122,13 @@ def is_our_mistake(error: BaseException | None) -> bool:
 def kind(error: BaseException) -> str:
     """Name what the driver raised, without its text: it may quote."""
     return type(getattr(error, "orig", None) or error).__name__
+
+
+def commits_by_itself(connection: Connection) -> bool:
+    """Tell whether a connection is in autocommit, so that a transaction on it is none."""
+    raw: Any = connection.connection.dbapi_connection
+    if isinstance(raw, sqlite3.Connection):
+        return raw.isolation_level is None
+    if hasattr(raw, "get_autocommit"):  # PyMySQL's
+        return bool(raw.get_autocommit())
+    return getattr(raw, "autocommit", False) is True

@@ -1,8 +1,7 @@
 """How the events that arrive have moved away from the catalog package, for each type.
 
-It is kept in marks of the store, which every store that orders events has: a few for each receiver,
-under fixed keys, so that all processes share them and it stays small whatever arrives. Marks are no
-events, so nothing that lists or counts events meets them; they are dropped with the retention.
+It is kept in marks of the store: a few for each receiver, under fixed keys, so that it stays small
+whatever arrives.
 """
 
 from __future__ import annotations
@@ -10,26 +9,23 @@ from __future__ import annotations
 import json
 from hashlib import sha256
 from threading import Lock as Mutex
-from time import sleep
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.text import plain
 
-from .blocking import async_form
-from .protocol import AsyncOrderedStore, OrderedStore
+from .marks import has_marks, read_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .protocol import Lock, Store
+    from .protocol import Store
 
 __all__ = [
     "SLOTS",
     "Drift",
     "Drifts",
     "drift_in",
-    "is_kept_by",
     "mark_of",
     "merge",
     "read",
@@ -39,8 +35,6 @@ __all__ = [
 
 SLOTS = 8
 """Marks of one receiver, among which the types are divided."""
-LEASE = 10.0
-"""Seconds for which a mark is locked to be written."""
 _MOST_TYPES = 16
 """In one mark."""
 _MOST_FIELDS = 10
@@ -51,7 +45,6 @@ _BURST = 20
 """How many writes may follow each other at once; then one a second, in each process."""
 _AFTER_AN_ERROR = 60.0
 _MOST_PENDING = 256
-_MOST_TRIES, _PAUSE = 20, 0.05
 
 
 class Drift(NamedTuple):
@@ -96,7 +89,7 @@ class Drifts:
     def are_kept_by(self, store: object) -> bool:
         """Tell whether a store has marks; asked once, since it takes 12 us."""
         if self._asked[0] is not store:
-            self._asked = store, is_kept_by(store)
+            self._asked = store, has_marks(store)
         return self._asked[1]
 
     def add(
@@ -135,12 +128,6 @@ class Drifts:
         before = self._pending.get(drift.type)
         if before is not None or len(self._pending) < _MOST_PENDING:
             self._pending[drift.type] = drift if before is None else before.and_(drift)
-
-
-def is_kept_by(store: object) -> bool:
-    """Tell whether a store has marks; one of the user's own need not."""
-    inner = async_form(store)
-    return isinstance(store if inner is None else inner, (OrderedStore, AsyncOrderedStore))
 
 
 def slot_of(event_type: str) -> int:
@@ -190,27 +177,12 @@ def write(drifts: Mapping[str, Drift]) -> str:
 def drift_in(store: Store, receiver: str, *, clear: bool = False) -> list[Drift]:
     """Return what is known of a receiver's types, those seen last first; clear: and forget it.
 
-    Raises StoreUnavailable. A mark that is being written at this moment is looked at again.
+    Raises StoreUnavailable.
     """
     found: list[Drift] = []
-    marks = cast("OrderedStore", store)
     for slot in range(SLOTS):
-        mark = mark_of(receiver, slot)
-        lock = marks.lock(mark, LEASE) or _lock_again(marks, mark)
-        if lock is not None:
-            found += read(lock.state).values()
-            marks.unlock(mark, lock.token, "" if clear else None)
+        found += read(read_mark(store, mark_of(receiver, slot), clear=clear)).values()
     return sorted(found, key=lambda each: each.last_seen, reverse=True)
-
-
-def _lock_again(marks: OrderedStore, mark: str) -> Lock | None:
-    """Lock a mark that another process is writing to, which takes it milliseconds."""
-    for _ in range(_MOST_TRIES):
-        sleep(_PAUSE)
-        lock = marks.lock(mark, LEASE)
-        if lock is not None:
-            return lock
-    return None
 
 
 def _place(path: str, problem: str) -> str:

@@ -4,7 +4,6 @@ Its text is sync; on an async engine it runs in a greenlet, see `sql_async`.
 """
 
 import os
-import sqlite3
 import weakref
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -18,6 +17,7 @@ from coffrify_webhooks.observe import logger
 
 from .connections import (
     POOLED,
+    commits_by_itself,
     is_dead,
     is_our_mistake,
     is_out_of_service,
@@ -164,7 +164,7 @@ class EngineStore(RelationalStore):
                 raise ClaimLost("the claim on this event ended while it was handled")
 
         with connection.begin() as transaction:
-            if _commits_by_itself(connection):
+            if commits_by_itself(connection):
                 raise ConfigurationError(
                     "the engine of the SQLStore is in AUTOCOMMIT, which knows no transactions; "
                     "give one without that isolation level"
@@ -320,15 +320,6 @@ class EngineStore(RelationalStore):
             return False
         name = getattr(error, "sqlite_errorname", "SQLITE_ERROR")
         return name not in ("SQLITE_BUSY", "SQLITE_LOCKED")
-
-
-def _commits_by_itself(connection: Connection) -> bool:
-    raw: Any = connection.connection.dbapi_connection
-    if isinstance(raw, sqlite3.Connection):
-        return raw.isolation_level is None
-    if hasattr(raw, "get_autocommit"):  # PyMySQL's
-        return bool(raw.get_autocommit())
-    return getattr(raw, "autocommit", False) is True
 
 
 _GRANTS = (
