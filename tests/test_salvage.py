@@ -480,6 +480,9 @@ def test_a_long_integer_is_named_as_the_reason() -> None:
     assert found.data["n"] == int("1" * 4300)
     with pytest.raises(PayloadError, match="nested too deep"):
         parse(b'{"type":"ping","data":%s' % (b"[" * 100_000))
+    for levels, body in ((500, b'"a"'), (501, b"[]")):
+        with pytest.raises(PayloadError, match="nested" if levels > 500 else "not a JSON object"):
+            parse(b"\xef\xbb\xbf" + b"[" * 500 + body + b"]" * 500)
     with pytest.raises(PayloadError, match="not JSON") as raised:
         parse(b'{"type":"ping","secret":')
     assert raised.value.__context__ is None
@@ -530,8 +533,10 @@ HALF = rb'"\ud83d x"'
         b'{"type":"new",%s:1}' % HALF,
         b'{"type":"transfer.created","data":{"id":%s,"files":[{"id":%s,%s:1}]}}' % ((HALF,) * 3),
         b'{"type":"new","data":%s1%s}' % (b'{"a":' * 400, b"}" * 400),
+        b'{"type":"new","data":{"a":%s%s}}' % (b"[" * 498, b"]" * 498),
+        b'{"type":"new","data":%s}' % nested(498, b"{}"),
     ],
-    ids=range(5),
+    ids=range(7),
 )
 def test_any_event_can_be_dumped(sent: bytes) -> None:
     """Half a character, in a value or a name, and great depth come out as they came."""

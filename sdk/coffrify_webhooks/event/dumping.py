@@ -38,26 +38,46 @@ _OF_JSON = ("mode", "indent", "ensure_ascii")
 
 
 def _replace_characters(value: Any, table: dict[int, int]) -> Any:
-    """Copy a value with the characters of a table replaced in its texts, keys among them."""
-    if isinstance(value, str):
-        return value if value.isascii() else value.translate(table)
-    if isinstance(value, list):
-        found: list[Any] = cast("Any", value)
-        return [_replace_characters(each, table) for each in found]
-    if isinstance(value, dict):
-        members: dict[Any, Any] = cast("Any", value)
-        return {
-            _replace_characters(key, table): _replace_characters(each, table)
-            for key, each in members.items()
-        }
-    if isinstance(value, BaseModel):
-        copy = value.model_copy()
-        _set(copy, "__dict__", _replace_characters(value.__dict__, table))
-        _set(copy, "__pydantic_extra__", _replace_characters(value.model_extra, table))
-        _set(
-            copy,
-            "__pydantic_fields_set__",
-            {_replace_characters(e, table) for e in value.model_fields_set},
-        )
-        return copy
-    return value
+    """Copy a value with the characters of a table replaced in its texts, keys among them.
+
+    Without recursion: it may be nested deeper than Python lets a function call itself.
+    """
+    root: list[Any] = [value]
+    pending: list[list[Any] | dict[Any, Any]] = [root]
+    while pending:
+        container = pending.pop()
+        places: Any = range(len(container)) if isinstance(container, list) else list(container)
+        for place in places:
+            found = container[place]
+            if isinstance(found, str):
+                container[place] = _replace_in_text(found, table)
+            elif isinstance(found, list):
+                container[place] = copied = list(cast("list[Any]", found))
+                pending.append(copied)
+            elif isinstance(found, dict):
+                container[place] = members = _replace_in_keys(cast("Any", found), table)
+                pending.append(members)
+            elif isinstance(found, BaseModel):
+                container[place] = model = found.model_copy()
+                fields = {_replace_in_text(each, table) for each in found.model_fields_set}
+                _set(model, "__pydantic_fields_set__", fields)
+                for name, members in (
+                    ("__dict__", found.__dict__),
+                    ("__pydantic_extra__", found.model_extra),
+                ):
+                    copy = None if members is None else _replace_in_keys(members, table)
+                    _set(model, name, copy)
+                    if copy:
+                        pending.append(copy)
+    return root[0]
+
+
+def _replace_in_text(text: str, table: dict[int, int]) -> str:
+    return text if text.isascii() else text.translate(table)
+
+
+def _replace_in_keys(members: dict[Any, Any], table: dict[int, int]) -> dict[Any, Any]:
+    return {
+        _replace_in_text(key, table) if isinstance(key, str) else key: each
+        for key, each in members.items()
+    }

@@ -23,6 +23,9 @@ __all__ = ["LARGE", "parse"]
 LARGE = 65_536
 """Bytes from which on parsing takes milliseconds, and is worth a thread under an event loop."""
 
+_MOST_LEVELS = 500
+"""Python's own limit depends on its version, and on how deep in calls a server is."""
+
 # A nested "type" may come first; the class's own Literal confirms or refutes the hint.
 _TYPE_HINT = re.compile(rb'"type"\s*:\s*"([a-z0-9_.]{1,100})"')
 
@@ -93,13 +96,31 @@ def _load(body: bytes) -> Any:
         return from_json(body)
     except ValueError:
         pass
+    reason = f"nested too deep: {_MOST_LEVELS} levels are the most"
     try:
-        return json.loads(body)
+        loaded = json.loads(body)
+        if not _is_deep(loaded):
+            return loaded
     except RecursionError:
-        reason = "nested too deep"
+        pass
     except (json.JSONDecodeError, UnicodeDecodeError):
         reason = "not JSON"
     except ValueError:  # as Python says it: converting it takes the square of its length
         reason = f"JSON with an integer of more than {sys.get_int_max_str_digits()} digits"
     # Out here, or the error's context would hold the body.
     raise PayloadError(f"the body is {reason}")
+
+
+def _is_deep(loaded: Any) -> bool:
+    """Tell whether a document has too many levels; the fast parser takes 200 at most."""
+    level: list[Any] = [[loaded]]
+    for _ in range(_MOST_LEVELS + 1):
+        level = [
+            each
+            for found in level
+            for each in (cast("Any", found).values() if isinstance(found, dict) else found)
+            if isinstance(each, (list, dict))
+        ]
+        if not level:
+            return False
+    return True
