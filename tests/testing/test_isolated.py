@@ -348,6 +348,7 @@ def test_atomic_handlers_run_in_a_transaction_of_the_real_database() -> None:
     assert outcomes == ["duplicate", "failed"]
     with engine.connect() as connection:
         assert [*connection.execute(text("SELECT id FROM sale")).scalars()] == ["evt_1"]
+    engine.dispose()
 
 
 @pytest.mark.parametrize("is_async_caller", [False, True])
