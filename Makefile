@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo sandbox test test-long check format docs reference requirements bench chaos fuzz mutants soak audit release-check clean
+.PHONY: help demo sandbox test test-long check format docs reference requirements bench chaos fuzz mutants soak proof audit release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ mutants: $(VENV)/stamp ## make small mistakes in the core, and count those that 
 SOAK ?= --seconds 600
 soak: $(VENV)/stamp ## ten minutes of traffic for each server and store; SOAK="--store sqlite --seconds 60" chooses
 	$(BIN)/python -m tests.soak.soak $(SOAK)
+
+proof: $(VENV)/fuzz-stamp ## run what proves the promises, in an hour or so, and print one table; PROOF="fuzz soak" chooses
+	$(BIN)/python -m tests.proof.proof $(PROOF)
 
 audit: | $(filter .tools/%,$(UV)) ## ask which pinned dependencies have known vulnerabilities; check the workflows
 	$(UV) tool run pip-audit --require-hashes --disable-pip -r requirements/dev.txt

@@ -52,23 +52,23 @@ def _replace_characters(value: Any, table: dict[int, int]) -> Any:
             if isinstance(found, str):
                 container[place] = _replace_in_text(found, table)
             elif isinstance(found, list):
-                container[place] = copied = list(cast("list[Any]", found))
+                copied: list[Any] = list(found)  # pyright: ignore[reportUnknownArgumentType]
+                container[place] = copied
                 pending.append(copied)
             elif isinstance(found, dict):
-                container[place] = members = _replace_in_keys(cast("Any", found), table)
+                container[place] = members = _replace_in_keys(found, table)
                 pending.append(members)
             elif isinstance(found, BaseModel):
                 container[place] = model = found.model_copy()
                 fields = {_replace_in_text(each, table) for each in found.model_fields_set}
                 _set(model, "__pydantic_fields_set__", fields)
-                for name, members in (
-                    ("__dict__", found.__dict__),
-                    ("__pydantic_extra__", found.model_extra),
-                ):
-                    copy = None if members is None else _replace_in_keys(members, table)
-                    _set(model, name, copy)
-                    if copy:
-                        pending.append(copy)
+                members = _replace_in_keys(found.__dict__, table)
+                _set(model, "__dict__", members)
+                pending.append(members)
+                if found.model_extra is not None:
+                    members = _replace_in_keys(found.model_extra, table)
+                    _set(model, "__pydantic_extra__", members)
+                    pending.append(members)
     return root[0]
 
 
@@ -76,7 +76,7 @@ def _replace_in_text(text: str, table: dict[int, int]) -> str:
     return text if text.isascii() else text.translate(table)
 
 
-def _replace_in_keys(members: dict[Any, Any], table: dict[int, int]) -> dict[Any, Any]:
+def _replace_in_keys(members: Any, table: dict[int, int]) -> dict[Any, Any]:
     return {
         _replace_in_text(key, table) if isinstance(key, str) else key: each
         for key, each in members.items()
