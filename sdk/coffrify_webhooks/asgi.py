@@ -53,6 +53,7 @@ class WebhookEndpoint:
         return health_answer(shown_to_monitors(await self.receiver.health_async()))
 
     async def _send(self, reply: Reply | HealthAnswer, send: Send) -> None:
+        # Names in lower case, as the ASGI specification has them and HTTP/2 needs them.
         headers = [(name.lower().encode(), value.encode()) for name, value in reply.headers.items()]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})

@@ -38,6 +38,7 @@ __all__ = [
 ]
 
 _MOST_REMEMBERED = 10_000
+"""Things that were said once; strangers' texts are among them, so there is an end."""
 _FAULTS = 500
 """From here on a status is a fault of ours, not of the sender's (RFC 9110, section 15.6)."""
 

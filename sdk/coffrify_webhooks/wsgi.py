@@ -66,6 +66,7 @@ class CoffrifyWebhooksMiddleware:
             return self.wsgi_app(environ, start_response)
         status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
         start_response(status, list(reply.headers.items()))
+        # What answers a HEAD has no content (RFC 9110, section 9.3.2).
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [reply.body]
 
 

@@ -12,6 +12,7 @@ from .async_library import within
 __all__ = ["Gate", "gate_of"]
 
 _MOST = 100
+"""Threads; more than the 40 sync handlers at once, so that a store's calls find one beside them."""
 
 
 class Gate:

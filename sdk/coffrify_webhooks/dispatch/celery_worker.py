@@ -32,6 +32,7 @@ __all__ = ["execute"]
 _CARE = 60.0
 """Seconds between two sweeps of a worker."""
 _AFTER_A_FAULT = 60.0
+"""Seconds until an event is tried again after an error that is not of a handler or a store."""
 _HOW_TO_IMPORT = (
     "import the module that makes it: Celery(include=[...]), in Django app.autodiscover_tasks()"
 )

@@ -53,6 +53,7 @@ _VERSION = "1"
 """Pinned, since DBOS leaves work alone that another version of the application began."""
 _WORKFLOW = "coffrify_webhooks.execute"
 _POLLING = 0.1
+"""Seconds between two looks of an idle worker at its queue."""
 _CHECK = 5.0
 """Seconds between two looks at the worker's lock."""
 _CARE = 60.0
@@ -60,8 +61,10 @@ _CARE = 60.0
 _KEPT = timedelta(minutes=10)
 """How long a finished workflow is kept for a look; the store is what remembers events."""
 _BATCH = 500
+"""Workflows deleted at once."""
 _FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
 _AFTER_A_FAULT = 60.0
+"""Seconds until an event is tried again after an error that is not of a handler or a store."""
 
 
 class DBOSDispatcher:

@@ -14,6 +14,7 @@ from .protocol import Message, Named
 __all__ = ["Unpacked", "facts", "handlers_in", "pack", "restore", "unpack"]
 
 _VERSION = 1
+"""Of a message; a worker refuses one that it might not understand."""
 
 
 class Unpacked(NamedTuple):

@@ -41,6 +41,7 @@ _alarms = Alarms("bodies")
 def announced(content_length: str | bytes | None, limit: int) -> int | None:
     """Return what Content-Length says, or None; raise BodyTooLarge before anything is read."""
     text = content_length.decode("latin-1") if isinstance(content_length, bytes) else content_length
+    # Digits alone (RFC 9110, section 8.6); what is none is treated as if it were not there.
     if not text or not text.isascii() or not text.isdigit():
         return None
     if len(text) > _MOST_DIGITS or int(text) > limit:
@@ -109,6 +110,8 @@ def read_wsgi(
     body = _in_time(environ, work)
     if left():
         raise _incomplete()
+    # Transfer-Encoding overrides Content-Length (RFC 9112, section 6.3): who sends both, and a body
+    # of another length, has sent it so.
     senders = bool(coding) or (not body and _has_left(environ))
     return _check_length(body, length, limit, remedy, senders=senders)
 
@@ -120,7 +123,10 @@ def leave_wsgi(environ: MutableMapping[str, Any]) -> None:
 
 
 def _ends(environ: MutableMapping[str, Any]) -> bool:
-    """Tell whether the stream ends where the body does: marked so, or no socket is behind it."""
+    """Tell whether the stream ends where the body does: marked so, or no socket is behind it.
+
+    PEP 3333 has a stream read up to Content-Length alone; the mark is Werkzeug's and gunicorn's.
+    """
     marked = environ.get("wsgi.input_terminated") or "asgi.scope" in environ  # the latter: a2wsgi
     return bool(marked) or _is_whole(environ["wsgi.input"])
 

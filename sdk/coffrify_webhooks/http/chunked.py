@@ -7,7 +7,9 @@ from typing import Any, Protocol
 __all__ = ["connection_of", "remedy_for", "stream_of"]
 
 _LONGEST_LINE = 1024
+"""Bytes of a chunk's size with its extensions, or of a trailer."""
 _MOST_DIGITS = 15
+"""Of a size; RFC 9112, section 7.1, warns of long ones."""
 _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 _REMEDIES = {
@@ -90,6 +92,7 @@ class _Chunks:
         if self._begun and self._line():
             raise ValueError  # more bytes than the chunk was to have
         self._begun = True
+        # Extensions that are not known are ignored (RFC 9112, section 7.1.1).
         text = self._line().partition(b";")[0].strip()
         if not text or len(text) > _MOST_DIGITS or text.strip(_HEX_DIGITS):
             raise ValueError
@@ -101,6 +104,7 @@ class _Chunks:
 
     def _line(self) -> bytes:
         line: bytes = self._file.readline(_LONGEST_LINE)
+        # Never a bare LF: a proxy in front may see other chunks then, and so other requests.
         if not line.endswith(b"\r\n"):
             raise ValueError
         return line[:-2]

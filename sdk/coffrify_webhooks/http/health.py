@@ -44,7 +44,7 @@ def health_answer(facts: Mapping[str, object] | None) -> HealthAnswer:
     headers = {
         "Content-Type": "application/json",
         "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
+        "Cache-Control": "no-store",  # a copy would tell of another moment
         **({"Allow": "GET, HEAD"} if facts is None else {}),
     }
     return HealthAnswer(status, headers, body)

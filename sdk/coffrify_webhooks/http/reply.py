@@ -34,7 +34,7 @@ Outcome.__doc__ = (
 )
 
 _RETRY_AFTER = {"busy": "5", "unavailable": "30"}
-"""Seconds; ours, since the vendor says nothing of Retry-After."""
+"""Seconds; ours, since the vendor says nothing of it. Standard Webhooks has senders heed it."""
 
 
 _bodies: dict[str, bytes] = {}
@@ -83,7 +83,7 @@ class Reply:
         headers = _headers(body)
         if error.status == Busy.status:
             headers["Retry-After"] = _RETRY_AFTER.get(error.outcome, "30")
-        if isinstance(error, MethodNotAllowed):
+        if isinstance(error, MethodNotAllowed):  # a 405 has to say (RFC 9110, section 15.5.6)
             headers["Allow"] = "POST"
         return cls(error.status, headers, body, cast("Outcome", error.outcome), event, error)
 

@@ -16,6 +16,7 @@ _LONGEST_STATE = 512
 """What the specification has everybody carry on (section 3.3.1.5)."""
 _MEMBER = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,256}")
 _MOST_MEMBERS = 32
+"""What the specification lets a state have (section 3.3.1)."""
 _MOST_KEPT, _LONGEST_KEPT = 16, 1024
 
 

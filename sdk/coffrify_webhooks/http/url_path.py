@@ -1,4 +1,8 @@
-"""Where the endpoint is: one path, with or without a trailing slash, never a redirect."""
+"""Where the endpoint is: one path, with or without a trailing slash, never a redirect.
+
+A 301 or a 302 may make a GET of a POST (RFC 9110, section 15.4), and to Standard Webhooks any 3xx
+is a failed delivery.
+"""
 
 from coffrify_webhooks.errors import ConfigurationError
 

@@ -34,8 +34,11 @@ _MOST_BYTES = 64 * 1024 * 1024
 _PATIENCE = 600.0
 """Seconds for one call, waits for the rate limit included."""
 _LONGEST_WAIT = 120.0
+"""Seconds of one pause, whatever the API asks for."""
 _MOST_PAGES = 5000
+"""Of one list, whose cursors might go round in a circle."""
 _ATTEMPTS = 6
+"""Of one call, the first included."""
 
 
 class ApiError(WebhookError):

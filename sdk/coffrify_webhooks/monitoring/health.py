@@ -48,7 +48,9 @@ __all__ = [
 ]
 
 _BEGIN_WITHIN = 5.0
+"""Seconds until a thread has to be free: a monitor gives up soon."""
 _PAGE = 100
+"""Events of one question to the store."""
 _TURNS = 16
 """Questions to the store until the oldest event is known well enough, however many there are."""
 

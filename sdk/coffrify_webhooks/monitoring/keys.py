@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["KeyUse", "is_old", "last_use", "later", "mark_of", "name_of"]
 
 _AN_HOUR = 3600.0
+"""Seconds between two notices of one old secret."""
 _SOON = 24 * 3600.0
+"""Seconds before its expiry in which a secret is old: as long as the vendor's usual grace."""
 _A_MINUTE = 60.0
+"""Seconds between two notes of one secret's use in the store."""
 _MOST = 1000
 _MARK = "coffrify-webhooks: last use of this secret by "
 

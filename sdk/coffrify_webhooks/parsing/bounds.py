@@ -29,13 +29,18 @@ _SLOT_TIME, _CALL_TIME, _REFUSAL_TIME = 80, 900, 3000
 _READ_BYTE, _READ_PART = 2, 100
 """Nanoseconds in which `json.loads` reads a byte, and an object or a member of one."""
 _MOST_TIMES = 7
+"""`json.loads` of the body that validating it may cost; salvage may follow."""
 _MOST_ERRORS = 1000
+"""Entries of pydantic's list; each holds what does not fit."""
 _MOST_ERRORS_A_MEMBER = 3
+"""Likewise for each member of an object that may have any keys."""
 _MOST_TRIES = 2
+"""How often one part of a body may be looked at, where alternatives are tried in turn."""
 _MOST_ARMS = 4
 """Alternatives: the error of each holds a copy of the value, which may be all of the body."""
 _MOST_TRIES_IF_SMALL = 32
 _MOST_COPIES = 3
+"""Of one part of a body, in errors of missing keys."""
 _MOST_COPIED = 32_768
 """Bytes, in which copies do not matter: they take two milliseconds at the most."""
 

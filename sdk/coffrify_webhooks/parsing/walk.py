@@ -13,6 +13,7 @@ __all__ = ["KINDS", "At", "Plan", "Walk"]
 KINDS: frozenset[type] = frozenset({dict, list, str, int, float, bool, NoneType})
 """The types that JSON has."""
 _MOST_ISSUES = 100
+"""Listed in `event.issues`; the others are counted."""
 _DEEPEST = 64
 """Objects and lists inside one another; what is below is kept as received."""
 _FIRST_STEPS = 4000
@@ -24,6 +25,7 @@ _JUDGED = 10
 _LARGEST_JUDGED = 200
 """Values in what pydantic is asked about at once."""
 _EARN_EACH = 2
+"""Steps that each part of a value earns, so that the cost stays in proportion to the payload."""
 _LISTED = 40
 """Steps that listing one issue costs."""
 _CHOICE, _ATTEMPT = 20, 25
@@ -31,6 +33,7 @@ _CHOICE, _ATTEMPT = 20, 25
 _MOST_NESTED = 3
 """Attempts within attempts; below them the first look decides."""
 _MOST_KEYS = 16
+"""In a path; of a deeper one the end is shown."""
 _LONGEST_KEY = 60
 """Characters of a key in a path."""
 

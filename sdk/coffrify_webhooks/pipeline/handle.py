@@ -41,6 +41,7 @@ __all__ = ["LEAVING", "body_to_keep", "call_store", "keep_conflict", "releasing_
 LEAVING = (KeyboardInterrupt, SystemExit)
 """With these the process leaves: the steps are given them once no handler is running any more."""
 _LONGEST_REASON = 500
+"""Characters that the store keeps, however many handlers failed."""
 
 
 def run(

@@ -22,7 +22,9 @@ __all__ = ["Stop", "reconcile_every"]
 logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 
 _LEAST = 60.0
+"""Seconds of the shortest interval: each run asks the API for a list."""
 _LEASE = 10.0
+"""Seconds for which the store's mark is locked while a process reads and writes it."""
 _LOOKS = 10
 """How often in an interval each process looks whether it is time."""
 

@@ -29,7 +29,9 @@ __all__ = [
 
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 _LONGEST_ID = 255
+"""Characters; the stores have no longer column (VARCHAR(255))."""
 _LONGEST_HEADER = 8192
+"""Characters; about what gunicorn lets through (8190), and room for 170 signatures."""
 _BASE64, _HEX = 44, 64
 """Characters of a SHA-256."""
 _USUAL_STANDARD = len("v1,") + _BASE64
@@ -42,23 +44,25 @@ NAMES: "frozenset[str]" = frozenset(
     )
 )
 _USUAL = {spelling: name for name in NAMES for spelling in (name, name.title())}
-"""The usual spellings of each: those of HTTP/2 and of HTTP/1."""
+"""The usual spellings of each: those of HTTP/2 (RFC 9113, section 8.2.1) and of HTTP/1."""
 _USUAL_BYTES = {spelling.encode(): name for spelling, name in _USUAL.items()}
 _NONE: "dict[Any, str]" = {}
 _seen: "set[str]" = set(_USUAL)
 """Names whose spelling was looked at before: of ours the usual ones, and any of other headers."""
 _seen_bytes: "set[bytes]" = set(_USUAL_BYTES)
 _MOST_SEEN, _LONGEST_SEEN = 1000, 64
+"""Names that are remembered, and the characters of one: strangers choose them."""
 _NAME_LENGTHS = frozenset(map(len, NAMES))
 """A name of another length is not worth lower-casing."""
 _LONGEST_ENCODING = 40
+"""Characters of a stranger's header that an error repeats."""
 
 
 def pick(headers: "Any") -> "dict[str, str]":
     """Return the headers that concern us, by lower-case name.
 
-    A header sent twice is joined with a comma, as WSGI servers do, so that the verdict is the
-    same under every server.
+    A header that was sent twice is joined with a comma (RFC 9110, section 5.3), as WSGI servers
+    do, so that the verdict is the same under every server.
     """
     # A dict of our own names and text needs no copy: what `pick` returned, and what adapters make.
     if type(headers) is dict:
@@ -165,6 +169,7 @@ def standard_signatures(header: str) -> "Sequence[str]":
         if len(parts) % 2:
             return ()
         pairs = zip(parts[::2], parts[1::2], strict=True)
+        # A v1a is an ed25519 signature (Standard Webhooks): no shared secret makes one.
         signatures += [
             value for version, value in pairs if version == "v1" and len(value) == _BASE64
         ]

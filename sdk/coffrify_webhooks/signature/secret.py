@@ -32,6 +32,7 @@ _SHORTEST_DECODED = 16
 _SHORT = 16
 """Characters; fewer can be guessed."""
 _MOST_WARNED = 1000
+"""Short secrets, of a callable that returns another each time."""
 _LONGEST_LABEL = 40
 
 _KEYS: type = type({"": ""}.keys())

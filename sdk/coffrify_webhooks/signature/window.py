@@ -19,13 +19,19 @@ TOLERANCE = 300
 _LONGEST_TOLERANCE = 604_800
 """Seconds, a week: what a window lets through is remembered for 30 days and not for ever."""
 _LONGEST_TIMESTAMP = 15
+"""Digits; `int` of a long text is slow (CVE-2020-10735)."""
 _MILLISECONDS = 100_000_000_000
+"""Seconds ahead: no clock is off by 3000 years, and milliseconds read as seconds are."""
 _HOUR = 3600
 _FURTHEST_ZONES = 26 * _HOUR
 """Between the clocks of UTC+14 and UTC-12."""
 
 
 def is_timestamp(text: str) -> bool:
+    """Tell whether a text is a whole number in ASCII digits, as both schemes sign it.
+
+    `int` would also take signs, blanks, underscores and the digits of other scripts.
+    """
     return 0 < len(text) <= _LONGEST_TIMESTAMP and text.isascii() and text.isdigit()
 
 

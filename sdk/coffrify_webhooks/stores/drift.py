@@ -44,7 +44,9 @@ _LONGEST_STATE = 5000
 _BURST = 20
 """How many writes may follow each other at once; then one a second, in each process."""
 _AFTER_AN_ERROR = 60.0
+"""Seconds for which a store that failed is left alone."""
 _MOST_PENDING = 256
+"""Types that wait to be written; the sender chooses how many there are."""
 
 
 class Drift(NamedTuple):

@@ -20,6 +20,7 @@ __all__ = ["LEASE", "has_marks", "read_mark"]
 LEASE = 10.0
 """Seconds for which a mark is locked to be written."""
 _MOST_TRIES, _PAUSE = 20, 0.05
+"""To lock a mark that another process writes, and the seconds between two."""
 
 
 def has_marks(store: object) -> bool:

@@ -48,11 +48,13 @@ class Script:
     def __init__(self, text: str, indexes: int = len(STATUSES)) -> None:
         self.indexes: int = indexes
         self.text: str = _COMMON + text
+        # EVALSHA knows a script by its SHA-1, which OpenSSL refuses for security in FIPS mode.
         self.sha: str = sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 
 
 # KEYS: the first of the indexes, then the event or events. ARGV: the time ('' for the server's),
-# then often a token.
+# then often a token. TIME before a write needs Redis 5: older ones replicate the script, not what
+# it did, and each replica would have a time of its own.
 # Numbers are written with 17 digits, which is exact; Lua's own way would cut times to 14.
 _INDEXES = ", ".join(f"{status} = KEYS[{place}]" for place, status in enumerate(STATUSES, 1))
 _COMMON = """

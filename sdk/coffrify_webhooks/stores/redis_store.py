@@ -44,6 +44,7 @@ from .select import select
 __all__ = ["ClientStore"]
 
 VERSION = 1
+"""Of the keys and their fields; a release refuses those of a later one."""
 _PURGED: tuple[Status, ...] = ("done", "failed", "dead", "conflict", "claimed")
 _PAGE = 500
 _Place = tuple[float, bytes]  # touched_at, event

@@ -49,6 +49,7 @@ LARGEST_BODY = 65_536
 _EVERY = 1.0
 """Seconds between two in one process: a flood costs three calls of the store each."""
 _AFTER_AN_ERROR = 60.0
+"""Seconds for which a store that failed is left alone."""
 _MOST_HEADERS = 100
 _LONGEST_VALUE = 2048
 _REMOVED = "(removed)"

@@ -18,6 +18,7 @@ __all__ = ["Execute", "RelationalStore", "Result", "refusal"]
 _LONGEST_LEASE = 1e9
 """Seconds; no database knows the infinite."""
 _PURGED_AT_ONCE = 50
+"""Events that one statement deletes; a delivery may come between two."""
 _BODY = 13
 """Its place among the columns."""
 _NOTHING = About("", "", "")

@@ -42,6 +42,7 @@ _EXTRAS = {
 _ASYNC = ("asyncpg", "psycopg_async", "aiosqlite", "asyncmy", "aiomysql")
 """Drivers that a URL names; only some make a store, and the others are told which."""
 _CONNECT_TIMEOUT = 2
+"""Seconds, whole ones: libpq takes no others."""
 PREPARES = "coffrify_webhooks_prepares"
 _TIMED = dict.fromkeys(
     ("psycopg", "psycopg2", "psycopg_async", "pymysql", "mysqldb"), "connect_timeout"

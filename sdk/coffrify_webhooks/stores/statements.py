@@ -30,6 +30,7 @@ __all__ = [
 Dialect: TypeAlias = Literal["sqlite", "postgresql", "mysql"]
 
 VERSION = 1
+"""Of the tables; a release refuses those of a later one."""
 EVENTS = "coffrify_webhooks_events"
 MARKS = "coffrify_webhooks_marks"
 SCHEMA = "coffrify_webhooks_schema"
@@ -89,6 +90,7 @@ class Statements:
         self.dialect: Dialect = dialect
         self._pyformat = pyformat
         now = _OWN_NOW.get(dialect, ":now") if own_clock else _NOW[dialect]
+        # IGNORE would also cut a text that is too long for its column; `text.plain` cuts it before.
         insert = "INSERT IGNORE INTO" if dialect == "mysql" else "INSERT INTO"
         on_conflict = "" if dialect == "mysql" else "ON CONFLICT (event_key) DO NOTHING"
         self.insert: str = self._text(f"""
