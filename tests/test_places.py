@@ -221,8 +221,8 @@ def test_a_lost_file_is_noticed_in_a_thread(tmp_path: Path) -> None:
 
 
 def test_what_waits_for_the_loop_is_timed_and_what_does_not_is_not() -> None:
-    """A reply to a body that is there sets no timer; see `async_library.within`."""
-    from coffrify_webhooks.concurrency.async_library import within
+    """A reply to a body that is there sets no timer; see `async_library.await_within`."""
+    from coffrify_webhooks.concurrency.async_library import await_within
 
     async def now() -> str:
         return "now"
@@ -245,13 +245,13 @@ def test_what_waits_for_the_loop_is_timed_and_what_does_not_is_not() -> None:
             return call_at(when, *arguments, **options)
 
         loop.call_at = noted  # type: ignore[assignment, method-assign]
-        assert await within(20, now) == "now"
+        assert await await_within(20, now) == "now"
         assert timers == []
-        assert await within(20, later) == "later"
+        assert await await_within(20, later) == "later"
         with pytest.raises(KeyError):
-            await within(20, broken)
-        assert await within(0.001, asyncio.Event().wait) is None
-        waiting = asyncio.create_task(within(20, asyncio.Event().wait))
+            await await_within(20, broken)
+        assert await await_within(0.001, asyncio.Event().wait) is None
+        waiting = asyncio.create_task(await_within(20, asyncio.Event().wait))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -37,12 +37,12 @@ def read_body(receiver: Receiver, request: HttpRequest) -> bytes | Reply:
     if not isinstance(request, WSGIRequest):  # whose META is the server's own
         environ = {**environ, "wsgi.input": request, "wsgi.input_terminated": True}
     try:
-        return read_wsgi(environ, receiver.max_body, lambda: _kept(request), _REMEDY)
+        return read_wsgi(environ, receiver.max_body, lambda: _read_as_django(request), _REMEDY)
     except WebhookError as error:
         return receiver.refuse(error)
 
 
-def _kept(request: HttpRequest) -> bytes:
+def _read_as_django(request: HttpRequest) -> bytes:
     """Read as Django does, which keeps what an earlier `.body` has read."""
     try:
         return request.body

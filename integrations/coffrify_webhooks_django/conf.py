@@ -58,7 +58,7 @@ class DjangoReceiver(Receiver):
         argument: T,
         *,
         begin_within: float,
-        left: Callable[[T], object],
+        on_abandoned: Callable[[T], object],
     ) -> T:
         """Call sync code in the thread that waits for us, if there is one, as in a TestCase.
 
@@ -69,7 +69,9 @@ class DjangoReceiver(Receiver):
                 return await sync_to_async(function)(argument)
             except RuntimeError:  # the waiting thread has gone, and nothing has begun
                 pass
-        return await super().in_thread(function, argument, begin_within=begin_within, left=left)
+        return await super().in_thread(
+            function, argument, begin_within=begin_within, on_abandoned=on_abandoned
+        )
 
     @property
     def handlers_hint(self) -> str:

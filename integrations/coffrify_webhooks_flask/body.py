@@ -21,13 +21,13 @@ def body_of(environ: dict[str, Any], limit: int) -> bytes:
     return read_wsgi(
         environ,
         limit,
-        _read_kept,
+        _read_as_flask,
         "a before_request function read request.form or request.stream; "
         "let it leave this path alone, or call request.get_data() first",
     )
 
 
-def _read_kept() -> bytes:
+def _read_as_flask() -> bytes:
     """Read as Flask does, which keeps what an earlier get_json() has read."""
     try:
         return request.get_data(cache=True)

@@ -11,7 +11,7 @@ from .errors import ConfigurationError, shown
 from .http.url_path import DEFAULT_PATH, UrlPath
 from .options import flag, secrets_of
 from .receiver import Receiver
-from .signature.secret import Sealed, opened, seal
+from .signature.secret import Sealed, seal, unseal
 from .stores import default_store
 from .stores.url import mask
 
@@ -42,7 +42,7 @@ def receiver_of(hidden: "Receiver | Sealed | None") -> Receiver:
     if isinstance(hidden, Receiver):
         return hidden
     raise ConfigurationError(
-        f"receiver is a Receiver, not {type(opened(hidden)).__name__}; give it as "
+        f"receiver is a Receiver, not {type(unseal(hidden)).__name__}; give it as "
         "Receiver(secrets=...), with the other options in it too"
     )
 
@@ -77,7 +77,7 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
             raise ConfigurationError(f"{where} has no option {shown(option)}; {hint}")
     with _words_of(where):
         secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
-    options = {option: mask(opened(value)) for option, value in given.items()}
+    options = {option: mask(unseal(value)) for option, value in given.items()}
     with _words_of(where):
         path = UrlPath(options.pop("PATH", DEFAULT_PATH))
         health = flag("health", options.pop("HEALTH", False))

@@ -10,7 +10,7 @@ from .concurrency import bridge, threads
 from .dispatch.in_time import dispatch_within
 from .drivers import drive as drivers
 from .errors import NotReplayable, SecretsUnavailable, WebhookError
-from .http.body import announced
+from .http.body import announced_length
 from .http.reply import Outcome, Reply
 from .monitoring.health import Health, read_health, read_health_async
 from .monitoring.observed import Observed
@@ -262,7 +262,7 @@ class Receiver(Observed):
         a secret then has no part in how long that takes. The secrets are not asked for.
         """
         try:
-            announced(content_length if pipeline.is_post(method) else None, self.max_body)
+            announced_length(content_length if pipeline.is_post(method) else None, self.max_body)
             if not self.captures.most or not pipeline.is_post(method):  # else the body is wanted
                 pipeline.screen(self, headers, method)
         except WebhookError as error:
@@ -304,7 +304,8 @@ class Receiver(Observed):
 
     def bound(self, handler: Handler) -> Handler:
         """Return a handler as it is to be called: in the application's context, if there is one."""
-        return handler if self.handler_context is None else handler.within(self.handler_context)
+        context = self.handler_context
+        return handler if context is None else handler.in_context(context)
 
     # --- what the drivers ask of it; frameworks have their own ways ---------------------------
 
@@ -320,11 +321,11 @@ class Receiver(Observed):
         argument: T,
         *,
         begin_within: float,
-        left: Callable[[T], object],
+        on_abandoned: Callable[[T], object],
     ) -> T:
         """Call a sync function from async code; see `bridge.in_thread`."""
         return await bridge.in_thread(
-            self.in_worker, function, argument, begin_within=begin_within, left=left
+            self.in_worker, function, argument, begin_within=begin_within, on_abandoned=on_abandoned
         )
 
     def in_worker(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -334,7 +335,7 @@ class Receiver(Observed):
     def load_secrets(self) -> Keyring:
         """Ask the user's callable for the secrets, within the time that the sender leaves us."""
         late = SecretsUnavailable("the callable given as secrets did not return in time")
-        return threads.within(_IN_TIME, late, "secrets", self.verifier.keyring)
+        return threads.call_within(_IN_TIME, late, "secrets", self.verifier.keyring)
 
     def hand_over(self, message: Message) -> None:
         """Hand a message to the engine, within the time that the sender leaves us."""

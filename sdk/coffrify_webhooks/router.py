@@ -78,7 +78,7 @@ class Router:
                     f"name={shown(name)}: give a name that is not empty, and plain"
                 )
             patterns = tuple(self._pattern(event, allow_unknown=allow_unknown) for event in events)
-            asked = Order.of(key, order, version)
+            asked = Order.from_options(key, order, version)
 
             def register(fn: Callable[..., Any]) -> Callable[..., Any]:
                 self._add(fn, name or _stable_name(fn), patterns, asked, atomic=atomic)

@@ -132,14 +132,14 @@ def _by_syntax(
         lines = dict.fromkeys(each.line for each in uses if fits(each.path, steps, keys))
         text = f"uses {handler.event}.{change.path}"
         found += [_finding(handler, line, text, change) for line in lines]
-    return _joined(found)
+    return _join(found)
 
 
 def _finding(handler: Handled, line: int, text: str, change: Change) -> Finding:
     return Finding(handler.file, line, text, "syntax", handler.name, (change,))
 
 
-def _joined(findings: Sequence[Finding]) -> list[Finding]:
+def _join(findings: Sequence[Finding]) -> list[Finding]:
     """Join what several events of one handler say of the same line."""
     joined: dict[tuple[int, str], Finding] = {}
     for each in findings:

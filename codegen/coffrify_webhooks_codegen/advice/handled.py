@@ -56,7 +56,7 @@ def handlers_of(router: Router, types: Iterable[str]) -> list[Handled]:
             continue
         file = Path(code.co_filename).resolve()
         if file not in trees:
-            trees[file] = _parsed(file)
+            trees[file] = _parse(file)
         node = _function_at(trees[file], code)
         parameters = [] if node is None else [*node.args.posonlyargs, *node.args.args][bound:]
         if node is None or not parameters:
@@ -91,7 +91,7 @@ def _code_of(fn: Any) -> tuple[CodeType | None, int]:
     return (code if isinstance(code, CodeType) else None), bound
 
 
-def _parsed(file: Path) -> ast.Module | None:
+def _parse(file: Path) -> ast.Module | None:
     try:
         return ast.parse(file.read_bytes())
     except (OSError, SyntaxError, ValueError):

@@ -52,11 +52,11 @@ class _Walk:
             path, schema, required = found
             said = schema.get("description") or self._target(schema).get("description", "")
             yield ListedField(path, self._type(schema), required, said)
-            left.append(self._inside(path, schema))
+            left.append(self._fields_of(path, schema))
 
-    def _inside(self, path: str, schema: Schema) -> Iterator[_Place]:
+    def _fields_of(self, path: str, schema: Schema) -> Iterator[_Place]:
         for branch in schema.get("anyOf", ()):
-            yield from self._inside(path, branch)
+            yield from self._fields_of(path, branch)
         key = schema.get("$ref")
         if key is not None:
             if key in self._seen:
@@ -64,9 +64,9 @@ class _Walk:
             self._seen[key] = path
         target = self._target(schema)
         if "items" in target:
-            yield from self._inside(f"{path}[]", target["items"])
+            yield from self._fields_of(f"{path}[]", target["items"])
         if "additionalProperties" in target:
-            yield from self._inside(f"{path}.*", target["additionalProperties"])
+            yield from self._fields_of(f"{path}.*", target["additionalProperties"])
         needed = target.get("required", ())
         for name, inner in target.get("properties", {}).items():
             yield _Place(f"{path}.{name}", inner, required=name in needed)

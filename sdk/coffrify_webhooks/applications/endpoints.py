@@ -67,7 +67,7 @@ def endpoints_in(thing: object) -> list[Endpoint]:
             continue
         seen[key] = each
         if not issubclass(type(each), Receiver):  # isinstance() would ask a proxy for what it is
-            ahead.extend(_django(each) if _is_django(each) else _inside(part))
+            ahead.extend(_django(each) if _is_django(each) else _parts_of(part))
             continue
         receiver = cast("Receiver", each)
         found.setdefault((id(receiver), part.path), Endpoint(receiver, part.path))
@@ -113,13 +113,13 @@ def _django(thing: object) -> Iterator[_Part]:
     yield _Part(receiver, path=path.text or "/" if _is_asgi_of_django(thing) else served_path())
 
 
-def _inside(part: _Part) -> Iterator[_Part]:
+def _parts_of(part: _Part) -> Iterator[_Part]:
     """Yield what may hold a Receiver in turn; only plain attributes are looked at, none called."""
     try:
         held: Mapping[str, Any] = vars(part.thing)
     except Exception:  # it has none, or is a proxy of what is not there now
         return
-    prefix, path = _where(held, part)
+    prefix, path = _path_of(held, part)
     for name in _INSIDE:
         each = held.get(name)
         if isinstance(each, dict):
@@ -141,7 +141,7 @@ def _inside(part: _Part) -> Iterator[_Part]:
         yield from (_Part(_middleware(each), prefix) for each in held.get("user_middleware") or ())
 
 
-def _where(held: Mapping[str, Any], part: _Part) -> tuple[str, str | None]:
+def _path_of(held: Mapping[str, Any], part: _Part) -> tuple[str, str | None]:
     """Return the prefix of what is inside, and the path if the endpoint itself is."""
     path = held.get("path")
     if isinstance(part.thing, WebhookEndpoint) and part.path is None:  # the whole of a mount

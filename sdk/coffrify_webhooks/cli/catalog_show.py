@@ -38,14 +38,14 @@ def show(type_: str | None, catalog: Path | None, *, as_json: bool) -> None:
     except CatalogError as error:
         raise ConfigurationError(str(error)) from error
     if type_ is not None:
-        _one(_found(read, type_), as_json=as_json)
+        _one(_find_event(read, type_), as_json=as_json)
     elif as_json:
         _json([_facts(event) for event in read.events])
     else:
         _all(read)
 
 
-def _found(catalog: "Catalog", name: str) -> "CatalogEvent":
+def _find_event(catalog: "Catalog", name: str) -> "CatalogEvent":
     events = {event.type: event for event in catalog.events}
     if name not in events:
         near = get_close_matches(name, events, n=3, cutoff=0.5)

@@ -49,7 +49,7 @@ def list_(  # click passes them by name
 ) -> None:
     """List the events, those whose status changed last first."""
     wanted = Filter(receiver, None, type_, status, older_than, newer_than)
-    matching = (each for each in pages(source.store, wanted) if _has(each, handler, error))
+    matching = (each for each in pages(source.store, wanted) if _fits(each, handler, error))
     found = list(islice(matching, limit + 1))
     more, found = len(found) > limit, found[:limit]
     if as_json:
@@ -63,7 +63,7 @@ def list_(  # click passes them by name
         click.echo(f"there are more than {limit}: --limit", err=True)
 
 
-def _has(record: Record, handler: str | None, error: str | None) -> bool:
+def _fits(record: Record, handler: str | None, error: str | None) -> bool:
     """Tell whether a handler had a part in an event, and a text is in its error."""
     told = record.error.casefold()
     if handler is not None and handler not in record.finished:

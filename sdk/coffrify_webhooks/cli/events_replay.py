@@ -69,14 +69,14 @@ def replay(
     whose = None if all_receivers else receiver or plain(handling.name)
     statuses: tuple[Status, ...] = ()
     if ids:
-        found = {each.key: each for id_ in ids for each in _meant(source.store, id_, whose)}
+        found = {each.key: each for id_ in ids for each in _find_named(source.store, id_, whose)}
     else:
         statuses = _statuses(failed=failed, dead=dead)
         wanted = Filter(whose, None, type_, statuses, older_than)
         # All of them first: their order changes while they are handled.
         found = {each.key: each for each in pages(source.store, wanted)}
         if not found:
-            _tell_none(source.store, wanted)
+            _report_none(source.store, wanted)
         elif len(found) > 1 and not yes:
             click.confirm(f"Handle {len(found)} events again?", abort=True, err=True)
     in_order = sorted(found.values(), key=lambda each: each.received_at)
@@ -98,7 +98,7 @@ def _statuses(*, failed: bool, dead: bool) -> tuple[Status, ...]:
     return tuple(each for each in chosen if chosen[each] or not (failed or dead))
 
 
-def _meant(store: Store, name: str, whose: str | None) -> list[Record]:
+def _find_named(store: Store, name: str, whose: str | None) -> list[Record]:
     """Return the records to replay; by its id an event's own body is meant, not another one."""
     found = named(store, name)
     if found[0].id != plain(name):
@@ -117,7 +117,7 @@ def _meant(store: Store, name: str, whose: str | None) -> list[Record]:
     return meant
 
 
-def _tell_none(store: Store, wanted: Filter) -> None:
+def _report_none(store: Store, wanted: Filter) -> None:
     others = wanted.receiver and store.find(wanted._replace(receiver=None), 1)
     whose = f" of the receiver {wanted.receiver}" if wanted.receiver else ""
     hint = f"; there are of {others[0].receiver}: --receiver, --all-receivers" if others else ""

@@ -64,7 +64,7 @@ def replay_all(
             for record in records:
                 if stop.is_set():
                     break
-                result, why = _replay(_under(receiver, record.receiver), record, statuses)
+                result, why = _replay(_rename(receiver, record.receiver), record, statuses)
                 counts[result] += 1
                 if as_json:
                     click.echo(json.dumps(_as_json(record, result, why)))
@@ -96,7 +96,7 @@ def _as_json(record: Record, result: Result, why: str) -> dict[str, str | None]:
     }
 
 
-def _under(receiver: Receiver, name: str) -> Receiver:
+def _rename(receiver: Receiver, name: str) -> Receiver:
     """Return a receiver like this one, of the name that the event's key was made with."""
     if plain(receiver.name) == name:
         return receiver

@@ -119,7 +119,7 @@ def receiver_for(obj: object, app: str | None) -> Receiver | None:
 def _source(url: str | None, app: str | None, *, handles: bool, makes: bool) -> Source:
     own = _receiver(url, app, handles=handles, makes=makes)
     if own is not None and url is None:
-        return Source(_usable(own.store, makes=makes), own)
+        return Source(_refuse_memory(own.store, makes=makes), own)
     url = url or os.environ.get(STORE_VARIABLE) or _file_here(makes=makes)
     store = _open(url, makes=makes)
     if own is not None:
@@ -156,7 +156,7 @@ def _open(url: str, *, makes: bool) -> Store:
 
     if not makes:
         _look_first(url)
-    return _usable(open_store(url), makes=makes)
+    return _refuse_memory(open_store(url), makes=makes)
 
 
 def _look_first(url: str) -> None:
@@ -190,7 +190,7 @@ def _no_file(path: Path) -> Never:
     )
 
 
-def _usable(store: Store, *, makes: bool) -> Store:
+def _refuse_memory(store: Store, *, makes: bool) -> Store:
     """Refuse a store in which this process could find nothing."""
     from coffrify_webhooks.stores.memory import MemoryStore
 

@@ -21,13 +21,13 @@ def stopping() -> Generator[Event]:
         yield stop
         return
 
-    def asked(_number: int, _frame: Any) -> None:
+    def on_signal(_number: int, _frame: Any) -> None:
         stop.set()
         signal.signal(signal.SIGINT, signal.default_int_handler)
         # Not through sys.stderr: the signal may have come in the middle of a write to it.
         os.write(2, b"\nstopping after this event; Ctrl-C again stops at once\n")
 
-    before = signal.signal(signal.SIGINT, asked)
+    before = signal.signal(signal.SIGINT, on_signal)
     try:
         yield stop
     finally:

@@ -79,11 +79,15 @@ def worker(
         f"handlers: {len(receiver.router)}",
         err=True,
     )
-    reconciling = None if reconcile_every is None else _reconciling(reconcile_every, endpoint)
+    reconcile_until_stopped = (
+        None if reconcile_every is None else _make_reconciler(reconcile_every, endpoint)
+    )
     stop = _stop_by_signal(grace)
-    if reconciling is not None:
+    if reconcile_until_stopped is not None:
         name = "coffrify-webhooks-reconcile"
-        Thread(target=reconciling, args=(receiver, stop), name=name, daemon=True).start()
+        Thread(
+            target=reconcile_until_stopped, args=(receiver, stop), name=name, daemon=True
+        ).start()
     try:
         finished = engine.work(receiver, stop, grace)
     finally:
@@ -103,7 +107,7 @@ def _receiver(obj: object, app: str | None) -> Receiver:
     return found
 
 
-def _reconciling(interval: float, endpoint: str | None) -> Callable[[Receiver, Event], None]:
+def _make_reconciler(interval: float, endpoint: str | None) -> Callable[[Receiver, Event], None]:
     """Return what reconciles until it is stopped; refuses at once what could never work."""
     from coffrify_webhooks.reconcile import CoffrifyHistory, reconcile_every
 
@@ -111,11 +115,11 @@ def _reconciling(interval: float, endpoint: str | None) -> Callable[[Receiver, E
         raise ConfigurationError(f"--reconcile-every: give {_LEAST:g}s or more")
     history = CoffrifyHistory(endpoint=endpoint)
 
-    def reconciling(receiver: Receiver, stop: Event) -> None:
+    def reconcile_until_stopped(receiver: Receiver, stop: Event) -> None:
         since = min(_THREE_DAYS, 0.9 * receiver.retention)
         reconcile_every(interval, receiver, history, since=since, stop=stop)
 
-    return reconciling
+    return reconcile_until_stopped
 
 
 def _engine(receiver: Receiver) -> _Worker:
@@ -138,7 +142,7 @@ def _stop_by_signal(grace: float) -> Event:
     """Return an event that the first signal sets; a second one ends the process."""
     stop = Event()
 
-    def asked(_number: int, _frame: Any) -> None:
+    def on_signal(_number: int, _frame: Any) -> None:
         if stop.is_set():
             os._exit(1)
         stop.set()
@@ -147,7 +151,7 @@ def _stop_by_signal(grace: float) -> Event:
         last.start()
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, asked)
+        signal.signal(number, on_signal)
     return stop
 
 

@@ -5,12 +5,12 @@ import sys
 from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar, cast
 
-__all__ = ["is_in_task", "leave_library", "running_trio", "within"]
+__all__ = ["await_within", "is_in_task", "leave_library", "running_trio"]
 
 T = TypeVar("T")
 
 
-async def within(seconds: float, function: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
+async def await_within(seconds: float, function: Callable[[], Coroutine[Any, Any, T]]) -> T | None:
     """Await a coroutine function for so long at most; None if it took longer.
 
     Under asyncio what need not wait gets no timer: 8 us of a request whose body is there already.

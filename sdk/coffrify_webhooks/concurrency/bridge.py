@@ -1,6 +1,6 @@
 """Between sync and async: the one place where threads and event loops meet.
 
-`run` calls async code from sync code, `in_thread` sync code from async code, and `shielded` lets
+`run` calls async code from sync code, `in_thread` sync code from async code, and `shield` lets
 work finish although whoever waits for it was cancelled. asyncio and trio both work.
 """
 
@@ -18,10 +18,10 @@ from typing import Any, Generic, TypeVar
 from coffrify_webhooks.errors import NotBegun
 
 from . import threads
-from .async_library import leave_library, running_trio, within
+from .async_library import await_within, leave_library, running_trio
 from .gate import gate_of
 
-__all__ = ["ended", "in_thread", "run", "shielded"]
+__all__ = ["in_thread", "run", "shield", "wait_until_done"]
 
 T = TypeVar("T")
 
@@ -52,10 +52,10 @@ def run(function: Callable[..., Awaitable[T]], *arguments: Any, begin_within: fl
 
     if _awaited.get():
         return threads.submit("nested", lambda: asyncio.run(call())).result()
-    return _Guest(call).wait(begin_within)
+    return _LoopCall(call).wait(begin_within)
 
 
-class _Guest(Generic[T]):
+class _LoopCall(Generic[T]):
     """A coroutine on the shared loop, for which a thread waits."""
 
     def __init__(self, call: Callable[[], Coroutine[Any, Any, T]]) -> None:
@@ -90,13 +90,13 @@ class _Guest(Generic[T]):
     def _begin(self) -> None:
         if self._future.set_running_or_notify_cancel():
             self._task = self._loop.create_task(self._call())
-            self._task.add_done_callback(self._settle)
+            self._task.add_done_callback(self._copy_result)
 
     def _cancel(self) -> None:
         if self._task is not None:
             self._task.cancel()
 
-    def _settle(self, task: asyncio.Task[T]) -> None:
+    def _copy_result(self, task: asyncio.Task[T]) -> None:
         if task.cancelled():
             self._future.set_exception(CancelledError())
         elif (error := task.exception()) is not None:
@@ -140,18 +140,18 @@ async def in_thread(
     function: Callable[..., T],
     *arguments: Any,
     begin_within: float,
-    left: Callable[[T], object] | None = None,
+    on_abandoned: Callable[[T], object] | None = None,
 ) -> T:
     """Call a sync function in a thread of ours, from which `anyio.from_thread` works.
 
     Raises NotBegun if no thread became free within so many seconds. To be called where only the
-    end of the event loop cancels, as in `shielded`: it then gives up after a moment, and the thread
-    goes on alone and calls `left` with the result.
+    end of the event loop cancels, as in `shield`: it then gives up after a moment, and the thread
+    goes on alone and calls `on_abandoned` with the result.
     """
     future: Future[T] = Future()
     context = copy_context()
     context.run(leave_library)
-    claim = _anyio_claim()
+    claim = _anyio_membership()
 
     def work() -> None:
         results: list[T] = []
@@ -161,8 +161,8 @@ async def in_thread(
             return results[0]
 
         with claim():
-            if not threads.settle(future, call) and results and left is not None:
-                left(results[0])
+            if not threads.complete(future, call) and results and on_abandoned is not None:
+                on_abandoned(results[0])
 
     trio = running_trio()
     gate = gate_of(trio)
@@ -192,20 +192,20 @@ async def _in_asyncio_thread(work: Callable[[], None], future: "Future[Any]") ->
         await asyncio.shield(waiter)
     except asyncio.CancelledError:
         await asyncio.wait([waiter], timeout=_LAST_MOMENTS)
-        if threads.settle(future, _refuse_abandoned):
+        if threads.complete(future, _refuse_abandoned):
             raise
 
 
 async def _in_trio(trio: Any, work: Callable[[], None], future: "Future[Any]") -> None:
     if trio.current_effective_deadline() == float("-inf"):
-        threads.settle(future, _refuse_abandoned)
+        threads.complete(future, _refuse_abandoned)
         threads.start(work)
         await trio.lowlevel.checkpoint()
     limiter = trio.CapacityLimiter(1)  # one of our own: the program's limit is not ours to use
     try:
         await trio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)
     except trio.Cancelled:
-        if threads.settle(future, _refuse_abandoned):
+        if threads.complete(future, _refuse_abandoned):
             raise
 
 
@@ -213,7 +213,7 @@ def _refuse_abandoned() -> Any:
     raise CancelledError
 
 
-def _anyio_claim() -> Callable[[], AbstractContextManager[object]]:
+def _anyio_membership() -> Callable[[], AbstractContextManager[object]]:
     """Return what makes a thread one of AnyIO's, in a program that has it loaded.
 
     AnyIO's own threads would hold up the exit of the process, and what it has for others' threads
@@ -239,7 +239,7 @@ def _anyio_claim() -> Callable[[], AbstractContextManager[object]]:
 # --- work that outlives its waiter ------------------------------------------------------------
 
 
-async def shielded(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
+async def shield(function: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Await a coroutine function that goes on to its end even if we are cancelled."""
     trio = running_trio()
     if trio is not None:
@@ -265,7 +265,7 @@ async def _in_system_task(trio: Any, function: Callable[[], Coroutine[Any, Any, 
         try:
             result = await function()
         except BaseException as error:
-            threads.settle(future, _raise, error)
+            threads.complete(future, _raise, error)
             if isinstance(error, trio.Cancelled):
                 raise
         else:
@@ -282,7 +282,7 @@ def _raise(error: BaseException) -> Any:
     raise error
 
 
-async def ended(future: "Future[Any]", seconds: float) -> bool:
+async def wait_until_done(future: "Future[Any]", seconds: float) -> bool:
     """Wait for so long at most until a future of `submit` is done; tell whether it is."""
     trio = running_trio()
     if trio is not None:
@@ -297,7 +297,7 @@ async def ended(future: "Future[Any]", seconds: float) -> bool:
             notify()
 
     future.add_done_callback(done)
-    await within(seconds, news.wait)
+    await await_within(seconds, news.wait)
     return future.done()
 
 

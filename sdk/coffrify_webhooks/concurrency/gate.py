@@ -7,7 +7,7 @@ from typing import Any
 
 from coffrify_webhooks.errors import NotBegun
 
-from .async_library import within
+from .async_library import await_within
 
 __all__ = ["Gate", "gate_of"]
 
@@ -30,7 +30,7 @@ class Gate:
         turn = asyncio.Event() if trio is None else trio.Event()
         self._waiting.append(turn)
         try:
-            await within(seconds, turn.wait)
+            await await_within(seconds, turn.wait)
         except BaseException:
             if turn.is_set():
                 self.leave()

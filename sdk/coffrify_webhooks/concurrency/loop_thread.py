@@ -33,14 +33,14 @@ class LoopThread:
         async def call() -> T:
             return await function(*arguments, **options)
 
-        future = asyncio.run_coroutine_threadsafe(call(), self._started())
+        future = asyncio.run_coroutine_threadsafe(call(), self._start())
         try:
             return future.result()
         except BaseException:
             future.cancel()
             raise
 
-    def _started(self) -> asyncio.AbstractEventLoop:
+    def _start(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 loop = asyncio.new_event_loop()

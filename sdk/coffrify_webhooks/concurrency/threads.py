@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from coffrify_webhooks.errors import NotBegun
 
-__all__ = ["settle", "start", "submit", "within"]
+__all__ = ["call_within", "complete", "start", "submit"]
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ def submit(purpose: str, function: Callable[..., T], *arguments: Any) -> "Future
 
     def work() -> None:
         try:
-            settle(future, context.run, function, *arguments)
+            complete(future, context.run, function, *arguments)
         finally:
             leave()
 
@@ -107,7 +107,7 @@ def submit(purpose: str, function: Callable[..., T], *arguments: Any) -> "Future
     return future
 
 
-def within(
+def call_within(
     seconds: float, late: Exception, purpose: str, function: Callable[..., T], *arguments: Any
 ) -> T:
     """Call what may hang, in a thread that is left alone if it does; then raise `late`."""
@@ -123,7 +123,7 @@ def within(
         raise late from None
 
 
-def settle(future: "Future[T]", function: Callable[..., T], *arguments: Any) -> bool:
+def complete(future: "Future[T]", function: Callable[..., T], *arguments: Any) -> bool:
     """Give a future what a function returns or raises; False if somebody has settled it before."""
     give: Callable[[Any], None]
     given: Any

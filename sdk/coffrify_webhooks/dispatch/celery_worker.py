@@ -50,12 +50,12 @@ def execute(task: Any, message: Any, due: float = 0.0) -> str | None:
         return None
     try:
         if due > time.time():
-            return _again(task, message, due)
+            return _send_again(task, message, due)
         return _execute(task, name, message)
     except _exceptions.Reject:
         raise
     except BaseException as error:  # as a soft time limit that strikes between two steps
-        _leave_if_told(error)
+        _stop_if_signalled(error)
         raise _exceptions.Reject(error, requeue=True) from error
 
 
@@ -77,16 +77,16 @@ def _execute(task: Any, name: str, message: Any) -> str | None:
         logger.error("an event from the engine is dropped: %s", error)
         return None
     except WebhookError as error:
-        _leave_if_told(error.__cause__)
+        _stop_if_signalled(error.__cause__)
         wait = error.retry_after
     except BaseException as error:  # whatever it was, the event stays
-        _leave_if_told(error)
+        _stop_if_signalled(error)
         logger.exception("an event from the engine could not be handled; it is tried again")
         wait = _AFTER_A_FAULT
-    return _again(task, message, time.time() + wait)
+    return _send_again(task, message, time.time() + wait)
 
 
-def _leave_if_told(error: BaseException | None) -> None:
+def _stop_if_signalled(error: BaseException | None) -> None:
     """Go on leaving if a signal to this process is behind it, not the handler itself.
 
     The message is then not acknowledged, so that it comes back once we are gone.
@@ -104,7 +104,7 @@ def _leave_if_told(error: BaseException | None) -> None:
         raise SystemExit(-_FIRST_SIGNAL)
 
 
-def _again(task: Any, message: Any, due: float) -> str:
+def _send_again(task: Any, message: Any, due: float) -> str:
     """Send the message once more, to be run when it is due.
 
     While the broker is away the worker has nothing else to do, so it may well be waited for. If it
@@ -184,12 +184,12 @@ class _Sweeps(_bootsteps.StartStopStep):  # type: ignore[misc]
             return
         self._going = True
         try:
-            pool.apply_async(_sweep, callback=self._over, error_callback=self._over)
+            pool.apply_async(_sweep, callback=self._end_sweep, error_callback=self._end_sweep)
         except Exception:  # it must not end the worker
             self._going = False
             logger.exception("looking after the queue failed")
 
-    def _over(self, *_: object) -> None:
+    def _end_sweep(self, *_: object) -> None:
         self._going = False
 
 

@@ -51,7 +51,7 @@ class Lock:
         give_up = monotonic() + _PATIENCE
         while not self.take():
             if monotonic() > give_up:
-                raise self._taken()
+                raise self._second_worker_error()
             time.sleep(0.1)
         return self
 
@@ -62,7 +62,7 @@ class Lock:
         """Take it again if the server has lost it; raise if another worker was quicker."""
         if not isinstance(self._held, Connection):
             if self._held is None and not self._take_if_there():
-                raise self._taken()
+                raise self._second_worker_error()
             return
         try:
             with deadline(socket_of(self._held.connection), TIMEOUT):
@@ -81,7 +81,7 @@ class Lock:
         except DispatchError:
             return True  # a server that is away gives it to nobody else
 
-    def _taken(self) -> ConfigurationError:
+    def _second_worker_error(self) -> ConfigurationError:
         return ConfigurationError(
             f"another worker is running on {self._queue!r} of this engine; one handles "
             "`concurrency` events at a time: give it more of them instead of a second worker"

@@ -13,7 +13,7 @@ __all__ = ["dispatch_within"]
 def dispatch_within(seconds: float, dispatcher: Dispatcher, message: Message) -> None:
     """Call `dispatch`; raise DispatchError if it takes longer, or is async."""
     late = DispatchError("the engine did not take the event in time")
-    result: object = threads.within(seconds, late, "engines", dispatcher.dispatch, message)
+    result: object = threads.call_within(seconds, late, "engines", dispatcher.dispatch, message)
     if isawaitable(result):
         if iscoroutine(result):
             result.close()  # or Python would say, elsewhere, that nobody awaited it

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import MessageError
-from coffrify_webhooks.http.trace_context import carried, checked
+from coffrify_webhooks.http.trace_context import carried_context, valid_context
 
 from .protocol import Message, Named
 
@@ -93,8 +93,8 @@ def _delivery(fields: Any, body: bytes) -> Delivery:
         test=bool(fields["test"]),
     )
     # Neither is in every message, and no event is worth losing for one of them.
-    delivery.trace_context = checked(carried(fields.get("trace_context")))
-    delivery.dispatch_context = carried(fields.get("dispatch_context"))
+    delivery.trace_context = valid_context(carried_context(fields.get("trace_context")))
+    delivery.dispatch_context = carried_context(fields.get("dispatch_context"))
     return delivery
 
 

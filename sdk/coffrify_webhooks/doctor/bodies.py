@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     Undo: TypeAlias = "Callable[[bytes], Iterator[tuple[str, bytes]]]"
 
-__all__ = ["Bodies", "Body", "closed"]
+__all__ = ["Bodies", "Body", "close_json"]
 
 _LARGEST = 4 << 20
 """Bytes of a body that are made of another; a bomb ends here."""
@@ -76,13 +76,13 @@ class Bodies:
             return
         made: list[Body] = []
         for before in list(self.level(number - 1)):
-            for undo in _undoing(before):
-                for each in self._undone(before, undo):
+            for undo in _undos_for(before):
+                for each in self._apply(before, undo):
                     made.append(each)
                     yield each
         self._levels.append(made)
 
-    def _undone(self, before: Body, undo: Undo) -> Iterator[Body]:
+    def _apply(self, before: Body, undo: Undo) -> Iterator[Body]:
         costs = _WRITING if undo in _COSTLY else 1
         try:
             for text, data in undo(before.data):
@@ -109,14 +109,14 @@ class Bodies:
             return  # it is not what this undoes
 
 
-def _undoing(body: Body) -> tuple[Undo, ...]:
+def _undos_for(body: Body) -> tuple[Undo, ...]:
     """Return what may be undone: of what was written anew, only what was done after it."""
     if any(each.code in _REWRITTEN for each in body.findings):
         return _SMALL
     if len(body.data) > _LARGEST:
         return _CHEAP
     if len(body.data) > _LONGEST_TEXT:
-        return (*_CHEAP, *(() if body.findings else (_serialised, _rests)))
+        return (*_CHEAP, *(() if body.findings else (_serialise, _rests)))
     return _UNDO
 
 
@@ -204,12 +204,12 @@ def _charsets(body: bytes) -> Iterator[tuple[str, bytes]]:
             yield "body_charset_changed", body.decode(charset).encode()
 
 
-def _serialised(body: bytes) -> Iterator[tuple[str, bytes]]:
+def _serialise(body: bytes) -> Iterator[tuple[str, bytes]]:
     for text in texts(body):
         yield "body_reserialised", text
 
 
-def _shown(body: bytes) -> Iterator[tuple[str, bytes]]:
+def _read_repr(body: bytes) -> Iterator[tuple[str, bytes]]:
     """Undo str(body) and str(request.json)."""
     if len(body) > _LONGEST_LITERAL or body[:1] not in (b"b", b"'", b"{", b"["):
         return
@@ -294,12 +294,12 @@ def _without_one(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _ends(body: bytes) -> Iterator[tuple[str, bytes]]:
-    if end := closed(body):
+    if end := close_json(body):
         for data in (body + end, body + end + b"\n"):
             yield "body_truncated", data
 
 
-def closed(body: bytes) -> bytes:
+def close_json(body: bytes) -> bytes:
     """Return what would end a JSON text that is cut off, at the least; nothing if it is whole."""
     if not body.startswith(b"{") or len(body) > _LONGEST_TEXT:
         return b""
@@ -324,13 +324,13 @@ _UNDO: tuple[Undo, ...] = (
     *_CHEAP,
     _forms,
     _ends,
-    _serialised,
-    _shown,
+    _serialise,
+    _read_repr,
     _strings,
     _characters,
     _rests,
     _fields,
 )
-_COSTLY = (_serialised, _shown, _strings, _fields, _characters, _rests)
+_COSTLY = (_serialise, _read_repr, _strings, _fields, _characters, _rests)
 _REWRITTEN = ("body_reserialised", "body_altered", "body_truncated")
 _DEEPEST = 3

@@ -120,13 +120,13 @@ def as_they_are(strict: dict[str, str]) -> Iterator[Claim]:
     id_, stamp, header = (strict.get(name, "") for name in (ID, TIMESTAMP, SIGNATURE))
     signatures = standard_signatures(header)
     if signatures and is_id(id_) and is_timestamp(stamp):
-        prefix, loose = f"{id_}.{stamp}.".encode(), _loose(header)
+        prefix, loose = f"{id_}.{stamp}.".encode(), _find_loosely(header)
         yield Claim(
             "standard", prefix, dict.fromkeys(signatures, ()), loose, int(stamp), _heads(loose)
         )
     stamp, signatures = coffrify_parts(strict.get(OWN, ""))
     if signatures:
-        loose = _loose(strict[OWN])
+        loose = _find_loosely(strict[OWN])
         yield Claim(
             "coffrify",
             f"{stamp}.".encode(),
@@ -160,7 +160,7 @@ def _readings(found: Sequence[tuple[str, str]], body: bytes) -> Iterator[Claim]:
 def _claims(
     scheme: str, signatures: list[_Value], stamps: list[_Value], ids: list[_Value]
 ) -> Iterator[Claim]:
-    loose = tuple(dict.fromkeys(text for each in signatures for text in _loose(each.text)))
+    loose = tuple(dict.fromkeys(text for each in signatures for text in _find_loosely(each.text)))
     if not loose:
         return
     common = min((each.findings for each in signatures), key=len)
@@ -205,7 +205,7 @@ def _values(found: Sequence[tuple[str, str]], name: str) -> list[_Value]:
         *(
             _Value(text, (*each.findings, _ALTERED))
             for each in values
-            for text in _cleaned(each.text)
+            for text in _clean(each.text)
         ),
     ]
 
@@ -216,7 +216,7 @@ def _has_form(text: str, name: str) -> bool:
     return bool(coffrify_parts(text)[1])
 
 
-def _cleaned(text: str) -> Iterator[str]:
+def _clean(text: str) -> Iterator[str]:
     """Yield a value without the quotes, blanks and escapes that something put there."""
     for other in (text.strip(), unquote(text)):
         if other != text:
@@ -254,7 +254,7 @@ def _heads(loose: Iterable[str]) -> frozenset[str]:
     return frozenset(each[:_COMPARED] for each in loose)
 
 
-def _loose(text: str) -> tuple[str, ...]:
+def _find_loosely(text: str) -> tuple[str, ...]:
     found = dict.fromkeys(
         _JUNK.sub("", token.lower())
         for each in (text, unquote(text), text.replace(" ", "+"))

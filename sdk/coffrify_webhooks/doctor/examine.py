@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.errors import ConfigurationError, VerificationError
 from coffrify_webhooks.signature.headers import pick
-from coffrify_webhooks.signature.secret import Sealed, Secret, opened, seal
+from coffrify_webhooks.signature.secret import Sealed, Secret, seal, unseal
 from coffrify_webhooks.signature.verifier import SCHEMES, Verifier
 from coffrify_webhooks.signature.window import TOLERANCE
 
@@ -87,10 +87,10 @@ def examine(
 
     others: secrets of other endpoints, one of which may have signed it.
     """
-    given = _given(seal(secrets))
+    given = _read_secrets(seal(secrets))
     del secrets
     moment = _moment(now)
-    strangers = [] if others is None else _given(seal(others))
+    strangers = [] if others is None else _read_secrets(seal(others))
     try:
         return _Subject(body, headers, method, moment, tolerance, schemes).among(given, strangers)
     except Exception:  # a help for people must not become another error
@@ -147,7 +147,7 @@ class _Subject:
         work = Work()
         proof = search(self.body, self.found, self.strict, given, self.now, work)
         facts.append(f"{work.hashed} signatures were computed")
-        causes = self._proven(proof, given) if proof else self._likely(given, seen, work)
+        causes = self._proven(proof, given) if proof else self._find_likely(given, seen, work)
         return Diagnosis(accepted=False, causes=tuple(causes), facts=tuple(facts))
 
     def _refusal(self, given: list[GivenSecret]) -> str:
@@ -174,14 +174,14 @@ class _Subject:
         if not self.is_raw and not any(code.startswith("body_") for code in findings):
             findings["body_reserialised"] = _NO_BYTES
         if not findings:
-            found = [*likely_of_secrets(given)] or self._unsaid(proof)
+            found = [*likely_of_secrets(given)] or self._explain_refusal(proof)
             findings = {each.code: each for each in reversed(found)}
         return [
             cause_of(each, "likely" if each.code == "unknown" else "proven")
             for each in reversed(findings.values())
         ]
 
-    def _unsaid(self, proof: Proof) -> list[Finding]:
+    def _explain_refusal(self, proof: Proof) -> list[Finding]:
         """Return why what verifies here is refused all the same."""
         if not self.is_post:
             return [Finding("unknown", "The signature holds; only the method is not POST.")]
@@ -192,15 +192,17 @@ class _Subject:
             return [Finding("header_missing", "Only the other scheme's signature holds.")]
         return [Finding("unknown", "The signature holds; the facts say why it is refused.")]
 
-    def _likely(self, given: list[GivenSecret], seen: list[Finding], work: Work) -> list[Cause]:
+    def _find_likely(
+        self, given: list[GivenSecret], seen: list[Finding], work: Work
+    ) -> list[Cause]:
         found = [each for each in seen if each.code.startswith("header_")]
         codes = {each.code for each in found}
         if self._has_no_signature() and not codes:
             found.append(Finding("header_missing"))
         found = [*likely_of_secrets(given), *found]
         found += likely_of_body(self.body, self.first, seen) if self.is_raw else [_NO_BYTES]
-        found += self._altered() if not found else ()
-        late = self._late()
+        found += self._find_altered_header() if not found else ()
+        late = self._find_wrong_time()
         by_code = {each.code: each for each in reversed(found)}
         if late is not None:
             by_code = {late.code: late, **by_code}
@@ -217,7 +219,7 @@ class _Subject:
     def _has_no_signature(self) -> bool:
         return not any(name in (SIGNATURE, OWN) or original_name(name) for name, _ in self.found)
 
-    def _altered(self) -> list[Finding]:
+    def _find_altered_header(self) -> list[Finding]:
         """Return that a header is not as any sender writes it."""
         if self.strict is None:
             return [Finding("header_altered", "The headers cannot be read.")]
@@ -236,7 +238,7 @@ class _Subject:
     def _count(self, name: str) -> int:
         return sum(each == name for each, _ in self.found)
 
-    def _late(self) -> Finding | None:
+    def _find_wrong_time(self) -> Finding | None:
         for claim in as_they_are(self.strict or {}):
             return finding_of_time(claim.seconds, self.now, self.tolerance, date_of(self.first))
         return None
@@ -267,7 +269,7 @@ def _moment(now: Any) -> float:
     raise ConfigurationError("now is the time of the request, in seconds since 1970")
 
 
-def _given(sealed: Sealed | None) -> list[GivenSecret]:
+def _read_secrets(sealed: Sealed | None) -> list[GivenSecret]:
     """Return the secrets one by one, also those that a receiver refuses."""
     found, fault = _read(sealed)
     if fault:
@@ -280,7 +282,7 @@ def _read(sealed: Sealed | None) -> tuple[list[GivenSecret], str]:
     if sealed is None:
         return [], "there is no secret to verify with; give that of the endpoint"
     try:
-        given: Any = opened(sealed.ask() if sealed.is_callable else sealed)
+        given: Any = unseal(sealed.ask() if sealed.is_callable else sealed)
         if isinstance(given, (bytes, bytearray)) or hasattr(given, "keys"):
             return [], f"secrets are a str, a Secret, or a list of them, not {type(given).__name__}"
         several: list[Any] = [given] if isinstance(given, (str, Secret)) else list(given)
@@ -293,11 +295,11 @@ def _read(sealed: Sealed | None) -> tuple[list[GivenSecret], str]:
         elif not isinstance(each, str):
             return [], f"a secret is a str, not {type(each).__name__}"
         elif each.strip():
-            found.append(GivenSecret(each, "auto", _usable(each)))
+            found.append(GivenSecret(each, "auto", _secret_of(each)))
     return found, "" if found else "the secret is empty; copy it from the Coffrify dashboard"
 
 
-def _usable(text: str) -> Secret | None:
+def _secret_of(text: str) -> Secret | None:
     try:
         return Secret(text)
     except ConfigurationError:

@@ -129,7 +129,7 @@ def variants(given: list[GivenSecret], now: float) -> dict[int, list[Key]]:
 def _of_text(given: GivenSecret) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
     text = given.text
     yield from _read(text, (_AS_TEXT,))
-    cleaned, findings = _cleaned(text)
+    cleaned, findings = _clean(text)
     for key, more in _read(cleaned, ()):
         yield (
             key,
@@ -137,11 +137,11 @@ def _of_text(given: GivenSecret) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
             or (_reason(given, is_whole=key == cleaned.encode("utf-8", "replace")),),
         )
     for part in _parts(text):
-        clean, more = _cleaned(part)
+        clean, more = _clean(part)
         for key, last in _read(clean, ()):
             yield key, (_SEVERAL, *(each for each in more if each.code != _SEVERAL.code), *last)
-    for other, finding in _rewritten(cleaned):
-        clean, more = _cleaned(other)
+    for other, finding in _rewrite(cleaned):
+        clean, more = _clean(other)
         for key, last in _read(clean, ()):
             yield key, (*findings, finding, *more, *last)
     pieces = [found[0] for each in text.split(PREFIX)[1:] if (found := _PIECE.match(each))]
@@ -164,7 +164,7 @@ def _read(text: str, findings: tuple[Finding, ...]) -> Iterator[tuple[bytes, tup
         return
     prefixed = text.startswith(PREFIX)
     rest = text.removeprefix(PREFIX)
-    for key in _decoded(rest):
+    for key in _decode(rest):
         usual = prefixed and len(key) >= _SHORTEST_DECODED
         yield key, findings if usual else (*findings, _AS_TEXT if prefixed else _WITHOUT)
     if prefixed:
@@ -173,7 +173,7 @@ def _read(text: str, findings: tuple[Finding, ...]) -> Iterator[tuple[bytes, tup
         yield (PREFIX + text).encode("utf-8", "replace"), (*findings, _WITHOUT)
 
 
-def _decoded(text: str) -> Iterator[bytes]:
+def _decode(text: str) -> Iterator[bytes]:
     if not text.isascii():
         return
     with suppress(ValueError):
@@ -183,20 +183,20 @@ def _decoded(text: str) -> Iterator[bytes]:
         yield a2b_base64(plain + "=" * (-len(plain) % 4), strict_mode=True)
 
 
-def _cleaned(text: str) -> tuple[str, tuple[Finding, ...]]:
+def _clean(text: str) -> tuple[str, tuple[Finding, ...]]:
     """Return a text without what does not belong to a secret, and what that was."""
     found: dict[Finding, None] = {}
     text = text.strip()
     for _ in range(_MOST_ROUNDS):
         before = text
-        text, finding = _cleaned_once(text)
+        text, finding = _clean_once(text)
         if finding is None or not text:
             return text or before, tuple(found)
         found[finding] = None
     return text, tuple(found)
 
 
-def _cleaned_once(text: str) -> tuple[str, Finding | None]:
+def _clean_once(text: str) -> tuple[str, Finding | None]:
     front, comment, _ = text.partition(" #")
     if comment and front.strip():
         return front.strip(), _ASSIGNED
@@ -236,7 +236,7 @@ def _parts(text: str) -> list[str]:
     return parts[:_MOST_PARTS] if len(parts) > 1 else []
 
 
-def _rewritten(text: str) -> Iterator[tuple[str, Finding]]:
+def _rewrite(text: str) -> Iterator[tuple[str, Finding]]:
     for other in (text.lower(), text.upper(), PREFIX + text[len(PREFIX) :].upper()):
         if other != text:
             yield other, _CASE
@@ -251,7 +251,7 @@ def _rewritten(text: str) -> Iterator[tuple[str, Finding]]:
     for length in range(1, len(PREFIX)):
         if text.startswith(PREFIX[length:]):
             yield PREFIX[:length] + text, _CUT_IN_FRONT
-    for key in (*_decoded(text), *_decoded(text.removeprefix(PREFIX))):
+    for key in (*_decode(text), *_decode(text.removeprefix(PREFIX))):
         try:
             inner = key.decode("ascii")
         except UnicodeDecodeError:
@@ -263,13 +263,13 @@ def _rewritten(text: str) -> Iterator[tuple[str, Finding]]:
 def last_keys(given: list[GivenSecret]) -> Iterator[Key]:
     """Yield the keys of secrets that lost a character or two at their end."""
     for each in given:
-        text, findings = _cleaned(each.text)
+        text, findings = _clean(each.text)
         rest = text.removeprefix(PREFIX)
         if rest == text or not rest or len(text) > _LONGEST:
             continue
         letters = _HEX if not rest.lower().strip(_HEX) else _BASE64
         two = [a + b for a in letters for b in letters] if letters is _HEX else []
         for end in (*letters, *two):
-            for key in ((text + end).encode(), *_decoded(rest + end)):
+            for key in ((text + end).encode(), *_decode(rest + end)):
                 if not key.endswith(b"\0"):  # HMAC fills a key up with zeros: it was tried
                     yield Key(key, (*findings, _CUT))

@@ -13,7 +13,7 @@ from coffrify_webhooks.signature.secret_mistakes import (
     is_visible,
 )
 
-from .bodies import closed
+from .bodies import close_json
 from .diagnosis import Finding
 from .serialisers import looks_rewritten
 
@@ -110,7 +110,7 @@ def _of_text(body: bytes, decoded: str, announced: int | None) -> Iterator[Findi
     try:
         json.loads(decoded)
     except (ValueError, RecursionError):
-        if closed(text) or (announced is not None and len(body) < announced):
+        if close_json(text) or (announced is not None and len(body) < announced):
             yield Finding("body_truncated", "It is the beginning of a JSON text.")
         elif decoded.startswith(("[object ", "<Request", "{'")) or "': '" in decoded:
             yield Finding("body_reserialised", "It is what str() makes of an object.")

@@ -59,21 +59,21 @@ def texts(body: bytes) -> Iterator[bytes]:
     Raises ValueError or RecursionError if it is none.
     """
     text = body.decode("utf-8-sig")
-    value = _parsed(text)
+    value = _parse(text)
     if not (is_object(value) or is_array(value)):
         return
     escapes = list(_escapes(text))
     if len(body) > _LARGE:
-        yield from _written((value,), _LAYOUTS[:2], escapes)
+        yield from _write((value,), _LAYOUTS[:2], escapes)
         return
-    yield from _written(_orders(value), _LAYOUTS, escapes)
-    yield from _written(_numbers(text), _LAYOUTS[:3], escapes[:2])
+    yield from _write(_orders(value), _LAYOUTS, escapes)
+    yield from _write(_numbers(text), _LAYOUTS[:3], escapes[:2])
     if is_object(value) and len(value) <= _FEW:
         every = ({key: value[key] for key in order} for order in permutations(value))
-        yield from _written(every, _LAYOUTS[:2], escapes[:1])
+        yield from _write(every, _LAYOUTS[:2], escapes[:1])
 
 
-def _written(
+def _write(
     values: Iterable[Any],
     layouts: Sequence[dict[str, Any]],
     escapes: Sequence[tuple[bool, Callable[[str], str]]],
@@ -83,20 +83,20 @@ def _written(
         for value in kept:
             for is_ascii, escape in escapes:
                 written = json.dumps(value, ensure_ascii=is_ascii, **layout)
-                yield _encoded(escape(_MARKED.sub(r"\1", written)))
+                yield _encode(escape(_MARKED.sub(r"\1", written)))
 
 
-def _encoded(text: str) -> bytes:
+def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _kept(number: str) -> str:
+def _mark(number: str) -> str:
     return _MARK + number
 
 
-def _parsed(text: str) -> Any:
+def _parse(text: str) -> Any:
     """Parse, and keep each number with a fraction as it is written."""
-    return json.loads(text, parse_float=_kept)
+    return json.loads(text, parse_float=_mark)
 
 
 def _orders(value: Any) -> Iterator[Any]:
@@ -172,13 +172,13 @@ def _numbers(text: str) -> Iterator[Any]:
     """Yield the value with numbers as others write them: 1.0 for 1, 1 for 1.0."""
     if re.search(r"[0-9][.eE][0-9+-]", text):
         yield json.loads(text)
-        yield json.loads(text, parse_float=_whole)
-        yield json.loads(text, parse_float=_cents)
+        yield json.loads(text, parse_float=_drop_fraction)
+        yield json.loads(text, parse_float=_write_cents)
     count = len(re.findall(r"(?<=[:\[,\s])-?\d+(?=\s*[,\]}])", text))
     if not count:
         return
-    yield json.loads(text, parse_int=lambda number: f"{_MARK}{number}.0", parse_float=_kept)
-    yield json.loads(text, parse_int=lambda number: f"{_MARK}{number}.00", parse_float=_kept)
+    yield json.loads(text, parse_int=lambda number: f"{_MARK}{number}.0", parse_float=_mark)
+    yield json.loads(text, parse_int=lambda number: f"{_MARK}{number}.00", parse_float=_mark)
     for chosen in range(1, 1 << min(count, _MOST_NUMBERS)):
         place = -1
 
@@ -188,21 +188,21 @@ def _numbers(text: str) -> Iterator[Any]:
             return (
                 f"{_MARK}{number}.0"
                 if place < _MOST_NUMBERS and chosen >> place & 1
-                else _kept(number)
+                else _mark(number)
             )
 
-        yield json.loads(text, parse_int=fraction, parse_float=_kept)
+        yield json.loads(text, parse_int=fraction, parse_float=_mark)
 
 
-def _whole(number: str) -> Any:
+def _drop_fraction(number: str) -> Any:
     value = float(number)
     return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
 
 
-def _cents(number: str) -> str:
+def _write_cents(number: str) -> str:
     """Write a price as most do: 10.50 for 10.5."""
     whole, _, fraction = number.partition(".")
-    return _kept(f"{whole}.{fraction.ljust(2, '0')}" if fraction.isdigit() else number)
+    return _mark(f"{whole}.{fraction.ljust(2, '0')}" if fraction.isdigit() else number)
 
 
 def looks_rewritten(body: bytes) -> str:

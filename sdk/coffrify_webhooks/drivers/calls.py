@@ -71,7 +71,7 @@ async def _end_on_loop(call: CallHandler, result: Any) -> None:
         if isawaitable(result):
             result = await result
         elif _is_future(result):
-            await bridge.ended(result, float("inf"))
+            await bridge.wait_until_done(result, float("inf"))
             result = result.result()
         elif isinstance(result, _COLLECTIONS):
             for each in cast("Iterable[Any]", result):
@@ -198,13 +198,13 @@ def _exit_by_signal(error: BaseException | None) -> SystemExit | None:
     seen = set[int]()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, SystemExit) and _came_by_signal(error.__traceback__):
+        if isinstance(error, SystemExit) and _was_raised_by_signal(error.__traceback__):
             return error
         error = error.__cause__ or error.__context__
     return None
 
 
-def _came_by_signal(traceback: TracebackType | None) -> bool:
+def _was_raised_by_signal(traceback: TracebackType | None) -> bool:
     """Tell whether a frame was called as a signal's handler is: with the frame that it struck."""
     while traceback is not None:
         frame = traceback.tb_frame

@@ -88,10 +88,10 @@ async def drive_async(
     """
     run = _Run(receiver, steps, patience, operation)
     if run.operations is not None:  # what their observers set belongs to one task
-        return (await bridge.shielded(run.all_of_it)).value()
+        return (await bridge.shield(run.run_whole)).value()
     effect = run.in_place(run.resume())
     if not isinstance(effect, End):
-        effect = await bridge.shielded(lambda: run.to_the_end(effect))
+        effect = await bridge.shield(lambda: run.run_rest(effect))
     return effect.value()
 
 
@@ -234,11 +234,11 @@ class _Run(Generic[T]):
                 effect = self.resume(result)
         return effect
 
-    async def all_of_it(self) -> End[T]:
+    async def run_whole(self) -> End[T]:
         """Go from the beginning to the end in one task, as what is set there is seen there."""
-        return await self.to_the_end(self.in_place(self.resume()))
+        return await self.run_rest(self.in_place(self.resume()))
 
-    async def to_the_end(self, effect: Effect | End[T]) -> End[T]:
+    async def run_rest(self, effect: Effect | End[T]) -> End[T]:
         """Go on until the steps end."""
         try:
             while not isinstance(effect, End):
@@ -315,12 +315,15 @@ class _Run(Generic[T]):
         self._place = None if _inside.get() else _places
         try:
             return await self._receiver.in_thread(
-                self._until_wanted, effect, begin_within=self._begin_within, left=self._alone
+                self._step_in_thread,
+                effect,
+                begin_within=self._begin_within,
+                on_abandoned=self._end_without_loop,
             )
         except NotBegun as error:
             return self.resume(error=self._report_overload(str(error)))
 
-    def _until_wanted(self, effect: Effect | End[T]) -> Effect | End[T]:
+    def _step_in_thread(self, effect: Effect | End[T]) -> Effect | End[T]:
         self._away = True
         _inside.set(True)
         while not isinstance(effect, End) and not self._wants_loop(effect):
@@ -328,7 +331,7 @@ class _Run(Generic[T]):
         self._away = False
         return effect
 
-    def _alone(self, effect: Effect | End[T]) -> None:
+    def _end_without_loop(self, effect: Effect | End[T]) -> None:
         """Go to the end without the loop, which is gone: what wants it fails."""
         self._away = True
         while not isinstance(effect, End):

@@ -42,5 +42,5 @@ class Hooks(Protocol):
         argument: T,
         *,
         begin_within: float,
-        left: Callable[[T], object],
+        on_abandoned: Callable[[T], object],
     ) -> T: ...

@@ -63,10 +63,10 @@ class Handler:
             return self.fn(*arguments, connection=connection)
         return self.fn(*arguments)
 
-    def within(self, context: Context) -> "Handler":
+    def in_context(self, context: Context) -> "Handler":
         """Return this handler as it runs where each call has a context of its own."""
         inside = copy(self)
-        inside.fn = _within(context, self)
+        inside.fn = _wrap(context, self)
         return inside
 
     def wants(self, event_type: str, *, known: bool) -> bool:
@@ -82,7 +82,7 @@ class Handler:
         return f"Handler({self.name!r}, {', '.join(self.patterns)})"
 
 
-def _within(context: Context, handler: Handler) -> Callable[..., Any]:
+def _wrap(context: Context, handler: Handler) -> Callable[..., Any]:
     fn, finish_later = handler.fn, not handler.atomic
 
     async def finish(result: Awaitable[Any]) -> Any:

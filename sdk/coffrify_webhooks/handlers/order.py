@@ -47,7 +47,7 @@ class Order:
         self.latest: bool = latest
 
     @classmethod
-    def of(cls, key: Any, order: Any, version: Any) -> Order | None:
+    def from_options(cls, key: Any, order: Any, version: Any) -> Order | None:
         """Return the order that these options of `on` ask for; None if they ask for none.
 
         Raises ConfigurationError, naming the fix.

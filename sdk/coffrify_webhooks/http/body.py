@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from coffrify_webhooks.concurrency.async_library import within
+from coffrify_webhooks.concurrency.async_library import await_within
 from coffrify_webhooks.concurrency.timers import Alarm, Alarms
 from coffrify_webhooks.errors import (
     BodyTooLarge,
@@ -24,7 +24,7 @@ from coffrify_webhooks.errors import (
 
 from . import a2wsgi, chunked
 
-__all__ = ["announced", "leave_wsgi", "read_asgi", "read_wsgi"]
+__all__ = ["announced_length", "leave_wsgi", "read_asgi", "read_wsgi"]
 
 _PATIENCE = 15
 """Seconds; the vendor's page: the sender gives up an attempt after as long."""
@@ -38,7 +38,7 @@ _MOST_EMPTY = 100
 _alarms = Alarms("bodies")
 
 
-def announced(content_length: str | bytes | None, limit: int) -> int | None:
+def announced_length(content_length: str | bytes | None, limit: int) -> int | None:
     """Return what Content-Length says, or None; raise BodyTooLarge before anything is read."""
     text = content_length.decode("latin-1") if isinstance(content_length, bytes) else content_length
     # Digits alone (RFC 9110, section 8.6); what is none is treated as if it were not there.
@@ -81,7 +81,7 @@ def read_wsgi(
 
     Raises BodyTooLarge, IncompleteBody, BodyUnavailable with the remedy, or NotBegun.
     """
-    length = announced(environ.get("CONTENT_LENGTH"), limit)
+    length = announced_length(environ.get("CONTENT_LENGTH"), limit)
     coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
     stream = environ["wsgi.input"]
     if length is None and not _ends(environ):
@@ -222,7 +222,7 @@ async def read_asgi(
     Raises BodyTooLarge, IncompleteBody, or BodyUnavailable with the remedy.
     """
     named = {name.lower(): value for name, value in scope["headers"]}
-    length = announced(named.get(b"content-length"), limit)
+    length = announced_length(named.get(b"content-length"), limit)
     if length is None and (environ := scope.get("wsgi_environ")) is not None:
         return await a2wsgi.in_thread(partial(read_wsgi, environ, limit))
     body = await _read_messages(receive, length, limit)
@@ -255,7 +255,7 @@ async def _read_messages(
         return False
 
     try:
-        ended = await within(_PATIENCE, read)
+        ended = await await_within(_PATIENCE, read)
     except WebhookError:
         raise
     except Exception as error:  # of whatever wraps `receive`

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["NAMES", "carried", "checked", "trace_context"]
+__all__ = ["NAMES", "carried_context", "trace_context", "valid_context"]
 
 NAMES = ("traceparent", "tracestate")
 _PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
@@ -33,10 +33,10 @@ def trace_context(headers: Any) -> dict[str, str]:
             if lower in found:
                 return {}  # twice is none (section 3.2)
             found[lower] = _text(value).strip(" \t")
-    return checked(found)
+    return valid_context(found)
 
 
-def checked(found: Mapping[str, str]) -> dict[str, str]:
+def valid_context(found: Mapping[str, str]) -> dict[str, str]:
     """Return those that are well-formed; the state belongs to the parent."""
     parent, state = (found.get(name, "") for name in NAMES)
     if not _PARENT.fullmatch(parent):
@@ -44,7 +44,7 @@ def checked(found: Mapping[str, str]) -> dict[str, str]:
     return {"traceparent": parent, **({"tracestate": state} if _is_state(state) else {})}
 
 
-def carried(found: object) -> dict[str, str]:
+def carried_context(found: object) -> dict[str, str]:
     """Return what an engine's message carries of a context: short texts, and not many."""
     if not isinstance(found, dict):
         return {}

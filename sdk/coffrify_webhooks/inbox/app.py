@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from coffrify_webhooks.concurrency import bridge
-from coffrify_webhooks.concurrency.async_library import within
+from coffrify_webhooks.concurrency.async_library import await_within
 from coffrify_webhooks.errors import ConfigurationError, NotBegun
 from coffrify_webhooks.receiver import Receiver
 
@@ -84,7 +84,7 @@ class Inbox:
         if granted is None:
             granted = await self._in_thread(partial(self._access.ask, request))
         if granted.enter:  # a stranger's form is not waited for
-            form = await within(_FORM_WITHIN, partial(asgi.read_form, receive))
+            form = await await_within(_FORM_WITHIN, partial(asgi.read_form, receive))
             if form is None:
                 return self._site.too_large()
             request = replace(request, body=form)
@@ -97,7 +97,7 @@ class Inbox:
             )
             return found
 
-        return await bridge.shielded(run)
+        return await bridge.shield(run)
 
     def wsgi(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request of WSGI."""

@@ -103,7 +103,7 @@ class ManagementApi:
             sent = json.dumps(body).encode()
             headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
         try:
-            return self._answered(api, url, method, headers, sent)
+            return self._call_until_answered(api, url, method, headers, sent)
         except RefusedError as error:
             raise ConfigurationError(api.clean(error)) from None
         except UnavailableError as error:
@@ -149,7 +149,7 @@ class ManagementApi:
             raise ApiError(str(error)) from None
         return [event.type for event in catalog.events]
 
-    def _answered(
+    def _call_until_answered(
         self, api: Api, url: str, method: str, headers: Mapping[str, str], body: bytes
     ) -> Mapping[str, Any]:
         while True:

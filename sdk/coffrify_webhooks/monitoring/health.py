@@ -107,7 +107,7 @@ async def read_health_async(receiver: Watched) -> Health:
         return found
 
     try:
-        return await bridge.shielded(ask)
+        return await bridge.shield(ask)
     except NotBegun:
         return Health(ok=False, store_ok=False, handlers=len(receiver.router))
 
@@ -126,7 +126,7 @@ def oldest_queued(store: Store, receiver: str, now: float) -> float | None:
     """Return for how long the event has been waiting that an engine has had for longest."""
     low, high, oldest = 0.0, None, None
     for _ in range(_TURNS):
-        page = _queued(store, receiver, low)
+        page = _find_queued(store, receiver, low)
         if page:
             oldest = max(0.0, now - page[-1].touched_at)
             if len(page) < _PAGE:
@@ -145,7 +145,7 @@ def oldest_queued(store: Store, receiver: str, now: float) -> float | None:
     return oldest
 
 
-def _queued(store: Store, receiver: str, idle: float) -> list[Record]:
+def _find_queued(store: Store, receiver: str, idle: float) -> list[Record]:
     wanted = Filter(receiver=plain(receiver), statuses=("queued",), idle=idle or None)
     return store.find(wanted, limit=_PAGE)
 

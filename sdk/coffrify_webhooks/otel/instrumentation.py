@@ -74,10 +74,10 @@ def instrument(
     tracer = trace.get_tracer(_NAME, __version__, tracer_provider, _SCHEMA)
     meter = metrics.get_meter(_NAME, __version__, meter_provider, _SCHEMA)
 
-    def observed() -> Iterable[Receiver]:
+    def instrumented() -> Iterable[Receiver]:
         if receiver is not None:
             return (receiver,)
         return (each for each in everybody() if isinstance(each, Receiver))
 
-    made = _current[key] = Instrumentation(receiver, Spans(tracer), Metrics(meter, observed))
+    made = _current[key] = Instrumentation(receiver, Spans(tracer), Metrics(meter, instrumented))
     return made

@@ -87,9 +87,9 @@ class Metrics:
         self._deliveries = meter.create_counter(*DELIVERIES[:3])
         self._attempts = meter.create_counter(*ATTEMPTS[:3])
         for metric, read in (
-            (QUEUED, _queued),
-            (DEAD, _dead),
-            (OLDEST, _waiting),
+            (QUEUED, _count_queued),
+            (DEAD, _count_dead),
+            (OLDEST, _oldest_age),
         ):
             meter.create_observable_gauge(metric.name, [self._gauge(read)], *metric[1:3])
 
@@ -100,7 +100,7 @@ class Metrics:
         where, error = {"messaging.destination.name": notice.receiver}, error_of(notice)
         match notice.kind:
             case "delivery" | "execute":
-                self._ended(notice, notice.seconds, error)
+                self._record_end(notice, notice.seconds, error)
             case "handler":
                 kind = {"coffrify_webhooks.event.type": event_label(notice.event)}
                 named = {"coffrify_webhooks.handler": notice.handler or ""}
@@ -111,7 +111,7 @@ class Metrics:
             case _:
                 pass
 
-    def _ended(self, notice: Notice, seconds: float, error: dict[str, str]) -> None:
+    def _record_end(self, notice: Notice, seconds: float, error: dict[str, str]) -> None:
         where = {"messaging.destination.name": notice.receiver}
         outcome = {"coffrify_webhooks.outcome": notice.outcome or "error"}
         kind = {
@@ -151,13 +151,13 @@ def _histogram(meter: Meter, metric: Metric, boundaries: Sequence[float]) -> His
     return meter.create_histogram(*metric[:3], explicit_bucket_boundaries_advisory=boundaries)
 
 
-def _queued(health: Health) -> float:
+def _count_queued(health: Health) -> float:
     return health.counts.get("queued", 0) + health.counts.get("running", 0)
 
 
-def _dead(health: Health) -> float:
+def _count_dead(health: Health) -> float:
     return health.counts.get("dead", 0)
 
 
-def _waiting(health: Health) -> float | None:
+def _oldest_age(health: Health) -> float | None:
     return health.oldest_queued

@@ -103,7 +103,7 @@ def bounds_of(event_class: type[BaseModel]) -> Bounds:
         largest,
         slots,
         tries * max((_time_of(each) for each in repeated), default=0),
-        tries * max((_item_time(each) for model in models for each in _inside(model)), default=0),
+        tries * max((_item_time(each) for model in models for each in _parts_of(model)), default=0),
         copies.of(plan),
     )
 
@@ -111,12 +111,12 @@ def bounds_of(event_class: type[BaseModel]) -> Bounds:
 def _all_plans(models: set[ModelOf]) -> list[Plan]:
     found: list[Plan] = list(models)
     for model in models:
-        todo = _inside(model)
+        todo = _parts_of(model)
         while todo:
             plan = todo.pop()
             if not isinstance(plan, ModelOf):
                 found.append(plan)
-                todo += _inside(plan)
+                todo += _parts_of(plan)
     return found
 
 
@@ -142,11 +142,11 @@ def _time_of(model: ModelOf) -> int:
 def _item_time(plan: Plan) -> int:
     """Return what one of many values in a field of a class takes."""
     if isinstance(plan, (ListOf, DictOf)):
-        (items,) = _inside(plan)
+        (items,) = _parts_of(plan)
         return max(_leaf_time(items), _item_time(items))
     if isinstance(plan, ModelOf):
         return 0
-    return max((_item_time(each) for each in _inside(plan)), default=0)
+    return max((_item_time(each) for each in _parts_of(plan)), default=0)
 
 
 def _leaf_time(plan: Plan) -> int:
@@ -165,7 +165,7 @@ def _leaf_time(plan: Plan) -> int:
             return 0
 
 
-def _inside(plan: Plan) -> list[Plan]:
+def _parts_of(plan: Plan) -> list[Plan]:
     """Return the plans for the parts of a value, or for its alternatives."""
     match plan:
         case Opaque(inside=Plan() as inside):
@@ -191,7 +191,7 @@ def _reachable(*plans: Plan) -> set[ModelOf]:
             if plan in found:
                 continue
             found.add(plan)
-        todo += _inside(plan)
+        todo += _parts_of(plan)
     return found
 
 
@@ -199,7 +199,7 @@ def _find_repeated(models: set[ModelOf]) -> set[ModelOf]:
     """Return the classes of which a payload may hold any number."""
     found: set[ModelOf] = set()
     for model in models:
-        todo = _inside(model)
+        todo = _parts_of(model)
         while todo:
             plan = todo.pop()
             if isinstance(plan, (ListOf, DictOf)):
@@ -208,7 +208,7 @@ def _find_repeated(models: set[ModelOf]) -> set[ModelOf]:
                 if model in _reachable(plan):
                     found.add(model)
             else:
-                todo += _inside(plan)
+                todo += _parts_of(plan)
     return found
 
 
@@ -223,18 +223,18 @@ class _Tries:
         if not isinstance(plan, ModelOf):
             if isinstance(plan, AnyOf):
                 return max(sum(map(self.of, arms)) for arms in (plan.lists, plan.objects, [Plan()]))
-            return max(map(self.of, _inside(plan)), default=1)
+            return max(map(self.of, _parts_of(plan)), default=1)
         if plan in self._endless:
             return 10**9
         if plan not in self._known:
             self._known[plan] = 1  # where it contains itself: that adds no alternative
-            self._known[plan] = max(map(self.of, _inside(plan)), default=1)
+            self._known[plan] = max(map(self.of, _parts_of(plan)), default=1)
         return self._known[plan]
 
     @staticmethod
     def _doubles(model: ModelOf) -> bool:
         """Tell whether a model contains itself by way of a union of several."""
-        todo = _inside(model)
+        todo = _parts_of(model)
         while todo:
             plan = todo.pop()
             if isinstance(plan, AnyOf):
@@ -242,7 +242,7 @@ class _Tries:
                     if len(arms) > 1 and model in _reachable(*arms):
                         return True
             if not isinstance(plan, ModelOf):
-                todo += _inside(plan)
+                todo += _parts_of(plan)
         return False
 
 
@@ -257,10 +257,10 @@ class _Errors:
             if plan not in self._known:
                 self._known[plan] = inf  # where it contains itself
                 ours = issubclass(plan.model, (Event, EventModel))
-                inside = [self.of(each, ours=ours) for each in _inside(plan)]
+                inside = [self.of(each, ours=ours) for each in _parts_of(plan)]
                 self._known[plan] = 1 + sum(inside)
             return self._known[plan]
-        inside = [self.of(each, ours=ours) for each in _inside(plan)]
+        inside = [self.of(each, ours=ours) for each in _parts_of(plan)]
         most = 1 + sum(inside)
         if isinstance(plan, ListOf) and not ours:
             return inf
@@ -286,4 +286,4 @@ class _Copies:
             return self._known[plan]
         if isinstance(plan, AnyOf):
             return max(sum(map(self.of, arms)) for arms in (plan.lists, plan.objects))
-        return max(map(self.of, _inside(plan)), default=0)
+        return max(map(self.of, _parts_of(plan)), default=0)

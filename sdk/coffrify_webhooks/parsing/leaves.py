@@ -63,16 +63,16 @@ class Leaf(Plan):
         kind: type[object] = value.__class__
         found = self._problems.get(kind)
         if found is None:
-            found = self._asked(kind() if kind in (dict, list) else value)  # it may be large
+            found = self._ask_pydantic(kind() if kind in (dict, list) else value)  # it may be large
             if kind in self.alike:
                 self._problems[kind] = found
         return found
 
-    def _asked(self, value: Any) -> str:
+    def _ask_pydantic(self, value: Any) -> str:
         try:
             self.adapter.validate_python(value)
         except ValidationError as error:
-            return _first(error)
+            return _first_problem(error)
         return "value_error"
 
 
@@ -151,6 +151,6 @@ def _calls(annotation: Any) -> bool:
     return annotation not in _WHOLE and get_origin(annotation) not in (Literal, list, dict)
 
 
-def _first(error: ValidationError) -> str:
+def _first_problem(error: ValidationError) -> str:
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return found[0]["type"]

@@ -55,7 +55,7 @@ def _parse(body: bytes, registry: Registry, *, strict: bool) -> Event:
         if bounds.asks_for_keys(body):
             loaded = _load(body)
             if not has_required(plan_of(event_class), loaded):
-                return _careful(loaded, body, registry, strict=strict)
+                return _salvage(loaded, body, registry, strict=strict)
             del loaded
         try:
             # What `model_validate_json` calls, which looks at its options first, for 1 us.
@@ -64,7 +64,7 @@ def _parse(body: bytes, registry: Registry, *, strict: bool) -> Event:
             pass
         else:
             return event._attach(body)
-    return _careful(_load(body), body, registry, strict=strict)
+    return _salvage(_load(body), body, registry, strict=strict)
 
 
 def _raw(body: Any) -> bytes:
@@ -73,7 +73,7 @@ def _raw(body: Any) -> bytes:
     raise PayloadError(f"the body is {type(body).__name__}, not the raw bytes")
 
 
-def _careful(loaded: Any, body: bytes, registry: Registry, *, strict: bool) -> Event:
+def _salvage(loaded: Any, body: bytes, registry: Registry, *, strict: bool) -> Event:
     if not isinstance(loaded, dict):
         raise PayloadError("the body is not a JSON object")
     document = cast("dict[str, Any]", loaded)

@@ -79,12 +79,12 @@ def _execute(settings: Settings, message: Any) -> Steps[Outcome]:
     loaded = {handler.name for handler in settings.router.match(event)}
     missing = [name for name in known_handlers if name not in loaded]
     if missing and not loaded:
-        work = _not_loaded(settings, event, missing)
+        work = _fail_unloaded(settings, event, missing)
     else:
         if missing and settings.first_time("missing", *missing):
             yield _notice_of_missing(delivery, event, missing)
         work = run(settings, delivery, event, key, claim)
-    outcome, reason = yield from _to_the_end(settings.retries, work, key, claim)
+    outcome, reason = yield from _run_attempt(settings.retries, work, key, claim)
     if outcome == "dead":
         yield _notice_of_dead_letter(delivery, event, claim, reason)
     values = (quoted(event.type), quoted(event.id), outcome)
@@ -167,7 +167,7 @@ def _refuse_without_handlers(settings: Settings) -> None:
         raise NoHandlers(f"this process has registered no handler; {settings.handlers_hint}")
 
 
-def _not_loaded(settings: Settings, event: Event, handlers: Sequence[str]) -> Steps[Outcome]:
+def _fail_unloaded(settings: Settings, event: Event, handlers: Sequence[str]) -> Steps[Outcome]:
     """Fail an event that handlers elsewhere want: as while a new release is rolled out."""
     error = NoHandlers(
         f"this worker has not loaded {', '.join(handlers)}, which {quoted(event.type)} is for; "
@@ -178,7 +178,7 @@ def _not_loaded(settings: Settings, event: Event, handlers: Sequence[str]) -> St
     yield  # a generator, as its like
 
 
-def _to_the_end(
+def _run_attempt(
     retries: Retries, work: Steps[Outcome], key: str, claim: Claim
 ) -> Steps[tuple[Outcome, str]]:
     """Run one attempt; if it fails leave the event queued, or dead after the last, with why."""

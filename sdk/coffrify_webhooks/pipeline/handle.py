@@ -104,7 +104,7 @@ def _call_in_turn(
         call.move = held
     else:
         progress, now = Progress.read(lock.state), settings.clock()
-        refusal = yield from _out_of_turn(call, version, progress, now)
+        refusal = yield from _check_turn(call, version, progress, now)
         if refusal is not None:
             yield from _unlock(held)
             return refusal
@@ -131,7 +131,7 @@ def _call_in_turn(
     return failure
 
 
-def _out_of_turn(
+def _check_turn(
     call: CallHandler, version: str, progress: Progress, now: float
 ) -> Steps[Exception | None]:
     """Tell why an event must not be handled now: it is older than what was, or has begun."""

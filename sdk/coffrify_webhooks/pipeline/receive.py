@@ -72,7 +72,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
             yield Identify(delivery, event)
         if not same_id or delivery.id is None or event.issues:
             yield from _report_on(settings, delivery, event, same_id=same_id)
-        outcome = yield from _settle(settings, delivery, event)
+        outcome = yield from _claim_and_handle(settings, delivery, event)
         reply = Reply.success(outcome, event)
     except VerificationError as error:
         _explain(error, settings, body, headers)
@@ -232,7 +232,7 @@ def _report_on(
         )
 
 
-def _settle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outcome]:
+def _claim_and_handle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outcome]:
     """Claim the event, then run it here or hand it over."""
     if settings.dispatcher is None and not len(settings.router):
         raise NoHandlers(f"no handler at all is registered; {settings.handlers_hint}")

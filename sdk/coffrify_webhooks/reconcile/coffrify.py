@@ -55,7 +55,7 @@ class CoffrifyHistory:
 
     def deliveries(self, since: float) -> Iterator[DeliveryRecord]:
         """See `History.deliveries`."""
-        with _told():
+        with _translating_errors():
             path = f"/{quote(self._endpoint_id(), safe='')}/deliveries"
             seen, new = set[str](), list[DeliveryRecord]()
             page: Mapping[str, Any] = {}
@@ -79,7 +79,7 @@ class CoffrifyHistory:
 
     def redeliver(self, delivery_id: str) -> None:
         """See `History.redeliver`."""
-        with _told():
+        with _translating_errors():
             self._api.call("POST", "?action=replay", {"delivery_id": delivery_id})
 
     def _endpoint_id(self) -> str:
@@ -89,7 +89,7 @@ class CoffrifyHistory:
 
 
 @contextmanager
-def _told() -> Generator[None]:
+def _translating_errors() -> Generator[None]:
     """Tell an error of the API as one of the history's."""
     try:
         yield

@@ -90,7 +90,7 @@ def reconcile(
     store = receiver.store
     report = Report(is_dry_run=dry_run)
     open_: list[DeliveryRecord] = []
-    for each in _latest(history.deliveries(since), tell):
+    for each in _find_latest(history.deliveries(since), tell):
         state = _state(receiver, each, store.get(key_of(receiver.name, each.event_id)))
         report.events += 1
         report.found[state] = report.found.get(state, 0) + 1
@@ -159,7 +159,7 @@ def _check(receiver: "Receiver", since: float, rate: float, wait: float) -> None
             raise ConfigurationError(f"{name}={shown(value)}: give a number above 0")
 
 
-def _latest(
+def _find_latest(
     deliveries: "Iterable[DeliveryRecord]", tell: Callable[[str, int, int], object]
 ) -> "Iterator[DeliveryRecord]":
     """Yield the last delivery of each event; one that is pending counts before all others."""

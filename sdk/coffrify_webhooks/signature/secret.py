@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
     SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["SECRET_VARIABLE", "Sealed", "Secret", "fingerprint", "opened", "seal"]
+__all__ = ["SECRET_VARIABLE", "Sealed", "Secret", "fingerprint", "seal", "unseal"]
 
 SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
@@ -212,7 +212,7 @@ def seal(secrets: "Any") -> "Sealed | None":
     return Sealed(secrets)
 
 
-def opened(value: "Any") -> "Any":
+def unseal(value: "Any") -> "Any":
     """Return what was sealed though it is no secret."""
     return value._given if isinstance(value, Sealed) else value  # its own
 

@@ -8,22 +8,22 @@ from typing import Any
 from .connections import is_dead
 from .deadline import descriptor, shut_down
 
-__all__ = ["cut", "is_closed", "numbered", "prepare_nothing", "runs_in_transactions"]
+__all__ = ["cut", "is_closed", "number_parameters", "prepare_nothing", "runs_in_transactions"]
 
 _PARAMETER = re.compile(r":([a-z_]+[0-9]*)")
 _POOLED = "coffrify_webhooks_pooled"
 
 
-def numbered(paramstyle: str, statement: str, row: Mapping[str, Any]) -> tuple[str, Any]:
+def number_parameters(paramstyle: str, statement: str, row: Mapping[str, Any]) -> tuple[str, Any]:
     """Return a statement and its values as the driver wants them: asyncpg's have numbers."""
     if paramstyle != "numeric_dollar":
         return statement, row
-    text, names = _numbered(statement)
+    text, names = _number_parameters(statement)
     return text, tuple(row[name] for name in names)
 
 
 @lru_cache(maxsize=512)
-def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
+def _number_parameters(statement: str) -> tuple[str, tuple[str, ...]]:
     names = tuple(dict.fromkeys(_PARAMETER.findall(statement)))
     return _PARAMETER.sub(lambda found: f"${names.index(found[1]) + 1}", statement), names
 

@@ -174,7 +174,7 @@ class EngineStore(RelationalStore):
                 # claim. On a server it would let the renewals wait.
                 update(self._sql.renew)
             result = work(connection)
-            with self._timed(cast("Any", connection.connection)):
+            with self._limit_time(cast("Any", connection.connection)):
                 update(self._sql.finish)
                 if move is not None:
                     self._move(change, move)
@@ -202,7 +202,7 @@ class EngineStore(RelationalStore):
                     self._execute(connection, cursor, statement, row)
                     return cast("Result", cursor)
 
-                with self._timed(connection):
+                with self._limit_time(connection):
                     if not self._ready:
                         self._prepare(execute, connection)
                     yield execute
@@ -280,7 +280,7 @@ class EngineStore(RelationalStore):
     def _update(self, connection: Connection, statement: str, row: Mapping[str, Any]) -> int:
         return connection.exec_driver_sql(statement, row).rowcount
 
-    def _timed(self, connection: PoolProxiedConnection) -> AbstractContextManager[None]:
+    def _limit_time(self, connection: PoolProxiedConnection) -> AbstractContextManager[None]:
         """Cut the connection unless the block ends in time."""
         return deadline(socket_of(connection), self._timeout)
 

@@ -63,18 +63,18 @@ class FinishedEvents:
             self._segments.append((touched_at, []))
         places = self._segments[-1][1]
         place = (self._first + len(self._segments) - 1) * _SEGMENT + len(places)
-        short = _short(key)
+        short = _shorten(key)
         places.append(short)
         self._packed[short] = self._pack(place, event)
 
     def get(self, key: str) -> Finished | None:
         """Return an event, if it is there."""
-        packed = self._packed.get(_short(key))
+        packed = self._packed.get(_shorten(key))
         return None if packed is None else self._unpack(packed)[1]
 
     def remove(self, key: str) -> bool:
         """Remove an event; tell whether it was there."""
-        return self._packed.pop(_short(key), None) is not None
+        return self._packed.pop(_shorten(key), None) is not None
 
     def remove_oldest(self, before: float = float("inf")) -> bool:
         """Remove the event that was finished first, if that was before a time."""
@@ -115,7 +115,9 @@ class FinishedEvents:
         keys = self._segments[number - self._first][1]
         found = [(place, key, self._packed.get(key)) for place, key in enumerate(keys)]
         start = number * _SEGMENT
-        return [(start + place, _long(key), each) for place, key, each in found if each is not None]
+        return [
+            (start + place, _lengthen(key), each) for place, key, each in found if each is not None
+        ]
 
     def unpack(self, segment: list[tuple[int, str, bytes]]) -> Iterator[tuple[str, Finished]]:
         """Yield the events that have their place in a segment; needs no lock."""
@@ -133,7 +135,7 @@ class FinishedEvents:
             known = self._kinds[kind] = len(self._kind_of)
             self._kind_of.append(kind)
         kind = kind if known is None else known
-        digest = _short(event.digest)
+        digest = _shorten(event.digest)
         times = event.received_at, event.touched_at
         return marshal.dumps((place, kind, event.id, heads, digest, *times))
 
@@ -152,12 +154,12 @@ class FinishedEvents:
             attempts,
             received_at,
             touched_at,
-            _long(digest),
+            _lengthen(digest),
             finished,
         )
 
 
-def _short(text: str) -> str | bytes:
+def _shorten(text: str) -> str | bytes:
     """Return a sha256 in hexadecimal as its 32 bytes; any other text as it is."""
     if len(text) != 64:  # noqa: PLR2004
         return text
@@ -168,5 +170,5 @@ def _short(text: str) -> str | bytes:
     return found if found.hex() == text else text
 
 
-def _long(short: str | bytes) -> str:
+def _lengthen(short: str | bytes) -> str:
     return short.hex() if isinstance(short, bytes) else short

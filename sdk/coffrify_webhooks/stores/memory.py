@@ -11,7 +11,7 @@ from coffrify_webhooks.observe import logger
 
 from .finished import Finished, FinishedEvents
 from .memory_marks import MemoryMarks
-from .memory_row import Row, finished_record, may_take, record_of, refusal, reopened
+from .memory_row import Row, finished_record, may_take, record_of, refusal, reopen
 from .protocol import Claim, Lock
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 from .select import select
@@ -76,7 +76,7 @@ class MemoryStore:
                     row = Row(about or _NOTHING, digest, now, now)
                 elif over and done.digest != digest:
                     self._finished.remove(key)
-                    row = reopened(done)
+                    row = reopen(done)
                 else:
                     return Claim("done" if done.digest == digest else "conflict")
             elif not may_take(row, now, token):
@@ -99,7 +99,7 @@ class MemoryStore:
     def renew(self, key: str, token: str, lease: float) -> bool:
         """See `Store.renew`."""
         with self._lock:
-            row = self._held(key, token)
+            row = self._find_held(key, token)
             if row:
                 row.lease_until = self._clock() + lease
             return row is not None
@@ -107,7 +107,7 @@ class MemoryStore:
     def checkpoint(self, key: str, token: str, handler: str) -> bool:
         """See `Store.checkpoint`."""
         with self._lock:
-            row = self._held(key, token)
+            row = self._find_held(key, token)
             if row:
                 row.finished |= {handler}
             return row is not None
@@ -115,7 +115,7 @@ class MemoryStore:
     def done(self, key: str, token: str) -> bool:
         """See `Store.done`."""
         with self._lock:
-            row = self._held(key, token)
+            row = self._find_held(key, token)
             if row is None:
                 return False
             del self._rows[key]
@@ -158,7 +158,7 @@ class MemoryStore:
     def release(self, key: str, token: str) -> bool:
         """See `Store.release`."""
         with self._lock:
-            row = self._held(key, token)
+            row = self._find_held(key, token)
             if row is None:
                 return False
             if row.finished or row.error:
@@ -245,13 +245,13 @@ class MemoryStore:
     def close(self) -> None:
         """See `Store.close`."""
 
-    def _held(self, key: str, token: str) -> Row | None:
+    def _find_held(self, key: str, token: str) -> Row | None:
         row = self._rows.get(key)
         held = row is not None and row.token == token and row.status in _LIVE
         return row if held else None
 
     def _settle(self, key: str, token: str, status: Status) -> Row | None:
-        row = self._held(key, token)
+        row = self._find_held(key, token)
         if row:
             row.status = status
             row.lease_until = 0.0

@@ -47,7 +47,7 @@ class MemoryMarks:
     def renew(self, mark: str, token: str, lease: float, state: str | None) -> bool:
         """See `OrderedStore.renew_lock`."""
         with self._mutex:
-            found = self._held(mark, token)
+            found = self._find_held(mark, token)
             if found is not None:
                 found.lease_until = self._clock() + lease
                 found.state = found.state if state is None else state
@@ -56,7 +56,7 @@ class MemoryMarks:
     def unlock(self, mark: str, token: str, state: str | None) -> bool:
         """See `OrderedStore.unlock`."""
         with self._mutex:
-            found = self._held(mark, token)
+            found = self._find_held(mark, token)
             if found is None:
                 return False
             found.token, found.lease_until = "", 0.0
@@ -81,7 +81,7 @@ class MemoryMarks:
                 del self._marks[mark]
             return len(old)
 
-    def _held(self, mark: str, token: str) -> _Mark | None:
+    def _find_held(self, mark: str, token: str) -> _Mark | None:
         found = self._marks.get(mark)
         return found if found is not None and token and found.token == token else None
 

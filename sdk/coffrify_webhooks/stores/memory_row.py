@@ -6,7 +6,7 @@ from .finished import Finished
 from .protocol import ClaimStatus
 from .record import About, Record, Status
 
-__all__ = ["Row", "finished_record", "may_take", "record_of", "refusal", "reopened"]
+__all__ = ["Row", "finished_record", "may_take", "record_of", "refusal", "reopen"]
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ def refusal(row: Row, digest: str) -> ClaimStatus:
     return "queued" if row.status in ("queued", "running") else "busy"
 
 
-def reopened(done: Finished) -> Row:
+def reopen(done: Finished) -> Row:
     about = About(done.receiver, done.id, done.type, done.delivery)
     return Row(about, done.digest, done.received_at, done.touched_at, attempts=done.attempts)
 

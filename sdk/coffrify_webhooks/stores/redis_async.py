@@ -59,7 +59,7 @@ class AsyncRedisStore(AsyncCalls):
         url = read_url(server) if isinstance(server, str) else None
         make: Callable[[], Any]
         if url is None:
-            make = _beside(server)
+            make = _maker_beside(server)
             self._shown = type(server).__name__
         else:
             make = lambda: open_async_client(url, timeout)  # noqa: E731
@@ -136,7 +136,7 @@ async def _close(store: _LoopStore) -> None:
             await store.client.aclose()
 
 
-def _beside(client: Any) -> Callable[[], Any]:
+def _maker_beside(client: Any) -> Callable[[], Any]:
     """Return what makes a client like the application's, with connections of its own."""
     if not is_async_client(client):
         raise ConfigurationError(

@@ -122,17 +122,17 @@ def open_client(url: str, timeout: float) -> Client:
     with needs("redis"):
         import redis  # an application with a client of valkey-py needs none
         from redis.retry import Retry
-    return cast("Client", _opened(redis, Retry, url, timeout))
+    return cast("Client", _make_client(redis, Retry, url, timeout))
 
 
 def open_async_client(url: str, timeout: float) -> Any:
     with needs("redis"):
         import redis.asyncio
         from redis.asyncio.retry import Retry
-    return _opened(redis.asyncio, Retry, url, timeout)
+    return _make_client(redis.asyncio, Retry, url, timeout)
 
 
-def _opened(driver: Any, retry: Any, url: str, timeout: float) -> Any:
+def _make_client(driver: Any, retry: Any, url: str, timeout: float) -> Any:
     import redis
     from redis.backoff import NoBackoff
 

@@ -99,7 +99,7 @@ class Refused(NamedTuple):
 
 def refused_of(receiver: str) -> Filter:
     """Return what finds the refused requests of a receiver."""
-    return Filter(receiver=_named(receiver), type=REFUSED)
+    return Filter(receiver=_name_for(receiver), type=REFUSED)
 
 
 def refused_in(store: Store, receiver: str | None = None) -> list[Record]:
@@ -133,26 +133,26 @@ def request(
         "received_at": received_at,
         "code": code,
         "method": str(method)[:20],
-        "headers": [[name, _shown(name, value)] for name, value in [*headers][:_MOST_HEADERS]],
+        "headers": [[name, _mask(name, value)] for name, value in [*headers][:_MOST_HEADERS]],
         "body_bytes": len(body),
     }
     if len(body) <= LARGEST_BODY:
         told["body_base64"] = b2a_base64(body, newline=False).decode()
     text = json.dumps(told).encode()
-    return Refused(sha256(text).hexdigest(), About(_named(receiver), code, REFUSED), text)
+    return Refused(sha256(text).hexdigest(), About(_name_for(receiver), code, REFUSED), text)
 
 
 def free_key(found: list[Record], receiver: str, most: int) -> str:
     """Return the key to store under: one that is free, else that of the oldest."""
     taken = {each.key for each in found}
-    keys = (sha256(f"{_named(receiver)}\0{n}".encode()).hexdigest() for n in range(most))
+    keys = (sha256(f"{_name_for(receiver)}\0{n}".encode()).hexdigest() for n in range(most))
     return next((each for each in keys if each not in taken), found[-1].key if found else "")
 
 
-def _named(receiver: str) -> str:
+def _name_for(receiver: str) -> str:
     return plain(f"{receiver} (refused)")
 
 
-def _shown(name: str, value: str) -> str:
+def _mask(name: str, value: str) -> str:
     private = any(each in name.lower() for each in _PRIVATE) and "signature" not in name.lower()
     return _REMOVED if private or "whsec_" in value else value[:_LONGEST_VALUE]

@@ -15,7 +15,13 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 
 from .async_calls import AsyncCalls
-from .async_driver_quirks import cut, is_closed, numbered, prepare_nothing, runs_in_transactions
+from .async_driver_quirks import (
+    cut,
+    is_closed,
+    number_parameters,
+    prepare_nothing,
+    runs_in_transactions,
+)
 from .engine_store import EngineStore
 from .per_loop import PerLoop
 from .protocol import Move
@@ -122,9 +128,9 @@ class _LoopStore(EngineStore):
         *,
         is_own: bool,
     ) -> None:
-        engine = _beside(template)
+        engine = _engine_beside(template)
         # The application's pool belongs to its loop, which need not be this one.
-        app = None if is_own else _beside(template)
+        app = None if is_own else _engine_beside(template)
         self._born = 0
         self._set_up(engine, app, timeout, clock, is_own=is_own)
         for each in (engine, app):
@@ -172,7 +178,7 @@ class _LoopStore(EngineStore):
         statement: str,
         row: Mapping[str, Any],
     ) -> None:
-        text, values = numbered(self._engine.dialect.paramstyle, statement, row)
+        text, values = number_parameters(self._engine.dialect.paramstyle, statement, row)
         raw: Any = connection.dbapi_connection
         if not runs_in_transactions(connection):
             cursor.execute(text, values)
@@ -188,11 +194,11 @@ class _LoopStore(EngineStore):
             raw.isolation_level = "autocommit"
 
     def _update(self, connection: Connection, statement: str, row: Mapping[str, Any]) -> int:
-        text, values = numbered(self._engine.dialect.paramstyle, statement, row)
+        text, values = number_parameters(self._engine.dialect.paramstyle, statement, row)
         return connection.exec_driver_sql(text, values).rowcount
 
     @contextmanager
-    def _timed(self, connection: PoolProxiedConnection) -> Generator[None]:
+    def _limit_time(self, connection: PoolProxiedConnection) -> Generator[None]:
         with self._cut_in_time(connection.driver_connection):
             yield
 
@@ -227,7 +233,7 @@ def _check(driver: str) -> None:
         )
 
 
-def _beside(template: Engine) -> Engine:
+def _engine_beside(template: Engine) -> Engine:
     return Engine(template.pool.recreate(), template.dialect, template.url)
 
 

@@ -154,16 +154,16 @@ class SQLiteStore(RelationalStore):
     def _session(self) -> Generator[Execute]:
         """Lend the connection to one thread at a time; each call takes microseconds."""
         if self._on_loop == get_ident():  # the turn is ours
-            with self._mended():
+            with self._reopening_on_error():
                 yield self._execute_at_once
         else:
-            with self._turn, self._mended():
+            with self._turn, self._reopening_on_error():
                 self._open()
                 yield self._execute
         self._checkpoints.count_call()
 
     @contextmanager
-    def _mended(self) -> Generator[None]:
+    def _reopening_on_error(self) -> Generator[None]:
         """Open the connection afresh next time if it is damaged, or was broken off by a signal."""
         try:
             yield

@@ -6,8 +6,8 @@ of rows it changed tells who won.
 
 There is one index beside the primary key, on status and touched_at, because a second one costs a
 sixth of all that a claim does. What is old and what is new are the ends of it for each status:
-`_merged` asks for these ends one by one, so that the statement costs the same however many events
-are stored.
+`_merge_statuses` asks for these ends one by one, so that the statement costs the same however many
+events are stored.
 """
 
 import re
@@ -125,7 +125,7 @@ class Statements:
             VALUES (:key, :receiver, :id, :type, 'conflict', 0, {now}, {now},
                 0, :digest, '', '', :delivery, '', :body) {on_conflict}""")
         self._old = f"touched_at < {now} - :older_than AND lease_until <= {now}"
-        self.old: str = self._merged(
+        self.old: str = self._merge_statuses(
             "event_key, touched_at", _PURGED, [self._old], "ORDER BY touched_at"
         )
         self.get: str = self._text(f"SELECT {COLUMNS}, body FROM {EVENTS} WHERE event_key = :key")
@@ -198,7 +198,7 @@ class Statements:
         keys = ", ".join(f":k{index}" for index in range(count))
         return self._text(
             f"DELETE FROM {EVENTS} WHERE event_key IN ({keys})"
-            f" AND status IN ({_quoted(_PURGED)}) AND {self._old}"
+            f" AND status IN ({_quote(_PURGED)}) AND {self._old}"
         )
 
     def find(self, wanted: "set[str]", statuses: "tuple[Status, ...]") -> str:
@@ -216,15 +216,15 @@ class Statements:
         }
         found = [text for name, text in parts.items() if name in wanted]
         if not wanted & {"id", "key"}:  # which are few: these are looked up, then put in order
-            return self._merged(COLUMNS, statuses or _STATUSES, found, _NEWEST_FIRST)
+            return self._merge_statuses(COLUMNS, statuses or _STATUSES, found, _NEWEST_FIRST)
         if statuses:
-            found.append(f"status IN ({_quoted(statuses)})")
+            found.append(f"status IN ({_quote(statuses)})")
         return self._text(
             f"SELECT {COLUMNS} FROM {EVENTS} WHERE {' AND '.join(found)}"
             f" {_NEWEST_FIRST} LIMIT :limit"
         )
 
-    def _merged(
+    def _merge_statuses(
         self, columns: str, statuses: Iterable[Status], conditions: list[str], order: str
     ) -> str:
         """Select the first rows of each status, as the index has them, and of these the first."""
@@ -277,5 +277,5 @@ class Statements:
         return _PARAMETER.sub(r"%(\1)s", joined) if self._pyformat else joined
 
 
-def _quoted(statuses: Iterable[Status]) -> str:
+def _quote(statuses: Iterable[Status]) -> str:
     return ", ".join(f"'{status}'" for status in statuses)

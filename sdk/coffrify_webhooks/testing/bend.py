@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from .sample import resolved
+from .sample import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,9 +97,9 @@ class _Bends:
                 yield self.with_value("optional" if "null" in kinds else "null", path, None)
 
     def _branches(self, schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        schema = resolved(schema, self._definitions)
+        schema = resolve(schema, self._definitions)
         found = schema.get("anyOf") or schema.get("oneOf") or ([schema] if schema else [])
-        return [resolved(each, self._definitions) for each in found]
+        return [resolve(each, self._definitions) for each in found]
 
     def with_value(self, kind: str, path: _Path, value: Any) -> Bend:
         """Return the body with another value at a place."""

@@ -25,7 +25,7 @@ from coffrify_webhooks.signature import sign
 from .bend import bends_of
 from .event_maker import event_of
 from .kit import isolated
-from .layers import opened
+from .layers import open_layer
 from .report import Checked, Finding, Report
 from .rollback import databases_of, rolled_back
 from .smallest import smallest
@@ -83,7 +83,7 @@ def check_handlers(
             if progress is not None:
                 progress(number, len(pairs))
             check = _Check(receiver, handler)
-            with opened(check):
+            with open_layer(check):
                 checked.append(check.run(examples if random else 0))
             findings += check.found.values()
     if progress is not None:

@@ -18,7 +18,7 @@ from coffrify_webhooks.observe import Facts
 from .case_names import Case, checked_case
 from .event_maker import event_of
 from .isolation import clock_here, isolation_here
-from .layers import opened
+from .layers import open_layer
 from .result import Answer, Result, result_of
 from .signed_request import SignedRequest, default_secret, request_for
 from .targets.client import close_connections_of_django, refuse_transaction_of_django
@@ -80,9 +80,9 @@ def _deliver(
     """
     _refuse_loop()
     sending = _Sending(target, event, data, id, case, path, secret)
-    with sending.recorded():
+    with sending.recording():
         if case == "concurrent":
-            return sending.both(_twice(sending.target, sending.request))
+            return sending.both(_post_twice(sending.target, sending.request))
         if case == "duplicate":
             sending.result(_post(sending.target, sending.request))
         return sending.result(_post(sending.target, sending.request))
@@ -104,9 +104,9 @@ async def _deliver_async(
     """
     sending = _Sending(target, event, data, id, case, path, secret)
     post = partial(_post_async, sending.target, sending.request)
-    with sending.recorded():
+    with sending.recording():
         if case == "concurrent":
-            return sending.both(await _gathered(post))
+            return sending.both(await _gather_two(post))
         if case == "duplicate":
             sending.result(await post())
         return sending.result(await post())
@@ -151,9 +151,9 @@ class _Sending:
         self._sent = f"{self._event.type} ({case}) to {where if where != 'str' else target}"
 
     @contextmanager
-    def recorded(self) -> Generator[None]:
+    def recording(self) -> Generator[None]:
         """Observe every receiver meanwhile."""
-        with opened(self):
+        with open_layer(self):
             yield
 
     def see(self, _receiver: Receiver, setting: str, value: Any, /) -> Any:
@@ -163,7 +163,7 @@ class _Sending:
     def result(self, answer: Answer) -> Result[Any]:
         """Return the result of what was sent last."""
         notices, self._notices[:] = [*self._notices], []
-        return self._kept(
+        return self._keep(
             result_of(self._event, answer, notices, self._sent, self._diagnose(answer))
         )
 
@@ -186,9 +186,9 @@ class _Sending:
         """Return both results, that of the delivery which was handled first."""
         results = [result_of(self._event, each, self._notices, self._sent) for each in answers]
         one, two = sorted(results, key=lambda each: each.outcome != "handled")
-        return self._kept(one), self._kept(two)
+        return self._keep(one), self._keep(two)
 
-    def _kept(self, result: Result[Any]) -> Result[Any]:
+    def _keep(self, result: Result[Any]) -> Result[Any]:
         if self._isolation is not None:
             self._isolation.results.append(result)
         return result
@@ -240,10 +240,10 @@ def _run(function: Callable[[], Awaitable[T]]) -> T:
         return runner.run(call())
 
 
-def _twice(target: Target, request: SignedRequest) -> tuple[Answer, Answer]:
+def _post_twice(target: Target, request: SignedRequest) -> tuple[Answer, Answer]:
     """Send a request twice at the same moment."""
     if target.post is None:
-        return _run(lambda: _gathered(partial(_post_async, target, request)))
+        return _run(lambda: _gather_two(partial(_post_async, target, request)))
     if target.is_django:
         refuse_transaction_of_django()
     both = threading.Barrier(2)
@@ -294,7 +294,7 @@ async def _post_async(target: Target, request: SignedRequest) -> Answer:
     return await asyncio.to_thread(call)
 
 
-async def _gathered(post: Callable[[], Awaitable[Answer]]) -> tuple[Answer, Answer]:
+async def _gather_two(post: Callable[[], Awaitable[Answer]]) -> tuple[Answer, Answer]:
     """Send twice at the same moment, on this event loop."""
     trio = running_trio()
     if trio is None:

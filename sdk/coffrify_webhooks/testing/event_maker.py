@@ -11,7 +11,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.event import Event
 
 from .event_class import class_of, registry_of, type_named
-from .example import example_of, merged, moved_to
+from .example import example_of, merge, moved_to
 from .given_data import event_from, refuse_misspelt, require_mapping
 from .isolation import clock_here
 
@@ -69,7 +69,7 @@ def event_of(
 ) -> Event:
     """Do what `make_event` does; an event that is given is laid under `data`."""
     if isinstance(event, Event):
-        given = event.raw if _is_as_it_came(event) else _dumped(event)
+        given = event.raw if _is_as_it_came(event) else _dump(event)
         if id is None and data is None and given is event.raw:
             return event
         event_class, document = type(event), json.loads(given)
@@ -86,7 +86,7 @@ def event_of(
     if data is None:
         return event_from(event_class, document)
     require_mapping(data)
-    document["data"] = merged(document.get("data"), data)
+    document["data"] = merge(document.get("data"), data)
     made = event_from(event_class, document)
     refuse_misspelt(data, made)
     return made
@@ -112,5 +112,5 @@ def _is_as_it_came(event: Event) -> bool:
     return type(event).model_validate_json(event.raw).model_dump() == event.model_dump()
 
 
-def _dumped(event: Event) -> bytes:
+def _dump(event: Event) -> bytes:
     return event.model_dump_json(by_alias=True, exclude_unset=True).encode()

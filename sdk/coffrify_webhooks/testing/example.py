@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.event import Event
 
-__all__ = ["example_of", "merged", "moved_to"]
+__all__ = ["example_of", "merge", "moved_to"]
 
 _BUNDLED = "coffrify_webhooks.events."
 _STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
@@ -40,22 +40,22 @@ def _bundled_examples() -> Mapping[str, dict[str, Any]]:
     return {each.type: {**each.example} for each in load().events if each.example is not None}
 
 
-def merged(base: Any, data: Any) -> Any:
+def merge(base: Any, data: Any) -> Any:
     """Return `base` with `data` over it, field by field.
 
     A list takes the length of the one given; the objects in it are laid over those of `base`.
     """
-    if _are((dict,), base, data):
+    if _are_all((dict,), base, data):
         below, over = cast("dict[str, Any]", base), cast("dict[str, Any]", data)
-        laid = {name: merged(below.get(name), each) for name, each in over.items()}
+        laid = {name: merge(below.get(name), each) for name, each in over.items()}
         return {**below, **laid}
-    if _are((list, tuple), base, data) and base:
+    if _are_all((list, tuple), base, data) and base:
         items, given = cast("list[object]", base), cast("list[object]", data)
-        return [merged(items[min(at, len(items) - 1)], each) for at, each in enumerate(given)]
+        return [merge(items[min(at, len(items) - 1)], each) for at, each in enumerate(given)]
     return data
 
 
-def _are(kinds: tuple[type, ...], *values: object) -> bool:
+def _are_all(kinds: tuple[type, ...], *values: object) -> bool:
     return all(isinstance(each, kinds) for each in values)
 
 

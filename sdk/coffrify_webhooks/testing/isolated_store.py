@@ -76,7 +76,7 @@ class _AsyncAtomicMemoryStore:
         return await self._real.atomically(None, "", lease, handler, work_and_record)
 
 
-def _awaited(name: str) -> Callable[..., Awaitable[Any]]:
+def _make_async(name: str) -> Callable[..., Awaitable[Any]]:
     async def call(self: _AsyncAtomicMemoryStore, *arguments: Any, **options: Any) -> Any:
         return getattr(self.memory, name)(*arguments, **options)
 
@@ -84,7 +84,7 @@ def _awaited(name: str) -> Callable[..., Awaitable[Any]]:
 
 
 for _name in (*METHODS, *ALSO):
-    setattr(_AsyncAtomicMemoryStore, _name, _awaited(_name))
+    setattr(_AsyncAtomicMemoryStore, _name, _make_async(_name))
 
 
 def _record(

@@ -13,7 +13,7 @@ from coffrify_webhooks.receiver import Receiver
 from .delivering import deliver, deliver_async
 from .event_maker import make_event
 from .isolation import Isolation
-from .layers import opened, within
+from .layers import open_layer, use_layers
 from .queued import run_queued
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Kit:
         """Deliver an event; see `coffrify_webhooks.testing.deliver`."""
 
         def deliver_here(*arguments: Any, **options: Any) -> Any:
-            with within(self._layers):
+            with use_layers(self._layers):
                 return cast("Any", deliver)(*arguments, **options)
 
         return cast("Deliver", deliver_here)
@@ -97,7 +97,7 @@ class Kit:
         """Deliver an event from async code; see `coffrify_webhooks.testing.deliver`."""
 
         async def deliver_here(*arguments: Any, **options: Any) -> Any:
-            with within(self._layers):
+            with use_layers(self._layers):
                 return await cast("Any", deliver_async)(*arguments, **options)
 
         return cast("DeliverAsync", deliver_here)
@@ -107,7 +107,7 @@ class Kit:
         """Return a valid event, of the kit's time; see `coffrify_webhooks.testing.make_event`."""
 
         def make_here(event: Any, **options: Any) -> Any:
-            with within(self._layers):
+            with use_layers(self._layers):
                 return cast("Any", make_event)(event, **options)
 
         return cast("EventMaker", make_here)
@@ -118,7 +118,7 @@ class Kit:
         An event whose handler raised stays queued, as an engine tries it again, until the attempts
         that the receiver's `retries` allow are spent: then its outcome is "dead".
         """
-        with within(self._layers):
+        with use_layers(self._layers):
             return run_queued(self._isolation)
 
     def __repr__(self) -> str:
@@ -202,7 +202,7 @@ class IsolatedKit:
 @contextmanager
 def _kit_of(receivers: tuple[Receiver, ...]) -> Generator[Kit]:
     isolation = Isolation(receivers)
-    with opened(isolation, apart=True) as layers:
+    with open_layer(isolation, apart=True) as layers:
         kit = Kit(isolation, layers)
         try:
             yield kit

@@ -22,7 +22,7 @@ from coffrify_webhooks.receiver import Receiver
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["SETTINGS", "Layer", "layers_here", "opened", "within"]
+__all__ = ["SETTINGS", "Layer", "layers_here", "open_layer", "use_layers"]
 
 SETTINGS = (
     "store",
@@ -84,7 +84,7 @@ def _own_layers() -> _Layers:
 
 
 @contextmanager
-def within(layers: _Layers) -> Generator[None]:
+def use_layers(layers: _Layers) -> Generator[None]:
     """Be in the context of these layers, as in a thread that was not there when they opened."""
     before = _here.get()
     _here.set(layers)
@@ -97,7 +97,7 @@ def within(layers: _Layers) -> Generator[None]:
 
 
 @contextmanager
-def opened(layer: Layer, *, apart: bool = False) -> Generator[_Layers]:
+def open_layer(layer: Layer, *, apart: bool = False) -> Generator[_Layers]:
     """Open a layer on those that are here; yields all of them.
 
     apart: not on those of another context, of which this one may know nothing.
@@ -110,7 +110,7 @@ def opened(layer: Layer, *, apart: bool = False) -> Generator[_Layers]:
             options.may_lack_secrets = True
         _open[id(layer)] = layers
     try:
-        with within(layers):
+        with use_layers(layers):
             yield layers
     finally:
         with _lock:

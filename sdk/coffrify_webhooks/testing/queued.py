@@ -9,7 +9,7 @@ from coffrify_webhooks.errors import MessageError, WebhookError
 from coffrify_webhooks.observe import Facts
 from coffrify_webhooks.parsing.parse import parse
 
-from .layers import opened
+from .layers import open_layer
 from .result import Result
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def run_queued(isolation: Isolation) -> list[Result[Event]]:
     found = list[Result["Event"]]()
     for receiver, message in messages:
         run = _Run(receiver, message)
-        with opened(run):
+        with open_layer(run):
             result = run.result()
         if run.is_to_be_tried_again:
             isolation.queue.append((receiver, message))

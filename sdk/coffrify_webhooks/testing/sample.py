@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["SAMPLE_TIME", "resolved", "sample"]
+__all__ = ["SAMPLE_TIME", "resolve", "sample"]
 
 _DEEPEST = 4
 """Levels of optional fields and of items; below them only what is required is made."""
@@ -26,7 +26,7 @@ def sample(schema: Mapping[str, Any], name: str = "data") -> Any:
     return _Sample(schema.get("$defs", {})).value(schema, name, 0)
 
 
-def resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolve(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return the schema that a reference stands for."""
     for _ in range(_MOST_REFERENCES):
         if "$ref" not in schema:
@@ -40,7 +40,7 @@ class _Sample:
         self._definitions = definitions
 
     def value(self, schema: Mapping[str, Any], name: str, depth: int) -> Any:
-        schema = resolved(schema, self._definitions)
+        schema = resolve(schema, self._definitions)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
@@ -62,7 +62,7 @@ class _Sample:
                 return {}
 
     def _branch(self, branches: list[Any], depth: int) -> Any:
-        found = [resolved(each, self._definitions) for each in branches]
+        found = [resolve(each, self._definitions) for each in branches]
         if depth >= _DEEPEST and {"type": "null"} in found:
             return {"type": "null"}
         return next((each for each in found if each.get("type") != "null"), found[0])

@@ -89,7 +89,7 @@ def request_for(
         event_id = event.id if event.id is not None else f"evt_{uuid4().hex[:24]}"
         headers |= sign(body, key, id=event_id, timestamp=at)
     if case == "tampered":
-        body = _encoded({**json.loads(body), "tampered": True})
+        body = _encode({**json.loads(body), "tampered": True})
     return SignedRequest("POST", body, headers)
 
 
@@ -100,13 +100,13 @@ def _body(event: Event, case: Case, max_body: int) -> bytes:
         return event.raw[:-1] + b" " * (max_body + 1 - len(event.raw)) + event.raw[-1:]
     if case == "unknown_type":
         family = event.type.partition(".")[0]
-        return _encoded({**json.loads(event.raw), "type": f"{family}.invented_later"})
+        return _encode({**json.loads(event.raw), "type": f"{family}.invented_later"})
     if case in _BENDS:
-        return _encoded(_bent(event, case))
+        return _encode(_bend(event, case))
     return event.raw
 
 
-def _bent(event: Event, case: Case) -> dict[str, Any]:
+def _bend(event: Event, case: Case) -> dict[str, Any]:
     found = [each for each in bends_of(type(event), json.loads(event.raw)) if each.kind == case]
     if not found:
         raise ConfigurationError(
@@ -116,5 +116,5 @@ def _bent(event: Event, case: Case) -> dict[str, Any]:
     return found[0].document
 
 
-def _encoded(document: dict[str, Any]) -> bytes:
+def _encode(document: dict[str, Any]) -> bytes:
     return json.dumps(document, separators=COMPACT).encode()

@@ -66,7 +66,7 @@ class Board:
         """Write down that nothing more will come at all."""
         self.ended = dict.fromkeys(self.servers, "nothing") | self.ended
 
-    def settled(self, case: Case) -> bool:
+    def is_settled(self, case: Case) -> bool:
         """Tell whether nothing more will come in a row."""
         return all(c.complete or name in self.ended for name, c in self.rows[case].items())
 

@@ -60,7 +60,7 @@ def _lines(board: Board) -> Refresh:
     click.echo(_line("", board.servers))
 
     def refresh() -> None:
-        while waiting and board.settled(waiting[0]):
+        while waiting and board.is_settled(waiting[0]):
             case = waiting.pop(0)
             click.echo(_line(case.name, board.rows[case].values()))
 

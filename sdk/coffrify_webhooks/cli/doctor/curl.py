@@ -58,11 +58,11 @@ def read_curl(text: str) -> tuple[bytes, list[tuple[str, str]], str]:
 
 def _words(text: str) -> list[str]:
     """Split as a shell does, with the $'...' of browsers."""
-    text = _ANSI.sub(lambda found: shlex.quote(_ESCAPE.sub(_escaped, found[1])), text)
+    text = _ANSI.sub(lambda found: shlex.quote(_ESCAPE.sub(_unescape, found[1])), text)
     return shlex.split(re.sub(r"\\\r?\n", " ", text))
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     code = found[1]
     if code[0] in "xu" and len(code) > 1:
         return chr(int(code[1:], 16))

@@ -28,15 +28,15 @@ def read_raw(data: bytes) -> tuple[bytes, list[tuple[str, str]], str] | None:
         headers.append((name.strip(), value.strip()))
     if not headers:
         return None
-    return _unframed(body, headers), headers, method
+    return _remove_framing(body, headers), headers, method
 
 
-def _unframed(body: bytes, headers: list[tuple[str, str]]) -> bytes:
+def _remove_framing(body: bytes, headers: list[tuple[str, str]]) -> bytes:
     """Take apart chunks, and drop the line's end that an editor adds behind the body."""
     named = {name.lower(): value for name, value in headers}
     if named.get("transfer-encoding", "").lower() == "chunked":
         with suppress(ValueError):
-            return _joined(body)
+            return _join_chunks(body)
     length = named.get("content-length", "")
     if not length.isascii() or not length.isdigit() or len(length) > _MOST_DIGITS:
         return body
@@ -44,7 +44,7 @@ def _unframed(body: bytes, headers: list[tuple[str, str]]) -> bytes:
     return body[: int(length)] if rest in (b"\n", b"\r\n") else body
 
 
-def _joined(body: bytes) -> bytes:
+def _join_chunks(body: bytes) -> bytes:
     """Join the chunks (RFC 9112, section 7.1); raises ValueError for what is not in chunks."""
     found: list[bytes] = []
     while body:

@@ -81,7 +81,7 @@ def _of_har(entry: dict[str, Any]) -> Recorded:
     posted = _object(request, "postData")
     text = posted.get("text", "")
     is_base64 = posted.get("encoding") == "base64"
-    body = _decoded(text) if is_base64 else _encoded(text)
+    body = _decode(text) if is_base64 else _encode(text)
     return Recorded(
         body,
         _headers(request["headers"]),
@@ -97,7 +97,7 @@ def _of_gateway(event: dict[str, Any]) -> Recorded:
     method = event.get("httpMethod") or http.get("method") or "POST"
     body = event.get("body") or ""
     # What the function saw: whether it decoded this is for the doctor to say.
-    data = _decoded(body) if event.get("isBase64Encoded") else _encoded(body)
+    data = _decode(body) if event.get("isBase64Encoded") else _encode(body)
     milliseconds = context.get("timeEpoch") or context.get("requestTimeEpoch")
     moment = milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
     headers = event.get("multiValueHeaders") or event.get("headers")
@@ -111,25 +111,25 @@ def _object(value: dict[str, Any], name: str) -> dict[str, Any]:
 
 def _body(value: dict[str, Any]) -> bytes:
     if "body_base64" in value:
-        return _decoded(value["body_base64"])
+        return _decode(value["body_base64"])
     body = value.get("body", "")
     if not isinstance(body, str):
         raise ConfigurationError(
             "`body` has to be the text that arrived, not JSON that was parsed; or give it in "
             "`body_base64`"
         )
-    return _encoded(body)
+    return _encode(body)
 
 
-def _encoded(text: Any) -> bytes:
+def _encode(text: Any) -> bytes:
     if not isinstance(text, str):
         raise ConfigurationError("the body of the request is no text")
     return text.encode("utf-8", "surrogatepass")
 
 
-def _decoded(text: Any) -> bytes:
+def _decode(text: Any) -> bytes:
     try:
-        return a2b_base64(b"".join(_encoded(text).split()), strict_mode=True)
+        return a2b_base64(b"".join(_encode(text).split()), strict_mode=True)
     except Error:
         raise ConfigurationError("the body of the request is not in base64") from None
 

@@ -63,7 +63,7 @@ def target_of(target: object, path: str | None) -> Target:
     names = {f"{each.__module__}.{each.__qualname__}" for each in type(target).__mro__}
     target = client.client_of_django(target, names)
     names |= {f"{each.__module__}.{each.__qualname__}" for each in type(target).__mro__}
-    posting = None if is_handler(target) else _posting(target, names)
+    posting = None if is_handler(target) else _find_client(target, names)
     if posting is None:
         raise ConfigurationError(no_target(target))
     found = _endpoint(target, path, is_remote=_is_remote(target))
@@ -71,11 +71,11 @@ def target_of(target: object, path: str | None) -> Target:
     return posting._replace(receiver=found.receiver, path=found.path or "", is_django=is_django)
 
 
-def _posting(target: Any, names: set[str]) -> Target | None:
+def _find_client(target: Any, names: set[str]) -> Target | None:
     """Return how to send: by the client that is given, else as a server would."""
     for name, post in _SYNC.items():
         if name in names:
-            return Target(None, "", post(target), apart=_apart(target, names))
+            return Target(None, "", post(target), apart=_second_client(target, names))
     for name, post_async in _ASYNC.items():
         if name in names:
             return Target(None, "", post_async=post_async(target))
@@ -105,7 +105,7 @@ _ASYNC: dict[str, Callable[[Any], Callable[[SignedRequest, str], Awaitable[Answe
 }
 
 
-def _apart(target: Any, names: set[str]) -> Callable[[SignedRequest, str], Answer] | None:
+def _second_client(target: Any, names: set[str]) -> Callable[[SignedRequest, str], Answer] | None:
     return client.of_another(target) if "werkzeug.test.Client" in names else None
 
 
@@ -166,12 +166,14 @@ def _at_url(url: str, path: str | None) -> Target:
 
 
 def _receive(receiver: Receiver, request: SignedRequest, _path: str) -> Answer:
-    return _of(receiver.receive(request.body, request.headers, method=request.method))
+    return _answer_of(receiver.receive(request.body, request.headers, method=request.method))
 
 
 async def _receive_async(receiver: Receiver, request: SignedRequest, _path: str) -> Answer:
-    return _of(await receiver.receive_async(request.body, request.headers, method=request.method))
+    return _answer_of(
+        await receiver.receive_async(request.body, request.headers, method=request.method)
+    )
 
 
-def _of(reply: Reply) -> Answer:
+def _answer_of(reply: Reply) -> Answer:
     return Answer(reply.status, reply.headers, reply.body)
