@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any
+from unittest.mock import patch
 
 import anyio.to_thread
 import pytest
@@ -15,6 +16,7 @@ from coffrify_webhooks import Event, Notice, Receiver, Router, sign
 from coffrify_webhooks.cli.catalog import catalog
 from coffrify_webhooks.cli.source import Source
 from coffrify_webhooks.errors import StoreUnavailable
+from coffrify_webhooks.parsing.walk import Walk
 from coffrify_webhooks.stores import drift as drift_module
 from coffrify_webhooks.stores.drift import SLOTS, Drift, drift_in, mark_of, read, write
 from coffrify_webhooks.stores.memory import MemoryStore
@@ -206,6 +208,18 @@ def test_a_flood_writes_once_a_second_and_counts_all(ticks: Ticks) -> None:
     shop.send("a.b")
     assert store.locks == 21
     assert shop.found()["a.b"].deliveries == 101
+
+
+def test_a_flood_names_no_places_that_are_not_written(ticks: Ticks) -> None:
+    """Each of a type is named for what is written, and for the first that waits; others count."""
+    shop = Shop()
+    with patch.object(Walk, "listed", autospec=True, side_effect=Walk.listed) as listed:
+        for _ in range(50):
+            shop.send("transfer.created", id=5)
+    assert listed.call_count == 21
+    ticks.now += 60
+    shop.send("transfer.created", id=5)
+    assert shop.found()["transfer.created"].deliveries == 51
 
 
 def test_a_store_that_fails_is_left_alone_for_a_minute(ticks: Ticks) -> None:

@@ -10,7 +10,9 @@ from .base import (
     Timestamp,
     UnknownEvent,
     Uuid,
+    count_issues,
 )
+from .issues import Unlisted
 
 __all__ = [
     "Date",
@@ -21,5 +23,7 @@ __all__ = [
     "LooseModel",
     "Timestamp",
     "UnknownEvent",
+    "Unlisted",
     "Uuid",
+    "count_issues",
 ]

@@ -6,9 +6,9 @@ design: unknown fields are kept, and a payload that does not fit its class is sa
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Annotated, Any, Self, cast
 from uuid import UUID
 
 from pydantic import (
@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import core_schema
 
 from .dumping import dump, dump_json
+from .issues import NO_ISSUES, Issue, Issues, Unlisted
 
 if TYPE_CHECKING:
 
@@ -65,6 +66,7 @@ __all__ = [
     "Timestamp",
     "UnknownEvent",
     "Uuid",
+    "count_issues",
     "read_moment",
 ]
 
@@ -165,29 +167,6 @@ Uuid = Annotated[UUID, BeforeValidator(_uuid)]
 """A UUID, sent as text in any of its usual spellings."""
 
 
-class Issue(NamedTuple):
-    """One place where a payload does not fit its event class."""
-
-    path: str
-    """Where, from the top of the body: `data.files.0.size`."""
-    problem: str
-    """What is off, as pydantic's error type: `missing`, `string_type`, ...; or `not_checked`."""
-
-
-class Issues(tuple[Issue, ...]):  # noqa: SLOT001 - a tuple takes none that hold anything
-    """Where a payload does not fit its event class: the first hundred places."""
-
-    more: int
-    """How many places beyond these do not fit, or were not checked because there are too many."""
-
-    def __new__(cls, issues: Iterable[Issue] = (), more: int = 0) -> Self:
-        """Make a tuple of `issues` that knows of `more`."""
-        made = super().__new__(cls, issues)
-        made.more = more
-        return made
-
-
-_NO_ISSUES = Issues()
 _set = object.__setattr__
 
 _CONFIG = ConfigDict(
@@ -273,7 +252,7 @@ class Event(_Quiet, BaseModel, frozen=True):  # noqa: PLW1641 - pydantic makes t
     __slots__ = ("_issues", "_raw")
     if TYPE_CHECKING:
         _raw: bytes
-        _issues: Issues
+        _issues: Issues | Unlisted
 
     @property
     def raw(self) -> bytes:
@@ -290,11 +269,15 @@ class Event(_Quiet, BaseModel, frozen=True):  # noqa: PLW1641 - pydantic makes t
         The first hundred places; `issues.more` says how many there are beyond them.
         """
         try:
-            return self._issues
+            found = self._issues
         except AttributeError:  # made by hand
-            return _NO_ISSUES
+            return NO_ISSUES
+        if isinstance(found, Unlisted):
+            found = found.to_list()
+            _set(self, "_issues", found)
+        return found
 
-    def _attach(self, raw: bytes, issues: Issues = _NO_ISSUES) -> Self:
+    def _attach(self, raw: bytes, issues: Issues | Unlisted = NO_ISSUES) -> Self:
         """Note what this was made of; only its fields are frozen."""
         _set(self, "_raw", raw)
         _set(self, "_issues", issues)
@@ -313,7 +296,7 @@ class Event(_Quiet, BaseModel, frozen=True):  # noqa: PLW1641 - pydantic makes t
 
     def __setstate__(self, state: dict[Any, Any]) -> None:
         super().__setstate__(state)
-        self._attach(state.get("_raw", b""), state.get("_issues", _NO_ISSUES))
+        self._attach(state.get("_raw", b""), state.get("_issues", NO_ISSUES))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
@@ -324,6 +307,14 @@ class Event(_Quiet, BaseModel, frozen=True):  # noqa: PLW1641 - pydantic makes t
     def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
         """Yield the id alone: payloads do not belong in logs."""
         yield "id", self.id
+
+
+def count_issues(event: Event) -> int:
+    """Return how many places of a payload do not fit its class, without listing them."""
+    found = event._issues  # noqa: SLF001 - of its own module
+    if found is NO_ISSUES:
+        return 0
+    return found.total if isinstance(found, Unlisted) else len(found) + found.more
 
 
 class UnknownEvent(Event, frozen=True):

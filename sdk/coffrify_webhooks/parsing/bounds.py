@@ -21,7 +21,10 @@ from .walk import Plan
 __all__ = ["Bounds", "bounds_of"]
 
 _SMALL = 4096
-"""Bytes, in which even a recursive class cannot do much."""
+"""Bytes, in which even a recursive class cannot do much, but for long lists of errors."""
+_MOST_ERRORS_IF_SMALL = 1000
+_MOST_TIME_IF_SMALL = 1_500_000
+"""Nanoseconds; both are a millisecond or so, which nobody minds."""
 _MOST_SLOTS = 1_500_000
 """Attributes of all objects, at fifty bytes or so."""
 _SLOT_TIME, _CALL_TIME, _REFUSAL_TIME = 80, 900, 3000
@@ -58,6 +61,8 @@ class Bounds(NamedTuple):
     """What one of many values that are no objects may take beyond the usual, likewise."""
     copies: int = 0
     """How many keys may be missing around one part: the error of each holds a copy of it."""
+    errors_a_member: int = 0
+    """How many errors each member of objects may cause; zero where they are few anyway."""
 
     def asks_for_keys(self, body: bytes) -> bool:
         """Tell whether keys may be missing from a body only if it is not validated as a whole."""
@@ -69,7 +74,7 @@ class Bounds(NamedTuple):
         if self.largest is not None and size > self.largest:
             return False
         if size <= _SMALL:
-            return True
+            return not self.errors_a_member or self._is_short(body)
         objects = body.count(b"{")
         if objects * self.slots > _MOST_SLOTS:
             return False
@@ -79,6 +84,16 @@ class Bounds(NamedTuple):
         read = size * _READ_BYTE + objects * _READ_PART
         return time < _MOST_TIMES * read or (
             time < _MOST_TIMES * (read + body.count(b'":') * _READ_PART)
+        )
+
+    def _is_short(self, body: bytes) -> bool:
+        """Tell whether a small body has so few parts that pydantic does not do much with it."""
+        members, objects = body.count(b":"), body.count(b"{")  # lists end with the first error
+        time = objects * self.object_time
+        if self.item_time:
+            time += (body.count(b",") + objects + body.count(b"[")) * self.item_time
+        return time <= _MOST_TIME_IF_SMALL and (
+            members * self.errors_a_member <= _MOST_ERRORS_IF_SMALL
         )
 
 
@@ -92,19 +107,22 @@ def bounds_of(event_class: type[BaseModel]) -> Bounds:
     tries = _Tries(models).of(plan)
     if tries > _MOST_TRIES_IF_SMALL:
         return Bounds(0, slots)
-    few = max(map(_arms, _all_plans(models))) <= _MOST_ARMS
-    whole = few and tries <= _MOST_TRIES and _Errors().of(plan) <= _MOST_ERRORS
+    arms, errors = max(map(_arms, _all_plans(models))), _Errors().of(plan)
+    whole = arms <= _MOST_ARMS and tries <= _MOST_TRIES and errors <= _MOST_ERRORS
     largest = None if whole else _SMALL // max(1, slots // 32)
     copies = _Copies()
     among = max(map(copies.of, _choices(models)), default=0)
     if among > _MOST_COPIES:
         largest = min(largest or _MOST_COPIED, _MOST_COPIED // among)
+    item_time = max((_item_time(each) for model in models for each in _inside(model)), default=0)
+    few = whole and errors <= _MOST_ERRORS_IF_SMALL and not item_time
     return Bounds(
         largest,
         slots,
         tries * max((_time_of(each) for each in repeated), default=0),
-        tries * max((_item_time(each) for model in models for each in _parts_of(model)), default=0),
+        tries * item_time,
         copies.of(plan),
+        0 if few else tries * max(arms, *(len(each.required) for each in models)),
     )
 
 

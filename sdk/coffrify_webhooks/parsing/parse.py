@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from coffrify_webhooks.errors import PayloadError
-from coffrify_webhooks.event import Event, UnknownEvent
+from coffrify_webhooks.event import Event, UnknownEvent, count_issues
 
 from .bounds import bounds_of
 from .collection import uncollected
@@ -82,12 +82,12 @@ def _salvage(loaded: Any, body: bytes, registry: Registry, *, strict: bool) -> E
         raise PayloadError("the body has no string `type`")
     event_class = registry.get(event_type) or UnknownEvent
     event = salvage(event_class, document)
-    if strict and event.issues:
+    if strict and (count := count_issues(event)):
         raise PayloadError(
-            f"the body does not fit {event_class.__name__} in "
-            f"{len(event.issues) + event.issues.more} place(s); parse(body).issues lists them"
+            f"the body does not fit {event_class.__name__} in {count} place(s); "
+            "parse(body).issues lists them"
         )
-    return event._attach(body, event.issues)
+    return event._attach(body, event._issues)
 
 
 def _load(body: bytes) -> Any:

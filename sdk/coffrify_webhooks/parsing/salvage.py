@@ -9,7 +9,7 @@ spent is kept as received. So the cost is a few times that of reading the JSON, 
 
 from typing import Any, TypeVar, cast
 
-from coffrify_webhooks.event import Event, Issues
+from coffrify_webhooks.event import Event, Unlisted
 
 from .compiler import plan_of
 from .walk import Walk
@@ -23,4 +23,6 @@ def salvage(event_class: type[E], document: dict[str, Any]) -> E:
     """Return `document` as an `event_class`, valid or not."""
     walk = Walk()
     event = cast("E", plan_of(event_class).take(document, None, walk))
-    return event._attach(b"", Issues(walk.issues, walk.more))
+    if not walk.found:
+        return event._attach(b"")
+    return event._attach(b"", Unlisted(len(walk.found) + walk.more, walk.listed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import NoneType
 from typing import Any, NamedTuple, TypeAlias, cast
 
-from coffrify_webhooks.event import Issue
+from coffrify_webhooks.event import Issue, Issues
 from coffrify_webhooks.text import plain
 
 __all__ = ["KINDS", "At", "Plan", "Walk"]
@@ -16,7 +16,7 @@ _MOST_ISSUES = 100
 """Listed in `event.issues`; the others are counted."""
 _DEEPEST = 64
 """Objects and lists inside one another; what is below is kept as received."""
-_FIRST_STEPS = 4000
+_FIRST_STEPS = 6000
 """What a walk has to begin with; a step takes about a tenth of a microsecond."""
 _MOST_SLOTS = 900_000
 """Attributes of all objects made: each takes about a hundred bytes at the most."""
@@ -26,8 +26,8 @@ _LARGEST_JUDGED = 200
 """Values in what pydantic is asked about at once."""
 _EARN_EACH = 2
 """Steps that each part of a value earns, so that the cost stays in proportion to the payload."""
-_LISTED = 40
-"""Steps that listing one issue costs."""
+_LISTED = 8
+"""Steps that keeping one misfit costs, in an attempt."""
 _CHOICE, _ATTEMPT = 20, 25
 """Steps that choosing an alternative costs, and trying one."""
 _MOST_NESTED = 3
@@ -78,11 +78,12 @@ class Walk:
     def __init__(self) -> None:
         self.steps: int = _FIRST_STEPS
         self.slots: int = _MOST_SLOTS
-        self.issues: list[Issue] = []
+        self.found: list[tuple[At, Plan | str, Any]] = []
+        """Misfits: where each is, what is off or the plan that can tell, and the value."""
         self.is_full: bool = False
-        """Whether as many issues are listed as may be."""
+        """Whether as many misfits are kept as may be."""
         self.more: int = 0
-        """Misfits beyond those listed."""
+        """Misfits beyond those kept."""
         self.given: int = 0
         """Fields of classes that were there, to compare the alternatives of a union by."""
         self._attempting = 0
@@ -140,18 +141,27 @@ class Walk:
 
     def misfit(self, plan: Plan, value: Any, at: At) -> Any:
         """Note that a value does not fit, and keep it."""
-        if len(self.issues) < _MOST_ISSUES:
-            self.note(at, plan.problem(value))
-        else:
-            self.more += 1
-            self.spend(1)
+        self._keep(at, plan, value)
         return value
 
     def note(self, at: At, problem: str) -> None:
         """Note that something is off."""
-        if len(self.issues) < _MOST_ISSUES:
-            self.issues.append(Issue(_path(at), problem))
-            self.is_full = len(self.issues) >= _MOST_ISSUES
+        self._keep(at, problem, None)
+
+    def listed(self) -> Issues:
+        """Name what was found off; not before somebody looks, for it takes the longest."""
+        return Issues(
+            (
+                Issue(_path(at), told if isinstance(told, str) else told.problem(value))
+                for at, told, value in self.found
+            ),
+            self.more,
+        )
+
+    def _keep(self, at: At, told: Plan | str, value: Any) -> None:
+        if len(self.found) < _MOST_ISSUES:
+            self.found.append((at, told, value))
+            self.is_full = len(self.found) >= _MOST_ISSUES
             if self._attempting:
                 self.spend(_LISTED)
         else:
@@ -185,8 +195,8 @@ class Walk:
                 if best is None or attempt.rank < best.rank:
                     best = attempt
         if best is not None:
-            self.issues += best.issues
-            self.is_full = len(self.issues) >= _MOST_ISSUES
+            self.found += best.found
+            self.is_full = len(self.found) >= _MOST_ISSUES
             self.more += best.more
             self.given += best.given
             self.slots -= best.slots
@@ -199,7 +209,7 @@ class Walk:
         if self._attempting >= _MOST_NESTED or self.steps <= 2 * _ATTEMPT:
             return None
         self.steps -= _ATTEMPT
-        listed, levels = len(self.issues), self.levels
+        listed, levels = len(self.found), self.levels
         more, given, slots, steps = self.more, self.given, self.slots, self.steps
         limit = self.steps = steps // 2
         self._attempting += 1
@@ -207,7 +217,7 @@ class Walk:
             made = plan.take(value, at, self)
             return _Attempt(
                 made,
-                self.issues[listed:],
+                self.found[listed:],
                 self.more - more,
                 self.given - given,
                 slots - self.slots,
@@ -218,20 +228,20 @@ class Walk:
             self._attempting -= 1
             self.steps += steps - limit
             self.more, self.given, self.slots, self.levels = more, given, slots, levels
-            del self.issues[listed:]
-            self.is_full = len(self.issues) >= _MOST_ISSUES
+            del self.found[listed:]
+            self.is_full = len(self.found) >= _MOST_ISSUES
 
 
 class _Attempt(NamedTuple):
     made: Any
-    issues: list[Issue]
+    found: list[tuple[At, Plan | str, Any]]
     more: int
     given: int
     slots: int
 
     @property
     def rank(self) -> tuple[int, int]:
-        return len(self.issues) + self.more, -self.given
+        return len(self.found) + self.more, -self.given
 
 
 def _path(at: At) -> str:

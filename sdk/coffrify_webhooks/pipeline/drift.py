@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from coffrify_webhooks.errors import PayloadError
-from coffrify_webhooks.event import UnknownEvent
+from coffrify_webhooks.event import UnknownEvent, count_issues
 from coffrify_webhooks.parsing.parse import parse
 from coffrify_webhooks.stores.drift import mark_of, merge, read, slot_of, write
 from coffrify_webhooks.stores.marks import LEASE
@@ -29,7 +29,7 @@ _NOT_COUNTED: tuple[Outcome, ...] = ("duplicate", "busy", "unavailable")
 
 def is_drift(settings: Settings, event: Event | None, reply: Reply) -> bool:
     """Tell whether a verified delivery shows that the catalog has moved."""
-    if event is not None and not event.issues and not isinstance(event, UnknownEvent):
+    if event is not None and not count_issues(event) and not isinstance(event, UnknownEvent):
         return False  # nearly always, so it is asked first
     if event is None and not (settings.strict and isinstance(reply.error, PayloadError)):
         return False
@@ -57,7 +57,9 @@ def record(
         )
     if not settings.drifts.are_kept_by(settings.store):
         return
-    new = settings.drifts.add(event.type, event.issues, settings.clock(), is_known=is_known)
+    new = settings.drifts.add(
+        event.type, partial(getattr, event, "issues"), settings.clock(), is_known=is_known
+    )
     if not new:
         return
     mark = mark_of(settings.name, slot_of(new[0].type))

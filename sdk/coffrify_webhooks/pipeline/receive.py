@@ -28,6 +28,7 @@ from coffrify_webhooks.errors import (
     VerificationError,
     WebhookError,
 )
+from coffrify_webhooks.event import count_issues
 from coffrify_webhooks.http.reply import Outcome, Reply
 from coffrify_webhooks.http.trace_context import trace_context
 from coffrify_webhooks.parsing.parse import LARGE
@@ -70,7 +71,7 @@ def receive(settings: Settings, body: bytes, headers: Headers, method: str) -> S
         event, same_id = pair
         if told:
             yield Identify(delivery, event)
-        if not same_id or delivery.id is None or event.issues:
+        if not same_id or delivery.id is None or count_issues(event):
             yield from _report_on(settings, delivery, event, same_id=same_id)
         outcome = yield from _claim_and_handle(settings, delivery, event)
         reply = Reply.success(outcome, event)
@@ -222,13 +223,13 @@ def _report_on(
             delivery,
             event,
         )
-    if event.issues and settings.first_time("issues", event.type):
+    if (misfits := count_issues(event)) and settings.first_time("issues", event.type):
         yield Notify(
             "issues",
             "a %s event does not fit its class in %d place(s); event.issues lists them",
             delivery,
             event,
-            values=(quoted(event.type), len(event.issues) + event.issues.more),
+            values=(quoted(event.type), misfits),
         )
 
 

@@ -17,7 +17,7 @@ from coffrify_webhooks.text import plain
 from .marks import has_marks, read_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from .protocol import Store
 
@@ -60,7 +60,10 @@ class Drift(NamedTuple):
     deliveries: int
     """Deliveries; in a flood those of the last second may not be counted yet."""
     fields: tuple[str, ...]
-    """Places in the body that do not fit, each with what is off: `data.size: int_type`."""
+    """Places in the body that do not fit, each with what is off: `data.size: int_type`.
+
+    In a flood those of one or two deliveries in each second.
+    """
 
     def and_(self, other: Drift) -> Drift:
         """Return what is known from both."""
@@ -95,20 +98,33 @@ class Drifts:
         return self._asked[1]
 
     def add(
-        self, event_type: str, fields: Iterable[tuple[str, str]], now: float, *, is_known: bool
+        self,
+        event_type: str,
+        fields: Callable[[], Iterable[tuple[str, str]]],
+        now: float,
+        *,
+        is_known: bool,
     ) -> list[Drift]:
-        """Note a delivery; return what to write with it now, all of one slot, else nothing."""
+        """Note a delivery; return what to write with it now, all of one slot, else nothing.
+
+        fields: asked for what is written now, or is the first of its type since the last writing;
+        to name what is off takes longer than all else does for a small event.
+        """
         name = plain(event_type, _LONGEST_TYPE)
-        places = dict.fromkeys(_place(*each) for each in fields)
-        seen = Drift(name, is_known, now, now, 1, (*places,)[:_MOST_FIELDS])
         with self._mutex:
-            self._put(seen)
             moment = monotonic()
             self._allowed = min(_BURST, self._allowed + moment - self._at)
             self._at = moment
-            if self._allowed < 1:
+            is_due = self._allowed >= 1
+            if is_due:
+                self._allowed -= 1
+            is_first = name not in self._pending
+        places = dict.fromkeys(_place(*each) for each in fields()) if is_due or is_first else ()
+        seen = Drift(name, is_known, now, now, 1, (*places,)[:_MOST_FIELDS])
+        with self._mutex:
+            self._put(seen)
+            if not is_due:
                 return []
-            self._allowed -= 1
             slot = slot_of(name)
             found = [each for each in self._pending.values() if slot_of(each.type) == slot]
             for each in found:
