@@ -204,6 +204,12 @@ BROKEN: dict[str, tuple[dict[str, str], bytes, bool]] = {
     ),
     "xchunked": ({"Transfer-Encoding": "xchunked"}, b"3\r\nabc\r\n0\r\n\r\n", True),
     "gzip, chunked": ({"Transfer-Encoding": "gzip, chunked"}, b"3\r\nabc\r\n0\r\n\r\n", True),
+    "a vertical tab": ({"Transfer-Encoding": "chunked\x0b"}, b"3\r\nabc\r\n0\r\n\r\n", True),
+    "an upgrade": (
+        {"Content-Length": "3", "Connection": "Upgrade", "Upgrade": "h2c"},
+        b"abc",
+        True,
+    ),
     "nothing sent": ({"Content-Length": "100"}, b"", True),
     "half sent": ({"Content-Length": "100"}, b'{"id', True),
     "a chunk half sent": ({"Transfer-Encoding": "chunked"}, b"9\r\nabc", True),
@@ -225,6 +231,19 @@ def test_a_body_that_a_stranger_breaks_is_no_error_of_ours(
     found = exchange(ports(name), head(headers, path), sent, end=end)
     # 501 is a server's own word for a coding that it does not know; 0, for a sender who left.
     assert found.status in {400, 413, 501, 0}
+    assert errors(caplog) == []
+
+
+@every_target
+def test_a_chunked_body_under_http_1_0_is_no_error_of_ours(
+    ports: Callable[[str], int], name: str, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """HTTP/1.0 has no chunks (RFC 9112, section 6.1), and Cheroot then passes none on."""
+    request = head({**sign(b"{}", SECRET), "Transfer-Encoding": "chunked"}, path)
+    found = exchange(
+        ports(name), request.replace(b"HTTP/1.1", b"HTTP/1.0"), b"3\r\nabc\r\n0\r\n\r\n", end=True
+    )
+    assert found.status in {400, 501, 0}
     assert errors(caplog) == []
 
 

@@ -82,13 +82,15 @@ def read_wsgi(
     Raises BodyTooLarge, IncompleteBody, BodyUnavailable with the remedy, or NotBegun.
     """
     length = announced_length(environ.get("CONTENT_LENGTH"), limit)
-    coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip().lower()
+    coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip(" 	").lower()
     stream = environ["wsgi.input"]
     if length is None and not _ends(environ):
         if not coding:
             return b""
         if coding != "chunked":
             raise IncompleteBody("the body has a Transfer-Encoding other than chunked")
+        if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":  # RFC 9112, section 6.1
+            raise IncompleteBody("the body is chunked, which HTTP/1.0 does not know")
         if (chunks := chunked.stream_of(environ)) is None:
             raise BodyUnavailable(
                 "the body came chunked, without Content-Length, and this WSGI server does not pass "
@@ -226,6 +228,11 @@ async def read_asgi(
     if length is None and (environ := scope.get("wsgi_environ")) is not None:
         return await a2wsgi.in_thread(partial(read_wsgi, environ, limit))
     body = await _read_messages(receive, length, limit)
+    if not body and length and b"upgrade" in named:  # httptools ends the request at its headers
+        raise IncompleteBody(
+            "the request asks for another protocol (Upgrade), and the server keeps its body back; "
+            "have the proxy in front remove that header"
+        )
     senders = b"transfer-encoding" in named
     remedy = "add CoffrifyWebhooksMiddleware outermost"
     return _check_length(body, length, limit, remedy, senders=senders)

@@ -114,7 +114,7 @@ def bounds_of(event_class: type[BaseModel]) -> Bounds:
     among = max(map(copies.of, _choices(models)), default=0)
     if among > _MOST_COPIES:
         largest = min(largest or _MOST_COPIED, _MOST_COPIED // among)
-    item_time = max((_item_time(each) for model in models for each in _inside(model)), default=0)
+    item_time = max((_item_time(each) for model in models for each in _parts_of(model)), default=0)
     few = whole and errors <= _MOST_ERRORS_IF_SMALL and not item_time
     return Bounds(
         largest,
