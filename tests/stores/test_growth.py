@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from coffrify_webhooks.stores import Filter, sql_engine
+from coffrify_webhooks.stores.refused import refused_in, refused_of, without_refused
 from coffrify_webhooks.stores.relational import Execute, RelationalStore
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -167,6 +168,9 @@ CALLS: dict[str, Callable[[Any], object]] = {
     "find, untouched for long": lambda store: store.find(Filter(idle=86_400.0), 50),
     "find, a key's beginning": lambda store: store.find(Filter(key="9e3779b1"), 50),
     "stats": lambda store: store.stats(10),
+    "stats without the refused": lambda store: without_refused(store, {"conflict": 1}),
+    "room for a refused request": lambda store: store.find(refused_of("default"), 20),
+    "the refused requests": refused_in,
     "the sweep's search": lambda store: store.find(
         Filter(receiver="default", statuses=("queued", "running", "claimed"), idle=300.0)
     ),

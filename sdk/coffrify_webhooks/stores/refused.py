@@ -39,6 +39,8 @@ __all__ = [
 
 REFUSED = "(refused request)"
 """The type under which they are stored."""
+_OF_ALL = Filter(type=REFUSED, statuses=("conflict",))
+"""By their status, for which stores have an index; without it all events would be read."""
 KEPT_FOR = 86_400.0
 """Seconds."""
 MOST_CAPTURED = 1000
@@ -99,12 +101,12 @@ class Refused(NamedTuple):
 
 def refused_of(receiver: str) -> Filter:
     """Return what finds the refused requests of a receiver."""
-    return Filter(receiver=_name_for(receiver), type=REFUSED)
+    return _OF_ALL._replace(receiver=_name_for(receiver))
 
 
 def refused_in(store: Store, receiver: str | None = None) -> list[Record]:
     """Return the refused requests of a receiver, or of all, with their bodies: the newest first."""
-    wanted = Filter(type=REFUSED) if receiver is None else refused_of(receiver)
+    wanted = _OF_ALL if receiver is None else refused_of(receiver)
     found = (
         store.get(each.key) for each in store.find(wanted._replace(recent=KEPT_FOR), MOST_CAPTURED)
     )
@@ -115,7 +117,7 @@ def without_refused(store: Store, counts: Mapping[Status, int]) -> dict[Status, 
     """Return counts of events, without the refused requests that a store counts as conflicts."""
     found = dict(counts)
     if found.get("conflict"):
-        refused = len(store.find(Filter(type=REFUSED), MOST_CAPTURED))
+        refused = len(store.find(_OF_ALL, MOST_CAPTURED))
         found["conflict"] = max(0, found["conflict"] - refused)
     return found
 
