@@ -10,6 +10,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from coffrify_webhooks.inbox.request import InboxRequest, form_length
 
+from .transactions import outside_transactions
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,9 +26,11 @@ def inbox_view(inbox: Inbox) -> Callable[..., HttpResponse]:
     r"""Return a view: `re_path(r"^inbox/(?P<path>.*)$", inbox_view(inbox))`.
 
     `authorize` finds Django's request, with its user, as `request.source`. The inbox checks by
-    itself where a form comes from, so that Django's token is not asked for.
+    itself where a form comes from, so that Django's token is not asked for. It is in no transaction
+    of ATOMIC_REQUESTS, whose locks deliveries would wait for.
     """
 
+    @outside_transactions
     @csrf_exempt
     def view(request: HttpRequest, path: str = "") -> HttpResponse:
         response = inbox.respond(_request_of(request, path), partial(_read_form, request))
@@ -48,4 +52,5 @@ def _request_of(request: HttpRequest, path: str) -> InboxRequest:
         request.META.get("QUERY_STRING", ""),
         {name.lower(): value for name, value in request.headers.items()},
         request,
+        scheme=request.scheme or "http",
     )

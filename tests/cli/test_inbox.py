@@ -60,6 +60,7 @@ def test_the_inbox_is_for_this_machine_alone(monkeypatch: pytest.MonkeyPatch) ->
         status, text = ask(port, "/", f"127.0.0.1:{port}")
         assert (status, "evt_1" in text) == (200, True)
         assert ask(port, "/", f"localhost:{port}")[0] == 200
+        assert ask(port, "/", "LOCALHOST")[0] == 200
         assert ask(port, "/", f"evil.example:{port}")[0] == 403
         assert ask(port, "/", "127.0.0.1.evil.example")[0] == 403
         assert "tr_1" not in ask(port, f"/event/{key}", "localhost")[1]

@@ -9,7 +9,17 @@ from tests.inbox.visitor import Answer, Shop, Visitor
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.inbox import InboxRequest, inbox_app
 
-PATHS = ("/", "/rows", "/health", "/handlers", "/refused", "/static/pages.css", "/nothing", "")
+PATHS = (
+    "/",
+    "/rows",
+    "/health",
+    "/handlers",
+    "/refused",
+    "/drift",
+    "/static/pages.css",
+    "/nothing",
+    "",
+)
 
 
 @pytest.mark.parametrize("given", [None, "admin", True])
@@ -95,6 +105,9 @@ CROSS_SITE = [
     {"SEC_FETCH_SITE": "same-origin", "HOST": "evil.example"},
     {"SEC_FETCH_SITE": "", "HOST": "evil.example"},
     {"SEC_FETCH_SITE": "", "HOST": ""},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "http://shop.example"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "http://shop.example:443"},
+    {"SEC_FETCH_SITE": "", "ORIGIN": "ftp://shop.example"},
 ]
 
 
@@ -111,9 +124,16 @@ def test_a_form_of_another_site_changes_nothing(action: str, headers: dict[str, 
     assert shop.seen == []
 
 
-@pytest.mark.parametrize(
-    "headers", [{"SEC_FETCH_SITE": ""}, {"ORIGIN": ""}, {}], ids=["origin", "site", "both"]
-)
+OWN_FORMS = {
+    "origin": {"SEC_FETCH_SITE": ""},
+    "site": {"ORIGIN": ""},
+    "both": {},
+    "case": {"SEC_FETCH_SITE": "", "HOST": "SHOP.example"},
+    "port": {"SEC_FETCH_SITE": "", "HOST": "shop.example:443"},
+}
+
+
+@pytest.mark.parametrize("headers", OWN_FORMS.values(), ids=OWN_FORMS)
 def test_the_inbox_s_own_form_is_accepted(headers: dict[str, str]) -> None:
     """Older browsers send Origin alone, and some forms Sec-Fetch-Site alone."""
     shop = Shop()
@@ -121,6 +141,49 @@ def test_the_inbox_s_own_form_is_accepted(headers: dict[str, str]) -> None:
     answer = Visitor(shop.inbox()).post("/forget", [("key", key), ("confirmed", "yes")], **headers)
     assert answer.status == 200
     assert shop.receiver.store.get(key) is None
+
+
+@pytest.mark.parametrize(
+    ("origin", "forwarded", "status"),
+    [
+        ("http", "", 200),
+        ("https", "", 200),  # TLS ends at a proxy that does not say so
+        ("https", "https", 200),
+        ("http", "https", 403),
+        ("http", "HTTPS, http", 403),
+    ],
+)
+def test_a_page_without_tls_acts_in_no_inbox_behind_tls(
+    origin: str, forwarded: str, status: int
+) -> None:
+    """Whoever is on the way may serve a page of http://shop.example."""
+    shop = Shop()
+    key = shop.stored.put("evt_1")
+    visitor = Visitor(shop.inbox(), scheme="http")
+    answer = visitor.post(
+        "/forget",
+        [("key", key), ("confirmed", "yes")],
+        SEC_FETCH_SITE="",
+        ORIGIN=f"{origin}://shop.example",
+        X_FORWARDED_PROTO=forwarded,
+    )
+    assert answer.status == status
+
+
+def test_fields_that_are_too_many_are_refused_and_not_left_out() -> None:
+    """Of a query and of a form; a selection of more events than a page has is refused as well."""
+    shop = Shop()
+    keys = [shop.stored.put(f"evt_{n}") for n in range(51)]
+    visitor = Visitor(shop.inbox())
+    refused = visitor.get("/", "status=failed" + "&q=x" * 200)
+    assert (refused.status, "more than 200 fields" in refused.text) == (400, True)
+    assert visitor.get("/", "status=failed" + "&q=x" * 199).status == 200
+    yes = [("confirmed", "yes")]
+    refused = visitor.post("/forget", [("key", keys[0])] * 200 + yes)
+    assert (refused.status, "more than 200 fields" in refused.text) == (400, True)
+    refused = visitor.post("/forget", [("key", key) for key in keys] + yes)
+    assert (refused.status, "50 events at most" in refused.text) == (400, True)
+    assert all(shop.receiver.store.get(key) for key in keys)
 
 
 def test_an_action_is_never_performed_by_a_link() -> None:

@@ -8,10 +8,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from tests.cli.stored_events import SECRET
 from tests.inbox.visitor import Shop
 from tests.sandbox.chromium import chromium
 from tests.sandbox.contrast import FAINT
 
+from coffrify_webhooks import sign
 from coffrify_webhooks.inbox import inbox_app
 from coffrify_webhooks_sandbox.background import serve_in_thread
 
@@ -58,7 +60,11 @@ def fill(shop: Shop) -> list[str]:
     long = "evt_" + "x" * 200
     keys = [shop.stored.put("evt_done"), shop.stored.put(long, "dead", type_="t." + "y" * 150)]
     keys += [shop.stored.put("evt_1", "failed"), shop.stored.put("evt_done", "conflict")]
-    return ["/", "/health", "/handlers", "/refused", *(f"/event/{k}" for k in keys)]
+    for unfit in ("transfer.created", "z" * 150):
+        body = f'{{"id": "evt_{unfit}", "type": "{unfit}", "data": {{"files": 5}}}}'.encode()
+        shop.receiver.receive(body, sign(body, SECRET))
+    shop.seen.clear()
+    return ["/", "/health", "/handlers", "/refused", "/drift", *(f"/event/{k}" for k in keys)]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

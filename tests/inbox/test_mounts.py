@@ -1,12 +1,11 @@
 """The inbox under a prefix of every framework: its links lead back into it, its forms work."""
 
-import os
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.inbox.visitor import Shop
+from tests.inbox.visitor import Shop, set_up_django
 
 YES = {"confirmed": "yes"}
 OWN = {"sec-fetch-site": "same-origin"}
@@ -62,6 +61,9 @@ def test_the_inbox_works_under_a_prefix(made: Callable[[Shop], Any]) -> None:
     client.cookies.set("session", "admin")
     page = client.get("/admin/inbox/")
     assert page.status_code == 200
+    asked = client.get("/admin/inbox?status=failed&q=%C3%A9%0Ax", follow_redirects=False)
+    if asked.status_code != 200:  # the frameworks redirect to the slash in their own ways
+        assert asked.headers["location"].endswith("/admin/inbox/?status=failed&q=%C3%A9%0Ax")
     links = set(re.findall(r'(?:href|src|action|hx-get)="([^"#]+)"', page.text))
     assert all(link.startswith("/admin/inbox/") for link in links), links
     for link in links - {"/admin/inbox/replay", "/admin/inbox/forget"}:
@@ -73,17 +75,14 @@ def test_the_inbox_works_under_a_prefix(made: Callable[[Shop], Any]) -> None:
 
 def test_django_serves_the_inbox_as_a_view(monkeypatch: pytest.MonkeyPatch) -> None:
     """`authorize` is given Django's own request; Django's token is not asked for."""
-    import django
-    from django.conf import settings
+    from django.db import connections
     from django.http import HttpRequest
     from django.test import RequestFactory
 
     from coffrify_webhooks.django.inbox import inbox_view
     from coffrify_webhooks.inbox import inbox_app
 
-    if not settings.configured:
-        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
-        django.setup()
+    set_up_django()
     shop = Shop()
     key = shop.stored.put("evt_1", "failed")
     view = inbox_view(
@@ -102,6 +101,8 @@ def test_django_serves_the_inbox_as_a_view(monkeypatch: pytest.MonkeyPatch) -> N
     )
     assert "<span>handled</span>" in view(form, "replay").content.decode()
     assert view.csrf_exempt  # type: ignore[attr-defined]
+    out = view._non_atomic_requests  # type: ignore[attr-defined]
+    assert out == set(connections), "a request's transaction would hold locks"
     large = asked.post("/admin/inbox/replay", b"x" * 70_000, content_type="text/plain")
     assert view(large, "replay").status_code == 413
 

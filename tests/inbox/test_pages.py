@@ -1,13 +1,15 @@
 """What the inbox's pages show, of whatever a sender or a handler wrote."""
 
 import html
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
-from tests.cli.stored_events import StoredEvents
+from tests.cli.stored_events import SECRET, StoredEvents
 from tests.inbox.visitor import Shop, Visitor
 
+from coffrify_webhooks import sign
 from coffrify_webhooks.inbox import search as searching
 
 
@@ -48,6 +50,15 @@ def test_events_are_found_by_id_key_error_type_status_and_time() -> None:
     assert found("status=nonsense&within=nonsense&after=nonsense") == found("")
 
 
+def test_an_event_of_the_longest_id_is_found_by_it() -> None:
+    """What is searched for is not cut."""
+    shop = Shop()
+    for letter in "ab":
+        shop.stored.put("evt_" + "x" * 246 + letter, "failed")
+    page = Visitor(shop.inbox()).get("/", f"q=evt_{'x' * 246}a").text
+    assert page.count("<tr id=") == 1
+
+
 def test_a_list_holds_one_page_and_leads_to_the_next() -> None:
     """Nobody's browser is sent a hundred thousand rows; every event is on one page."""
     shop = Shop()
@@ -68,7 +79,7 @@ def test_a_list_holds_one_page_and_leads_to_the_next() -> None:
 
 def test_a_search_looks_at_a_bounded_number_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """A rare text is searched for in steps, each of which leads to the next."""
-    monkeypatch.setattr(searching, "_LOOKED_AT", 60)
+    monkeypatch.setattr(searching, "LOOKED_AT", 60)
     shop = Shop()
     shop.stored.put("evt_rare", "failed")
     for n in range(70):
@@ -88,6 +99,8 @@ def test_nothing_of_a_stranger_s_text_is_markup() -> None:
     body = f'{{"type": "transfer.created", "note": "{HOSTILE[2:]}"}}'.encode()
     key = shop.stored.put("evt_x", "failed", body=body)
     shop.stored.put(HOSTILE, "failed", type_=HOSTILE)
+    unknown = json.dumps({"id": "evt_y", "type": HOSTILE, "data": {}}).encode()
+    shop.receiver.receive(unknown, sign(unknown, SECRET))
     visitor = Visitor(shop.inbox(bodies=True))
     hostile = next(each.key for each in shop.receiver.store.find() if each.type == HOSTILE)
     pages = [
@@ -100,6 +113,7 @@ def test_nothing_of_a_stranger_s_text_is_markup() -> None:
         visitor.post("/replay", [("key", hostile), ("confirmed", "yes")]),
         visitor.get("/handlers"),
         visitor.get("/health"),
+        visitor.get("/drift"),
     ]
     for page in pages:
         assert "<script>alert" not in page.text
@@ -111,6 +125,7 @@ def test_nothing_of_a_stranger_s_text_is_markup() -> None:
         names = attributes(page.text)
         assert not [each for each in names if each.startswith("on") or each == "style"]
     assert "&lt;img src=x" in pages[2].text
+    assert "&lt;img src=x" in pages[-1].text
 
 
 def test_a_body_takes_a_permission_of_its_own() -> None:
@@ -192,6 +207,31 @@ def test_health_and_handlers_say_what_their_numbers_are_of() -> None:
     assert f"{name}</code>" in handlers
     assert "transfer.*" in handlers
     assert "of the last 1000 events" in handlers
+
+
+def test_types_that_have_moved_away_are_listed_with_their_fields() -> None:
+    """As `coffrify-webhooks catalog drift` does; a store that cannot keep them says so."""
+    shop = Shop()
+    visitor = Visitor(shop.inbox())
+    assert "Every event that has arrived fits" in visitor.get("/drift").text
+    shop.receiver.router.on("*", name="all")(lambda event: None)
+    for type_, data in (("transfer.archived", {}), ("transfer.created", {"files": 5})):
+        body = json.dumps({"id": f"evt_{type_[9:]}", "type": type_, "data": data}).encode()
+        assert shop.receiver.receive(body, sign(body, SECRET)).outcome == "handled"
+    text = visitor.get("/drift").text
+    assert re.search(r"transfer\.archived</td><td>unknown type</td>", text)
+    assert re.search(r"transfer\.created</td><td>does not fit</td>", text)
+    assert re.search(r"<code>data\.files: \w+", text)
+    assert "catalog pull" in text
+    shop.receiver.store = Unordered(shop.receiver.store)  # type: ignore[assignment]
+    assert "This store cannot keep it" in visitor.get("/drift").text
+
+
+class Unordered:
+    """A store of the user's own, without marks."""
+
+    def __init__(self, store: object) -> None:
+        self.find = store.find  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

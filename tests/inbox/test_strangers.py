@@ -5,6 +5,7 @@ import io
 from typing import Any
 
 import pytest
+from tests.inbox.visitor import set_up_django
 
 from coffrify_webhooks import Receiver
 from coffrify_webhooks.django.inbox import inbox_view
@@ -85,11 +86,13 @@ def test_a_form_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_strangers_form_is_not_read_in_django(inbox: Inbox) -> None:
     class Request:
+        scheme = "https"
         method, path, META, headers = "POST", "/inbox/", {"CONTENT_LENGTH": "100"}, dict[str, str]()
 
         @property
         def body(self) -> bytes:
             raise AssertionError
 
+    set_up_django()
     request: Any = Request()
     assert inbox_view(inbox)(request).status_code == 403

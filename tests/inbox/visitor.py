@@ -1,6 +1,7 @@
 """A browser's part of HTTP, for an inbox as a WSGI application."""
 
 import io
+import os
 from typing import NamedTuple
 from urllib.parse import urlencode
 from wsgiref.validate import validator
@@ -11,9 +12,19 @@ from coffrify_webhooks import Receiver, Router
 from coffrify_webhooks.event import Event
 from coffrify_webhooks.inbox import Inbox, inbox_app
 
-__all__ = ["Answer", "Shop", "Visitor"]
+__all__ = ["Answer", "Shop", "Visitor", "set_up_django"]
 
 HOST = "shop.example"
+
+
+def set_up_django() -> None:
+    """Let views be made, as in a project's `urls.py`."""
+    import django
+    from django.conf import settings
+
+    if not settings.configured:
+        os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django_settings"
+        django.setup()
 
 
 class Answer(NamedTuple):
@@ -57,10 +68,13 @@ class Shop:
 class Visitor:
     """Somebody with a session, who asks an inbox that is mounted under `root`."""
 
-    def __init__(self, inbox: Inbox, root: str = "", session: str = "admin") -> None:
+    def __init__(
+        self, inbox: Inbox, root: str = "", session: str = "admin", scheme: str = "https"
+    ) -> None:
         self.app = validator(inbox.wsgi)
         self.root = root
         self.session = session
+        self.scheme = scheme
 
     def get(self, path: str, query: str = "", **headers: str) -> Answer:
         return self.ask("GET", path, query, b"", headers)
@@ -85,7 +99,7 @@ class Visitor:
             "HTTP_HOST": HOST,
             "HTTP_COOKIE": f"session={self.session}",
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "https",
+            "wsgi.url_scheme": self.scheme,
             "wsgi.input": io.BytesIO(body),
             "wsgi.errors": io.StringIO(),
             "wsgi.multithread": True,

@@ -58,4 +58,4 @@ def inbox(source: Source, *, port: int, bodies: bool) -> None:
 
 def _is_for_this_machine(request: InboxRequest) -> bool:
     """Refuse a page whose name was made to lead here (DNS rebinding)."""
-    return request.headers.get("host", "").partition(":")[0] in _NAMES
+    return request.headers.get("host", "").partition(":")[0].lower() in _NAMES

@@ -2,9 +2,9 @@
 
 A browser sends a session's cookie along with a form of any site. So a POST is refused unless it
 comes from a page of the inbox's own origin: `Sec-Fetch-Site`, which no page can set, must say so
-where it is sent, and `Origin` must name the host that was asked. Browsers send at least one of
-them; a request with neither is no browser's, and is refused as well. There is no token: it would
-need a session or a key of ours, and protect from nothing more.
+where it is sent, and `Origin` must name the scheme and the host that were asked. Browsers send at
+least one of them; a request with neither is no browser's, and is refused as well. There is no
+token: it would need a session or a key of ours, and protect from nothing more.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["Access", "Granted", "is_own_page", "place_of"]
 
 _BEGIN_WITHIN = 5.0
+_PORTS = {"http": ":80", "https": ":443"}
+"""What a browser leaves out of an origin, and some proxies add to the host."""
 
 
 class Granted(NamedTuple):
@@ -128,15 +130,20 @@ def is_own_page(request: InboxRequest) -> bool:
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
     if site is None and origin is None:
         return False
-    return site in (None, "same-origin") and (
-        origin is None or _is_host(origin, request.headers.get("host", ""))
-    )
+    return site in (None, "same-origin") and (origin is None or _is_asked(origin, request))
 
 
-def _is_host(origin: str, host: str) -> bool:
+def _is_asked(origin: str, request: InboxRequest) -> bool:
+    """Tell whether an origin is the one that was asked: by its scheme, its host and its port."""
     try:
         parts = urlsplit(origin)
     except ValueError:
         return False
-    named = parts.scheme in ("http", "https") and bool(host)
-    return named and parts.netloc.lower() == host.lower()
+    # A page of http:// may be anybody's on the way, so it may not act where TLS is spoken. The
+    # reverse is a proxy at which TLS ends; that it says so can make the check only stricter.
+    forwarded = request.headers.get("x-forwarded-proto", "").partition(",")[0].strip().lower()
+    schemes = ("https",) if "https" in (request.scheme, forwarded) else ("http", "https")
+    port = _PORTS.get(parts.scheme, "")
+    host = request.headers.get("host", "").lower()
+    named = parts.scheme in schemes and bool(host)
+    return named and parts.netloc.lower().removesuffix(port) == host.removesuffix(port)

@@ -63,7 +63,11 @@ class Actions:
     def _act(
         self, request: InboxRequest, action: str, perform: Callable[[Record], Result]
     ) -> Response:
-        keys = list(dict.fromkeys(request.form.get("key", [])))[:PAGE]
+        keys = list(dict.fromkeys(request.form.get("key", [])))
+        if len(keys) > PAGE:
+            return self._pages.error(
+                request, 400, "Too many were chosen", f"Choose {PAGE} events at most."
+            )
         found = (own_record(self._receiver, key) for key in keys)
         # Without their bodies, which may be large.
         records = [each._replace(body=None) for each in found if each is not None]

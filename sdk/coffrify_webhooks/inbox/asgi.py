@@ -25,7 +25,8 @@ def request_of(scope: Scope) -> InboxRequest:
     if root and (path == root or path.startswith(root + "/")):  # servers differ in this
         path = path[len(root) :]
     query = scope.get("query_string", b"").decode("latin-1")
-    return InboxRequest(scope["method"], path, root, query, headers, scope)
+    scheme = scope.get("scheme", "http")
+    return InboxRequest(scope["method"], path, root, query, headers, scope, scheme=scheme)
 
 
 async def read_form(receive: Receive) -> bytes | None:

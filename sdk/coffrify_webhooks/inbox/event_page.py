@@ -12,6 +12,7 @@ from coffrify_webhooks.text import plain
 
 from .bodies import difference, shown
 from .facts import facts_of, handlers_of
+from .reading import store_of
 from .refusal import refusal_of
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _CONFLICTS = 500
 
 def own_record(receiver: Receiver, key: str) -> Record | None:
     """Return what is known of an event of this receiver; others have inboxes of their own."""
-    record = receiver.store.get(key) if _KEY.fullmatch(key) else None
+    record = store_of(receiver).get(key) if _KEY.fullmatch(key) else None
     own = (plain(receiver.name), plain(f"{receiver.name} (refused)"))
     return record if record is not None and record.receiver in own else None
 
@@ -80,7 +81,7 @@ class EventPage:
 
     def _other(self, record: Record) -> Record | None:
         """Return the event that a body is in conflict with; if its body is dropped, another one."""
-        store = self._receiver.store
+        store = store_of(self._receiver)
         first = store.get(key_of(self._receiver.name, record.id))
         if first is not None and first.body is not None:
             return first

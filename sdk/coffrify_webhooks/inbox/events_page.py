@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from coffrify_webhooks.stores import Status
 
-from .search import PAGE, Wanted, search
+from .search import LOOKED_AT, PAGE, Wanted, search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,6 @@ _WITHIN: Mapping[str, tuple[str, float]] = {
     "24h": ("the last 24 hours", 86_400.0),
     "7d": ("the last 7 days", 604_800.0),
 }
-_LONGEST = 200
 
 
 class EventsPage:
@@ -45,7 +44,7 @@ class EventsPage:
         return self._pages.page(request, "parts/rows.html", **self._context(request))
 
     def _context(self, request: InboxRequest) -> dict[str, Any]:
-        asked = {name: request.asked.get(name, "").strip()[:_LONGEST] for name in _FIELDS}
+        asked = {name: request.asked.get(name, "").strip() for name in _FIELDS}
         status = asked["status"] if asked["status"] in _STATUSES else None
         _, within = _WITHIN.get(asked["within"], ("", None))
         wanted = Wanted(asked["q"], asked["type"], status, within, asked["after"])
@@ -58,6 +57,7 @@ class EventsPage:
             "spans": {key: text for key, (text, _) in _WITHIN.items()},
             "found": found,
             "page_size": PAGE,
+            "looked_at": LOOKED_AT,
             "is_live": not asked["after"] and asked["live"] != "off",
             "here": urlencode(here),
             "live_off": urlencode({**here, "live": "off"}),

@@ -1,14 +1,17 @@
-"""The pages about all events: health, handlers, refused requests."""
+"""The pages about all events: health, handlers, refused requests, catalog drift."""
 
 from __future__ import annotations
 
 from collections import Counter
+from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
+from coffrify_webhooks.stores.drift import drift_in, is_kept_by
 from coffrify_webhooks.stores.record import STATS_COUNT_TO
 from coffrify_webhooks.stores.refused import KEPT_FOR, refused_of
 
 from .facts import failed_in
+from .reading import store_of
 from .search import PAGE, recent
 
 if TYPE_CHECKING:
@@ -61,11 +64,13 @@ class OverviewPages:
     def health(self, request: InboxRequest) -> Response:
         """Show how the receiver is, and how many events became what."""
         sample = recent(self._receiver, _SAMPLE)
+        reading = copy(self._receiver)
+        reading.store = store_of(self._receiver)
         return self._pages.page(
             request,
             "health.html",
             receiver=self._receiver.name,
-            health=self._receiver.health(),
+            health=reading.health(),
             most=STATS_COUNT_TO,
             sample=_SAMPLE,
             hours=_hours(sample),
@@ -79,15 +84,23 @@ class OverviewPages:
 
     def refused(self, request: InboxRequest) -> Response:
         """Show the requests that were refused last, where they are captured."""
-        wanted = refused_of(self._receiver.name)._replace(recent=KEPT_FOR, statuses=("conflict",))
-        found = self._receiver.store.find(wanted, PAGE) if self._receiver.captures.most else []
+        wanted = refused_of(self._receiver.name)._replace(recent=KEPT_FOR)
+        is_captured = bool(self._receiver.captures.most)
+        found = store_of(self._receiver).find(wanted, PAGE) if is_captured else []
         return self._pages.page(
             request,
             "refused.html",
             records=found,
             how=self._receiver.how_to_set("capture", "20"),
-            is_captured=bool(self._receiver.captures.most),
+            is_captured=is_captured,
         )
+
+    def drift(self, request: InboxRequest) -> Response:
+        """Show the types of events that do not fit the classes in use."""
+        store = store_of(self._receiver)
+        is_kept = is_kept_by(store)
+        found = drift_in(store, self._receiver.name) if is_kept else []
+        return self._pages.page(request, "drift.html", found=found, is_kept=is_kept)
 
 
 def _line(name: str, patterns: tuple[str, ...], sample: list[Record]) -> HandlerLine:

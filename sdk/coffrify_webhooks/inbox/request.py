@@ -11,11 +11,12 @@ from urllib.parse import parse_qs, quote
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["LARGEST_FORM", "InboxRequest", "form_length"]
+__all__ = ["LARGEST_FORM", "MOST_FIELDS", "InboxRequest", "form_length"]
 
 LARGEST_FORM = 65_536
 """Bytes; a whole page of selected events takes a tenth of it."""
-_MOST_FIELDS = 200
+MOST_FIELDS = 200
+"""Of a query, and of a form; a page of selected events has 51."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class InboxRequest:
     path: below the inbox, beginning with a slash. root: where the inbox is mounted, without a slash
     at its end. headers: names in lower case; those sent more than once are joined by commas.
     source: what the server or the framework gave: an ASGI scope, a WSGI environ, or Django's
-    HttpRequest. By it `authorize` finds the session of the framework.
+    HttpRequest. By it `authorize` finds the session of the framework. scheme: http or https, as the
+    application sees it.
     """
 
     method: str
@@ -35,6 +37,7 @@ class InboxRequest:
     headers: Mapping[str, str]
     source: Any = field(repr=False)
     body: bytes = field(default=b"", repr=False)
+    scheme: str = "http"
 
     @cached_property
     def cookies(self) -> dict[str, str]:
@@ -46,12 +49,15 @@ class InboxRequest:
 
     @cached_property
     def asked(self) -> dict[str, str]:
-        """The query's fields; of one that is repeated, the last."""
+        """The query's fields; of one that is repeated, the last.
+
+        Raises ValueError if there are more than 200.
+        """
         return {name: values[-1] for name, values in _fields(self.query).items()}
 
     @cached_property
     def form(self) -> dict[str, list[str]]:
-        """The fields of a form that was sent."""
+        """The fields of a form that was sent; raises ValueError if there are more than 200."""
         return _fields(self.body.decode("utf-8", "replace"))
 
     @property
@@ -69,7 +75,4 @@ def form_length(text: str | None) -> int | None:
 
 
 def _fields(text: str) -> dict[str, list[str]]:
-    try:
-        return parse_qs(text, errors="replace", max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        return {}
+    return parse_qs(text, errors="replace", max_num_fields=MOST_FIELDS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from coffrify_webhooks.errors import StoreUnavailable
 from coffrify_webhooks.observe import logger
@@ -13,6 +14,7 @@ from .event_page import EventPage
 from .events_page import EventsPage
 from .overview_pages import OverviewPages
 from .pages import Pages
+from .request import MOST_FIELDS
 from .response import Response
 from .static_files import static_file
 
@@ -26,6 +28,7 @@ __all__ = ["Site"]
 
 _FORM = "application/x-www-form-urlencoded"
 _TEXT = "text/plain; charset=utf-8"
+_SAFE = "!$%&'()*+,/:;=?@[]"
 
 
 class Site:
@@ -43,6 +46,7 @@ class Site:
             "/health": overview.health,
             "/handlers": overview.handlers,
             "/refused": overview.refused,
+            "/drift": overview.drift,
         }
         self._performed = {"/replay": actions.replay, "/forget": actions.forget}
 
@@ -51,11 +55,7 @@ class Site:
         try:
             if not granted.enter:
                 return Response(403, b"You may not see this inbox.\n", _TEXT)
-            if request.method in ("GET", "HEAD"):
-                return self._show(request, see_bodies=granted.see_bodies)
-            if request.method == "POST":
-                return self._perform(request)
-            return self._pages.error(request, 405, "Not allowed", "Ask with GET or POST.")
+            return self._unread(request) or self._answer(request, see_bodies=granted.see_bodies)
         except StoreUnavailable:
             return self._pages.error(
                 request, 503, "The store does not answer", "Try again in a moment."
@@ -64,10 +64,17 @@ class Site:
             logger.error("the inbox failed: %s", place_of(error))
             return Response(500, b"The inbox failed; the log says how.\n", _TEXT)
 
+    def _answer(self, request: InboxRequest, *, see_bodies: bool) -> Response:
+        if request.method in ("GET", "HEAD"):
+            return self._show(request, see_bodies=see_bodies)
+        if request.method == "POST":
+            return self._perform(request)
+        return self._pages.error(request, 405, "Not allowed", "Ask with GET or POST.")
+
     def _show(self, request: InboxRequest, *, see_bodies: bool) -> Response:
         path = request.path
         if not path:  # without the slash, links of the page's own would lead beside it
-            return Response(302, location=f"{request.base}/")
+            return Response(302, location=f"{request.base}/{_query_of(request)}")
         page = self._shown.get(path)
         if page is not None:
             return page(request)
@@ -98,6 +105,19 @@ class Site:
             return self._pages.error(request, 404, "Not found", "There is no such action.")
         return action(request)
 
+    def _unread(self, request: InboxRequest) -> Response | None:
+        """Refuse a request whose fields cannot all be read: what was left out would count too."""
+        try:
+            _ = request.asked, request.form
+        except ValueError:
+            return self._pages.error(
+                request,
+                400,
+                "Refused",
+                f"The query or the form has more than {MOST_FIELDS} fields.",
+            )
+        return None
+
     def too_large(self) -> Response:
         """Refuse a form."""
         return Response(413, b"The form is too large.\n", _TEXT)
@@ -105,3 +125,8 @@ class Site:
     def unavailable(self) -> Response:
         """Say that there is no thread to answer in."""
         return Response(503, b"The application is busy; try again in a moment.\n", _TEXT)
+
+
+def _query_of(request: InboxRequest) -> str:
+    """Return the query to go on with, as no more than a header may hold."""
+    return f"?{quote(request.query, safe=_SAFE, errors='replace')}" if request.query else ""

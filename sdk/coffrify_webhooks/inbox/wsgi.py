@@ -35,6 +35,7 @@ def request_of(environ: WSGIEnvironment, source: object = None) -> InboxRequest:
         environ.get("QUERY_STRING", ""),
         headers,
         environ if source is None else source,
+        scheme=environ.get("wsgi.url_scheme", "http"),
     )
 
 

@@ -111,6 +111,10 @@ class SQLiteStore(RelationalStore):
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self.path)!r})"
 
+    def beside(self) -> "SQLiteStore":
+        """Return another store of the same file, whose long reads let no call of this one wait."""
+        return SQLiteStore(self.path, timeout=2 * self._timeout, clock=self._clock or now)
+
     def close(self) -> None:
         """See `Store.close`."""
         with suppress(StoreUnavailable), self._turn:
