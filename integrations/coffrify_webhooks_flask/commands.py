@@ -9,7 +9,7 @@ from flask.cli import ScriptInfo
 
 from coffrify_webhooks.cli.embedded import COMMANDS, HELP_OPTIONS
 from coffrify_webhooks.cli.lazy import LazyGroup
-from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.http.url_path import UrlPath
 
 if TYPE_CHECKING:
@@ -45,7 +45,11 @@ def _source(app: Flask, path: str | None) -> Source:
     if len(found) == 1:
         return Source(found[0].store, found[0])
     if by_path:
-        raise ConfigurationError(f"which endpoint? --path {' or '.join(by_path)}")
+        which = "which endpoint?" if path is None else f"there is no endpoint at {shown(path)};"
+        raise ConfigurationError(
+            f"{which} name it before the command: flask coffrify-webhooks --path "
+            f"{' or '.join(by_path)} ..."
+        )
     if found:
         raise ConfigurationError(
             "the application has several Receivers; name one, by its module: "

@@ -11,6 +11,7 @@ import pytest
 from click.testing import Result
 from flask import Flask, current_app, g
 from tests.adapters.suite import SECRET, make_body
+from tests.inbox.visitor import Visitor
 
 from coffrify_webhooks import Event, Receiver, Router, sign
 from coffrify_webhooks.flask import CoffrifyWebhooks, CoffrifyWebhooksMiddleware
@@ -108,13 +109,41 @@ def test_worker_and_sweep_work_for_the_applications_receiver(receiver: Receiver)
     assert engine.worked == [receiver]
 
 
+def test_drift_and_inbox_are_those_of_the_applications_receiver(
+    receiver: Receiver, errors: list[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay by the inbox runs the handler in the application's context."""
+    app = Flask("shop")
+    CoffrifyWebhooks(app, receiver)
+    errors.clear()
+    body = make_body("made.up", "evt_3")
+    assert receiver.receive(body, sign(body, SECRET)).outcome == "handled"
+    assert "made.up" in run(app, "catalog", "drift", status=1).stdout
+    pages: list[str] = []
+
+    def serve(_host: str, _port: int, wsgi: Any) -> Any:
+        visitor = Visitor(wsgi.__self__, scheme="http")
+        here = {"HOST": "127.0.0.1", "ORIGIN": "http://127.0.0.1"}
+        [first, *_] = [each.key for each in receiver.store.find() if each.status == "failed"]
+        pages.append(visitor.get("/", **here).text)
+        pages.append(visitor.post("/replay", [("key", first), ("confirmed", "yes")], **here).text)
+        raise OSError
+
+    monkeypatch.setattr("coffrify_webhooks.inbox.wsgi.make_server", serve)
+    assert "evt_2 shop False" in run(app, "inbox", status=1).stdout
+    assert "evt_1" in pages[0]
+    assert "<span>handled</span>" in pages[1]
+
+
 def test_one_of_several_endpoints_is_named_by_its_path(receiver: Receiver) -> None:
     """`--path` says which receiver is meant; without it the paths are told."""
     app = Flask("shop")
     CoffrifyWebhooks(app, receiver, "/one")
     CoffrifyWebhooks(app, Receiver("b-secret-of-tests", store="memory:"), "/two")
-    assert "which endpoint? --path /one or /two" in run(app, "events", status=2).stderr
-    assert "--path /one or /two" in run(app, "--path", "/three", "events", status=2).stderr
+    how = "name it before the command: flask coffrify-webhooks --path /one or /two ..."
+    assert f"which endpoint? {how}" in run(app, "events", status=2).stderr
+    unknown = run(app, "--path", "/three", "events", status=2).stderr
+    assert f"there is no endpoint at '/three'; {how}" in unknown
     for path in "/one", "/one/":
         assert "evt_1" in run(app, "--path", path, "events").stdout
 

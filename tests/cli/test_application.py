@@ -185,7 +185,7 @@ def test_a_module_may_be_named_as_a_file(folder: Path) -> None:
         (
             f"{FLASK}app = Flask('a'); CoffrifyWebhooks(app, mine)\n{OTHER}\n{TWO}",
             "program:app",
-            "program:app has several Receivers; keep the one you mean in a variable",
+            "program:app has several Receivers ('default', 'mine'); keep the one you mean in a",
         ),
         (f"{FLASK}app = Flask('a')", "program:app", "nor an application that has one"),
         ("", "program:gone.more()", "no Receiver of that name"),

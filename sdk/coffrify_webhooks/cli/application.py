@@ -11,7 +11,7 @@ from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.errors import ConfigurationError, shown
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -78,9 +78,11 @@ def _in_module(module: ModuleType, name: str) -> Receiver | None:
 
 def _only(found: list[Receiver], name: str) -> Receiver | None:
     if len(found) > 1:
+        names = ", ".join(sorted({shown(each.name) for each in found}))
         raise ConfigurationError(
-            f"{name} has several Receivers; keep the one you mean in a variable of a module, and "
-            "name that: --app myapp:receiver"
+            f"{name} has several Receivers ({names}); keep the one you mean in a variable of a "
+            "module, and name that: --app myapp:receiver; for those of a Flask application there "
+            "is `flask coffrify-webhooks --path PATH ...`"
         )
     return found[0] if found else None
 

@@ -15,6 +15,9 @@ _HERE = __name__.rpartition(".")[0]
 HELP_OPTIONS = {"help_option_names": ["-h", "--help"]}
 """Settings of a click context, for whoever makes a group of these commands."""
 COMMANDS: dict[str, LazyCommand] = {
+    "catalog": LazyCommand(
+        f"{_HERE}.catalog:catalog", "Pull the catalog of event types, show it, compare two."
+    ),
     "check": LazyCommand(
         f"{_HERE}.check:check", "Run each handler with events as they may become."
     ),
@@ -27,6 +30,9 @@ COMMANDS: dict[str, LazyCommand] = {
     ),
     "events": LazyCommand(
         f"{_HERE}.events:events", "Inspect and replay stored events; without a command, list them."
+    ),
+    "inbox": LazyCommand(
+        f"{_HERE}.inbox:inbox", "Look at stored events in a browser, on this machine."
     ),
     "keys": LazyCommand(
         f"{_HERE}.keys:keys",

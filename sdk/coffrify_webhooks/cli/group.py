@@ -11,16 +11,10 @@ __all__ = ["commands"]
 
 _HERE = __name__.rpartition(".")[0]
 _ALONE: dict[str, LazyCommand] = {
-    "catalog": LazyCommand(
-        f"{_HERE}.catalog:catalog", "Pull the catalog of event types, show it, compare two."
-    ),
     "codegen": LazyCommand(
         f"{_HERE}.codegen:codegen", "Write one typed class per event of the catalog."
     ),
     "demo": LazyCommand(f"{_HERE}.demo:demo", "Watch signed webhooks arrive in real servers."),
-    "inbox": LazyCommand(
-        f"{_HERE}.inbox:inbox", "Look at stored events in a browser, on this machine."
-    ),
     "sandbox": LazyCommand(
         f"{_HERE}.sandbox:sandbox", "Run Coffrify's sending side on this machine."
     ),

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Command"]
 
-_COMMANDS = ("check", "doctor", "endpoints", "events", "reconcile", "store", "sweep", "worker")
+_COMMANDS = (
+    *("catalog", "check", "doctor", "endpoints", "events", "inbox"),
+    *("reconcile", "store", "sweep", "worker"),
+)
 _ONCE = ("list", "show", "replay", "forget", "purge", "stats")
 """What stood without `events` before it."""
 
@@ -32,7 +35,8 @@ class Command(BaseCommand):
         "Look after the webhook events (events list, show, replay, forget, purge, stats), make "
         "their store (store init), check the handlers and the set-up (doctor), run the engine's "
         "worker, dispatch again what the engine has lost (sweep), ask the sender for what was "
-        "missed (reconcile), manage its endpoints (endpoints)."
+        "missed (reconcile), manage its endpoints (endpoints), look at events in a browser "
+        "(inbox), compare catalogs and list what has drifted (catalog)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
