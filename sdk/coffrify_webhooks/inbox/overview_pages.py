@@ -6,7 +6,8 @@ from collections import Counter
 from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
-from coffrify_webhooks.stores.drift import drift_in, is_kept_by
+from coffrify_webhooks.stores.drift import drift_in
+from coffrify_webhooks.stores.marks import has_marks
 from coffrify_webhooks.stores.record import STATS_COUNT_TO
 from coffrify_webhooks.stores.refused import KEPT_FOR, refused_of
 
@@ -98,7 +99,7 @@ class OverviewPages:
     def drift(self, request: InboxRequest) -> Response:
         """Show the types of events that do not fit the classes in use."""
         store = store_of(self._receiver)
-        is_kept = is_kept_by(store)
+        is_kept = has_marks(store)
         found = drift_in(store, self._receiver.name) if is_kept else []
         return self._pages.page(request, "drift.html", found=found, is_kept=is_kept)
 
