@@ -616,8 +616,8 @@ def test_purge_spares_the_retention() -> None:
     """Ids are kept for the retention: a duplicate after 29 days is one, after 31 it is not."""
     rig = Rig()
     rig.handle()
-    rig.deliver()
     rig.receiver.purge_schedule._next = float("inf")
+    rig.deliver()
     purged = noting_purges(rig.store)
     for days, outcome in ((29, "duplicate"), (31, "handled")):
         rig.now = NOW + days * 86_400

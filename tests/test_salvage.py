@@ -18,6 +18,7 @@ from pydantic import Field
 
 from coffrify_webhooks import Issues, PayloadError, Receiver, Router, UnknownEvent, parse, sign
 from coffrify_webhooks.event import Event, EventModel, LooseModel, Timestamp, Uuid, count_issues
+from coffrify_webhooks.event.dumping import _dump_deep
 from coffrify_webhooks.events import TransferCreated
 from coffrify_webhooks.parsing.bounds import bounds_of
 from coffrify_webhooks.parsing.collection import uncollected
@@ -513,9 +514,9 @@ def test_a_long_integer_is_named_as_the_reason() -> None:
     assert found.data["n"] == int("1" * 4300)
     with pytest.raises(PayloadError, match="nested too deep"):
         parse(b'{"type":"ping","data":%s' % (b"[" * 100_000))
-    for levels, body in ((500, b'"a"'), (501, b"[]")):
-        with pytest.raises(PayloadError, match="nested" if levels > 500 else "not a JSON object"):
-            parse(b"\xef\xbb\xbf" + b"[" * 500 + body + b"]" * 500)
+    for levels, says in ((900, "not a JSON object"), (951, "nested too deep")):
+        with pytest.raises(PayloadError, match=says):
+            parse(b"\xef\xbb\xbf" + b"[" * levels + b"]" * levels)
     with pytest.raises(PayloadError, match="not JSON") as raised:
         parse(b'{"type":"ping","secret":')
     assert raised.value.__context__ is None
@@ -566,8 +567,8 @@ HALF = rb'"\ud83d x"'
         b'{"type":"new",%s:1}' % HALF,
         b'{"type":"transfer.created","data":{"id":%s,"files":[{"id":%s,%s:1}]}}' % ((HALF,) * 3),
         b'{"type":"new","data":%s1%s}' % (b'{"a":' * 400, b"}" * 400),
-        b'{"type":"new","data":{"a":%s%s}}' % (b"[" * 498, b"]" * 498),
-        b'{"type":"new","data":%s}' % nested(498, b"{}"),
+        b'{"type":"new","data":{"a":%s%s}}' % (b"[" * 898, b"]" * 898),
+        b'{"type":"new","data":%s}' % nested(898, b"{}"),
     ],
     ids=range(7),
 )
@@ -579,8 +580,16 @@ def test_any_event_can_be_dumped(sent: bytes) -> None:
         found.model_dump(exclude_unset=True),
         found.model_dump(mode="json", exclude_unset=True),
         json.loads(found.model_dump_json(exclude_unset=True)),
+        json.loads(found.model_dump_json(exclude_unset=True, indent=1)),
     ):
         assert dumped == expected
+
+
+def test_a_dump_without_recursion_is_written_as_any_other() -> None:
+    """To the letter, indented or not."""
+    value = {"a": [1, [], {}, {"b c": None, "d": ["\ud83d", True, 1.5]}], "e": {}, "f": [[0]]}
+    for indent, separators in ((None, (",", ":")), (2, None)):
+        assert _dump_deep(value, indent) == json.dumps(value, indent=indent, separators=separators)
 
 
 def test_fallback_dumps_keep_their_options() -> None:

@@ -31,7 +31,10 @@ def dump_json(model: BaseModel, options: dict[str, Any]) -> str:
     indent = options.get("indent")
     separators = (",", ":") if indent is None else None
     found = dump(model, python)
-    return json.dumps(found, indent=indent, separators=separators, default=to_jsonable_python)
+    try:
+        return json.dumps(found, indent=indent, separators=separators, default=to_jsonable_python)
+    except RecursionError:
+        return _dump_deep(found, indent)
 
 
 _OF_JSON = ("mode", "indent", "ensure_ascii")
@@ -81,3 +84,32 @@ def _replace_in_keys(members: Any, table: dict[int, int]) -> dict[Any, Any]:
         _replace_in_text(key, table) if isinstance(key, str) else key: each
         for key, each in members.items()
     }
+
+
+def _dump_deep(value: Any, indent: int | None) -> str:
+    """Return what `json.dumps` would, without recursion."""
+    parts: list[str] = []
+    pending: list[tuple[Any, int]] = [(value, 0)]
+    """Values with their level, and texts to write as they are, with none."""
+
+    def line(level: int) -> str:
+        return "" if indent is None else "\n" + " " * indent * level
+
+    while pending:
+        found, level = pending.pop()
+        if level < 0:
+            parts.append(found)
+        elif found and isinstance(found, (dict, list)):
+            is_dict = isinstance(found, dict)
+            container: Any = found
+            members: Any = container.items() if is_dict else zip(container, container, strict=True)
+            inside: list[tuple[Any, int]] = []
+            for name, each in members:
+                key = f"{json.dumps(name)}:{' ' * (indent is not None)}" if is_dict else ""
+                before = "," if inside else "[{"[is_dict]
+                inside += (f"{before}{line(level + 1)}{key}", -1), (each, level + 1)
+            pending.append((f"{line(level)}{']}'[is_dict]}", -1))
+            pending += reversed(inside)
+        else:
+            parts.append(json.dumps(found, default=to_jsonable_python))
+    return "".join(parts)

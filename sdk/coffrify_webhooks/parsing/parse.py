@@ -23,7 +23,7 @@ __all__ = ["LARGE", "parse"]
 LARGE = 65_536
 """Bytes from which on parsing takes milliseconds, and is worth a thread under an event loop."""
 
-_MOST_LEVELS = 500
+_MOST_LEVELS = 950
 """Python's own limit depends on its version, and on how deep in calls a server is."""
 
 # A nested "type" may come first; the class's own Literal confirms or refutes the hint.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Command"]
 
 _COMMANDS = (
-    *("catalog", "check", "doctor", "endpoints", "events", "inbox"),
+    *("catalog", "check", "doctor", "endpoints", "events", "inbox", "keys"),
     *("reconcile", "store", "sweep", "worker"),
 )
 _ONCE = ("list", "show", "replay", "forget", "purge", "stats")
