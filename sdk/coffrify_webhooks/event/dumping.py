@@ -101,7 +101,7 @@ def _dump_deep(value: Any, indent: int | None) -> str:
             parts.append(found)
         elif found and isinstance(found, (dict, list)):
             is_dict = isinstance(found, dict)
-            container: Any = found
+            container = cast("Any", found)
             members: Any = container.items() if is_dict else zip(container, container, strict=True)
             inside: list[tuple[Any, int]] = []
             for name, each in members:
