@@ -28,10 +28,10 @@ _MORE = {
     "dispatcher": "[Engines](engines.md)",
     "schemes": "[Signatures](signatures.md)",
     "lease": "[Leases, slow handlers and crashes](guarantees.md#leases-slow-handlers-and-crashes)",
-    "strict": "[Strict](events.md#strict)",
+    "strict": "[Strict mode](events.md#strict-mode)",
     "observers": "[Observers](monitoring.md#observers)",
-    "retries": "[Attempts](guarantees.md#attempts-and-what-comes-after-the-last)",
-    "lost_after": "[What an engine loses](guarantees.md#what-an-engine-loses)",
+    "retries": "[Attempts](guarantees.md#attempts-and-dead-letters)",
+    "lost_after": "[Events that an engine loses](guarantees.md#events-that-an-engine-loses)",
     "capture": "[The last refused requests](troubleshooting.md#the-last-refused-requests)",
 }
 

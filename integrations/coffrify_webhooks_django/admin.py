@@ -67,7 +67,7 @@ class WebhookEventAdmin(_Admin):
 
     @admin.display(description="received", ordering="received_at")
     def received(self, event: WebhookEvent) -> datetime:
-        """When it came for the first time."""
+        """When it first arrived."""
         return _moment(event.received_at)
 
     @admin.display(description="changed", ordering="touched_at")
@@ -144,7 +144,7 @@ def _may(request: HttpRequest, permission: str) -> bool:
 def _replay(event: WebhookEvent) -> tuple[int, str]:
     receiver = current_endpoint().receiver
     if event.receiver != plain(receiver.name):
-        return messages.ERROR, f"it came to the receiver {event.receiver}, not {receiver.name}"
+        return messages.ERROR, f"it was for the receiver {event.receiver}, not {receiver.name}"
     try:
         record = receiver.store.get(event.event_key)
         if record is None:

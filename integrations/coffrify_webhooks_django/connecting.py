@@ -1,4 +1,4 @@
-"""Connections of Django's, opened in time and dropped for good."""
+"""Django's connections, opened in time and closed even if they belong to a pool."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class StoreIndex(models.Index):
 
 
 class WebhookEvent(models.Model):
-    """An event that came, and what became of it. Only the store changes it."""
+    """An event and its status. Only the store changes it."""
 
     event_key: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True)
     receiver: models.CharField[str, str] = models.CharField(max_length=255)

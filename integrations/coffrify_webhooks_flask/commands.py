@@ -28,7 +28,7 @@ RECEIVERS = "coffrify_webhooks_receivers"
 @click.option("--path", metavar="PATH", help="Which endpoint, if the application has several.")
 @click.pass_context
 def commands(ctx: click.Context, path: str | None) -> None:
-    """Look after the webhook events, and run the engine's worker."""
+    """Manage webhook events, and run the engine's worker."""
     info = ctx.ensure_object(ScriptInfo)
     ctx.obj = lambda: _source(info.load_app(), path)
 

@@ -100,7 +100,7 @@ class MissingSignature(VerificationError):
 
 
 class MalformedSignature(VerificationError):
-    """A signature header that no sender of ours would write.
+    """A signature header that Coffrify would not write.
 
     Remedy: look for what rewrites headers on the way, such as a proxy that joins or trims them.
     """
@@ -130,7 +130,7 @@ class CompressedBody(VerificationError):
     def by(cls, encoding: str) -> "CompressedBody":
         """Return the error for a body of this `Content-Encoding`."""
         return cls(
-            f"the body came compressed ({encoding!a}), and the sender signs plain JSON; switch off "
+            f"the body is compressed ({encoding!a}), and the sender signs plain JSON; switch off "
             "the compression of requests where it was added: in a proxy, a CDN, an API gateway or "
             "the tool that sent it"
         )
@@ -326,7 +326,7 @@ class DispatchError(WebhookError):
 
 
 class MessageError(WebhookError):
-    """What an engine handed back to `Receiver.execute` is not a message of ours.
+    """What an engine handed back to `Receiver.execute` is not a message of this package.
 
     Remedy: give `Receiver.execute` what its own dispatcher took, of a receiver of the same name.
     """

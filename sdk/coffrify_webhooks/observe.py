@@ -31,8 +31,6 @@ __all__ = [
     "Operation",
     "Phase",
     "everywhere",
-    "listeners_of",
-    "log",
     "start_all",
     "tell_all",
 ]
@@ -42,7 +40,7 @@ _MOST_REMEMBERED = 10_000
 _FAULTS = 500
 """From here on a status is a fault of ours, not of the sender's (RFC 9110, section 15.6)."""
 
-_TOLD = (HandlerError, NotBegun)
+TOLD_BEFORE = (HandlerError, NotBegun)
 """Errors of a reply that `handler_failed` and `overloaded` have told of before."""
 
 logger: logging.Logger = logging.getLogger("coffrify_webhooks")
@@ -151,7 +149,7 @@ class Notice:
         if self.phase is not None:
             return logging.DEBUG
         if self.error is not None:
-            if self.kind == "replied" and isinstance(self.error, _TOLD):
+            if self.kind == "replied" and isinstance(self.error, TOLD_BEFORE):
                 return logging.INFO  # each failure was told once, by a notice of its own
             return logging.WARNING if self.error.status < _FAULTS else logging.ERROR
         return _LEVELS.get(self.kind, logging.DEBUG)
@@ -188,36 +186,6 @@ class Facts:
 
 everywhere: list[Observer] = []
 """Observers of every receiver in this process."""
-
-
-def listeners_of(observers: Iterable[Observer]) -> tuple[Observer, ...]:
-    """Return those that are told of operations: all but the log."""
-    return tuple(each for each in observers if each is not log and not isinstance(each, Facts))
-
-
-def log(notice: Notice) -> None:
-    """Write a notice to the `coffrify_webhooks` logger, its ids in `extra`."""
-    if not logger.isEnabledFor(notice.level):
-        return
-    event, reply, error = notice.event, notice.reply, notice.error
-    # The traceback of what was told before went out with that notice.
-    told = notice.kind == "replied" and isinstance(error, _TOLD)
-    cause = error.__cause__ if error is not None and not told else None
-    logger.log(
-        notice.level,
-        notice.template,
-        *notice.values,
-        exc_info=cause,
-        extra={
-            "webhook_kind": notice.kind,
-            "webhook_receiver": notice.receiver,
-            "webhook_event_id": plain(event.id) if event and isinstance(event.id, str) else None,
-            "webhook_event_type": plain(event.type) if event else None,
-            "webhook_handler": notice.handler,
-            "webhook_outcome": reply.outcome if reply else None,
-            "webhook_code": error.code if error else None,
-        },
-    )
 
 
 def tell_all(observers: Iterable[Observer], notice: Notice) -> None:

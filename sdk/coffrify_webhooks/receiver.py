@@ -13,7 +13,7 @@ from .errors import NotReplayable, SecretsUnavailable, WebhookError
 from .http.body import announced_length
 from .http.reply import Outcome, Reply
 from .monitoring.health import Health, read_health, read_health_async
-from .monitoring.observed import Observed
+from .monitoring.observable import Observable
 from .pipeline import execute as worker
 from .pipeline import receive as pipeline
 from .pipeline import sweep as sweeping
@@ -55,7 +55,7 @@ _IN_TIME = 5.0
 """Seconds that a function of the user's, or an engine, has; the sender gives up after 15."""
 
 
-class Receiver(Observed):
+class Receiver(Observable):
     """Takes deliveries and answers them: verifies, deduplicates, and calls the handlers.
 
     secrets:
@@ -274,7 +274,7 @@ class Receiver(Observed):
         return self.store.forget(key_of(self.name, event_id))
 
     def health(self) -> Health:
-        """Return how things are: whether the store answers, what waits, when an event came last.
+        """Return the state: whether the store answers, what waits, when an event last arrived.
 
         Raises nothing, and takes no longer than the store does to answer or to fail.
         """

@@ -249,7 +249,7 @@ def test_another_receivers_event_is_left_to_it(failed: list[Exception]) -> None:
     with connections["default"].cursor() as cursor:
         cursor.execute("UPDATE coffrify_webhooks_events SET receiver = 'other'")
     page = act(client("view", "replay"), "replay", the_record())
-    assert "it came to the receiver other, not default" in page
+    assert "it was for the receiver other, not default" in page
     assert the_record().status == "failed"
 
 

@@ -124,7 +124,7 @@ def test_a_mistake_is_a_command_error() -> None:
     """What the command refuses is told as Django tells its errors."""
     with pytest.raises(CommandError, match="no event evt_9"):
         run("events", "show", "evt_9")
-    with pytest.raises(CommandError, match="settled by your settings"):
+    with pytest.raises(CommandError, match="determined by your settings"):
         run("events", "stats", "--store", "memory:")
 
 

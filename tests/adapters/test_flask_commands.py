@@ -78,7 +78,7 @@ def test_events_list_and_store_init_use_the_applications_store(receiver: Receive
     lines = run(app, "events", "--json").stdout.splitlines()
     assert {json.loads(line)["id"] for line in lines} == {"evt_1", "evt_2"}
     assert run(app, "store", "init").stdout.endswith("is ready; events: 2\n")
-    assert "settled by your settings" in run(app, "events", "--app", "x", status=2).stderr
+    assert "determined by your settings" in run(app, "events", "--app", "x", status=2).stderr
 
 
 def test_check_runs_the_applications_handlers(receiver: Receiver) -> None:
@@ -89,7 +89,7 @@ def test_check_runs_the_applications_handlers(receiver: Receiver) -> None:
     assert len(receiver.store.find()) == 2
     receiver.router.on("ping", name="fails")(lambda event: 1 // 0)
     assert "1 failed" in run(app, "check", "--examples", "1", status=1).stdout
-    assert "settled by your settings" in run(app, "check", "--app", "x", status=2).stderr
+    assert "determined by your settings" in run(app, "check", "--app", "x", status=2).stderr
 
 
 def test_worker_and_sweep_work_for_the_applications_receiver(receiver: Receiver) -> None:

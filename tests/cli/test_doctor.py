@@ -324,4 +324,4 @@ def test_a_frameworks_own_command_needs_no_app(monkeypatch: pytest.MonkeyPatch) 
     found = checks(run(embedded, ["doctor", "--json"], obj=source))
     assert (found["secret"][0], found["store"][0], found["handlers"][0]) == ("ok", "ok", "failed")
     refused = run(embedded, ["doctor", "--app", "shop"], obj=source)
-    assert "--app is settled by your settings here" in refused.stderr
+    assert "--app is determined by your settings here" in refused.stderr

@@ -185,7 +185,7 @@ def test_an_embedding_program_uses_its_own_source() -> None:
     assert "evt_1" in stored_events.run().stdout
     for option in (["--store", "memory:"], ["--app", "json"]):
         ran = stored_events.run("list", *option, status=2)
-        assert "settled by your settings" in ran.stderr
+        assert "determined by your settings" in ran.stderr
 
 
 def test_embedded_stays_open(tmp_path: Path) -> None:

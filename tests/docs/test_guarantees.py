@@ -12,7 +12,7 @@ PAGE = TESTS.parent / "docs" / "guarantees.md"
 SECURITY = TESTS.parent / "SECURITY.md"
 
 
-def rows(page: Path = PAGE, heading: str = "## When something breaks") -> list[list[str]]:
+def rows(page: Path = PAGE, heading: str = "## Failure modes") -> list[list[str]]:
     """Return the cells of each row of the table below a heading."""
     text = page.read_text().partition(heading)[2].partition("\n## ")[0]
     lines = [line for line in text.splitlines() if line.startswith("|")][2:]

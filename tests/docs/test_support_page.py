@@ -25,14 +25,14 @@ def test_the_ranges_of_the_table_are_those_of_the_metadata() -> None:
         "otel",
     ):
         wanted += PROJECT["optional-dependencies"][extra][:1]
-    table = {row[0].lower(): row[1] for row in rows("support.md", "| Needs | Versions |")}
+    table = {row[0].lower(): row[1] for row in rows("support.md", "| Dependency | Versions |")}
     del table["python"]
     assert table == {_name(each): _range(each) for each in wanted}
 
 
 def test_each_python_of_the_table_is_declared() -> None:
     """As a classifier, which the index shows; and the oldest is what pip asks for."""
-    [row] = [row for row in rows("support.md", "| Needs | Versions |") if row[0] == "Python"]
+    [row] = [row for row in rows("support.md", "| Dependency | Versions |") if row[0] == "Python"]
     found = re.findall(r"Python :: (3\.\d+)", "\n".join(PROJECT["classifiers"]))
     assert row[1].split(", ") == found
     assert PROJECT["requires-python"] == f">={found[0]}"

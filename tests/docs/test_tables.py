@@ -12,7 +12,8 @@ import pytest
 from coffrify_webhooks import errors
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.http.reply import Outcome
-from coffrify_webhooks.observe import Notice, log
+from coffrify_webhooks.monitoring.log import log
+from coffrify_webhooks.observe import Notice
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 from coffrify_webhooks.stores import STORE_VARIABLE
 from coffrify_webhooks.stores.record import Status
@@ -150,7 +151,5 @@ def test_the_options_of_a_command_are_all_listed(
 
 def test_the_ways_to_misbehave_are_all_listed() -> None:
     """As the sandbox knows them."""
-    table = rows(
-        "sandbox-reference.md", "| HOW | and what a receiver of this package makes of it |"
-    )
+    table = rows("sandbox-reference.md", "| HOW | How a receiver of this package reacts |")
     assert sorted(column(table)[: len(MISBEHAVIORS)]) == sorted(MISBEHAVIORS)

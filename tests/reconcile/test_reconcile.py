@@ -358,7 +358,7 @@ def test_the_command_reports_and_exits_by_what_is_left(
 
     dry = CliRunner().invoke(commands, [*command, "--dry-run"])
     assert dry.exit_code == 1
-    assert "1 would be asked for" in dry.output
+    assert "1 would be requested" in dry.output
     assert f"not handled: {lost_id}" in dry.output
     done = CliRunner().invoke(commands, [*command, "--json", "--rate", "100"])
     assert (done.exit_code, json.loads(done.output)["arrived"]) == (0, 1)

@@ -30,7 +30,7 @@ def catalog() -> None:
 
 @catalog.command(epilog="Example: coffrify-webhooks catalog pull -o catalog.json")
 @click.option("-o", "--output", type=_FILE, help="The file to write; else it goes to stdout.")
-@click.option("--api-key", help="Better in COFFRIFY_API_KEY: other users see a command line.")
+@click.option("--api-key", help="Prefer COFFRIFY_API_KEY: other users can see a command line.")
 @click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep a copy in the cache folder.")
 def pull(output: Path | None, api_key: str | None, api_url: str | None, *, no_cache: bool) -> None:

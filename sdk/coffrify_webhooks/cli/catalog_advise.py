@@ -36,9 +36,9 @@ def advise(obj: object, old: Path, new: Path, *, app: str | None, as_json: bool)
     """Say which lines of your handlers a change from the catalog OLD to NEW breaks, and why.
 
     Your own type checker, mypy or pyright, whichever is installed, runs on a copy of your code with
-    the classes of OLD and of NEW, by your settings; what it finds with NEW alone is told. Handlers
-    whose event has no type are read instead: for what they use of what has changed. Nothing of
-    yours is changed. Exits 0 if nothing breaks, else 1.
+    the classes of OLD and of NEW, by your settings; errors that occur only with NEW are reported.
+    Handlers whose event has no annotation are analysed instead, for the changed parts that they
+    use. Your code is not changed. Exits 0 if nothing breaks, else 1.
     """
     with needs("codegen"):
         from coffrify_webhooks_codegen import catalog

@@ -27,7 +27,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--exit-code", is_flag=True, help="Exit 1 if any change is breaking.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON.")
 def diff(old: Path, new: Path, *, exit_code: bool, as_json: bool) -> None:
-    """Compare the catalogs OLD and NEW, as a receiver built against OLD meets NEW."""
+    """Compare the catalogs OLD and NEW: what NEW changes for a receiver built against OLD."""
     with needs("codegen"):
         from coffrify_webhooks_codegen import catalog
         from coffrify_webhooks_codegen.diff import diff as compare

@@ -1,4 +1,4 @@
-"""`coffrify-webhooks catalog drift`: which types have moved away from the classes in use."""
+"""`coffrify-webhooks catalog drift`: which types no longer match the classes in use."""
 
 import json
 import time
@@ -20,14 +20,14 @@ _HEAD = ("TYPE", "WHAT", "FIRST SEEN", "LAST SEEN", "DELIVERIES", "FIELDS")
     epilog="Example: coffrify-webhooks catalog drift --app app --json",
 )
 @click.option("--receiver", metavar="NAME", help="Its name; else that of --app, else default.")
-@click.option("--clear", is_flag=True, help="Forget what is listed, as after a new `codegen`.")
+@click.option("--clear", is_flag=True, help="Delete the list, for example after a new `codegen`.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @takes_source()
 def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -> None:
     """List the types of events that arrive and no longer fit the classes in use.
 
-    Of a type that they do not know, or in a shape that does not fit; as all processes of the
-    receiver have noted it in its store. Exits 0 if there are none, else 1; with --clear 0.
+    Their type is unknown, or their payload does not fit; all processes of the
+    receiver record this in its store. Exits 0 if there are none, else 1; with --clear 0.
     """
     from coffrify_webhooks.stores.drift import drift_in
     from coffrify_webhooks.stores.marks import has_marks
@@ -59,6 +59,6 @@ def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -
         click.echo(f"{len(found)} type(s) are forgotten", err=True)
     elif found:
         raise Failed(
-            f"{len(found)} type(s) have moved away from the catalog: pull it anew "
+            f"{len(found)} type(s) no longer match the catalog: pull it again "
             "(`catalog pull`), and see `catalog diff`"
         )

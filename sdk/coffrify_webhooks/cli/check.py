@@ -15,7 +15,7 @@ __all__ = ["check"]
 
 
 @click.command(
-    short_help="Run each handler with events as they may become.",
+    short_help="Run each handler with variations of its events.",
     epilog="Example: coffrify-webhooks check --app myapp.webhooks",
 )
 @click.option(
@@ -29,17 +29,17 @@ __all__ = ["check"]
     default=50,
     show_default=True,
     metavar="N",
-    help="How many random bodies each handler is given; they need Hypothesis.",
+    help="How many random bodies each handler gets; needs Hypothesis.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_obj
 def check(obj: object, *, app: str | None, examples: int, as_json: bool) -> None:
-    """Run each handler with events as they are and as they may become.
+    """Run each handler with its events and their possible variations.
 
     Bodies that the catalog's schema allows, and then: an unknown field, a missing one, null,
     another type, an unknown value; each event twice. Exits 0 if no handler fails, else 1. Neither
-    a secret nor a store is needed. The handlers really run, so let them reach only what is there
-    for tests.
+    a secret nor a store is needed. The handlers really run, so give them access to test resources
+    only.
     """
     from coffrify_webhooks.receiver import Receiver
     from coffrify_webhooks.testing import check_handlers, isolated

@@ -38,7 +38,7 @@ _SOON = 50
 def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
     """Write one typed class per event of the catalog.
 
-    A URL is asked with the API key in COFFRIFY_API_KEY, unless it ends in .json.
+    A URL is requested with the API key in COFFRIFY_API_KEY, unless it ends in .json.
     """
     with needs("codegen"):
         from coffrify_webhooks_codegen import package

@@ -18,11 +18,9 @@ COMMANDS: dict[str, LazyCommand] = {
     "catalog": LazyCommand(
         f"{_HERE}.catalog:catalog", "Pull the catalog of event types, show it, compare two."
     ),
-    "check": LazyCommand(
-        f"{_HERE}.check:check", "Run each handler with events as they may become."
-    ),
+    "check": LazyCommand(f"{_HERE}.check:check", "Run each handler with variations of its events."),
     "doctor": LazyCommand(
-        f"{_HERE}.doctor:doctor", "Say why a request is refused, or what the set-up lacks."
+        f"{_HERE}.doctor:doctor", "Explain why a request is refused, or check the set-up."
     ),
     "endpoints": LazyCommand(
         f"{_HERE}.endpoints:endpoints",
@@ -39,12 +37,12 @@ COMMANDS: dict[str, LazyCommand] = {
         "Tell when each secret signed last, so that an old one can be retired.",
     ),
     "reconcile": LazyCommand(
-        f"{_HERE}.reconcile:reconcile", "Ask the sender again for what was not handled here."
+        f"{_HERE}.reconcile:reconcile", "Request redeliveries of events that were not handled here."
     ),
     "store": LazyCommand(f"{_HERE}.store:store", "Set up the store that remembers events."),
     "sweep": LazyCommand(
         f"{_HERE}.sweep:sweep",
-        "Dispatch again what an engine was given long ago and has not handled; workers do it too.",
+        "Dispatch again what an engine got long ago and has not handled; workers do this too.",
     ),
     "worker": LazyCommand(
         f"{_HERE}.worker:worker", "Handle the events that the web process has handed to the engine."
@@ -54,4 +52,4 @@ COMMANDS: dict[str, LazyCommand] = {
 
 @click.group(cls=LazyGroup, lazy=COMMANDS, context_settings=HELP_OPTIONS)
 def embedded() -> None:
-    """Look after the webhook events, check the handlers and the set-up, run the worker."""
+    """Manage webhook events, check the handlers and the set-up, run the worker."""

@@ -9,28 +9,26 @@ __all__ = ["events"]
 
 _HERE = __name__.rpartition(".")[0]
 _COMMANDS: dict[str, LazyCommand] = {
-    "forget": LazyCommand(
-        f"{_HERE}.events_forget:forget", "Drop all that is known of some events."
-    ),
+    "forget": LazyCommand(f"{_HERE}.events_forget:forget", "Delete the records of some events."),
     "list": LazyCommand(
-        f"{_HERE}.events_list:list_", "List the events, those whose status changed last first."
+        f"{_HERE}.events_list:list_", "List the events, the most recently changed first."
     ),
     "purge": LazyCommand(
         f"{_HERE}.events_forget:purge",
-        "Drop the events whose status has not changed for that long.",
+        "Delete the events whose status has not changed for that long.",
     ),
     "refused": LazyCommand(
         f"{_HERE}.events_refused:refused",
-        "List the requests that were refused last, the newest first.",
+        "List the most recently refused requests, the newest first.",
     ),
     "replay": LazyCommand(
         f"{_HERE}.events_replay:replay",
         "Handle events again, oldest first, from the bodies that were kept.",
     ),
-    "show": LazyCommand(f"{_HERE}.events_show:show", "Show all that is known of an event."),
+    "show": LazyCommand(f"{_HERE}.events_show:show", "Show the record of an event."),
     "stats": LazyCommand(
         f"{_HERE}.events_stats:stats",
-        "Count the events of each status; for monitors, exit with 1 where something is wrong.",
+        "Count the events of each status; for monitors, exit with 1 if something is wrong.",
     ),
     "tail": LazyCommand(
         f"{_HERE}.events_tail:tail",

@@ -29,9 +29,9 @@ _SHOWN = 10
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source()
 def forget(source: Source, ids: tuple[str, ...], *, yes: bool, as_json: bool) -> None:
-    """Drop all that is known of some events.
+    """Delete the records of some events. Each counts as new when it arrives again.
 
-    Each is new when it comes again. An ID is an event's id (all of its records go), a key, or the
+    An ID is an event's id (all of its records are deleted), a key, or the
     beginning of a key.
     """
     records = {each.key: each for id_ in ids for each in named(source.store, id_)}
@@ -53,10 +53,10 @@ def forget(source: Source, ids: tuple[str, ...], *, yes: bool, as_json: bool) ->
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source()
 def purge(source: Source, older_than: float, *, yes: bool, as_json: bool) -> None:
-    """Drop the events whose status has not changed for that long.
+    """Delete the events whose status has not changed for that long.
 
-    Not those that are being handled, or that an engine has. A receiver does this by itself, after
-    30 days by default.
+    Events that are being handled, or that an engine has, are kept. A receiver does this
+    automatically, after 30 days by default.
     """
     if older_than < _SENT_AGAIN and not yes:
         click.echo("Coffrify sends an event again for up to 72 h.", err=True)

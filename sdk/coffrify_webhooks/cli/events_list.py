@@ -28,9 +28,15 @@ __all__ = ["list_"]
     "--older-than", metavar="AGE", type=duration, help="Status unchanged for 30s, 10m, 3h, 2d ..."
 )
 @click.option("--newer-than", metavar="AGE", type=duration, help="Status changed within.")
-@click.option("--receiver", metavar="NAME", help="Of this receiver only.")
-@click.option("--handler", metavar="NAME", help="That this handler has finished, or failed.")
-@click.option("--error", metavar="TEXT", help="With this text in the error, in any case.")
+@click.option("--receiver", metavar="NAME", help="Only events of this receiver.")
+@click.option(
+    "--handler",
+    metavar="NAME",
+    help="Only events that this handler has finished, or in which it failed.",
+)
+@click.option(
+    "--error", metavar="TEXT", help="Only events with this text in the error, ignoring case."
+)
 @click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @takes_source()
@@ -47,7 +53,7 @@ def list_(  # click passes them by name
     *,
     as_json: bool,
 ) -> None:
-    """List the events, those whose status changed last first."""
+    """List the events, the most recently changed first."""
     wanted = Filter(receiver, None, type_, status, older_than, newer_than)
     matching = (each for each in pages(source.store, wanted) if _fits(each, handler, error))
     found = list(islice(matching, limit + 1))

@@ -18,14 +18,14 @@ __all__ = ["refused"]
 @click.command(
     epilog="Example: coffrify-webhooks events refused --app myapp.webhooks --json",
 )
-@click.option("--receiver", metavar="NAME", help="Of this receiver only.")
+@click.option("--receiver", metavar="NAME", help="Only requests to this receiver.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--show-body", is_flag=True, help="With --json: the bodies too, in base64.")
 @takes_source()
 def refused(source: Source, receiver: str | None, *, as_json: bool, show_body: bool) -> None:
-    """List the requests that were refused last, the newest first.
+    """List the most recently refused requests, the newest first.
 
-    They are kept for a day, and only where it is asked for: Receiver(capture=20). A line of --json
+    They are kept for a day, and only with Receiver(capture=20). A line of --json
     with --show-body is what `coffrify-webhooks doctor --request -` reads.
     """
     if show_body and not as_json:
@@ -47,7 +47,8 @@ def refused(source: Source, receiver: str | None, *, as_json: bool, show_body: b
         click.echo("why: coffrify-webhooks doctor --last N --app ...", err=True)
     else:
         raise Failed(
-            "no refused request is kept: none came within a day, or Receiver(capture=20) is not set"
+            "no refused request is kept: none arrived within a day, or Receiver(capture=20) is not "
+            "set"
         )
 
 

@@ -28,14 +28,16 @@ __all__ = ["replay"]
     epilog="Example: coffrify-webhooks events replay --dead --older-than 1h --app myapp.webhooks"
 )
 @click.argument("ids", metavar="[ID]...", shell_complete=complete_id, nargs=-1)
-@click.option("--failed", is_flag=True, help="Those that failed.")
-@click.option("--dead", is_flag=True, help="Those that an engine has given up.")
+@click.option("--failed", is_flag=True, help="Events that failed.")
+@click.option("--dead", is_flag=True, help="Dead letters: events that an engine has given up.")
 @type_option
 @click.option(
     "--older-than", metavar="AGE", type=duration, help="Only if they failed 10m, 3h, 2d ... ago."
 )
-@click.option("--receiver", metavar="NAME", help="Of this receiver; else of that of --app.")
-@click.option("--all-receivers", is_flag=True, help="Of whichever receiver.")
+@click.option(
+    "--receiver", metavar="NAME", help="Events of this receiver, instead of that of --app."
+)
+@click.option("--all-receivers", is_flag=True, help="Events of all receivers.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per event: what it is, and the result."
@@ -56,9 +58,9 @@ def replay(
 ) -> None:
     """Handle events again, oldest first, from the bodies that were kept.
 
-    Name them, by their ids or keys, or say which: without --failed or --dead, both are meant. Only
-    the handlers that have not finished run; with a dispatcher, the engine gets the event. Exits 1
-    if any failed again.
+    Name them by their ids or keys, or select them: without --failed or --dead, a filter means both.
+    Only the handlers that have not finished run; with a dispatcher, the engine gets the event.
+    Exits 1 if any failed again.
     """
     filtered = failed or dead or type_ is not None or older_than is not None
     if filtered == bool(ids):

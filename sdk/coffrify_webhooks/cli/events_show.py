@@ -24,10 +24,10 @@ __all__ = ["show"]
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per record.")
 @takes_source()
 def show(source: Source, id_: str, *, body: bool, as_json: bool) -> None:
-    """Show all that is known of an event.
+    """Show the record of an event.
 
     An ID is the event's id, its key, or the beginning of its key. An id has several records if
-    several receivers got it, or if it came with several bodies.
+    several receivers got it, or if it arrived with several bodies.
     """
     if body and as_json:
         raise click.UsageError("--body writes the body and nothing else; leave out --json")

@@ -30,14 +30,14 @@ _UNSETTLED: tuple[Status, ...] = ("claimed", "queued", "running", "failed")
     "--fail-if-older",
     type=duration,
     metavar="TIME",
-    help="Exit with 1 if an event has been waiting for so long, such as 6h, to be handled.",
+    help="Exit with 1 if an event has been waiting for this long, such as 6h.",
 )
 @click.option("--fail-if-dead", is_flag=True, help="Exit with 1 if there is a dead letter.")
 @click.option(
     "--fail-if-silent",
     type=duration,
     metavar="TIME",
-    help="Exit with 1 if no event has come for so long.",
+    help="Exit with 1 if no event has arrived for this long.",
 )
 @takes_source()
 def stats(
@@ -48,7 +48,7 @@ def stats(
     fail_if_dead: bool,
     fail_if_silent: float | None,
 ) -> None:
-    """Count the events of each status; for monitors, exit with 1 where something is wrong."""
+    """Count the events of each status; for monitors, exit with 1 if something is wrong."""
     found = without_refused(source.store, source.store.stats(None))
     counts = {status: found.get(status, 0) for status in get_args(Status)}
     if as_json:

@@ -66,9 +66,14 @@ class Tail:
 )
 @status_option
 @type_option
-@click.option("--receiver", metavar="NAME", help="Of this receiver only.")
+@click.option("--receiver", metavar="NAME", help="Only events of this receiver.")
 @click.option(
-    "--lines", "-n", default=10, show_default=True, type=click.IntRange(0, 1000), help="At first."
+    "--lines",
+    "-n",
+    default=10,
+    show_default=True,
+    type=click.IntRange(0, 1000),
+    help="How many events to show at first.",
 )
 @click.option(
     "--every",
@@ -76,7 +81,7 @@ class Tail:
     show_default=True,
     type=click.FloatRange(0.1, 3600),
     metavar="SECONDS",
-    help="How often to look.",
+    help="How often to query the store.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @takes_source()
@@ -92,7 +97,7 @@ def tail(
 ) -> None:
     """Show the last events, and then each whose status changes, until Ctrl-C.
 
-    What changes twice between two looks is shown once, as it then is.
+    An event that changes twice between two queries is shown once, in its latest state.
     """
     following = Tail(source.store, Filter(receiver, None, type_, status))
     try:

@@ -19,9 +19,7 @@ _ALONE: dict[str, LazyCommand] = {
         f"{_HERE}.sandbox:sandbox", "Run Coffrify's sending side on this machine."
     ),
     "send": LazyCommand(f"{_HERE}.send:send", "Send one signed delivery, without a server."),
-    "trigger": LazyCommand(
-        f"{_HERE}.trigger:trigger", "Let something happen in a running sandbox."
-    ),
+    "trigger": LazyCommand(f"{_HERE}.trigger:trigger", "Trigger an event in a running sandbox."),
 }
 
 
@@ -33,6 +31,6 @@ def commands() -> None:
     \b
     Example: coffrify-webhooks send transfer.created --to http://127.0.0.1:8000/webhooks/coffrify
 
-    Exits 0 if all is well, 1 if what was asked did not work out or something was found, 2 for a
-    mistake in the command or the set-up, 130 if Ctrl-C ended what had begun.
+    Exits 0 on success, 1 if the command failed or found something, 2 for a
+    mistake in the command or the set-up, 130 if Ctrl-C ended it.
     """

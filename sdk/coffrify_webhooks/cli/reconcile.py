@@ -24,22 +24,22 @@ _WORDS = {
 
 
 @click.command(
-    short_help="Ask the sender again for what was not handled here.",
+    short_help="Request redeliveries of events that were not handled here.",
     epilog="Example: coffrify-webhooks reconcile --app app --since 24h --dry-run",
 )
 @click.option("--app", metavar="MODULE[:NAME]", help="Where your Receiver is; see `events --help`.")
 @click.option("--since", required=True, type=duration, metavar="AGE", help="Such as 24h or 3d.")
 @click.option("--endpoint", metavar="ID", help="Which endpoint, if the workspace has several.")
-@click.option("--dry-run", is_flag=True, help="Only compare; ask for nothing.")
+@click.option("--dry-run", is_flag=True, help="Only compare; request nothing.")
 @click.option(
     "--rate", default=5.0, show_default=True, type=click.FloatRange(0.01, 1000), metavar="N",
-    help="How many events to ask for in a second.",
+    help="How many redeliveries to request in a second.",
 )  # fmt: skip
 @click.option(
     "--wait", default="60s", show_default=True, type=duration, metavar="AGE",
-    help="How long to wait without an arrival.",
+    help="How long to wait while nothing arrives.",
 )  # fmt: skip
-@click.option("--api-key", help="Better in COFFRIFY_API_KEY: other users see a command line.")
+@click.option("--api-key", help="Prefer COFFRIFY_API_KEY: other users can see a command line.")
 @click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
@@ -56,11 +56,11 @@ def reconcile(
     api_url: str | None,
     as_json: bool,
 ) -> None:
-    """Ask the sender again for every event that it delivered and that was not handled here.
+    """Request a redelivery of every event that was sent and not handled here.
 
-    Compares the sender's list of deliveries with the store, by the events' ids, and asks for a
-    replay of what is missing or has failed for good. It may be stopped and run again: what has
-    arrived meanwhile is not asked for. Exits 0 if nothing is left, else 1.
+    Compares the sender's list of deliveries with the store, by the events' ids, and requests a
+    replay of events that are missing or have finally failed. You can stop it and run it again:
+    events that have arrived in the meantime are not requested. Exits 0 if nothing is left, else 1.
     """
     from coffrify_webhooks.reconcile import CoffrifyHistory
     from coffrify_webhooks.reconcile import reconcile as run
@@ -97,7 +97,7 @@ def reconcile(
 def _progress(what: str, number: int, of: int) -> None:
     verbs = {
         "list": "read {0} deliveries",
-        "ask": "asked for {0} of {1}",
+        "ask": "requested {0} of {1}",
         "wait": "{0} of {1} are here",
     }
     click.echo(f"\r\x1b[K{verbs[what].format(number, of)}", nl=False, err=True, color=True)
@@ -107,10 +107,10 @@ def _text(report: Any) -> str:
     lines = [f"{report.events} events were sent:"]
     lines += [f"  {count:>6} {_WORDS[state]}" for state, count in sorted(report.found.items())]
     if report.is_dry_run:
-        lines.append(f"{len(report.left)} would be asked for (dry run).")
+        lines.append(f"{len(report.left)} would be requested (dry run).")
     elif report.asked:
-        lines.append(f"{report.asked} were asked for; {report.arrived} of them arrived.")
-    lines += [f"  not asked for: {each}" for each in report.errors]
+        lines.append(f"{report.asked} were requested; {report.arrived} of them arrived.")
+    lines += [f"  not requested: {each}" for each in report.errors]
     lines += [f"  not handled: {each}" for each in report.left[:_SHOWN]]
     if len(report.left) > _SHOWN:
         lines.append(f"  and {len(report.left) - _SHOWN} more (--json lists all)")

@@ -54,7 +54,11 @@ _ANY_TIME = 1_767_225_600.0
 @click.argument("event_type", metavar="TYPE", shell_complete=complete_type)
 @click.option("--to", "url", required=True, metavar="URL", help="Where your receiver listens.")
 @click.option(
-    "--secret", envvar=SECRET_VARIABLE, show_envvar=True, metavar="S", help="What to sign with."
+    "--secret",
+    envvar=SECRET_VARIABLE,
+    show_envvar=True,
+    metavar="S",
+    help="The secret to sign with.",
 )
 @click.option(
     "--data",

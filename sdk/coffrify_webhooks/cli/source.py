@@ -71,7 +71,7 @@ def takes_source(
                 source = _source(store, app, handles=handles, makes=makes)
                 ctx.call_on_close(source.store.close)
             elif store or app:
-                raise click.UsageError("--store and --app are settled by your settings here")
+                raise click.UsageError("--store and --app are determined by your settings here")
             command(source, *args, **kwargs)
 
         return with_source
@@ -108,7 +108,7 @@ def receiver_for(obj: object, app: str | None) -> Receiver | None:
     if source is None:
         found = find_receiver(app)
     elif app:
-        raise click.UsageError("--app is settled by your settings here")
+        raise click.UsageError("--app is determined by your settings here")
     else:
         found = source.receiver
     if found is None and app is None:

@@ -20,10 +20,10 @@ def store() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source(makes=True)
 def init(source: Source, *, as_json: bool) -> None:
-    """Make the store's tables, or check those that are there.
+    """Create the store's tables, or check existing ones.
 
-    Nothing changes in a store that is ready. A user of the database who may not make tables can
-    use them afterwards.
+    A store that is ready is not changed. Afterwards, a database user without the right to create
+    tables can use them.
     """
     events = sum(source.store.stats(None).values())
     name = _without_password(source.url) if source.url else repr(source.store)

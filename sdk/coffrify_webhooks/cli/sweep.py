@@ -17,7 +17,7 @@ _AT_ONCE = 100
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source(handles=True)
 def sweep(source: Source, *, as_json: bool) -> None:
-    """Dispatch again what an engine was given long ago and has not handled; workers do it too."""
+    """Dispatch again what an engine got long ago and has not handled; workers do this too."""
     if source.receiver is None:
         raise ConfigurationError(
             "name the Receiver that hands over to your engine: --app myapp.webhooks:receiver"

@@ -20,7 +20,7 @@ _AT_ONCE = 100
 
 
 @click.command(
-    short_help="Let something happen in a running sandbox.",
+    short_help="Trigger an event in a running sandbox.",
     epilog="Example: coffrify-webhooks trigger transfer.created --misbehave duplicate",
 )
 @click.argument("event_type", metavar="TYPE", shell_complete=complete_type)
@@ -58,7 +58,7 @@ def trigger(
     api_key: str | None,
     as_json: bool,
 ) -> None:
-    """Let an event happen, and show what its receivers answer.
+    """Trigger an event, and show what its receivers answer.
 
     \b
     HOW the sender can misbehave:

@@ -54,7 +54,7 @@ class _Worker(Protocol):
     "--reconcile-every",
     type=duration,
     metavar="AGE",
-    help="So often, ask the sender for what was not handled in three days, as `reconcile` does.",
+    help="How often to run `reconcile` for the last three days.",
 )
 @click.option("--endpoint", metavar="ID", help="For --reconcile-every, if there are several.")
 @click.pass_obj
@@ -67,8 +67,8 @@ def worker(
 ) -> None:
     """Handle the events that the web process has handed to the engine.
 
-    One worker serves one Receiver. It may be killed at any time: the next one goes on with what it
-    had. A second signal stops it at once. Several workers may be told to reconcile: one of them
+    One worker serves one Receiver. It may be killed at any time: the next one continues with its
+    events. A second signal stops it at once. If several workers reconcile, only one of them
     does it each time. The API's key is read from COFFRIFY_API_KEY.
     """
     receiver = _receiver(source, app)
@@ -93,7 +93,7 @@ def worker(
     finally:
         receiver.store.close()
     if not finished:
-        click.echo("stopped; what was still running is begun again by the next worker", err=True)
+        click.echo("stopped; the next worker restarts what was still running", err=True)
         _leave(1)  # an ordinary exit would wait for the threads that are still at it
 
 

@@ -1,4 +1,4 @@
-"""Threads of ours: kept for the next call, never waited for when the process ends.
+"""The library's own threads: kept for the next call, never waited for when the process ends.
 
 `start` runs a call in one; `submit` returns its future, for whoever waits only for so long. They
 are daemon threads, so that a handler that never returns does not hold up the exit.
@@ -80,13 +80,13 @@ def start(call: Callable[[], None]) -> None:
 def submit(purpose: str, function: Callable[..., T], *arguments: Any) -> "Future[T]":
     """Call a function in a thread, for whoever does not wait for its end.
 
-    Raises NotBegun if too many calls of this purpose have not come back, or no thread can be had.
+    Raises NotBegun if too many calls of this purpose have not returned, or no thread can be had.
     """
     threads, context, future = _threads, copy_context(), Future[T]()
     with threads.lock:
         count = threads.counts.get(purpose, 0)
         if count >= _MOST:
-            raise NotBegun(f"{count} calls of this kind have not come back")
+            raise NotBegun(f"{count} calls of this kind have not returned")
         threads.counts[purpose] = count + 1
 
     def work() -> None:

@@ -46,7 +46,7 @@ def execute(task: Any, message: Any, due: float = 0.0) -> str | None:
     """Run the handlers, or wait on; a wait is another message, and keeps no place of the worker."""
     name = cast("dict[str, Any]", message).get("receiver") if isinstance(message, dict) else None
     if not isinstance(name, str):
-        logger.error("an event from the engine is dropped: it is not a message of ours")
+        logger.error("an event from the engine is dropped: it is not a message of this package")
         return None
     try:
         if due > time.time():
@@ -187,7 +187,7 @@ class _Sweeps(_bootsteps.StartStopStep):  # type: ignore[misc]
             pool.apply_async(_sweep, callback=self._end_sweep, error_callback=self._end_sweep)
         except Exception:  # it must not end the worker
             self._going = False
-            logger.exception("looking after the queue failed")
+            logger.exception("the sweep failed")
 
     def _end_sweep(self, *_: object) -> None:
         self._going = False
@@ -198,6 +198,6 @@ def _sweep() -> None:
         try:
             receiver.sweep()
         except WebhookError as error:
-            logger.warning("looking after the queue failed: %s", error)
+            logger.warning("the sweep failed: %s", error)
         except Exception:  # a chore has its next turn
-            logger.exception("looking after the queue failed")
+            logger.exception("the sweep failed")

@@ -74,8 +74,8 @@ class DBOSDispatcher:
     need be. name: tells apart what shares a database: 3 to 60 lower-case letters, digits and
     dashes. concurrency: how many events a worker handles at once.
 
-    Raises ConfigurationError, naming the remedy, for what cannot be used. A server that is away is
-    no such error: deliveries are answered 503 until it is back.
+    Raises ConfigurationError, naming the remedy, for what cannot be used. A server that is
+    unavailable is no such error: deliveries are answered 503 until it is back.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class DBOSDispatcher:
     def work(self, receiver: Executor, stop: threading.Event, grace: float = 25.0) -> bool:
         """Run the worker until `stop` is set; what then runs has `grace` seconds to its end.
 
-        Returns whether everything that had begun came to its end. There is one worker for each
+        Returns whether everything that had begun was finished. There is one worker for each
         engine and receiver: raises ConfigurationError if another is running. May be killed at any
         time: the next one goes on with what this one had.
         """
@@ -301,9 +301,9 @@ def _logging_errors() -> Generator[None]:
     try:
         yield
     except WebhookError as error:
-        logger.warning("looking after the queue failed: %s", error)
+        logger.warning("a periodic task of the worker failed: %s", error)
     except Exception:  # nor may it end the worker
-        logger.exception("looking after the queue failed")
+        logger.exception("a periodic task of the worker failed")
 
 
 class _Runs:

@@ -135,7 +135,7 @@ CODES: dict[str, _Text] = {
     ),
     "stale": _Text(
         "The request is old: it was recorded, queued or sent again after its time.",
-        "Ask for a redelivery, which is signed anew; for a recorded request say when it came.",
+        "Ask for a redelivery, which is signed anew; for a recorded request say when it arrived.",
     ),
     "unknown": _Text(
         "No cause could be found.",

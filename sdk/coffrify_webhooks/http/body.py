@@ -93,7 +93,7 @@ def read_wsgi(
             raise IncompleteBody("the body is chunked, which HTTP/1.0 does not know")
         if (chunks := chunked.stream_of(environ)) is None:
             raise BodyUnavailable(
-                "the body came chunked, without Content-Length, and this WSGI server does not pass "
+                "the body is chunked, without Content-Length, and this WSGI server does not pass "
                 f"such bodies on; {chunked.remedy_for(environ)}"
             )
         stream = chunks

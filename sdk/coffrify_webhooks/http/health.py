@@ -36,7 +36,7 @@ def is_question(method: str) -> bool:
 def health_answer(facts: Mapping[str, object] | None) -> HealthAnswer:
     """Return the answer: 200 or 503 by `ok`, 405 for None, when something else was asked."""
     if facts is None:
-        error = {"code": "method_not_allowed", "message": "health is asked for by GET"}
+        error = {"code": "method_not_allowed", "message": "health is requested by GET"}
         status, body = _BAD_METHOD, json.dumps({"error": error}).encode()
     else:
         status = _OK if facts["ok"] else _UNAVAILABLE

@@ -42,7 +42,7 @@ _ATTEMPTS = 6
 
 
 class ApiError(WebhookError):
-    """The API did not do what it was asked for; the message never holds the API key."""
+    """The API did not do what was requested; the message never holds the API key."""
 
     status = 503
     code = "api_unavailable"

@@ -61,7 +61,7 @@ class Health:
 
     ok: whether it can do its work: the store answers, and there is a handler or a dispatcher.
     store_ok: whether the store answers. handlers: how many are registered in this process.
-    last_delivery: when an event came last, in seconds since 1970, None if none is known.
+    last_delivery: when an event last arrived, in seconds since 1970, None if none is known.
     oldest_queued: for how many seconds the event that an engine has had longest has been waiting,
     None if none is. counts: events of each status in the store, counted up to 1000. keys: when
     each secret signed last, by its label or its index, as far as this process knows.

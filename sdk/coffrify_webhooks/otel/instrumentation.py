@@ -8,7 +8,7 @@ from opentelemetry import metrics, trace
 
 from coffrify_webhooks._version import __version__
 from coffrify_webhooks.errors import ConfigurationError
-from coffrify_webhooks.monitoring.observed import everybody
+from coffrify_webhooks.monitoring.observable import all_observables
 from coffrify_webhooks.observe import everywhere
 from coffrify_webhooks.receiver import Receiver
 
@@ -77,7 +77,7 @@ def instrument(
     def instrumented() -> Iterable[Receiver]:
         if receiver is not None:
             return (receiver,)
-        return (each for each in everybody() if isinstance(each, Receiver))
+        return (each for each in all_observables() if isinstance(each, Receiver))
 
     made = _current[key] = Instrumentation(receiver, Spans(tracer), Metrics(meter, instrumented))
     return made

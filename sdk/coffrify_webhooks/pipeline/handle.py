@@ -238,7 +238,7 @@ def keep_conflict(
     )
     yield Notify(
         "conflict",
-        "an event that was handled came again with another body; the new body is kept as a "
+        "an event that was handled arrived again with another body; the new body is kept as a "
         "dead letter and was not handled",
         delivery,
         event,

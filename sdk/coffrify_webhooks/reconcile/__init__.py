@@ -1,4 +1,4 @@
-"""Nothing missed: compare what the sender delivered with what was handled here, and ask again."""
+"""Reconcile missed events: compare deliveries with what was handled, and request the rest."""
 
 from .coffrify import CoffrifyHistory
 from .history import DeliveryRecord, History, HistoryError

@@ -40,13 +40,13 @@ class Report:
     found: dict[State, int] = field(default_factory=dict[State, int])
     """How many of them were in each state when they were compared."""
     asked: int = 0
-    """For how many another delivery was asked for."""
+    """For how many a redelivery was requested."""
     arrived: int = 0
     """How many of those were handled by the end, or handed to an engine."""
     left: list[str] = field(default_factory=list[str])
-    """The ids of those asked for, or in a dry run to be asked for, that are not handled."""
+    """The ids of those requested, or in a dry run to be requested, that are not handled."""
     errors: list[str] = field(default_factory=list[str])
-    """Why some could not be asked for, each reason once; after five in a row no more are."""
+    """Why some could not be requested, each reason once; after five in a row no more are."""
     is_dry_run: bool = False
 
     @property
@@ -71,19 +71,19 @@ def reconcile(
     stop: Callable[[], bool] = lambda: False,
     sleep: Callable[[float], object] = time.sleep,
 ) -> Report:
-    """Ask the sender again for every event that it delivered and that was not handled here.
+    """Request a redelivery of every event that was sent and not handled here.
 
     It can be stopped at any moment and run again: what was handled is known from the store, so
-    nothing is asked for twice that arrived, and an event that arrives twice is a duplicate.
+    nothing that arrived is requested twice, and an event that arrives twice is a duplicate.
 
     since: seconds since 1970; events older than the receiver's retention cannot be told from
     missing ones. rate: how many to ask for in a second. wait: seconds without any arrival after
-    which what was asked for counts as left. on_step: called with "list", "ask" or "wait", and how
+    which what was requested counts as left. on_step: called with "list", "ask" or "wait", and how
     many of how many events. stop: asked between any two steps.
 
     Raises ConfigurationError for a time before the receiver's retention began, or a rate or wait
     that is none, HistoryError if the deliveries cannot be listed, and StoreUnavailable. That one of
-    them cannot be asked for is in the report.
+    them cannot be requested is in the report.
     """
     _check(receiver, since, rate, wait)
     tell = on_step or _tell_nobody
@@ -152,7 +152,7 @@ def _check(receiver: "Receiver", since: float, rate: float, wait: float) -> None
     if receiver.clock() - since > receiver.retention:
         raise ConfigurationError(
             f"since is longer ago than the {receiver.retention:g} s for which handled events are "
-            "remembered (retention), so what was handled would be asked for again"
+            "remembered (retention), so what was handled would be requested again"
         )
     for name, value in (("rate", rate), ("wait", wait)):
         if not value > 0:  # so too if it is not a number

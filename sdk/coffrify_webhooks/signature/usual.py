@@ -63,6 +63,7 @@ def accept_usual(  # each early return is for what the long way decides
     if not (stamp.isdigit() and stamp.isascii() and header.isascii()):
         return None
     seconds = int(stamp)
+    # As `window.window_error` has it; here without the call.
     if not -tolerance <= now - seconds < tolerance:
         return None
     key = ring.order[0]

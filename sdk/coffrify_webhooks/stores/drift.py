@@ -1,4 +1,4 @@
-"""How the events that arrive have moved away from the catalog package, for each type.
+"""How the events that arrive differ from the catalog package, for each type.
 
 It is kept in marks of the store: a few for each receiver, under fixed keys, so that it stays small
 whatever arrives.

@@ -278,8 +278,8 @@ class MemoryStore:
             self._warned = True
             logger.warning(
                 "the store in memory keeps %d events (max_events) and forgets the oldest that was "
-                "handled for each new one; an event that is forgotten is handled again if it comes "
-                "again. Use another store, such as sqlite:///webhooks.db",
+                "handled for each new one; an event that is forgotten is handled again if it "
+                "arrives again. Use another store, such as sqlite:///webhooks.db",
                 self._most,
             )
 

@@ -9,7 +9,7 @@ __all__ = ["EVERYTHING", "STATS_COUNT_TO", "About", "Filter", "Record", "Status"
 Status: TypeAlias = Literal["claimed", "queued", "running", "done", "failed", "dead", "conflict"]
 """claimed: being handled inline. queued, running: an engine has it, or runs it. done: every handler
 finished. failed: a handler raised; the next delivery tries again. dead: an engine's worker has
-tried for the last time. conflict: an id that was handled came again with this other body."""
+tried for the last time. conflict: an event that was handled arrived again with this other body."""
 
 
 class About(NamedTuple):
@@ -33,7 +33,7 @@ class Record(NamedTuple):
     attempts: int
     """How often its handlers were started."""
     received_at: float
-    """When it came for the first time."""
+    """When it first arrived."""
     touched_at: float
     """When its status changed for the last time."""
     lease_until: float
@@ -45,7 +45,7 @@ class Record(NamedTuple):
     """Why it failed last: which handler, which exception and where; never the exception's text."""
     delivery: str
     body: bytes | None = None
-    """The body, if it is kept and was asked for."""
+    """The body, if it is kept and was requested."""
 
 
 class Filter(NamedTuple):

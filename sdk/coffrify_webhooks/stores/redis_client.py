@@ -212,7 +212,7 @@ def advise(client: Client, where: str, errors: tuple[type[Exception], ...]) -> N
     if aof == "no" and not rdb:
         logger.warning(
             "%s keeps nothing on disk: a restart forgets all claims, and their events are "
-            "handled again if they come again; set appendonly to yes",
+            "handled again if they arrive again; set appendonly to yes",
             where,
         )
 

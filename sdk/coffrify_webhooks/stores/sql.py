@@ -32,8 +32,8 @@ class SQLStore(EngineStore):
     since 1970, instead of the server's; for tests.
 
     Raises ConfigurationError, naming the remedy, for a URL or a driver that cannot be used, for
-    tables that are not ours and for missing permissions. A server that is away is no such error:
-    deliveries are answered 503 until it is back.
+    tables that are not ours and for missing permissions. A server that is unavailable is no such
+    error: deliveries are answered 503 until it is back.
     """
 
     @overload

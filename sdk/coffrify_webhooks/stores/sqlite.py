@@ -232,8 +232,8 @@ class SQLiteStore(RelationalStore):
                 busy, frames, moved = checkpoint.fetchone()
                 saved = not busy and frames == moved
         logger.error(
-            "%s-wal or -shm was removed while the file was in use: %s. Let no clean-up touch the "
-            "three files",
+            "%s-wal or -shm was removed while the file was in use: %s. Exclude the three "
+            "files from any clean-up",
             self._name,
             "what it held was saved" if saved else "some events may be handled again",
         )

@@ -32,11 +32,11 @@ class Command(BaseCommand):
     """Hands the arguments to the commands of the package, with the receiver of the settings."""
 
     help = (
-        "Look after the webhook events (events list, show, replay, forget, purge, stats), make "
-        "their store (store init), check the handlers and the set-up (doctor), run the engine's "
-        "worker, dispatch again what the engine has lost (sweep), ask the sender for what was "
-        "missed (reconcile), manage its endpoints (endpoints), look at events in a browser "
-        "(inbox), compare catalogs and list what has drifted (catalog)."
+        "Manage webhook events (events list, show, replay, forget, purge, stats), create their "
+        "store (store init), check the handlers and the set-up (doctor), run the engine's worker, "
+        "dispatch again what the engine has lost (sweep), request missed events from the sender "
+        "(reconcile), manage its endpoints (endpoints), look at events in a browser (inbox), "
+        "compare catalogs and list what has drifted (catalog)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -49,7 +49,7 @@ class _Subject(NamedTuple):
 
 
 @click.command(
-    short_help="Say why a request is refused, or what the set-up lacks.",
+    short_help="Explain why a request is refused, or check the set-up.",
     epilog="Example: coffrify-webhooks doctor --request request.txt --app myapp.webhooks",
 )
 @click.option(
@@ -76,7 +76,7 @@ class _Subject(NamedTuple):
     "users see a command line, so the variable is better.",
 )
 @click.option("--app", metavar="MODULE[:NAME]", help=f"{APP_HELP} {LOOKED_FOR}")
-@click.option("--url", metavar="URL", help="Where your receiver listens: it is sent a signed ping.")
+@click.option("--url", metavar="URL", help="The receiver's URL, to which a signed ping is sent.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @click.option("--show-body", is_flag=True, help="Print the request's body too, as it was read.")
 @click.pass_obj
@@ -91,11 +91,11 @@ def doctor(
     as_json: bool,
     show_body: bool,
 ) -> None:
-    """Say why a request is refused; without one, check the set-up.
+    """Explain why a request is refused; without one, check the set-up.
 
     A cause is called proven if the request verifies once it is undone. Without a request, the
     secret, the store, the engine, the handlers, the address and the clock are checked. Secrets
-    are never printed. Exits 0 if all is well, 1 if a cause was found, 2 if this cannot be done.
+    are never printed. Exits 0 if no cause was found, 1 if one was, 2 if the command cannot be run.
     """
     if file is not None and last is not None:
         raise click.UsageError("--request and --last exclude each other")
@@ -143,7 +143,7 @@ def _embedded(obj: object, app: str | None) -> Receiver | None:
     """Return the Receiver of a program that offers this command among its own."""
     source = embedded_source(obj)
     if source is not None and app:
-        raise click.UsageError("--app is settled by your settings here")
+        raise click.UsageError("--app is determined by your settings here")
     return source.receiver if source is not None else None
 
 

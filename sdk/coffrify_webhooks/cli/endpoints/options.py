@@ -28,7 +28,7 @@ def takes_api() -> Callable[[Callable[..., None]], Callable[..., None]]:
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @click.option(
-            "--api-key", help="Better in COFFRIFY_API_KEY: other users see a command line."
+            "--api-key", help="Prefer COFFRIFY_API_KEY: other users can see a command line."
         )
         @click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")
         @wraps(command)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from coffrify_webhooks.observe import Once, everywhere, listeners_of, log, logger, tell_all
+from coffrify_webhooks.observe import Once, everywhere, logger, tell_all
 
 from .keys import KeyUse
+from .log import listeners_of, log
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.observe import Notice, Observer
 
-    class Told(Protocol):
+    class NoticeSource(Protocol):
         """What makes a notice."""
 
         def notice(self, receiver: str, /) -> Notice: ...
 
 
-__all__ = ["Observed", "everybody"]
+__all__ = ["Observable", "all_observables"]
 
 
-class Observed:
+class Observable:
     """What has observers; the log is the first of them."""
 
     name: str
@@ -36,7 +37,7 @@ class Observed:
         _all.add(self)
 
     def add_observer(self, observer: Observer) -> None:
-        """Add one for good, to those that were given as `observers`."""
+        """Add one permanently, to those that were given as `observers`."""
         self._observers = (*self._observers, observer)
 
     def remove_observer(self, observer: Observer) -> None:
@@ -59,14 +60,14 @@ class Observed:
             return ()  # the log alone: nearly always, and asked at each delivery
         return listeners_of((*observers, *everywhere))
 
-    def tell(self, tell: Told) -> None:
+    def tell(self, source: NoticeSource) -> None:
         """Tell the observers."""
-        tell_all((*self._observers, *everywhere), tell.notice(self.name))
+        tell_all((*self._observers, *everywhere), source.notice(self.name))
 
 
-_all: WeakSet[Observed] = WeakSet()
+_all: WeakSet[Observable] = WeakSet()
 
 
-def everybody() -> list[Observed]:
-    """Return all that there are in this process."""
+def all_observables() -> list[Observable]:
+    """Return every receiver of this process."""
     return list(_all)
