@@ -222,7 +222,7 @@ class BodyUnavailable(WebhookError):
 class HandlerError(WebhookError):
     """A handler raised; the original is its `__cause__` and in the log, never in the reply.
 
-    Remedy: mend the handler; the log has the traceback. The sender, or the engine, tries again, and
+    Remedy: fix the handler; the log has the traceback. The sender, or the engine, tries again, and
     `coffrify-webhooks events replay` runs what is dead.
     """
 
@@ -291,7 +291,7 @@ class NotBegun(WebhookError):
 class SecretsUnavailable(WebhookError):
     """The callable that should return the secrets raised, or returned nothing usable.
 
-    Remedy: mend the function given as `secrets`; the log says what it raised. The sender tries
+    Remedy: fix the function given as `secrets`; the log says what it raised. The sender tries
     again.
     """
 
@@ -305,7 +305,7 @@ class SecretsUnavailable(WebhookError):
 class StoreUnavailable(WebhookError):
     """The store did not answer, or not in time.
 
-    Remedy: start the store, or mend its URL or network; the log has the cause. The sender tries
+    Remedy: start the store, or correct its URL or network; the log has the cause. The sender tries
     again.
     """
 

@@ -36,7 +36,8 @@ class Command(BaseCommand):
         "store (store init), check the handlers and the set-up (doctor), run the engine's worker, "
         "dispatch again what the engine has lost (sweep), request missed events from the sender "
         "(reconcile), manage its endpoints (endpoints), look at events in a browser (inbox), "
-        "compare catalogs and list what has drifted (catalog)."
+        "compare catalogs and list what has drifted (catalog), show when each secret was last used "
+        "(keys)."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
