@@ -6,7 +6,6 @@ that could take long on a text is skipped.
 
 from __future__ import annotations
 
-import re
 from contextvars import ContextVar
 from functools import lru_cache
 from itertools import islice
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
+
+from .pattern_cost import estimate_looks
 
 with needs("sandbox"):
     from jsonschema.exceptions import (
@@ -35,15 +36,16 @@ __all__ = ["Steps", "TooMuchError", "bounded_validator", "first_error"]
 _MOST_ERRORS = 50
 _REFERENCE = 20
 """The steps that following a reference costs."""
-_LONGEST_PATTERN = 1000
-_MOST_OPTIONAL = 8
 _MOST_LOOKS = 100_000
 """How often a pattern may look at a character of a text."""
-_PLAIN = ("const", "enum", "default", "example", "examples")
-"""Keywords whose values are data, not schemas."""
+_MOST_LOOKS_AT_A_NAME = 1000
+_LONGEST_NAME = 100
+_LOOKS_A_STEP = 200
+_EVALUATED = 10
+"""The steps for each field that it takes to find out which fields no schema speaks of."""
+_PLAIN = ("const", "enum")
+"""Keywords whose values are data; a reference may lead into those of all others."""
 _WITH_PATTERNS = ("patternProperties", "additionalProperties", "unevaluatedProperties")
-_CLASS = re.compile(r"\\[^0-9]|\[\^?\]?(?:\\.|[^\]\\])*\]")
-_VARIABLE = re.compile(r"[*+]|\{\d*,\d*\}")
 
 
 class TooMuchError(Exception):
@@ -96,12 +98,22 @@ def _count_steps(name: str, check: Callable[..., Any]) -> Callable[..., Any]:
         steps.spend((_REFERENCE if name == "$ref" else 1) + _size(value) + _size(data))
         if name == "uniqueItems" and is_list(data) and any(map(_size, data)):
             steps.spend(len(data) ** 2)  # they are compared by twos
-        if (
-            name == "pattern"
-            and isinstance(data, str)
-            and _estimate_looks(value, len(data)) > _MOST_LOOKS
-        ):
-            return
+        if name == "pattern" and isinstance(value, str) and isinstance(data, str):
+            looks = estimate_looks(value, len(data))
+            if looks > _MOST_LOOKS:
+                return
+            steps.spend(int(looks) // _LOOKS_A_STEP)
+        if name in _WITH_PATTERNS and is_mapping(data):
+            names = schema.get("patternProperties")
+            if (is_mapping(names) or name == "unevaluatedProperties") and any(
+                len(each) > _LONGEST_NAME for each in data
+            ):
+                return
+            of_one = sum(map(_looks_at_a_name, names)) if is_mapping(names) else 0
+            if of_one > _MOST_LOOKS:
+                return
+            steps.spend(int(of_one) * len(data) // _LOOKS_A_STEP)
+            steps.spend(_EVALUATED * len(data) * (name == "unevaluatedProperties"))
         for error in check(validator, value, data, schema) or ():
             steps.spend(1 + len(error.message) // 100)  # which may quote all of the data
             yield error
@@ -121,7 +133,7 @@ def _without_costly_patterns(schema: Any) -> Any:
         return schema
     patterns = schema.get("patternProperties")
     costly = is_mapping(patterns) and any(
-        _estimate_looks(each, 100) > _MOST_LOOKS for each in patterns
+        _looks_at_a_name(each) > _MOST_LOOKS_AT_A_NAME for each in patterns
     )
     return {
         key: value if key in _PLAIN else _without_costly_patterns(value)
@@ -130,21 +142,5 @@ def _without_costly_patterns(schema: Any) -> Any:
     }
 
 
-@lru_cache(maxsize=1024)
-def _count_variable_parts(pattern: str) -> int:
-    """Count the parts of a pattern that vary in length; 1000 if it may take exponential time."""
-    bare = _CLASS.sub("x", pattern)
-    repeats_group = re.search(r"\)[*+{]", bare)
-    optional = len(re.findall(r"(?<![*+?}(])\?", bare))
-    if len(pattern) > _LONGEST_PATTERN or repeats_group or optional > _MOST_OPTIONAL:
-        return 1000
-    return 1000 if re.search(r"\\[0-9]|\(\?P=|\(\?\(", bare) else len(_VARIABLE.findall(bare))
-
-
-def _estimate_looks(pattern: Any, length: int) -> float:
-    """Estimate how many characters of a text a pattern looks at: it may start at each of them."""
-    if not isinstance(pattern, str):
-        return 0
-    return float(max(2, length)) ** min(
-        100, _count_variable_parts(pattern) + (not pattern.startswith("^"))
-    )
+def _looks_at_a_name(pattern: str) -> float:
+    return estimate_looks(pattern, _LONGEST_NAME)

@@ -70,12 +70,14 @@ class _Maker:
         self._random = random
         self._fresh: dict[str, str] = {}
         self._left = _MOST_VALUES
+        self._resolved: dict[int, tuple[Any, Mapping[str, Any]]] = {}
+        """By the identity of a part of the schema: that part, and what it comes to."""
 
     def value(self, schema: Any, example: Any, depth: int) -> Any:
         self._left -= 1
         if self._left < 0 or depth < _DEEPEST - DEEPEST:
             raise ValueError("the schema asks for too much")
-        schema = resolve(schema, self._root)
+        schema = self._resolve(schema)
         if "const" in schema:
             return schema["const"]
         if "enum" in schema:
@@ -92,6 +94,14 @@ class _Maker:
         if kind not in kinds:
             kind = next((kind for kind in kinds if kind != "null"), "null")
         return self._of_kind(kind, schema, example, depth)
+
+    def _resolve(self, schema: Any) -> Mapping[str, Any]:
+        known, found = self._resolved.get(id(schema), (None, {}))
+        if known is not schema:
+            found = resolve(schema, self._root)
+            self._left -= len(_object_of(found.get("properties"))) // 50
+            self._resolved[id(schema)] = schema, found
+        return found
 
     def _of_kind(self, kind: str, schema: Mapping[str, Any], example: Any, depth: int) -> Any:
         match kind:

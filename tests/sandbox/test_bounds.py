@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -28,6 +29,7 @@ from coffrify_webhooks_sandbox.database import Database
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.event_types import EventTypes
 from coffrify_webhooks_sandbox.payload import random_data
+from coffrify_webhooks_sandbox.resolve import resolve
 
 DOUBLED: dict[str, Any] = {
     "$ref": "#/$defs/n0",
@@ -64,7 +66,12 @@ def test_codes_are_told_from_words() -> None:
 
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize(
-    "pattern", ["(a+)+$", "(a|a)*$", "(a|b|ab)*c$", "a*a*a*a*b$", "(.*)*x", "(?:a?){40}a{40}$"]
+    "pattern",
+    [
+        *("(a+)+$", "(a|a)*$", "(a|b|ab)*c$", "a*a*a*a*b$", "(.*)*x", "(?:a?){40}a{40}$"),
+        *("^(?x:(a+) +$)", "(?x)^(a+) +$", "(?#[)^(a+)+$|]", f"^{'(aa|a)' * 40}$"),
+        *("^(?:a+)++!{2}$", "^(?=(a+)+$)", "^(a{1,9}){1,30}$"),
+    ],
 )
 def test_slow_patterns_are_not_tried(tmp_path: Path, pattern: str) -> None:
     """A pattern that may take exponential time is not tried, in values and in names."""
@@ -75,6 +82,55 @@ def test_slow_patterns_are_not_tried(tmp_path: Path, pattern: str) -> None:
         "additionalProperties": False,
     }
     types(tmp_path, schema).check("a.b", {"x": "a" * 60 + "!"})
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    ("schema", "data"),
+    [
+        ({"pattern": "[ab]{60000}c"}, "ab" * 49_000),
+        ({"patternProperties": {"[a-z]+_": {}}, "additionalProperties": False}, {"a" * 100_000: 1}),
+        (
+            {"$ref": "#/$defs/a", "$defs": {"a": {"patternProperties": {"[a-z]+_": {}}}}}
+            | {"unevaluatedProperties": False},
+            {"a" * 100_000: 1},
+        ),
+        (
+            {"$ref": "#/default/a", "default": {"a": {"patternProperties": {"^(a+)+$": {}}}}},
+            {"a" * 50 + "!": 1},
+        ),
+        (
+            {"$ref": "#/properties/x/const/a"}
+            | {"properties": {"x": {"const": {"a": {"patternProperties": {"^(a+)+$": {}}}}}}},
+            {"a" * 50 + "!": 1},
+        ),
+    ],
+    ids=["repeats", "names", "unevaluated names", "in a default", "in a constant"],
+)
+def test_long_texts_are_not_searched(schema: Any, data: Any) -> None:
+    """What takes the square of a text's length is not tried on a long one, be it a name."""
+    assert (
+        first_error(bounded_validator(Draft202012Validator, schema), data, Steps(200_000)) is None
+    )
+
+
+def test_searches_use_up_the_steps() -> None:
+    """A thousand texts, each of which takes a search nearly as long as one may, are too much."""
+    validator = bounded_validator(Draft202012Validator, {"items": {"pattern": "[a-z]+_"}})
+    assert first_error(validator, ["a" * 299 + "_"] * 10, Steps(200_000)) is None
+    with pytest.raises(TooMuchError):
+        first_error(validator, ["a" * 299 + "_"] * 1000, Steps(200_000))
+
+
+def test_a_part_of_a_schema_is_resolved_once_for_all_data() -> None:
+    """Thousands of items of one schema cost no merging of its parts for each of them."""
+    wide = {"type": "object", "properties": {f"p{n}": {} for n in range(3000)}}
+    items = {"allOf": [{"$ref": "#/$defs/wide"}] * 90}
+    schema = {"type": "array", "minItems": 1000, "items": items, "$defs": {"wide": wide}}
+    with patch("coffrify_webhooks_sandbox.payload.resolve", wraps=resolve) as resolving:
+        assert len(random_data(schema, None, 0.0, Random(1))) == 1000
+    assert resolving.call_count == 2
+    assert len(resolve(items, schema)["properties"]) == 3000
 
 
 def test_harmless_patterns_are_tried(tmp_path: Path) -> None:
