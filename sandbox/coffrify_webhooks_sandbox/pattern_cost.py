@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from importlib import import_module
 from math import inf
-from re import _parser as parser  # the one that nothing can mislead
 from typing import Any
 
 __all__ = ["estimate_looks"]
 
+_parser: Any = import_module("re._parser")  # what `re` itself reads expressions with
 _LONGEST_PATTERN = 1000
 _WIDE = 20
 """Characters that a look may match at once before they count."""
@@ -41,13 +42,13 @@ def estimate_looks(pattern: str, length: int) -> float:
 def _parse(pattern: str) -> Any:
     """Return what Python makes of a pattern; None if it is none, a branch without end if long."""
     if len(pattern) > _LONGEST_PATTERN:
-        return parser.parse(r"()\1")
+        return _parser.parse(r"()\1")
     try:
-        return parser.parse(pattern)
+        return _parser.parse(pattern)
     except (re.error, OverflowError, FutureWarning):
         return None
     except RecursionError:
-        return parser.parse(r"()\1")
+        return _parser.parse(r"()\1")
 
 
 def _ways(parsed: Any, length: int) -> float:

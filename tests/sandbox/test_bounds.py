@@ -84,27 +84,30 @@ def test_slow_patterns_are_not_tried(tmp_path: Path, pattern: str) -> None:
     types(tmp_path, schema).check("a.b", {"x": "a" * 60 + "!"})
 
 
+SEARCHED: list[tuple[Any, Any]] = [
+    ({"pattern": "[ab]{60000}c"}, "ab" * 49_000),
+    ({"patternProperties": {"[a-z]+_": {}}, "additionalProperties": False}, {"a" * 100_000: 1}),
+    (
+        {"$ref": "#/$defs/a", "$defs": {"a": {"patternProperties": {"[a-z]+_": {}}}}}
+        | {"unevaluatedProperties": False},
+        {"a" * 100_000: 1},
+    ),
+    (
+        {"$ref": "#/default/a", "default": {"a": {"patternProperties": {"^(a+)+$": {}}}}},
+        {"a" * 50 + "!": 1},
+    ),
+    (
+        {"$ref": "#/properties/x/const/a"}
+        | {"properties": {"x": {"const": {"a": {"patternProperties": {"^(a+)+$": {}}}}}}},
+        {"a" * 50 + "!": 1},
+    ),
+]
+
+
 @pytest.mark.timeout(10)
 @pytest.mark.parametrize(
     ("schema", "data"),
-    [
-        ({"pattern": "[ab]{60000}c"}, "ab" * 49_000),
-        ({"patternProperties": {"[a-z]+_": {}}, "additionalProperties": False}, {"a" * 100_000: 1}),
-        (
-            {"$ref": "#/$defs/a", "$defs": {"a": {"patternProperties": {"[a-z]+_": {}}}}}
-            | {"unevaluatedProperties": False},
-            {"a" * 100_000: 1},
-        ),
-        (
-            {"$ref": "#/default/a", "default": {"a": {"patternProperties": {"^(a+)+$": {}}}}},
-            {"a" * 50 + "!": 1},
-        ),
-        (
-            {"$ref": "#/properties/x/const/a"}
-            | {"properties": {"x": {"const": {"a": {"patternProperties": {"^(a+)+$": {}}}}}}},
-            {"a" * 50 + "!": 1},
-        ),
-    ],
+    SEARCHED,
     ids=["repeats", "names", "unevaluated names", "in a default", "in a constant"],
 )
 def test_long_texts_are_not_searched(schema: Any, data: Any) -> None:
@@ -124,9 +127,14 @@ def test_searches_use_up_the_steps() -> None:
 
 def test_a_part_of_a_schema_is_resolved_once_for_all_data() -> None:
     """Thousands of items of one schema cost no merging of its parts for each of them."""
-    wide = {"type": "object", "properties": {f"p{n}": {} for n in range(3000)}}
-    items = {"allOf": [{"$ref": "#/$defs/wide"}] * 90}
-    schema = {"type": "array", "minItems": 1000, "items": items, "$defs": {"wide": wide}}
+    wide: dict[str, Any] = {"type": "object", "properties": {f"p{n}": {} for n in range(3000)}}
+    items: dict[str, Any] = {"allOf": [{"$ref": "#/$defs/wide"}] * 90}
+    schema: dict[str, Any] = {
+        "type": "array",
+        "minItems": 1000,
+        "items": items,
+        "$defs": {"wide": wide},
+    }
     with patch("coffrify_webhooks_sandbox.payload.resolve", wraps=resolve) as resolving:
         assert len(random_data(schema, None, 0.0, Random(1))) == 1000
     assert resolving.call_count == 2
@@ -174,7 +182,7 @@ def test_large_forms_are_json() -> None:
     with pytest.raises(SandboxError, match="too large for a form"):
         flatten({f"a{n}": {f"b{m}": 1 for m in range(200)} for n in range(200)})
     inner = {"type": "object", "properties": {f"b{m}": {"type": "integer"} for m in range(200)}}
-    wide = {"type": "object", "properties": {f"a{n}": inner for n in range(200)}}
+    wide: dict[str, Any] = {"type": "object", "properties": {f"a{n}": inner for n in range(200)}}
     texts = {f"state:data/a{n}": "value" for n in range(200)}
     with pytest.raises(SandboxError, match="too large for a form"):
         PayloadForm(wide).field(texts)

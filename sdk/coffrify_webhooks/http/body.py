@@ -82,7 +82,7 @@ def read_wsgi(
     Raises BodyTooLarge, IncompleteBody, BodyUnavailable with the remedy, or NotBegun.
     """
     length = announced_length(environ.get("CONTENT_LENGTH"), limit)
-    coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip(" 	").lower()
+    coding = environ.get("HTTP_TRANSFER_ENCODING", "").strip(" \t").lower()
     stream = environ["wsgi.input"]
     if length is None and not _ends(environ):
         if not coding:
