@@ -261,21 +261,21 @@ class Courier:
         """Return the request, or the reason why none can be sent, which is a failed attempt."""
         try:
             check_url(endpoint.url, self._allowed)  # others may have been allowed when it was set
-            return self._sign_request(delivery, endpoint, event)
+            return self.sign_request(delivery, endpoint, event)
         except WebhookError as error:
             return str(error)
         except Exception as error:  # logged; nothing ends the courier
             _log.exception("delivery %s could not be written", delivery.id)
             return f"the sandbox could not write it ({type(error).__name__})"
 
-    def _sign_request(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request:
+    def sign_request(self, delivery: Delivery, endpoint: Endpoint, event: Event) -> Request:
+        """Return the request that a delivery sends now."""
         manner = misbehavior_of(delivery.manner)
         keys = (new_secret(),) if manner.forged else endpoint.secrets_at(self._clock.now())
-        moment = self._wall() + manner.skew
         headers = {
             "Content-Type": manner.content_type,
             "User-Agent": _AGENT,
-            **sign_delivery(event.body, keys, event.id, moment, self._encoding),
+            **sign_delivery(event.body, keys, event.id, self._wall() + manner.skew, self._encoding),
         }
         if event.test:
             headers["X-Coffrify-Test-Delivery"] = "true"

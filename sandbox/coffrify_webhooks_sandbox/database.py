@@ -15,6 +15,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from .clock import END, Anchor, anchor_of
 from .database_file import DAMAGED, file_error_reason, open_file
 from .database_rows import TABLES, find, insert, marks, update
+from .database_search import Search
 from .records import Attempt, Delivery, Endpoint, Event
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class Database:
                 undo.callback(self._file.close)
                 self._read_once()
                 undo.pop_all()
+            self.search = Search(self._file)
         except sqlite3.Error as error:
             raise ConfigurationError(
                 f"{name} cannot be used as the sandbox's file: {file_error_reason(name, error)}; "
@@ -212,13 +214,16 @@ class Database:
         rows = self._file.execute(query, [delivery.id for delivery in deliveries])
         return {row[0]: DeliverySummary(row[1], bool(row[2]), *row[3:]) for row in rows}
 
-    def delivery_counts(self, events: Sequence[Event]) -> dict[str, int]:
-        """Return how many deliveries events have, by the events' ids."""
+    def delivery_counts(self, events: Sequence[Event]) -> dict[str, dict[str, int]]:
+        """Return how many deliveries of each status events have, by the events' ids."""
         query = (
-            "SELECT event_id, count(*) FROM deliveries "
-            f"WHERE event_id IN ({marks(events)}) GROUP BY event_id"
+            "SELECT event_id, status, count(*) FROM deliveries "
+            f"WHERE event_id IN ({marks(events)}) GROUP BY event_id, status"
         )
-        return {str(i): int(n) for i, n in self._file.execute(query, [e.id for e in events])}
+        found: dict[str, dict[str, int]] = {}
+        for event_id, status, count in self._file.execute(query, [each.id for each in events]):
+            found.setdefault(str(event_id), {})[str(status)] = int(count)
+        return found
 
     def replays(self, deliveries: Sequence[Delivery]) -> dict[str, Delivery]:
         """Return the latest replay of each delivery that has one, by the deliveries' ids."""

@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["OVER", "Attempt", "Delivery", "Endpoint", "Event", "Status"]
+__all__ = ["OVER", "Attempt", "Delivery", "Endpoint", "Event", "Status", "is_success"]
 
 Status: TypeAlias = Literal[
     "pending", "sending", "retrying", "success", "dead_letter", "failed", "cancelled"
@@ -20,6 +20,12 @@ and another will follow. success: answered 2xx. dead_letter: all attempts failed
 to be sent only once, and was not answered 2xx. cancelled: its endpoint was deleted."""
 
 _SUCCESSES = range(200, 300)
+
+
+def is_success(status: int | None) -> bool:
+    """Tell whether an answer is a success: 2xx, our assumption, as the vendor does not say."""
+    return status is not None and status in _SUCCESSES
+
 
 OVER: frozenset[Status] = frozenset({"success", "dead_letter", "failed", "cancelled"})
 """Deliveries of these statuses are not sent again, unless by hand."""
@@ -126,4 +132,4 @@ class Attempt:
     @property
     def is_success(self) -> bool:
         """Whether it was answered 2xx: our assumption, as the vendor does not define success."""
-        return self.status is not None and self.status in _SUCCESSES
+        return is_success(self.status)

@@ -285,10 +285,16 @@ class Service:
 
     def replay_dead(self) -> list[Delivery]:
         """Replay every dead letter that was not replayed since, if its endpoint is active."""
+        return self.replay_several(self.database.dead_letters(_MOST_EVENTS_AT_ONCE))
+
+    def replay_several(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
+        """Replay deliveries, but those whose event is gone, or whose endpoint is not active."""
         now = self.clock.now()
+        active = {each.id for each in self.database.endpoints() if each.is_active}
         made = [
-            replace(new_delivery(dead.event_id, dead.endpoint_id, now), replay_of=dead.id)
-            for dead in self.database.dead_letters(_MOST_EVENTS_AT_ONCE)
+            replace(new_delivery(old.event_id, old.endpoint_id, now), replay_of=old.id)
+            for old in deliveries
+            if old.endpoint_id in active and self.database.event(old.event_id) is not None
         ]
         self.database.add(*made)
         self._notify_watchers("")

@@ -178,7 +178,7 @@ def test_a_delivery_s_page_is_live(
     expect(page.locator(".timeline > li")).to_have_count(1)
     coffrify_sandbox.skip(40)
     expect(page.locator(".timeline > li")).to_have_count(2)
-    first = page.locator(".timeline > li").last.locator("details")
+    first = page.locator(".timeline > li").last.locator("details").first
     expect(first).to_have_attribute("open", "")
     page.get_by_role("button", name="Retry").focus()
     shop.failing = False
@@ -413,7 +413,7 @@ def test_the_keyboard_alone_is_enough(window: BrowserContext, shop: Shop, url: s
     while "Copy" not in reached:
         press("Tab")
         reached.append(page.evaluate("document.activeElement.textContent.trim()"))
-    assert [name for name in reached if name][:3] == ["Overview", "Disable", "Send a test event"]
+    assert [name for name in reached if name][:3] == ["Endpoints", "Disable", "Send a test event"]
 
 
 def test_forms_work_without_any_javascript(

@@ -157,23 +157,30 @@ def test_every_page_is_whole_and_under_the_policy(
     [delivery] = coffrify_sandbox.deliveries()
     for path in (
         "/",
+        "/?live=off",
+        "/events",
+        f"/events/{delivery.event_id}",
         "/deliveries",
         "/deliveries?status=success",
+        "/deliveries?live=off",
         f"/deliveries?endpoint={endpoint.id}",
         f"/deliveries?event={delivery.event_id}",
         f"/deliveries/{delivery.id}",
+        "/endpoints",
         f"/endpoints/{endpoint.id}",
         "/endpoints/new",
         "/dead-letters",
         "/catalog",
         "/trigger",
         "/trigger/transfer.created",
+        f"/trigger/transfer.created?event={delivery.event_id}",
         "/doctor",
     ):
         answer = client.get(path)
         assert answer.status == 200, path
         assert answer.headers["Content-Security-Policy"].startswith("default-src 'self'")
         assert answer.text.count("<h1>") == 1, path
+        assert not re.search(r"<[a-z]+(?: [^<>]*)? disabled[ >]", answer.text), path
         assert '<a class="skip" href="#main">' in answer.text
         assert not re.search(
             r"<script(?! src=)|<style|<[^<>]* (style|on[a-z]+)=|javascript:", answer.text
@@ -231,6 +238,9 @@ def test_every_event_type_has_a_form(
         "/deliveries?before=nothing",
         "/deliveries?status=nothing",
         "/deliveries?endpoint=nothing",
+        "/events/nothing",
+        "/events?before=nothing",
+        "/trigger/ping?event=nothing",
         "/endpoints/nothing",
         "/trigger/transfer.creatd",
     ],
@@ -929,7 +939,8 @@ class Stream:
     def until(self, text: str) -> int:
         """Read until a message has a text; return how many were read."""
         read = 1
-        while text not in self.message():
+        while text not in (message := self.message()):
+            assert message, "the stream has ended"
             read += 1
         return read
 
@@ -1013,12 +1024,13 @@ def test_the_list_of_deliveries_follows_what_happens(
     retrying, all_of_it = [
         Stream(client, f"/live/deliveries{query}") for query in ("?status=retrying", "")
     ]
-    assert "There are no deliveries" in retrying.message() + all_of_it.message()
+    assert "No delivery fits" in retrying.message()
+    assert "There are no deliveries" in all_of_it.message()
     receiver.status = "500 Oops"
     coffrify_sandbox.trigger("ping")
     retrying.until("row-dlv_")
     coffrify_sandbox.run_out()
-    retrying.until("There are no deliveries")
+    retrying.until("No delivery fits")
     all_of_it.until("dead letter")
     client.post(f"/endpoints/{endpoint.id}", ("do", "delete"))
     gone = Stream(client, f"/live/deliveries?endpoint={endpoint.id}")

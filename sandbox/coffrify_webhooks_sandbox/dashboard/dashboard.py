@@ -13,10 +13,14 @@ from .deliveries_page import DeliveriesPage
 from .delivery_page import DeliveryPage
 from .doctor_page import DoctorPage
 from .endpoint_page import EndpointPage
+from .endpoints_page import EndpointsPage
+from .event_page import EventPage
+from .events_page import EventsPage
 from .new_endpoint_page import NewEndpointPage
 from .overview_page import OverviewPage
 from .pages import Pages
 from .secrets_shown import SecretsShown
+from .signatures_page import SignaturesPage
 from .time_form import TimeForm
 from .trigger_page import TriggerPage
 
@@ -48,12 +52,16 @@ class Dashboard:
             *OverviewPage(service, self._pages).routes,
             *DeliveriesPage(service, self._pages).routes,
             *DeliveryPage(service, self._pages).routes,
+            *EventsPage(service, self._pages).routes,
+            *EventPage(service, self._pages).routes,
+            *EndpointsPage(service, self._pages).routes,
             *NewEndpointPage(service, self._pages, shown).routes,
             *EndpointPage(service, self._pages, shown).routes,
             *DeadLettersPage(service, self._pages).routes,
             *CatalogPage(service, self._pages).routes,
             *TriggerPage(service, self._pages).routes,
             *DoctorPage(service, self._pages).routes,
+            *SignaturesPage(service, self._pages).routes,
             *TimeForm(service, self._pages).routes,
             Route("/live/frame", self._frame),
             Mount(

@@ -72,4 +72,5 @@ class DeadLettersPage:
             "count": database.counts().get("dead_letter", 0),
             "lines": lines(database, found[:PAGE]),
             "more": len(found) > PAGE,
+            "can_replay": bool(database.dead_letters(1)),
         }

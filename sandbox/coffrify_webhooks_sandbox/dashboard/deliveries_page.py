@@ -1,15 +1,15 @@
-"""The pages that list deliveries."""
+"""The page that lists deliveries."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.records import Status
 
+from .filters import FIELDS, Filters
 from .listing import PAGE, lines
+from .submitted_form import SubmittedForm
 
 with needs("sandbox"):
     from starlette.routing import Route
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from coffrify_webhooks_sandbox.records import Delivery
     from coffrify_webhooks_sandbox.service import Service
 
     from .live import Live
@@ -25,62 +26,63 @@ if TYPE_CHECKING:
 
 __all__ = ["DeliveriesPage"]
 
-_STATUSES: tuple[str, ...] = get_args(Status)
+_PATH = "/deliveries"
+_MOST_REPLAYED = 1000
 
 
 class DeliveriesPage:
-    """Lists deliveries: of one status, endpoint or event, or all."""
+    """Lists the deliveries that a search finds, and replays those that are chosen, or all."""
 
     def __init__(self, service: Service, pages: Pages) -> None:
         self._service = service
         self._pages = pages
         self.routes = [
-            Route("/deliveries", self._show),
-            Route("/live/deliveries", self._live),
+            Route(_PATH, self._show, methods=["GET"]),
+            Route(_PATH, self._replay, methods=["POST"]),
+            Route(f"/live{_PATH}", self._live),
         ]
 
     async def _show(self, request: Request) -> Response:
         try:
-            context = self._context(request)
+            context = self._context(Filters(self._service, request.query_params))
         except SandboxError as error:
             return self._pages.error_page(request, error)
         return self._pages.page(request, "deliveries.html", **context)
 
     async def _live(self, request: Request) -> Live:
-        return self._pages.live("live/deliveries.html", lambda: self._context(request))
-
-    def _context(self, request: Request) -> dict[str, Any]:
-        """Return the requested deliveries; raise SandboxError for an unknown filter."""
-        database = self._service.database
-        asked = {name: request.query_params.get(name) or None for name in _FILTERS}
-        endpoint = self._service.endpoints.get(asked["endpoint"]) if asked["endpoint"] else None
-        if asked["before"]:
-            self._service.delivery(asked["before"])
-        if asked["status"] not in (None, *_STATUSES):
-            message = f"there is no status {(asked['status'] or '')[:100]!a}"
-            raise SandboxError(404, "not_found", message)
-        event = database.event(asked["event"]) if asked["event"] else None
-        found = database.deliveries(
-            PAGE + 1,
-            endpoint_id=asked["endpoint"],
-            event_id=asked["event"],
-            status=asked["status"],
-            before=asked["before"],
+        return self._pages.live(
+            "live/deliveries.html",
+            lambda: self._context(Filters(self._service, request.query_params)),
         )
-        shown = found[:PAGE]
-        here = {name: value for name, value in asked.items() if value}
-        query = {name: value for name, value in here.items() if name != "before"}
-        older = urlencode({**query, "before": shown[-1].id}) if len(found) > PAGE else ""
+
+    async def _replay(self, request: Request) -> Response:
+        try:
+            form = await SubmittedForm.of(request)
+            filters = Filters(self._service, {name: form.text(name) for name in FIELDS})
+            if form.action("replay", "replay_found") == "replay":
+                chosen = [self._service.delivery(each) for each in form.all("delivery")]
+            else:
+                chosen = self._found(filters)
+            made = self._service.replay_several(chosen)
+        except SandboxError as error:
+            return self._pages.error_page(request, error)
+        return self._pages.redirect(_PATH, "replayed_some", len(made))
+
+    def _found(self, filters: Filters) -> list[Delivery]:
+        return self._service.database.search.deliveries(filters.wanted, _MOST_REPLAYED).records
+
+    def _context(self, filters: Filters) -> dict[str, Any]:
+        """Return the requested deliveries; raise SandboxError for an unknown one to go on from."""
+        service = self._service
+        if filters.before:
+            service.delivery(filters.before)
+        found = service.database.search.deliveries(filters.wanted, PAGE)
+        event = filters.asked["event"]
         return {
-            "asked": asked,
-            "endpoint": endpoint,
-            "event": event,
-            "statuses": _STATUSES,
-            "lines": lines(database, shown),
-            "here": urlencode(here),
-            "newest": urlencode(query),
-            "older": older,
+            **filters.context(_PATH, found.older),
+            "event": service.database.event(event) if event else None,
+            "endpoints": service.database.endpoints(),
+            "lines": lines(service.database, found.records),
+            "is_cut": found.is_cut,
+            "most_replayed": _MOST_REPLAYED,
         }
-
-
-_FILTERS = ("status", "endpoint", "event", "before")

@@ -10,6 +10,7 @@ from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.misbehaviors import misbehavior_of
 
 from .chart import chart
+from .copies import curl_of, pytest_code
 from .submitted_form import SubmittedForm
 
 with needs("sandbox"):
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from coffrify_webhooks_sandbox.records import Delivery, Endpoint, Event
     from coffrify_webhooks_sandbox.service import Service
 
     from .live import Live
@@ -73,7 +75,26 @@ class DeliveryPage:
             context = self._context(request.path_params["id"])
         except SandboxError as missing:
             return self._pages.error_page(request, missing)
-        return self._pages.page(request, "delivery.html", status=status, error=error, **context)
+        return self._pages.page(
+            request,
+            "delivery.html",
+            status=status,
+            error=error,
+            **context,
+            **self._copies(context["delivery"], context["event"], context["endpoint"]),
+        )
+
+    def _copies(
+        self, delivery: Delivery, event: Event | None, endpoint: Endpoint | None
+    ) -> dict[str, Any]:
+        """Return what the page offers to copy; "" for what it cannot."""
+        if event is None:
+            return {"curl": "", "pytest_code": ""}
+        courier = self._service.courier
+        return {
+            "curl": curl_of(courier.sign_request(delivery, endpoint, event)) if endpoint else "",
+            "pytest_code": pytest_code(event),
+        }
 
     async def _live(self, request: Request) -> Live:
         delivery_id = request.path_params["id"]
@@ -85,9 +106,11 @@ class DeliveryPage:
         database = self._service.database
         delivery = self._service.delivery(delivery_id)
         attempts = database.attempts(delivery.id)
+        event = database.event(delivery.event_id)
         return {
             "delivery": delivery,
-            "event": database.event(delivery.event_id),
+            "event": event,
+            "can_edit": event is not None and event.type in self._service.event_types.names,
             "endpoint": database.endpoint(delivery.endpoint_id),
             "attempts": attempts,
             "manner": misbehavior_of(delivery.manner),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from binascii import Error, a2b_base64
+from binascii import Error, a2b_base64, b2a_base64
 from typing import TYPE_CHECKING
 
 from coffrify_webhooks.doctor.claims import as_they_are
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .pages import Pages
 
-__all__ = ["DoctorPage"]
+__all__ = ["DoctorPage", "pasted_bodies"]
 
 _PATH = "/doctor"
 _EMPTY = SubmittedForm([])
@@ -52,13 +52,34 @@ class DoctorPage:
         ]
 
     async def _show(self, request: Request) -> Response:
-        return self._page(request, _EMPTY)
+        """Show the form: empty, or with the last attempt of a delivery."""
+        wanted = request.query_params.get("delivery")
+        try:
+            return self._page(request, self._of_delivery(wanted) if wanted else _EMPTY)
+        except SandboxError as missing:
+            return self._pages.error_page(request, missing)
+
+    def _of_delivery(self, delivery_id: str) -> SubmittedForm:
+        delivery = self._service.delivery(delivery_id)
+        event = self._service.event(delivery.event_id)
+        attempts = self._service.database.attempts(delivery.id)
+        headers = attempts[-1].headers if attempts else ()
+        return SubmittedForm(
+            [
+                ("headers", "\n".join(f"{name}: {value}" for name, value in headers)),
+                ("body", b2a_base64(event.body, newline=False).decode()),
+                ("base64", "1"),
+                ("endpoint", delivery.endpoint_id),
+            ]
+        )
 
     async def _examine(self, request: Request) -> Response:
         form = _EMPTY
         try:
             form = await SubmittedForm.of(request)
-            bodies = _bodies(form)
+            if form.text("only_fill"):
+                return self._page(request, form)
+            bodies = pasted_bodies(form)
             secrets, others = self._secrets(form)
             headers, now = _headers(form.text("headers")), self._service.clock.now()
             found = await asyncio.to_thread(_diagnose, bodies, headers, secrets, others, now)
@@ -108,7 +129,7 @@ def _headers(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _bodies(form: SubmittedForm) -> list[bytes]:
+def pasted_bodies(form: SubmittedForm) -> list[bytes]:
     """Return the bytes that were pasted; a browser sends every line's end as CRLF."""
     text = form.text("body")
     if form.text("base64"):

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
+from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 from coffrify_webhooks_sandbox.schedule import DISABLED_AFTER
 
 from .listing import PAGE, lines
+from .rates import periods
+from .snippets import event_type_for, snippets
 from .submitted_form import SubmittedForm
 from .subscription import subscription
 
@@ -26,6 +29,9 @@ if TYPE_CHECKING:
     from .secrets_shown import SecretsShown
 
 __all__ = ["EndpointPage"]
+
+_SAMPLES = 2000
+"""Attempts that the rates over time are made of."""
 
 
 class EndpointPage:
@@ -72,6 +78,10 @@ class EndpointPage:
                 self._shown.show(endpoint_id)
             case "test":
                 await service.test(endpoint_id)
+            case "misbehave":
+                endpoint = service.endpoints.get(endpoint_id)
+                manner = form.text("manner")
+                await service.trigger(event_type_for(endpoint), endpoint=endpoint.id, manner=manner)
             case "show":
                 self._shown.show(service.endpoints.get(endpoint_id).id)
             case _:
@@ -108,6 +118,7 @@ class EndpointPage:
             values=values,
             chosen=chosen,
             families=self._service.event_types.families,
+            snippets=snippets(endpoint),
             secret=endpoint.secret if is_look and self._shown.take(endpoint.id) else "",
             **self._context(endpoint.id),
         )
@@ -124,6 +135,10 @@ class EndpointPage:
             "endpoint": endpoint,
             "lines": lines(database, deliveries[:PAGE]),
             "more": len(deliveries) > PAGE,
+            "manners": MISBEHAVIORS,
+            "event_type": event_type_for(endpoint),
+            "periods": periods(database.search.samples(endpoint.id, _SAMPLES)),
+            "samples": _SAMPLES,
             "disabled_after": DISABLED_AFTER,
         }
 
@@ -134,6 +149,7 @@ _NOTICES = {
     "disable": "disabled",
     "rotate": "rotated",
     "test": "tested",
+    "misbehave": "misbehaved",
     "show": "",
     "delete": "deleted",
 }

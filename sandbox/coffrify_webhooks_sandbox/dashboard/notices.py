@@ -14,6 +14,7 @@ _NOTICES = {
     "deleted": "The endpoint was deleted. Its pending deliveries are cancelled.",
     "disabled": "The endpoint is disabled. Due deliveries wait until it is enabled.",
     "enabled": "The endpoint is enabled.",
+    "misbehaved": "An event is being sent as the sender gone wrong would.",
     "passing": "Time is still advancing: a receiver has not answered yet.",
     "replayed": "Replayed: this new delivery sends the same event again.",
     "retried": "The delivery is queued again, with all its attempts.",
@@ -24,6 +25,7 @@ _NOTICES = {
 }
 _COUNTED = {
     "replayed_all": "Replayed dead letters: {count}.",
+    "replayed_some": "Replayed deliveries: {count}. Disabled and deleted endpoints are left out.",
     "triggered": "Triggered events: {count}.",
     "unheard": "Triggered events: {count}. No active endpoint subscribes to them.",
 }

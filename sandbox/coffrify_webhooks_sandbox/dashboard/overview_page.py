@@ -39,7 +39,11 @@ class OverviewPage:
 
     async def _show(self, request: Request) -> Response:
         return self._pages.page(
-            request, "overview.html", api=f"{request.base_url}v1", **self._context(request)
+            request,
+            "overview.html",
+            api=f"{request.base_url}v1",
+            is_live=request.query_params.get("live") != "off",
+            **self._context(request),
         )
 
     async def _live(self, request: Request) -> Live:

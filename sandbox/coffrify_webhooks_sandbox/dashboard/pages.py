@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.web import wording
+from coffrify_webhooks.web.json_tokens import json_tokens
 from coffrify_webhooks_sandbox.errors import SandboxError
 
 from .live import Live
@@ -45,8 +46,9 @@ class Pages:
             lstrip_blocks=True,
         )
         self._environment.filters.update(
-            clock=wording.clock,
+            age=self._age,
             json_text=wording.json_text,
+            json_tokens=json_tokens,
             length_of_time=wording.length,
             moment=wording.moment,
             ms=wording.ms,
@@ -117,6 +119,9 @@ class Pages:
         """Return a notice or an error for a page that stays as it is."""
         part = self.part("live/message.html", notice=notice, error=error)
         return HTMLResponse(self._clock() + self._count() + part, error.status if error else 200)
+
+    def _age(self, moment: float) -> str:
+        return wording.age(self._service.clock.now() - moment)
 
     def _clock(self) -> str:
         return self.part("live/clock.html")

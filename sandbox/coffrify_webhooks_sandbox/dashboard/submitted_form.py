@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["SubmittedForm"]
 
 _MOST_FIELDS = 10_000
-_MOST_DIGITS = 9
+_MOST_DIGITS = 12
 
 
 class SubmittedForm:

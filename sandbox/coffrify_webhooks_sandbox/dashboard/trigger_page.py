@@ -62,7 +62,14 @@ class TriggerPage:
     async def _show(self, request: Request) -> Response:
         wanted = request.query_params.get("endpoint", "")
         form = SubmittedForm([("count", "1"), ("endpoint", wanted)])
-        return await self._show_draft(request, form, await self._random_texts(request))
+        edited = request.query_params.get("event")
+        if edited is None:
+            return await self._show_draft(request, form, await self._random_texts(request))
+        try:
+            data = self._service.event(edited).data
+        except SandboxError as missing:
+            return self._pages.error_page(request, missing)
+        return await self._show_draft(request, form, await asyncio.to_thread(flatten, data))
 
     async def _act(self, request: Request) -> Response:
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import time
 import uuid
 from importlib.util import find_spec
@@ -17,6 +16,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.http.url_path import DEFAULT_PATH
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
+from coffrify_webhooks.web.curl import curl_command
 from coffrify_webhooks_sandbox.address import check_url
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.signing import readings, sign_delivery
@@ -127,7 +127,7 @@ def send(
         **sign_delivery(body, [first], event_id, time.time(), encoding),
     }
     if curl:
-        click.echo(_curl(url, headers, body))
+        click.echo(curl_command(url, headers, body))
         return
     if not as_json:
         click.echo(f"{event_type} {event_id} to {url}")
@@ -202,11 +202,3 @@ def _as_json(response: Response, answer: Answer | None) -> dict[str, Any]:
         "error": response.error or None,
         "seconds": round(response.seconds, 6),
     }
-
-
-def _curl(url: str, headers: Mapping[str, str], body: bytes) -> str:
-    words = [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
-    content = f"--data-binary {shlex.quote(body.decode())}"
-    # As we send it ourselves: to this one address, and through no proxy.
-    curl = f"curl -i -g --noproxy '*' {shlex.quote(url)}"
-    return " \\\n  ".join([curl, *words, content])

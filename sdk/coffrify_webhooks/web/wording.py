@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from urllib.parse import quote
 
 __all__ = [
+    "age",
     "clock",
     "indent_json",
     "json_text",
@@ -111,6 +112,11 @@ def clock(seconds: float) -> str:
 def ms(seconds: float) -> str:
     """Return the duration of an attempt."""
     return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+
+
+def age(passed: float) -> str:
+    """Return how long ago something was, or in how long it will be, as `5 min ago`."""
+    return f"{length(passed)} ago" if passed >= 0 else f"in {length(-passed)}"
 
 
 def length(seconds: float) -> str:

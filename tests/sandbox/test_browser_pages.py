@@ -1,0 +1,150 @@
+"""Every page of the dashboard in a real Chromium, at two widths, in light and dark."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from tests.sandbox.chromium import chromium
+from tests.sandbox.contrast import FAINT
+from tests.sandbox.page_checks import BROKEN_WORDS, SIZES, SMALL_TARGETS, UNLABELLED
+from tests.sandbox.test_browser import watched
+
+from coffrify_webhooks_sandbox import Sandbox
+
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+LONG = "A_name_that_is_longer_than_any_screen_of_a_phone_would_like_it_to_be_" * 2
+
+
+def answers(_environ: Any, start: Any) -> list[bytes]:
+    start("500 Oops", [("Content-Type", "application/json"), ("X-Long", "x" * 200)])
+    return [b'{"error": {"code": "failed", "numbers": [1, true, null]}}']
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def fill(sandbox: Sandbox) -> list[str]:
+    """Let something of each kind happen; return every page's path."""
+    service = sandbox._service
+    endpoint = sandbox.serve(answers)
+    sandbox._call(lambda: service.endpoints.update(endpoint.id, {"name": LONG}))
+    sandbox.trigger("transfer.created", manner="wrong-content-type")
+    sandbox.trigger("api_key.suspicious_usage", count=4)
+    sandbox.run_out()
+    sandbox._call(lambda: service.endpoints.update(endpoint.id, {"is_active": True}))
+    [event] = sandbox.trigger("saml.login_failed")
+    sandbox.settle()
+    delivery = sandbox.deliveries()[0]
+    lists = ("/", "/events", "/deliveries", "/deliveries?q=x&live=off", "/endpoints")
+    single = (f"/events/{event.id}", f"/deliveries/{delivery.id}", f"/endpoints/{endpoint.id}")
+    others = (
+        "/endpoints/new",
+        "/dead-letters",
+        "/catalog",
+        "/trigger",
+        "/trigger/transfer.created",
+    )
+    return [*lists, *single, *others, "/signatures", "/doctor", "/nothing"]
+
+
+def unfold(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach((each) => each.open = true)")
+
+
+def test_every_page_fits_any_screen_and_is_legible_and_labelled(
+    browser: Browser, coffrify_sandbox: Sandbox
+) -> None:
+    """No scrolling sideways, no broken word, four sizes of text, contrast, targets, one heading."""
+    paths = fill(coffrify_sandbox)
+    context = browser.new_context(base_url=coffrify_sandbox.url, reduced_motion="reduce")
+    page = context.new_page()
+    sizes: set[str] = set()
+    for path in paths:
+        page.goto(path)
+        if path != "/catalog":
+            unfold(page)
+        for width in (390, 1280):
+            page.set_viewport_size({"width": width, "height": 800})
+            where = f"{path} at {width}"
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, where
+            assert page.evaluate(BROKEN_WORDS) == [], where
+            assert page.evaluate(SMALL_TARGETS) == [], where
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            assert page.evaluate(FAINT) == [], f"{path} in {scheme}"
+        sizes |= set(page.evaluate(SIZES))
+        assert page.evaluate(UNLABELLED) == [], path
+        assert page.locator("h1").count() == 1, path
+        ids = page.evaluate("[...document.querySelectorAll('[id]')].map((each) => each.id)")
+        assert len(ids) == len(set(ids)), path
+    assert len(sizes) <= 4, sizes
+    context.close()
+
+
+def test_a_list_is_searched_and_replayed_without_any_javascript(
+    browser: Browser, coffrify_sandbox: Sandbox
+) -> None:
+    """Search, choose, replay; nothing is shown that needs a script."""
+    coffrify_sandbox.serve(answers)
+    coffrify_sandbox.trigger("transfer.created")
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    with watched(browser, coffrify_sandbox, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto("/deliveries")
+        expect(page.get_by_role("link", name="Pause")).to_be_hidden()
+        page.get_by_label("Type").fill("transfer.*")
+        page.get_by_role("button", name="Search").click()
+        expect(page.locator("tbody tr")).to_have_count(1)
+        page.get_by_label("Choose transfer.created").check()
+        page.get_by_role("button", name="Replay the chosen").click()
+        expect(page.get_by_text("Replayed deliveries: 1.")).to_be_visible()
+        page.get_by_role("link", name="transfer.created").first.click()
+        assert page.locator("[data-copy]").count() == 3
+        assert [each.is_visible() for each in page.locator("[data-copy]").all()] == [False] * 3
+
+
+def test_a_live_list_keeps_what_is_chosen_and_pauses(
+    browser: Browser, coffrify_sandbox: Sandbox
+) -> None:
+    """With the keyboard: an event that arrives is shown, unless the list is paused."""
+    coffrify_sandbox.serve(answers)
+    coffrify_sandbox.trigger("ping")
+    coffrify_sandbox.settle()
+    with watched(browser, coffrify_sandbox) as context:
+        page = context.new_page()
+        page.goto("/deliveries")
+        box = page.get_by_role("checkbox").first
+        box.focus()
+        page.keyboard.press("Space")
+        chosen = box.get_attribute("id")
+        coffrify_sandbox.trigger("transfer.created")
+        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.locator(f"#{chosen}")).to_be_checked()
+        page.get_by_role("link", name="Pause").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("link", name="Go on")).to_be_visible()
+        before = page.locator("#clock").get_attribute("data-now") or ""
+        coffrify_sandbox.trigger("ping")
+        coffrify_sandbox.skip(7200)
+        expect(page.locator("#clock")).not_to_have_attribute("data-now", before)
+        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.locator("tbody .when time").first).to_have_text("2 h ago")
+
+
+def test_json_is_copied_as_it_is_shown(browser: Browser, coffrify_sandbox: Sandbox) -> None:
+    [event] = coffrify_sandbox.trigger("ping")
+    with watched(
+        browser, coffrify_sandbox, permissions=["clipboard-read", "clipboard-write"]
+    ) as context:
+        page = context.new_page()
+        page.goto(f"/events/{event.id}")
+        page.get_by_role("button", name="Copy the event as JSON").click()
+        expect(page.locator("#copied")).to_have_text("Copied")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied == page.locator("#event-json").inner_text()
