@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "Search", "Wanted"]
 
-_LOOKED_AT = 20_000
+_LOOKED_AT = 10_000
 """Records that one search looks at."""
 _READ = 2_000
 """Records that it looks at if it has to read their bodies."""
@@ -106,7 +106,7 @@ class Search:
         older = f"number < (SELECT number FROM {table} WHERE id = ?)"
         place: tuple[list[str], list[Any]] = _conditions((older, wanted.before))
         values: list[Any] = [*indexed[1], *place[1]]
-        looked_at = _READ if wanted.text else _LOOKED_AT
+        looked_at = _READ if wanted.text else _LOOKED_AT if filters[0] else most + 1
         where = " AND ".join([*indexed[0], *place[0]]) or "1"
         own = "id" if kind is Event else "event_id"
         found = find(

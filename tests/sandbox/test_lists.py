@@ -114,10 +114,10 @@ def test_a_paused_list_is_not_live_but_its_frame_is(client: Client) -> None:
     """Pausing keeps the filters, and so does going on."""
     for path in ("/events", "/deliveries"):
         live = client.get(f"{path}?type=ping").text
-        assert f'<a href="{path}?type=ping&amp;live=off">Pause</a>' in live
+        assert f'href="{path}?type=ping&amp;live=off">Pause</a>' in live
         paused = client.get(f"{path}?type=ping&live=off").text
         assert re.findall(r'hx-sse:connect="([^"]+)"', paused) == ["/live/frame"]
-        assert f'<a href="{path}?type=ping">Go on</a>' in paused
+        assert f'href="{path}?type=ping">Go on</a>' in paused
 
 
 def test_a_search_looks_at_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,6 @@ class Pages:
         self._environment.filters.update(
             age=self._age,
             json_text=wording.json_text,
-            json_tokens=json_tokens,
             length_of_time=wording.length,
             moment=wording.moment,
             ms=wording.ms,
@@ -58,6 +57,7 @@ class Pages:
             sentence=wording.sentence,
             visible=wording.visible,
         )
+        self._environment.globals["json_tokens"] = json_tokens
 
     def page(
         self, request: Request, template: str, *, status: int = 200, **context: Any
