@@ -57,7 +57,8 @@ class Pages:
             sentence=wording.sentence,
             visible=wording.visible,
         )
-        self._environment.globals["json_tokens"] = json_tokens
+        functions: dict[str, Any] = self._environment.globals
+        functions["json_tokens"] = json_tokens
 
     def page(
         self, request: Request, template: str, *, status: int = 200, **context: Any
