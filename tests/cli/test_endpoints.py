@@ -18,6 +18,8 @@ from coffrify_webhooks.cli.endpoints.secret_file import SecretFile
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.cli.source import Source
 from coffrify_webhooks.wsgi import CoffrifyWebhooksMiddleware
+from coffrify_webhooks_codegen.catalog import api as exchange
+from coffrify_webhooks_codegen.catalog import transport
 from coffrify_webhooks_sandbox import Sandbox
 
 SECRET = "whsec_" + "c4" * 32
@@ -60,8 +62,8 @@ def run(*words: str, text: str | None = None) -> Result:
     return CliRunner().invoke(commands, ["endpoints", *words], input=text)
 
 
-def create(*words: str, types: str = "ping") -> Result:
-    return run("create", URL, "--type", types, *words)
+def create(*words: str, types: str = "ping", url: str = URL) -> Result:
+    return run("create", url, "--type", types, *words)
 
 
 def only(sandbox: Sandbox) -> Any:
@@ -88,7 +90,7 @@ def test_a_secret_that_is_written_to_a_file_is_in_no_output(sandbox: Sandbox, pl
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not FOUND.search(made.output)
     assert json.loads(made.stdout)["id"] == only(sandbox).id
-    told = json.loads(create("--json").stdout)
+    told = json.loads(create("--json", "--yes").stdout)
     assert told["secret"] in {each.secret for each in endpoints(sandbox)}
 
 
@@ -217,6 +219,69 @@ def test_what_the_api_refuses_is_told_in_its_words() -> None:
     assert "answered 400" in refused.stderr
 
 
+def test_a_second_endpoint_for_one_url_is_asked_about(sandbox: Sandbox) -> None:
+    """It would get every event too; a slash at the end or a host in capitals is no difference."""
+    create()
+    first = only(sandbox).id
+    for url in (URL, f"{URL}/", URL.replace("http", "HTTP")):
+        asked = run("create", url, "--type", "ping", text="n\n")
+        assert (asked.exit_code, f"already ({first})" in asked.stderr) == (1, True), asked.output
+    assert only(sandbox).id == first
+    assert create(url=f"{URL}/other").exit_code == 0
+
+
+STOPPED = {
+    "create": (["create", URL, "--type", "ping"], "`coffrify-webhooks endpoints list` shows it"),
+    "rotate": (["rotate", "--env-file", ".env"], "the sender's dashboard tells"),
+    "delete": (["delete", URL, "--yes"], "`coffrify-webhooks endpoints list` shows it if not"),
+    "subscribe": (["sync", "--app", "synced_app", "--yes"], "`sync --dry-run` tells"),
+}
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_whoever_stops_a_change_in_its_midst_is_told_what_is_not_known(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """By Ctrl-C, when the request was sent and its answer is waited for; exits 130."""
+    if name != "create":
+        create()
+    send = transport.send
+
+    def stopped(url: str, headers: Any, limits: Any, method: str, body: bytes) -> Any:
+        answer = send(url, headers, limits, method, body)
+        if method != "GET":
+            raise KeyboardInterrupt
+        return answer
+
+    monkeypatch.setattr(exchange, "send", stopped)
+    words, says = STOPPED[name]
+    ran = run(*words)
+    assert (ran.exit_code, "is not known" in ran.stderr, says in ran.stderr) == (130, True, True)
+    assert "Aborted" not in ran.output
+
+
+def test_a_secret_that_could_not_be_written_before_a_stop_is_told_of(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(SecretFile, "write", stopped)
+    ran = create("--env-file", ".env")
+    assert (ran.exit_code, "told only once" in ran.stderr) == (130, True)
+
+
+def test_an_unknown_endpoint_is_answered_by_those_that_there_are(sandbox: Sandbox) -> None:
+    """By id and URL, whichever was given."""
+    create()
+    for words in (["rotate", "--endpoint", f"{URL}x"], ["delete", "w1", "--yes"], ["test"]):
+        if words == ["test"]:
+            create("--yes")
+        refused = run(*words)
+        assert refused.exit_code == 2
+        assert all(f"{each.id} ({each.url})" in refused.stderr for each in endpoints(sandbox))
+
+
 # --- list, delete -------------------------------------------------------------------------------
 
 
@@ -225,7 +290,7 @@ def test_the_list_shows_endpoints_and_no_secret(sandbox: Sandbox) -> None:
     none = run("list")
     assert (none.exit_code, "endpoints create" in none.stderr) == (1, True)
     create(types="*")
-    create(types="ping")
+    create(types="ping", url=f"{URL}/2")
     first, _ = endpoints(sandbox)
     shown = run("list")
     assert first.id in shown.stdout
@@ -249,7 +314,7 @@ def test_an_endpoint_is_deleted_only_after_a_yes(sandbox: Sandbox) -> None:
 
 def test_an_endpoint_that_could_be_several_must_be_named() -> None:
     create()
-    create()
+    create("--yes")
     for words in (["test"], ["rotate"], ["delete", URL, "--yes"]):
         refused = run(*words)
         assert (refused.exit_code, "which endpoint?" in refused.stderr) == (2, True)

@@ -102,6 +102,31 @@ def test_what_must_not_be_done_twice_is_sent_once(server: Server, name: str, ans
     assert len(server.kind.asked) == 1
 
 
+UNREADABLE: dict[str, Any] = {
+    "no JSON": (200, {}, b"<html>all is well</html>"),
+    "a list": (201, {}, []),
+    "empty": (204, {}, b""),
+    "too large": (200, {}, b" " * 1001),
+    "a redirect": (307, {"Location": "/v1/other"}, {}),
+}
+
+
+@pytest.mark.parametrize("answer", UNREADABLE)
+@pytest.mark.parametrize("name", CALLS)
+def test_an_answer_that_cannot_be_read_may_be_that_of_a_change_that_was_made(
+    server: Server, monkeypatch: pytest.MonkeyPatch, name: str, answer: str
+) -> None:
+    """A 4xx is a plain refusal."""
+    monkeypatch.setattr(api_module, "_MOST_BYTES", 1000)
+    server.say(UNREADABLE[answer])
+    with pytest.raises(ApiError, match="whether it was done is not known"):
+        CALLS[name](server.endpoints)
+    assert len(server.kind.asked) == 1
+    server.say((409, {}, {"error": {"message": "not now"}}))
+    with pytest.raises(ApiError, match=r"not now$"):
+        CALLS[name](server.endpoints)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_a_limit_of_requests_is_waited_for_as_nothing_was_done(server: Server, name: str) -> None:
     made = {"webhook": ONE, "secret": SECRET}
@@ -207,7 +232,7 @@ def test_a_list_in_another_form_is_an_error_and_not_an_empty_list(
 
 def test_deliveries_in_another_form_are_an_error_and_not_none(server: Server) -> None:
     """Else a reconciliation would report that nothing is missing."""
-    server.say(page({"uuid": "d1", "event": {"id": "e1"}}))
+    server.say(page({"id": "w1"}), page({"uuid": "d1", "event": {"id": "e1"}}))
     with pytest.raises(HistoryError, match="in a form that is not known here"):
         list(CoffrifyHistory(KEY, server.url, endpoint="w1").deliveries(0))
 
@@ -237,6 +262,42 @@ def test_the_key_is_in_no_error_and_no_repr(server: Server) -> None:
             server.endpoints.list()
         assert KEY not in str(raised.value).lower()
     assert KEY not in repr(server.api) + repr(vars(CoffrifyHistory(KEY, server.url))["_api"])
+
+
+LEAK = (
+    f"bad secret {SECRET}, key cfy_live_0123456789, Authorization: Bearer abcdefgh12345678, "
+    "https://me:pass-word@shop.example/\x1b]0;owned\x07\x1b[2J\nforged line\u202e"
+)
+_HIDDEN = (SECRET, "cfy_live", "abcdefgh", "pass-word", "\x1b", "\x07", "\n", "\u202e")
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 429, 503])
+def test_what_the_api_says_is_shown_without_secrets_and_escapes(
+    server: Server, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of any kind, why a pause is made, and how a test delivery failed."""
+    monkeypatch.setattr(api_module, "_PATIENCE", 5.0)
+    told: list[str] = []
+    server.api._on_wait = lambda why, _: told.append(why)
+    error = {"error": {"code": LEAK, "message": LEAK, "param": LEAK}}
+    server.say((status, {"X-Request-Id": "r1", "Retry-After": "600"}, error))
+    with pytest.raises((ApiError, ConfigurationError)) as raised:
+        server.endpoints.list()
+    server.say((200, {}, {"delivery": {"id": "d1", "error": LEAK}}))
+    found = server.endpoints.test("w1")
+    for text in (str(raised.value), found.error, *told):
+        assert text is not None
+        assert "bad secret (a secret)" in text
+        assert not any(each in text for each in _HIDDEN), text
+
+
+def test_what_the_api_calls_its_endpoints_is_shown_on_one_line(server: Server) -> None:
+    server.say(page({"id": f"w{LEAK}", "url": LEAK}, {"id": "w2"}))
+    for text in (None, "other"):
+        with pytest.raises(ConfigurationError) as raised:
+            server.endpoints.choose(text)
+        assert not any(each in str(raised.value) for each in _HIDDEN)
+        assert "w2" in str(raised.value)
 
 
 def test_a_redirect_of_a_change_is_not_followed(server: Server) -> None:

@@ -1,6 +1,7 @@
 """Reconciliation: what the sender delivered and nobody handled here arrives, and nothing else."""
 
 import json
+import signal
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ from coffrify_webhooks.reconcile import (
     History,
     HistoryError,
     reconcile,
+    reconcile_every,
 )
 from coffrify_webhooks.wsgi import CoffrifyWebhooksMiddleware
 from coffrify_webhooks_sandbox import Sandbox
@@ -259,12 +261,13 @@ def test_pages_are_followed_until_nothing_is_new(api: tuple[str, type[Odd]]) -> 
     """Entries that repeat are one, a cursor in a circle ends, odd entries are left out."""
     url, kind = api
     kind.answers = [
+        page({"id": "a/b"}),
         page(entry(1), entry(2), None, {"id": 5}, entry(3, event_id=None), cursor="a"),
         page(entry(2), entry(4), cursor="b"),
         page(entry(1), entry(4), cursor="a"),
     ]
     assert ids(CoffrifyHistory("cfy_test_1", url, endpoint="a/b")) == ["d1", "d2", "d4"]
-    assert kind.asked == [
+    assert kind.asked[1:] == [
         f"GET /v1/webhooks/a%2Fb/deliveries?limit=200{more}"
         for more in ("", "&cursor=a", "&cursor=b")
     ]
@@ -273,6 +276,7 @@ def test_pages_are_followed_until_nothing_is_new(api: tuple[str, type[Odd]]) -> 
 def test_a_limit_of_requests_is_waited_for_and_told(api: tuple[str, type[Odd]]) -> None:
     url, kind = api
     kind.answers = [
+        page({"id": "e"}),
         (429, {"Retry-After": "7"}, {"error": {"code": "rate_limited", "message": "slow down"}}),
         (503, {}, b"<html>"),
         page(entry(1)),
@@ -307,7 +311,7 @@ def test_an_api_that_answers_otherwise_is_told_by_name(
     """And the key is in no error."""
     url, kind = api
     answer, error, says = BROKEN[name]
-    kind.answers = [answer]
+    kind.answers = [page({"id": "e"}), answer]
     with pytest.raises(error, match=says) as raised:
         ids(CoffrifyHistory("cfy_test_1secret", url, endpoint="e"))
     assert "1secret" not in str(raised.value)
@@ -321,6 +325,56 @@ def test_an_endpoint_that_is_not_named_must_be_the_only_one(
     kind.answers = [page(*({"id": each} for each in known))]
     with pytest.raises(ConfigurationError, match=says):
         ids(CoffrifyHistory("cfy_test_1", url))
+
+
+HOOK = "https://shop.example/hook"
+
+
+@pytest.mark.parametrize("named", ["w2", HOOK, "shop"])
+def test_the_endpoint_is_named_by_its_id_its_url_or_its_name(
+    api: tuple[str, type[Odd]], named: str
+) -> None:
+    url, kind = api
+    known = page({"id": "w1"}, {"id": "w2", "url": HOOK, "name": "shop"})
+    kind.answers = [known, page(entry(1)), page(entry(1))]
+    history = CoffrifyHistory("cfy_test_1", url, endpoint=named)
+    assert ids(history) == ids(history) == ["d1"]
+    assert kind.asked == ["GET /v1/webhooks", *["GET /v1/webhooks/w2/deliveries?limit=200"] * 2]
+
+
+def test_a_wrong_endpoint_is_refused_before_anything_begins(
+    api: tuple[str, type[Odd]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By each way to reconcile, naming those that there are. A worker starts without the API."""
+    url, kind = api
+    kind.answers = [page({"id": "w1", "url": HOOK})]
+    says = "w1 (https://shop.example/hook)"
+    receiver = Receiver(SECRET, router=Router(), store="memory:")
+    with pytest.raises(ConfigurationError) as raised:
+        reconcile_every(600, receiver, CoffrifyHistory("cfy_test_1", url, endpoint="w2"))
+    assert says in str(raised.value)
+    (tmp_path / "engined.py").write_text(
+        "from coffrify_webhooks import Receiver, Router\n"
+        "class Engine:\n"
+        "    def dispatch(self, message): ...\n"
+        "    def work(self, receiver, stop, grace): return stop.set() or True\n"
+        f"receiver = Receiver({SECRET!r}, router=Router(), dispatcher=Engine(),\n"
+        f"    store='sqlite:///{tmp_path}/engined.db')\n"
+        "receiver.router.on('*', name='any')(lambda event: None)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("COFFRIFY_API_KEY", "cfy_test_1")
+    monkeypatch.setenv("COFFRIFY_API_URL", url)
+    before = [(each, signal.getsignal(each)) for each in (signal.SIGTERM, signal.SIGINT)]
+    worker = ["worker", "--app", "engined", "--reconcile-every", "1h", "--endpoint", "w2"]
+    for command in (worker, ["reconcile", "--app", "engined", "--since", "1h", *worker[-2:]]):
+        refused = CliRunner().invoke(commands, command)
+        assert (refused.exit_code, says in refused.stderr) == (2, True), refused.output
+    kind.answers = [(503, {}, {})]
+    started = CliRunner().invoke(commands, worker)
+    assert (started.exit_code, "looked for later" in started.stderr) == (0, True), started.output
+    for number, handler in before:
+        signal.signal(number, handler)
 
 
 # --- the command --------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 import logging
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -51,9 +51,12 @@ class Listed(History):
         self.created_at = created_at
         self.asked: list[str] = []
         self.lists = 0
+        self.begun: list[float] = []
+        self.clock: Callable[[], float] = time.time
 
     def deliveries(self, since: float) -> Iterator[DeliveryRecord]:
         self.lists += 1
+        self.begun.append(self.clock())
         if self.error is not None:
             raise self.error
         yield DeliveryRecord(
@@ -93,16 +96,41 @@ def test_of_several_processes_one_reconciles_each_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [HistoryError("it is away"), KeyError("odd")])
-def test_no_error_ends_it_and_each_is_logged(
+def test_a_failure_is_logged_and_tried_again_sooner_than_the_interval(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    steps, history = Steps(25), Listed(error)
+    """After a minute, then after two, up to the interval; a success counts from its beginning."""
+    steps, history = Steps(60), Listed(error)
+    begin, history.clock = steps.now, lambda: steps.now
+    is_set = steps.is_set
+
+    def well_later() -> bool:
+        if steps.now - begin > 1500:
+            history.error = None
+        return is_set()
+
+    steps.is_set = well_later  # type: ignore[method-assign]
     with caplog.at_level(logging.INFO, "coffrify_webhooks"):
-        reconcile_every(600, receiver_with(steps), history, stop=steps)
-    assert history.lists == 3
+        reconcile_every(600, receiver_with(steps), history, wait=1e-9, stop=steps)
+    after = [round(each - begin) for each in history.begun]
+    assert after == [0, 60, 180, 420, 900, 1500, 2100, 2700, 3300]
     told = [each.message for each in caplog.records if "tried again" in each.message]
-    assert len(told) == 3
+    assert len(told) == 6
     assert not any("Traceback" in each for each in told)
+
+
+def test_what_failed_is_tried_again_by_another_process(tmp_path: Path) -> None:
+    """That the interval is not used up is in the store, too."""
+    stores = [SQLiteStore(tmp_path / "shared.db") for _ in range(2)]
+    failing, well = Listed(HistoryError("it is away")), Listed()
+    first = Steps(1)
+    reconcile_every(600, receiver_with(first, stores[0]), failing, stop=first)
+    second = Steps(3)
+    second.now = first.now - 30
+    reconcile_every(600, receiver_with(second, stores[1]), well, wait=1e-9, stop=second)
+    assert (failing.lists, well.lists) == (1, 1)
+    for store in stores:
+        store.close()
 
 
 def test_what_is_left_is_logged_as_a_warning(caplog: pytest.LogCaptureFixture) -> None:

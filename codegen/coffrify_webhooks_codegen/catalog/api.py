@@ -20,7 +20,7 @@ from coffrify_webhooks_codegen.errors import (
 from coffrify_webhooks_codegen.json_types import is_mapping
 
 from .address import is_file, next_url
-from .redact import REDACTED
+from .redact import one_line
 from .transport import Answer, BrokenError, LargeError, Limits, send
 
 __all__ = ["Api", "api_key_for"]
@@ -65,10 +65,8 @@ class Api:
     clock: Callable[[], float]
 
     def clean(self, text: object) -> str:
-        """Return untrusted text as one short, printable line without the API key."""
-        line = "".join(char for char in " ".join(str(text).split()) if char.isprintable())
-        if self.key:
-            line = re.sub(re.escape(self.key), REDACTED, line, flags=re.IGNORECASE)
+        """Return untrusted text as one short, printable line without the key and other secrets."""
+        line = one_line(text, self.key)
         return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
     def answer(

@@ -1,4 +1,4 @@
-"""Removes a secret from a document."""
+"""Removes a secret from a document, and secrets from a text."""
 
 import re
 from collections.abc import Mapping
@@ -6,11 +6,26 @@ from typing import Any
 
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
-__all__ = ["REDACTED", "redact"]
+__all__ = ["REDACTED", "one_line", "redact"]
 
 REDACTED = "(the API key)"
+_HIDDEN = "(a secret)"
+_SECRETS = re.compile(
+    r"\b(?:whsec_|cfy_|cof_|(?<=bearer )|(?<=basic ))[A-Za-z0-9+/=_.-]{8,}"
+    r"|(?<=://)[^\s/@:]*:[^\s/@]+(?=@)",
+    re.IGNORECASE,
+)
+"""Webhook secrets, API keys and tokens by how they begin, and the password in a URL."""
 # No real key is shorter, and a short text occurs in many words.
 _SHORTEST = 8
+
+
+def one_line(text: object, key: str | None = None) -> str:
+    """Return untrusted text as one printable line, without the key and whatever else is secret."""
+    line = "".join(char for char in " ".join(str(text).split()) if char.isprintable())
+    if key:
+        line = re.sub(re.escape(key), REDACTED, line, flags=re.IGNORECASE)
+    return _SECRETS.sub(_HIDDEN, line)
 
 
 def redact(document: Mapping[str, Any], secret: str) -> Mapping[str, Any]:

@@ -8,7 +8,10 @@ import click
 
 from coffrify_webhooks.errors import ConfigurationError, WebhookError
 
-__all__ = ["Failed", "Group", "Unusable", "printable"]
+__all__ = ["STOPPED", "Failed", "Group", "Stopped", "Unusable", "printable"]
+
+STOPPED = 130
+"""What a shell says of a program that Ctrl-C has stopped."""
 
 
 class Failed(click.ClickException):
@@ -21,6 +24,12 @@ class Unusable(click.ClickException):
     """What was asked cannot be done here; the text says why."""
 
     exit_code = 2
+
+
+class Stopped(click.ClickException):
+    """Ctrl-C came in the middle of what cannot be taken back; the text says what is not known."""
+
+    exit_code = STOPPED
 
 
 class Group(click.Group):

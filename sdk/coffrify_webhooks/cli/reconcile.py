@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .duration import duration
-from .failure import Failed
+from .failure import Failed, printable
 
 __all__ = ["reconcile"]
 
@@ -29,7 +29,7 @@ _WORDS = {
 )
 @click.option("--app", metavar="MODULE[:NAME]", help="Where your Receiver is; see `events --help`.")
 @click.option("--since", required=True, type=duration, metavar="AGE", help="Such as 24h or 3d.")
-@click.option("--endpoint", metavar="ID", help="Which endpoint, if the workspace has several.")
+@click.option("--endpoint", metavar="ID", help="Its id, URL or name; needed if there are several.")
 @click.option("--dry-run", is_flag=True, help="Only compare; request nothing.")
 @click.option(
     "--rate", default=5.0, show_default=True, type=click.FloatRange(0.01, 1000), metavar="N",
@@ -87,7 +87,7 @@ def reconcile(
         )
     if sys.stderr.isatty():
         click.echo("\r\x1b[K", nl=False, err=True, color=True)  # on a terminal, and no colour
-    click.echo(json.dumps(report.as_json()) if as_json else _text(report))
+    click.echo(json.dumps(report.as_json()) if as_json else printable(_text(report)))
     if stop.is_set():
         ctx.exit(STOPPED)
     if report.left:

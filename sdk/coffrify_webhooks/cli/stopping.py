@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from threading import Event, current_thread, main_thread
 from typing import Any
 
-__all__ = ["STOPPED", "stopping"]
+from .failure import STOPPED
 
-STOPPED = 130
-"""What a shell says of a program that Ctrl-C has stopped."""
+__all__ = ["STOPPED", "stopping"]
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from coffrify_webhooks.errors import ConfigurationError
 
 from .application import APP_HELP, LOOKED_FOR
 from .duration import duration
+from .failure import printable
 from .source import receiver_for
 
 if TYPE_CHECKING:
@@ -56,7 +57,9 @@ class _Worker(Protocol):
     metavar="AGE",
     help="How often to run `reconcile` for the last three days.",
 )
-@click.option("--endpoint", metavar="ID", help="For --reconcile-every, if there are several.")
+@click.option(
+    "--endpoint", metavar="ID", help="For --reconcile-every: its id, URL or name, of several."
+)
 @click.pass_obj
 def worker(
     source: object,
@@ -109,11 +112,15 @@ def _receiver(obj: object, app: str | None) -> Receiver:
 
 def _make_reconciler(interval: float, endpoint: str | None) -> Callable[[Receiver, Event], None]:
     """Return what reconciles until it is stopped; refuses at once what could never work."""
-    from coffrify_webhooks.reconcile import CoffrifyHistory, reconcile_every
+    from coffrify_webhooks.reconcile import CoffrifyHistory, HistoryError, reconcile_every
 
     if interval < _LEAST:
         raise ConfigurationError(f"--reconcile-every: give {_LEAST:g}s or more")
     history = CoffrifyHistory(endpoint=endpoint)
+    try:
+        history.find_endpoint()
+    except HistoryError as error:  # the engine's work does not wait for the sender's API
+        click.echo(printable(f"the endpoint to reconcile is looked for later: {error}"), err=True)
 
     def reconcile_until_stopped(receiver: Receiver, stop: Event) -> None:
         since = min(_THREE_DAYS, 0.9 * receiver.retention)

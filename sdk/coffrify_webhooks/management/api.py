@@ -20,13 +20,13 @@ from coffrify_webhooks_codegen.catalog.api import Api, api_key_for
 from coffrify_webhooks_codegen.catalog.client import pull
 from coffrify_webhooks_codegen.errors import (
     CatalogError,
+    PullError,
     RateLimitedError,
     RefusedError,
-    UnavailableError,
 )
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
-__all__ = ["ApiError", "ManagementApi"]
+__all__ = ["UNSURE", "ApiError", "ManagementApi"]
 
 _EVENTS = "/events"
 _MOST_BYTES = 64 * 1024 * 1024
@@ -39,6 +39,7 @@ _MOST_PAGES = 5000
 """Of one list, whose cursors might go round in a circle."""
 _ATTEMPTS = 6
 """Of one call, the first included."""
+UNSURE = "; whether it was done is not known: see `endpoints list`"
 
 
 class ApiError(WebhookError):
@@ -78,21 +79,30 @@ class ManagementApi:
         return f"ManagementApi({self.base!r})"
 
     def call(
-        self, method: str, path: str, body: object = None, *, once: bool = False
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        once: bool = False,
+        within: float | None = None,
     ) -> Mapping[str, Any]:
         """Send a request, and return the JSON object that answers it.
 
         once: what must not be done twice is not sent again when no answer came, because whether
-        the vendor knows a repetition by its Idempotency-Key is not known.
+        the vendor knows a repetition by its Idempotency-Key is not known. Unless the answer is a
+        plain refusal (4xx), the error then says that it may have been done. within: seconds for
+        all of it, in which nothing is tried again; by default ten minutes.
 
         Raises ConfigurationError for a key that is refused, and ApiError.
         """
-        url, end = self.base + path, monotonic() + _PATIENCE
+        url = self.base + path
+        end = monotonic() + (_PATIENCE if within is None else within)
         api = Api(
             key=self._key,
             timeout=15,
             end=end,
-            attempts=1 if once else _ATTEMPTS,
+            attempts=1 if once or within is not None else _ATTEMPTS,
             left=_MOST_BYTES,
             on_wait=self._on_wait,
             sleep=self._sleep,
@@ -106,13 +116,15 @@ class ManagementApi:
             return self._call_until_answered(api, url, method, headers, sent)
         except RefusedError as error:
             raise ConfigurationError(api.clean(error)) from None
-        except UnavailableError as error:
-            unsure = "; whether it was done is not known: see `endpoints list`" if once else ""
-            raise ApiError(api.clean(error) + unsure) from None
         except CatalogError as error:
-            raise ApiError(api.clean(error)) from None
+            status = getattr(error, "status", None)
+            is_refused = status is not None and 400 <= status < 500  # noqa: PLR2004
+            unsure = UNSURE if once and method != "GET" and not is_refused else ""
+            raise ApiError(api.clean(error) + unsure) from None
 
-    def pages(self, path: str, limit: int | None = None) -> Iterator[Mapping[str, Any]]:
+    def pages(
+        self, path: str, limit: int | None = None, *, within: float | None = None
+    ) -> Iterator[Mapping[str, Any]]:
         """Yield the pages of a list; the caller ends it. Raises ApiError, also after 5000 pages."""
         cursor = ""
         for _ in range(_MOST_PAGES):
@@ -120,7 +132,7 @@ class ManagementApi:
                 **({"limit": str(limit)} if limit else {}),
                 **({"cursor": cursor} if cursor else {}),
             }
-            page = self.call("GET", f"{path}?{urlencode(asked)}" if asked else path)
+            page = self.call("GET", f"{path}?{urlencode(asked)}" if asked else path, within=within)
             if not is_list(page.get("data")):
                 raise ApiError(f"{self.base}{path}: the answer has no list `data`")
             yield page
@@ -170,5 +182,5 @@ class ManagementApi:
         except (ValueError, RecursionError):
             document = None
         if not is_mapping(document):
-            raise ApiError(f"{url.partition('?')[0]}: the answer is not a JSON object")
+            raise PullError(f"{url.partition('?')[0]}: the answer is not a JSON object")
         return document

@@ -8,9 +8,10 @@ in `secret` too, and that a test delivery is told in `delivery`.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from coffrify_webhooks.errors import ConfigurationError, shown
+from coffrify_webhooks_codegen.catalog.redact import one_line
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
 from .api import ApiError, ManagementApi
@@ -18,8 +19,10 @@ from .api import ApiError, ManagementApi
 __all__ = ["EndpointRecord", "Endpoints", "TestDelivery"]
 
 _MOST = 10_000
-_NAMED = 10
+_NAMED = 5
 """How many an error names."""
+_LONGEST = 800
+"""Characters of what the API says."""
 
 
 class EndpointRecord(NamedTuple):
@@ -74,10 +77,10 @@ class Endpoints:
     def __init__(self, api: ManagementApi) -> None:
         self.api: ManagementApi = api
 
-    def list(self) -> list[EndpointRecord]:
-        """Return all endpoints."""
+    def list(self, *, within: float | None = None) -> list[EndpointRecord]:
+        """Return all endpoints; within: see `ManagementApi.call`."""
         found: dict[str, EndpointRecord] = {}
-        for page in self.api.pages(""):
+        for page in self.api.pages("", within=within):
             records = [_record(each) for each in page["data"]]
             new = {each.id: each for each in records if each is not None and each.id not in found}
             if page["data"] and not any(records):
@@ -90,22 +93,28 @@ class Endpoints:
                 break
         return [*found.values()]
 
-    def choose(self, text: str | None) -> EndpointRecord:
+    def choose(self, text: str | None, *, within: float | None = None) -> EndpointRecord:
         """Return the endpoint with that id, URL or name; without one, the only one that there is.
+
+        within: see `ManagementApi.call`.
 
         Raises ConfigurationError if there is none, or if several could be meant.
         """
-        known = self.list()
+        known = self.list(within=within)
         found = known if text is None else [each for each in known if each.id == text]
         if text is not None and not found:
             found = [each for each in known if text in (each.url, each.name)]
         if len(found) == 1:
             return found[0]
-        names = ", ".join(each.id for each in (found or known)[:_NAMED])
-        which = f"one of {names}" if names else "of which there is none yet: `endpoints create`"
+        which = _named(found or known)
         if text is None or found:
             raise ConfigurationError(f"which endpoint? Name it ({which}): endpoint=, --endpoint")
         raise ConfigurationError(f"there is no endpoint {shown(text)}; name {which}")
+
+    def find_url(self, url: str) -> EndpointRecord | None:
+        """Return an endpoint for a URL, which may be written a little otherwise; else None."""
+        found = (each for each in self.list() if _normal(each.url) == _normal(url))
+        return next(found, None)
 
     def create(
         self, url: str, name: str, events: Iterable[str], description: str = ""
@@ -149,6 +158,23 @@ class Endpoints:
         return None
 
 
+def _named(endpoints: "list[EndpointRecord]") -> str:
+    """Name endpoints by their ids and URLs, each as one line."""
+    if not endpoints:
+        return "one, of which there is none yet: `endpoints create`"
+    names = [f"{each.id} ({each.url})" if each.url else each.id for each in endpoints[:_NAMED]]
+    more = f" and {len(endpoints) - _NAMED} more" if len(endpoints) > _NAMED else ""
+    return f"one of {one_line(', '.join(names))}{more}"
+
+
+def _normal(url: str) -> tuple[str, ...]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return (url,)
+    return parts.scheme, parts.netloc.lower(), parts.path.rstrip("/"), parts.query
+
+
 def _record(entry: object) -> EndpointRecord | None:
     if not is_mapping(entry):
         return None
@@ -175,14 +201,16 @@ def _delivery(entry: object) -> TestDelivery:
         own if isinstance(own, str) else None,
         status if isinstance(status, str) else None,
         _count(entry.get("response_status")),
-        error if isinstance(error, str) else None,
+        one_line(error)[:_LONGEST] if isinstance(error, str) else None,
     )
 
 
 def _secret(answer: Mapping[str, Any], done: str) -> str:
     secret = answer.get("secret")
     if not isinstance(secret, str) or not secret.isprintable() or not secret.strip():
-        raise ApiError(f"{done}, but the answer has no secret; see the vendor's dashboard")
+        raise ApiError(
+            f"{one_line(done)}, but the answer has no secret; see the vendor's dashboard"
+        )
     return secret
 
 

@@ -22,6 +22,7 @@ from .history import DeliveryRecord, HistoryError
 __all__ = ["CoffrifyHistory"]
 
 _PAGE = 200
+_AT_ONCE = 10.0
 _OVER = frozenset(
     {"success", "succeeded", "delivered", "dead_letter", "dead", "failed", "cancelled"}
 )
@@ -32,10 +33,11 @@ class CoffrifyHistory:
     """The deliveries to one endpoint, and replays of them.
 
     api_key: by default COFFRIFY_API_KEY. base_url: by default COFFRIFY_API_URL, else the vendor's.
-    endpoint: its id; by default the only one that there is. on_wait: called with the reason and the
-    seconds before each pause.
+    endpoint: its id, URL or name; by default the only one that there is. on_wait: called with the
+    reason and the seconds before each pause.
 
-    Raises ConfigurationError if there is no key, or if several endpoints could be meant.
+    Raises ConfigurationError if there is no key; and once it is asked, if there is no such endpoint
+    or several could be meant.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class CoffrifyHistory:
     ) -> None:
         self._api = ManagementApi(api_key, base_url, on_wait=on_wait, sleep=sleep)
         self._endpoint = endpoint
+        self._id: str | None = None
 
     def __repr__(self) -> str:
         return f"CoffrifyHistory({self._api.base!r}, endpoint={self._endpoint!r})"
@@ -82,10 +85,19 @@ class CoffrifyHistory:
         with _translating_errors():
             self._api.call("POST", "?action=replay", {"delivery_id": delivery_id})
 
-    def _endpoint_id(self) -> str:
-        if self._endpoint is None:
-            self._endpoint = Endpoints(self._api).choose(None).id
-        return self._endpoint
+    def find_endpoint(self) -> str:
+        """Return the endpoint's id; the API is asked for it once, and has ten seconds.
+
+        Raises ConfigurationError if there is no such endpoint, or if several could be meant, and
+        HistoryError if the API does not answer.
+        """
+        with _translating_errors():
+            return self._endpoint_id(within=_AT_ONCE)
+
+    def _endpoint_id(self, *, within: float | None = None) -> str:
+        if self._id is None:
+            self._id = Endpoints(self._api).choose(self._endpoint, within=within).id
+        return self._id
 
 
 @contextmanager

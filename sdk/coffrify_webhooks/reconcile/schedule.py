@@ -3,12 +3,15 @@
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Protocol, cast
 
 from coffrify_webhooks.errors import ConfigurationError, WebhookError, shown
 from coffrify_webhooks.stores.marks import has_marks
 
+from .coffrify import CoffrifyHistory
+from .history import HistoryError
 from .run import Report, reconcile
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ _LEAST = 60.0
 """Seconds of the shortest interval: each run asks the API for a list."""
 _LEASE = 10.0
 """Seconds for which the store's mark is locked while a process reads and writes it."""
+_MOST_FAILURES = 20
+"""That are counted, so that the pause stays a number."""
 _LOOKS = 10
 """How often in an interval each process looks whether it is time."""
 
@@ -52,13 +57,15 @@ def reconcile_every(
 
     It runs in the calling thread, so give it one of its own. Several processes may call it for one
     receiver: when it was begun last is kept in the store, so that one of them does it each time.
-    No error ends it: each is logged, and it tries again when it is time.
+    No error ends it: each is logged, and it is tried again after a minute, then after two, and so
+    on up to the interval, by whichever process looks first.
 
     since: how many seconds to look back each time. rate, wait: as for `reconcile`. on_report:
     called with each report; by default it is logged. least: the shortest interval that is allowed.
 
-    Raises ConfigurationError for an interval that is shorter, for a time before the retention, and
-    for a store that cannot keep when it was begun.
+    Raises ConfigurationError for an interval that is shorter, for a time before the retention, for
+    a store that cannot keep when it was begun, and if Coffrify's API has no such endpoint. If the
+    API does not answer at the start, that is found out later.
     """
     if not interval >= least:
         raise ConfigurationError(f"interval={shown(interval)}: give {least:g} seconds or more")
@@ -74,7 +81,12 @@ def reconcile_every(
         )
     stop = threading.Event() if stop is None else stop
     tell = on_report or _log
+    if isinstance(history, CoffrifyHistory):
+        with suppress(HistoryError):  # the first reconciliation tells it
+            history.find_endpoint()
+    failures = 0
     while not stop.is_set():
+        pause = interval / _LOOKS
         try:
             if _is_our_turn(receiver, interval):
                 tell(
@@ -88,24 +100,44 @@ def reconcile_every(
                         sleep=stop.wait,
                     )
                 )
-        except WebhookError as error:
-            logger.warning("the reconciliation failed, and is tried again: %s", error)
-        except Exception:
-            logger.exception("the reconciliation failed, and is tried again")
-        stop.wait(interval / _LOOKS)
+                failures = 0
+        except Exception as error:
+            again = min(least * 2**failures, interval)
+            failures = min(failures + 1, _MOST_FAILURES)
+            pause = min(pause, again)
+            if isinstance(error, WebhookError):
+                logger.warning("the reconciliation failed, and is tried again: %s", error)
+            else:
+                logger.exception("the reconciliation failed, and is tried again")
+            with suppress(Exception):  # a store that does not answer says so the next time
+                _put_off(receiver, interval, again)
+        stop.wait(pause)
 
 
 def _is_our_turn(receiver: "Receiver", interval: float) -> bool:
     """Tell whether an interval has passed since any process began; then it has begun."""
+    now = receiver.clock()
+    return _change(
+        receiver, lambda state: None if now - interval < _seconds(state) <= now else repr(now)
+    )
+
+
+def _put_off(receiver: "Receiver", interval: float, seconds: float) -> None:
+    """Let the interval be over in some seconds, for all processes."""
+    begun = receiver.clock() - interval + seconds
+    _change(receiver, lambda _: repr(begun))
+
+
+def _change(receiver: "Receiver", choose: "Callable[[str | None], str | None]") -> bool:
+    """Change what the store keeps of when it was begun; tell whether it was changed."""
     store = cast("OrderedStore", receiver.store)
     text = f"{receiver.name}\0(reconcile)"
     mark = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     lock = store.lock(mark, _LEASE)
     if lock is None:
         return False
-    now = receiver.clock()
-    is_due = not now - interval < _seconds(lock.state) <= now
-    return store.unlock(mark, lock.token, repr(now) if is_due else None) and is_due
+    state = choose(lock.state)
+    return store.unlock(mark, lock.token, state) and state is not None
 
 
 def _seconds(state: str | None) -> float:

@@ -11,13 +11,19 @@ import click
 from coffrify_webhooks.cli.failure import printable
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 
-from .options import asked, handlers_of, takes_api, yes_option
+from .options import asked, handlers_of, takes_api, unsure_if_stopped, yes_option
 from .secret_file import SecretFile, takes_secret_file
 
 if TYPE_CHECKING:
     from coffrify_webhooks.management.endpoints import Endpoints
 
 __all__ = ["create"]
+
+_UNSURE = (
+    "whether the endpoint was created is not known; `coffrify-webhooks endpoints list` shows it if "
+    "it was. Its secret is told only once: delete that endpoint, or give it another secret by "
+    "`endpoints rotate`"
+)
 
 
 @click.command(
@@ -77,11 +83,18 @@ def create(
         if receiver is None
         else compare((), receiver.router, known).wanted
     )
+    there = endpoints.find_url(url)
+    if there is not None:
+        question = f"There is an endpoint for that URL already ({there.id}). Create another one?"
+        asked(printable(question), yes=yes)
     if secret_file and secret_file.before:
         asked(f"Replace the secret that is in {secret_file.path}?", yes=yes)
-    made, secret = endpoints.create(url, name or urlsplit(url).hostname or url, events, description)
-    if secret_file:
-        secret_file.write(secret)
+    with unsure_if_stopped(_UNSURE):
+        made, secret = endpoints.create(
+            url, name or urlsplit(url).hostname or url, events, description
+        )
+        if secret_file:
+            secret_file.write(secret)
     if as_json:
         told = {} if secret_file else {"secret": secret}
         click.echo(json.dumps({**made.as_json(), **told}, indent=2))

@@ -9,12 +9,14 @@ import click
 
 from coffrify_webhooks.cli.failure import printable
 
-from .options import asked, takes_api, yes_option
+from .options import asked, takes_api, unsure_if_stopped, yes_option
 
 if TYPE_CHECKING:
     from coffrify_webhooks.management.endpoints import Endpoints
 
 __all__ = ["delete"]
+
+_UNSURE = "whether {} was deleted is not known; `coffrify-webhooks endpoints list` shows it if not"
 
 
 @click.command(
@@ -32,7 +34,8 @@ def delete(endpoints: Endpoints, endpoint: str, *, yes: bool, as_json: bool) -> 
     """
     chosen = endpoints.choose(endpoint)
     asked(printable(f"Delete {chosen.id} ({chosen.url}) with what is still to be sent?"), yes=yes)
-    endpoints.delete(chosen.id)
+    with unsure_if_stopped(_UNSURE.format(chosen.id)):
+        endpoints.delete(chosen.id)
     click.echo(
         json.dumps({"id": chosen.id, "deleted": True})
         if as_json

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from coffrify_webhooks.cli.failure import Stopped, printable
 from coffrify_webhooks.cli.waiting import tell_wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
     from coffrify_webhooks.receiver import Receiver
 
-__all__ = ["asked", "endpoint_option", "handlers_of", "takes_api", "yes_option"]
+__all__ = [
+    "asked",
+    "endpoint_option",
+    "handlers_of",
+    "takes_api",
+    "unsure_if_stopped",
+    "yes_option",
+]
 
 _Option: TypeAlias = "Callable[[Callable[..., Any]], Callable[..., Any]]"
 endpoint_option: _Option = click.option(
@@ -51,6 +60,15 @@ def handlers_of(obj: object, app: str | None) -> Receiver | None:
 
     with isolated():
         return receiver_for(obj, app)
+
+
+@contextmanager
+def unsure_if_stopped(what: str) -> Generator[None]:
+    """Around a change: whoever stops the command in its midst is told what is not known then."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Stopped(printable(f"stopped: {what}")) from None
 
 
 def asked(question: str, *, yes: bool) -> None:

@@ -13,7 +13,7 @@ from coffrify_webhooks.cli.duration import duration
 from coffrify_webhooks.cli.failure import printable
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 
-from .options import asked, endpoint_option, takes_api, yes_option
+from .options import asked, endpoint_option, takes_api, unsure_if_stopped, yes_option
 from .secret_file import SecretFile, takes_secret_file
 
 if TYPE_CHECKING:
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["rotate"]
 
 _LONGEST = 168 * 3600
+_UNSURE = (
+    "whether {} has a new secret is not known; the sender's dashboard tells. If it has, the old "
+    "one is valid until the grace is over, and the new one was told only once: rotate again then"
+)
 
 
 def _grace(text: str) -> float:
@@ -65,11 +69,12 @@ def rotate(
     if not grace:
         question = f"{chosen.url} will refuse deliveries until it has the new secret. Rotate?"
         asked(printable(question), yes=yes)
-    secret = endpoints.rotate(chosen.id, grace / 3600)
-    until = datetime.fromtimestamp(time.time() + grace, UTC).isoformat(timespec="seconds")
     kept = secret_file.before if secret_file and secret_file.is_env and grace else []
-    if secret_file:
-        secret_file.write(secret, *kept)
+    with unsure_if_stopped(_UNSURE.format(chosen.id)):
+        secret = endpoints.rotate(chosen.id, grace / 3600)
+        if secret_file:
+            secret_file.write(secret, *kept)
+    until = datetime.fromtimestamp(time.time() + grace, UTC).isoformat(timespec="seconds")
     if as_json:
         told = {} if secret_file else {"secret": secret}
         click.echo(json.dumps({"id": chosen.id, "old_valid_until": until, **told}, indent=2))

@@ -9,7 +9,14 @@ import click
 
 from coffrify_webhooks.cli.failure import Failed, printable
 
-from .options import asked, endpoint_option, handlers_of, takes_api, yes_option
+from .options import (
+    asked,
+    endpoint_option,
+    handlers_of,
+    takes_api,
+    unsure_if_stopped,
+    yes_option,
+)
 
 if TYPE_CHECKING:
     from coffrify_webhooks.management.endpoints import EndpointRecord, Endpoints
@@ -58,7 +65,8 @@ def sync(
     is_changed = not (dry_run or found.is_empty)
     if is_changed:
         asked("Change the subscription so?", yes=yes)
-        endpoints.subscribe(chosen.id, found.wanted)
+        with unsure_if_stopped("whether it was changed is not known; `sync --dry-run` tells"):
+            endpoints.subscribe(chosen.id, found.wanted)
     if as_json:
         told = {"id": chosen.id, **found.as_json(), "changed": is_changed}
         click.echo(json.dumps(told, indent=2))
