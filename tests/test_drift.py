@@ -346,6 +346,8 @@ def test_the_command_lists_and_clears_what_has_moved() -> None:
     assert "does not fit" in rows["transfer.created"]
     assert "data.files: " in rows["transfer.created"]
     told = json.loads(run("--json").stdout)
+    moment = "2023-11-14T22:13:20.000Z"
+    assert {(each["first_seen"], each["last_seen"]) for each in told} == {(moment, moment)}
     assert {each["type"]: each["deliveries"] for each in told} == {
         "transfer.created": 1,
         "transfer.archived": 1,

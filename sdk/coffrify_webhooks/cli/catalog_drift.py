@@ -1,14 +1,21 @@
 """`coffrify-webhooks catalog drift`: which types no longer match the classes in use."""
 
+from __future__ import annotations
+
 import json
 import time
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .duration import span
+from .events_json import moment
 from .failure import Failed, Unusable
 from .source import Source, takes_source
 from .table import print_table
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.stores.drift import Drift
 
 __all__ = ["drift"]
 
@@ -40,7 +47,7 @@ def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -
     name = receiver or (source.receiver.name if source.receiver else "default")
     found = drift_in(source.store, name, clear=clear)
     if as_json:
-        click.echo(json.dumps([each.as_json() for each in found], indent=2))
+        click.echo(json.dumps([_as_json(each) for each in found], indent=2))
     elif found:
         now = time.time()
         rows = [
@@ -62,3 +69,11 @@ def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -
             f"{len(found)} type(s) no longer match the catalog: pull it again "
             "(`catalog pull`), and see `catalog diff`"
         )
+
+
+def _as_json(drift: Drift) -> dict[str, Any]:
+    return {
+        **drift._asdict(),
+        "first_seen": moment(drift.first_seen),
+        "last_seen": moment(drift.last_seen),
+    }

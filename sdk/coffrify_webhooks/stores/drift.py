@@ -76,10 +76,6 @@ class Drift(NamedTuple):
             tuple(dict.fromkeys((*self.fields, *other.fields)))[:_MOST_FIELDS],
         )
 
-    def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
-        return {**self._asdict(), "fields": list(self.fields)}
-
 
 class Drifts:
     """What one process has seen and not written yet, and whether it may write now."""

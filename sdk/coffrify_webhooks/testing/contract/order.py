@@ -7,6 +7,17 @@ import pytest
 
 from coffrify_webhooks.stores import AsyncOrderedStore, Lock, OrderedStore, Store
 from coffrify_webhooks.stores.blocking import async_form
+from coffrify_webhooks.stores.drift import (
+    SLOTS,
+    Drift,
+    drift_in,
+    mark_of,
+    merge,
+    read,
+    slot_of,
+    write,
+)
+from coffrify_webhooks.text import plain
 
 from .base import ABOUT, ODD_NAMES, Advance, Contract
 
@@ -199,6 +210,27 @@ class OrderContract(Contract):
             ordered.done(f"k{number}", token)
         advance(2 * self.age)
         assert [ordered.purge(self.age, limit=10) for _ in range(3)] == [10, 5, 0]
+
+    def test_the_drift_of_a_catalog_is_kept_and_cleared(self, ordered: Any) -> None:
+        """As large as its record may grow, and of types with any name; counted on by the next."""
+        seen = [
+            Drift(plain(f"{number}{name}"), bool(number % 2), 1.5, 2.5, 1, ("data.x: missing",) * 9)
+            for number in range(9)
+            for name in ODD_NAMES
+        ]
+        for _ in "12":
+            for slot in range(SLOTS):
+                mark = mark_of("shop", slot)
+                lock = self.lock(ordered, mark)
+                new = [each for each in seen if slot_of(each.type) == slot]
+                assert ordered.unlock(mark, lock.token, write(merge(read(lock.state), new)))
+        found = drift_in(ordered, "shop")
+        assert found
+        assert {each._replace(deliveries=1, fields=seen[0].fields) for each in found} <= {*seen}
+        assert {each.deliveries for each in found} == {2}
+        assert drift_in(ordered, "other") == []
+        assert drift_in(ordered, "shop", clear=True) == found
+        assert drift_in(ordered, "shop") == []
 
     def test_of_many_threads_one_locks(self, ordered: OrderedStore) -> None:
         """Eight at once get one lock between them."""
