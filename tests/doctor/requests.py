@@ -52,6 +52,10 @@ def changed(name: str, text: Any, of: Mapping[str, str] = STANDARD) -> dict[str,
     return {**of, name: text}
 
 
+def written(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
 def secret(name: str, code: str, text: Any, *, is_proven: bool = True, **more: Any) -> Case:
     return Case(name, (code,), secrets=text, is_proven=is_proven, **more)
 
@@ -112,10 +116,21 @@ SECRETS = [
         SECRET.upper(),
         headers=signed(BODY, Secret(SECRET, encoding="text")),
     ),
+    secret(
+        "plus read as a blank in it",
+        "secret_wrong_encoding",
+        "whsec_Jz +fn/vQ0 4eR5t/Yu8iP2aS4dF6gH8jK",
+        headers=signed(BODY, "whsec_Jz++fn/vQ0+4eR5t/Yu8iP2aS4dF6gH8jK"),
+    ),
     secret("last letter lost", "secret_truncated", SECRET[:-1]),
     secret("first letters lost", "secret_truncated", SECRET[3:]),
     secret("half of it lost", "secret_truncated", SECRET[:30], is_proven=False),
     secret("an API key", "secret_is_api_key", "cof_live_4f9a8b7c6d5e4f3a2b1c", is_proven=False),
+    secret("another service's key", "secret_is_api_key", "sk_live_4f9a8b7c6d5e", is_proven=False),
+    secret("a signature", "secret_version_prefix", f"sha256={'ab' * 32}", is_proven=False),
+    secret(
+        "code instead of its value", "secret_placeholder", "process.env.SECRET", is_proven=False
+    ),
     secret("a placeholder", "secret_placeholder", "whsec_your_secret_here", is_proven=False),
     secret("dots of a page", "secret_placeholder", "whsec_0708090a...", is_proven=False),
     secret("a variable nobody put in", "secret_placeholder", "${WEBHOOK_SECRET}", is_proven=False),
@@ -241,7 +256,47 @@ BODIES = [
         headers=signed(JS.encode()),
     ),
     body("cut within a letter", "body_truncated", BODY[: BODY.index(b"\xc3") + 1], is_proven=False),
-    body("a list of numbers", "body_reserialised", list(BODY), is_proven=False),
+    body("a list of numbers", "body_reserialised", list(BODY)),
+    body("a Buffer of Node", "body_reserialised", written({"type": "Buffer", "data": list(BODY)})),
+    body(
+        "an array of Node, by its places",
+        "body_reserialised",
+        written({str(place): byte for place, byte in enumerate(BODY)}),
+    ),
+    body("the name of a parsed form's field", "body_form_encoded", written({TEXT: ""})),
+    body("str() of a parsed form", "body_form_encoded", str({TEXT: [""]}).encode()),
+    body(
+        "a push of Pub/Sub",
+        "body_base64",
+        written({"message": {"data": base64.b64encode(BODY).decode(), "messageId": "1"}}),
+    ),
+    body(
+        "a message of SNS in a function",
+        "body_altered",
+        written({"Records": [{"EventSource": "aws:sns", "Sns": {"Message": TEXT}}]}),
+    ),
+    body(
+        "a message of SNS in a record of SQS",
+        "body_altered",
+        written({"Records": [{"body": json.dumps({"Type": "Notification", "Message": TEXT})}]}),
+    ),
+    body(
+        "a record of Kinesis",
+        "body_base64",
+        written({"Records": [{"kinesis": {"data": base64.b64encode(BODY).decode()}}]}),
+    ),
+    body(
+        "all line ends lost, as by curl's --data",
+        "body_newline_removed",
+        PRETTY.replace(b"\n", b""),
+        headers=signed(PRETTY),
+    ),
+    body(
+        "a value that a filter masked",
+        "body_altered",
+        TEXT.replace("caf\u00e9 a/b <x>", "[Filtered]").encode(),
+        is_proven=False,
+    ),
     body("gzip", "body_compressed", gzip.compress(BODY)),
     body("deflate", "body_compressed", zlib.compress(BODY)),
     body(
@@ -268,6 +323,8 @@ BODIES = [
         is_proven=False,
     ),
     body("consumed before", "body_empty", b"", is_proven=False),
+    body("an empty list of a parser", "body_empty", b"[]", is_proven=False),
+    body("str(None)", "body_empty", b"None", is_proven=False),
     body("an empty object of a parser", "body_empty", b"{}", is_proven=False),
     body("cut at a limit", "body_truncated", AT[:200], headers=signed(AT), is_proven=False),
     body("the last brackets lost", "body_truncated", BODY[:-2]),
@@ -304,6 +361,8 @@ HEADERS_SPOILT = [
     header("the id dropped", "header_missing", without("webhook-id")),
     header("the time dropped", "header_missing", without("webhook-timestamp"), is_proven=False),
     header("a prefix", "header_renamed", {f"X-{name}": text for name, text in STANDARD.items()}),
+    header("names with their colon", "header_renamed", {f"{n}:": t for n, t in STANDARD.items()}),
+    header("names with a blank", "header_renamed", {f"{n} ": t for n, t in STANDARD.items()}),
     header(
         "names of WSGI",
         "header_renamed",

@@ -47,8 +47,14 @@ _WRAPPED = "Another program put it into JSON of its own, such as a gateway's or 
 _FOLLOWED = "Something stands behind the JSON, or in front of it."
 _FIELD = "A field was added to the JSON."
 _CHARACTERS = "Characters were written in another way, as in a page of HTML."
+_NOTHING: tuple[Any, ...] = ("", None, [""], [])
 _REPR = "It is text that Python shows for an object, as str() and f-strings make it."
 _STRING = "It is JSON within a JSON string."
+_OCTETS = "It is a list of the bytes, as JSON.stringify writes a Buffer of Node."
+_NAME = "It is the name of a field, as of a form that was parsed."
+_WITHIN = "The ends of lines within it too, as by curl's --data @file."
+_MOST_LAYERS = 6
+"""Such as a message of SNS in a record of SQS in an event of Lambda."""
 
 
 class Body(NamedTuple):
@@ -206,6 +212,9 @@ def _charsets(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _serialise(body: bytes) -> Iterator[tuple[str, bytes]]:
     for text in texts(body):
+        if b"\n" in text and text.replace(b"\n", b"") == body:
+            yield "body_newline_removed:" + _WITHIN, text
+            yield "body_newline_removed:" + _WITHIN, text + b"\n"
         yield "body_reserialised", text
 
 
@@ -219,8 +228,10 @@ def _read_repr(body: bytes) -> Iterator[tuple[str, bytes]]:
     elif isinstance(value, str):
         yield "body_reserialised:" + _REPR, value.encode()
     else:
-        for text in texts(json.dumps(value, ensure_ascii=False).encode()):
+        written = json.dumps(value, ensure_ascii=False).encode()
+        for text in texts(written):
             yield "body_reserialised:" + _REPR, text
+        yield from _strings(written)
 
 
 def _strings(body: bytes) -> Iterator[tuple[str, bytes]]:
@@ -231,26 +242,46 @@ def _strings(body: bytes) -> Iterator[tuple[str, bytes]]:
     if isinstance(value, str):
         yield "body_reserialised:" + _STRING, value.encode()
         return
-    inside = value[0] if is_array(value) and len(value) == 1 else value
-    if not is_object(inside):
-        return
-    for each in [inside] if inside is not value else _members(inside):
-        if isinstance(each, str) and len(each) > 1:
+    if octets := _octets(value):
+        yield "body_reserialised:" + _OCTETS, octets
+    if is_object(value):
+        for name in [name for name, text in value.items() if text in _NOTHING][:_MOST_FIELDS]:
+            yield "body_form_encoded:" + _NAME, name.encode()
+    for each in _inside(value):
+        if isinstance(each, str):
             yield "body_altered:" + _WRAPPED, each.encode()
             for _, data in _base64(each.encode()):
                 yield "body_base64:" + _WRAPPED, data
-        elif is_object(each) and each:
+        else:
             for text in texts(json.dumps(each, ensure_ascii=False).encode()):
                 yield "body_altered:" + _WRAPPED, text
 
 
-def _members(value: dict[str, Any]) -> list[Any]:
-    """Return what is in an object, and in a list of one object in it, as queues have."""
-    members = list(value.values())[:_MOST_FIELDS]
-    for each in list(members):
-        if is_array(each) and len(each) == 1 and is_object(each[0]):
-            members += list(each[0].values())[:_MOST_FIELDS]
-    return members
+def _octets(value: Any) -> bytes:
+    """Return the bytes that a list of numbers stands for, or nothing."""
+    if is_object(value):
+        value = value.get("data") if value.get("type") == "Buffer" else list(value.values())
+    with suppress(ValueError, TypeError):
+        return bytes(value) if is_array(value) else b""
+    return b""
+
+
+def _inside(value: Any) -> Iterator[Any]:
+    """Yield the texts and events in objects, lists and JSON in a text; the outer ones first."""
+    level = [value]
+    for _ in range(_MOST_LAYERS):
+        found: list[Any] = []
+        for each in level:
+            if is_object(each):
+                found += each.values()
+            elif is_array(each):
+                found += each
+            elif each.startswith("{"):
+                with suppress(ValueError, RecursionError):
+                    found.append(json.loads(each))
+        level = [each for each in found if isinstance(each, (str, dict, list)) and each]
+        del level[_MOST_FIELDS:]
+        yield from (each for each in level if isinstance(each, str) or "type" in each)
 
 
 def _characters(body: bytes) -> Iterator[tuple[str, bytes]]:

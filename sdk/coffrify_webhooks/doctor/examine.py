@@ -16,7 +16,7 @@ from coffrify_webhooks.signature.window import TOLERANCE
 from .causes import cause_of
 from .claims import as_they_are
 from .diagnosis import Diagnosis, Finding
-from .headers import OWN, SIGNATURE, TIMESTAMP, original_name, pairs
+from .headers import KNOWN, OWN, SIGNATURE, TIMESTAMP, original_name, pairs
 from .hints import date_of, hints
 from .keys import GivenSecret
 from .likely import likely_of_body, likely_of_secrets
@@ -190,6 +190,8 @@ class _Subject:
             return [Finding("header_altered", says)]
         if proof.claim.scheme not in self.schemes:
             return [Finding("header_missing", "Only the other scheme's signature holds.")]
+        if any(name in KNOWN and not self.strict.get(name) for name, _ in self.found):
+            return [Finding("header_renamed", "Its name has a blank or a colon too many.")]
         return [Finding("unknown", "The signature holds; the facts say why it is refused.")]
 
     def _find_likely(

@@ -81,7 +81,7 @@ def _of_body(body: bytes, first: dict[str, str]) -> Iterator[Finding]:
     yield from _of_length(body, first)
     head = body[:_HEAD]
     kind = first.get("content-type", "").lower()
-    if not body.strip() or body in (b"{}", b"null", b'""', b"undefined"):
+    if not body.strip() or body in (b"{}", b"null", b'""', b"undefined", b"[]", b"None"):
         yield Finding("body_empty", f"the body is empty{' of content' if body else ''}")
         return
     encoding = compression(first, body)

@@ -136,6 +136,9 @@ def _of_text(given: GivenSecret) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
             (*findings, *more)
             or (_reason(given, is_whole=key == cleaned.encode("utf-8", "replace")),),
         )
+    if " " in text.strip():
+        for key, more in _read(_cleaned(text.strip().replace(" ", "+"))[0], ()):
+            yield key, (_ESCAPED, *more)
     for part in _parts(text):
         clean, more = _clean(part)
         for key, last in _read(clean, ()):

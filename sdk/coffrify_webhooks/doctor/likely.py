@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from coffrify_webhooks.signature.secret_mistakes import (
     API_KEYS,
+    OTHERS_KEYS,
     PREFIX,
     QUOTES,
+    SIGNATURES,
+    is_address,
     is_placeholder,
     is_visible,
 )
@@ -24,18 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["likely_of_body", "likely_of_secrets"]
 
-_REFERENCES = (
-    "op://",
-    "arn:",
-    "vault:",
-    "sm://",
-    "ssm:",
-    "projects/",
-    "/run/",
-    "file:",
-    "$(",
-    "env:",
-)
+_FILTERED = re.compile(r'"(?:\[(?:filtered|redacted|masked|removed)\]|\*{3,64})"', re.IGNORECASE)
 _MOST_DIGITS = 15
 _LARGEST = 2 << 20
 """Bytes that are parsed to say what they are."""
@@ -50,11 +43,8 @@ def likely_of_secrets(given: Sequence[GivenSecret]) -> Iterator[Finding]:
         text = each.text.strip()
         bare = text.strip(QUOTES)
         rest = bare.removeprefix(PREFIX)
-        if bare.startswith(API_KEYS):
-            yield Finding("secret_is_api_key")
-        elif bare.startswith(_REFERENCES) or (rest and is_placeholder(rest, whole=rest == bare)):
-            shown = any(mark in rest for mark in _MASKS) and rest != bare
-            yield Finding("secret_placeholder", "It is shown in part only." if shown else "")
+        if other := _what_else(each, bare):
+            yield other
         elif each.encoding == "text":
             continue
         elif text[:1] in QUOTES or text[-1:] in QUOTES:
@@ -67,6 +57,21 @@ def likely_of_secrets(given: Sequence[GivenSecret]) -> Iterator[Finding]:
             yield Finding("secret_truncated", "What follows whsec_ is not as long as any key.")
         elif each.secret is None:
             yield Finding("secret_quoted")
+
+
+def _what_else(given: GivenSecret, bare: str) -> Finding | None:
+    """Return what a text is that is no signing secret at all."""
+    rest = bare.removeprefix(PREFIX)
+    if bare.startswith(API_KEYS):
+        return Finding("secret_is_api_key")
+    if is_address(bare) or (rest and is_placeholder(rest, whole=rest == bare)):
+        shown = any(mark in rest for mark in _MASKS) and rest != bare
+        return Finding("secret_placeholder", "It is shown in part only." if shown else "")
+    if given.secret is None and bare.startswith(OTHERS_KEYS):
+        return Finding("secret_is_api_key", "It is one of another service.")
+    if given.secret is None and bare.lower().startswith(SIGNATURES):
+        return Finding("secret_version_prefix", "It is a signature, and no secret.")
+    return None
 
 
 def _is_cut(rest: str) -> bool:
@@ -116,6 +121,9 @@ def _of_text(body: bytes, decoded: str, announced: int | None) -> Iterator[Findi
             yield Finding("body_reserialised", "It is what str() makes of an object.")
         elif text[:1] in (b"{", b"<"):
             yield Finding("body_altered", "It is no JSON.")
+        return
+    if _FILTERED.search(decoded):
+        yield Finding("body_altered", "A value is masked, as filters for personal data do.")
         return
     if reason := looks_rewritten(body):
         yield Finding("body_reserialised", f"A sign of it: {reason}.")

@@ -8,18 +8,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["API_KEYS", "PREFIX", "QUOTES", "fault_of", "is_placeholder", "is_visible"]
+__all__ = [
+    "API_KEYS",
+    "OTHERS_KEYS",
+    "PREFIX",
+    "QUOTES",
+    "SIGNATURES",
+    "fault_of",
+    "is_address",
+    "is_placeholder",
+    "is_visible",
+]
 
 PREFIX = "whsec_"
 QUOTES = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 API_KEYS = ("cof_", "cfy_")
-_OTHERS_KEYS = (
+OTHERS_KEYS = (
     *("sk_live_", "sk_test_", "rk_live_", "rk_test_", "pk_live_", "pk_test_"),
     *("ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xapp-", "eyJhbGci"),
     *("npm_", "hvs.", "dp.st.", "SG.", "whsk_", "whpk_"),
 )
 """What keys of other services begin with."""
-_SIGNATURES = ("sha256=", "sha1=", "sha512=", "sha256:", "t=")
+SIGNATURES = ("sha256=", "sha1=", "sha512=", "sha256:", "t=")
 """In lower case, as the next."""
 _REFERENCES = (
     *("arn:", "ssm:", "ssm-secure:", "secretsmanager:", "secretmanager:", "vault:", "kms:"),
@@ -106,18 +116,21 @@ def _what_else(text: str) -> str:
             "an API key of Coffrify, and deliveries are signed with the endpoint's signing secret, "
             f"which begins {PREFIX!r}; give that one"
         )
-    if text.startswith(_OTHERS_KEYS):
+    if text.startswith(OTHERS_KEYS):
         return (
             "a key or token of another service; give the signing secret of the Coffrify endpoint, "
             f"which begins {PREFIX!r}"
         )
-    lower = text.lower()
-    if lower.startswith(_SIGNATURES):
+    if text.lower().startswith(SIGNATURES):
         return "a signature; give the secret with which signatures are made"
+    return "an address at which nothing looks; give what is there" if is_address(text) else ""
+
+
+def is_address(text: str) -> bool:
+    """Tell whether a text says where a secret is, as to a tool that puts it in."""
+    lower = text.lower()
     is_of_google = lower.startswith("projects/") and "/secrets/" in lower
-    if is_of_google or "://" in text or lower.startswith(_REFERENCES):
-        return "an address at which nothing looks; give what is there"
-    return ""
+    return is_of_google or "://" in text or lower.startswith(_REFERENCES)
 
 
 def is_visible(character: str) -> bool:
