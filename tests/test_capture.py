@@ -150,7 +150,7 @@ def test_the_doctor_explains_the_last_one() -> None:
     assert receiver.receive(BODY + b"\n", sign(BODY, SECRET)).status == 400
     assert "body_newline_added (proven)" in run(doctor, receiver, "--last", status=1)
     assert "body_newline_added" in run(doctor, receiver, "--last", "1", "--json", status=1)
-    assert "1 refused requests are kept" in run(doctor, receiver, "--last", "2", status=1)
+    assert "1 refused request is kept" in run(doctor, receiver, "--last", "2", status=1)
 
 
 def test_refused_requests_are_listed_apart_from_events() -> None:

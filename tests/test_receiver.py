@@ -1,5 +1,6 @@
 """The reply table, the fixed order of steps, and what a receiver tells, remembers and refuses."""
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -658,6 +659,7 @@ def test_purge_spares_the_retention() -> None:
         ({"router": "x"}, "router is a Router"),
         ({"observers": 5}, "observers are functions"),
         ({"observers": [5]}, "observers are functions"),
+        ({"observers": [asyncio.sleep]}, "write `def` in place of `async def`"),
         ({"handlers": 5}, "handlers are modules"),
         ({"clock": 5}, "clock=5"),
         ({"secrets": {"a": "b"}}, "secrets are a str"),

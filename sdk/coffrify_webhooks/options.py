@@ -12,6 +12,7 @@ from typing import Any, Never, cast
 
 from .dispatch import Dispatcher
 from .errors import ConfigurationError, is_shown, shown
+from .handlers.handler import is_async_callable
 from .observe import Observer, logger
 from .retries import Retries
 from .router import Router, default_router, router_of
@@ -171,6 +172,10 @@ def observers_of(observers: Any) -> tuple[Observer, ...]:
     except TypeError:
         found = (None,)
     if all(callable(observer) for observer in found):
+        if any(map(is_async_callable, found)):
+            raise ConfigurationError(
+                "observers are called and not awaited; write `def` in place of `async def`"
+            )
         return found
     raise ConfigurationError("observers are functions that take a Notice, as in [tell]")
 

@@ -173,6 +173,7 @@ def test_an_unavailable_store_exits_with_one_line(folder: Path, command: Command
         held.communicate()
     (line,) = ran.stderr.splitlines()
     assert line.startswith("Error: the sqlite store failed")
+    assert line.endswith("see that its server or file can be used from here, and try again")
 
 
 # --- obj ---

@@ -132,3 +132,19 @@ def test_the_receiver_is_asked_for_where_none_is_named() -> None:
     assert ran.exit_code == 2
     assert "--app myapp.webhooks" in ran.stderr
     assert "keys" in embedded.lazy
+
+
+def test_a_module_of_handlers_alone_knows_no_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the stand-in for its receiver would have a secret that never signed."""
+    process = Process(tmp_path / "store.db", NEW, at=NOW)
+    process.deliver(NEW)
+    process.store.close()
+    (tmp_path / "handlers_alone.py").write_text("import coffrify_webhooks\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    words = ["keys", "--app", "handlers_alone", "--store", "sqlite:///store.db"]
+    ran = CliRunner().invoke(commands, words)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "name the Receiver that has the secrets" in ran.stderr

@@ -3,12 +3,14 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import NoReturn
 
 import click
 import pytest
 from click.testing import CliRunner
 from tests.cli.help_options import commands_of, forget_help_options
 
+from coffrify_webhooks import cli
 from coffrify_webhooks.cli.embedded import embedded
 from coffrify_webhooks.cli.group import commands
 from coffrify_webhooks.cli.lazy import LazyGroup
@@ -132,3 +134,18 @@ def test_an_option_names_the_variable_that_stands_for_it(option: str) -> None:
             assert VARIABLES[option] in said, name
             assert option != "--api-url" or "COFFRIFY_API_KEY" in said, name
     assert found
+
+
+def test_an_early_interrupt_leaves_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C while the command is still being imported ends as one that comes later."""
+
+    def interrupted(extra: str) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "needs", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr() == ("", "\nAborted!\n")

@@ -13,9 +13,11 @@ def main() -> None:
     try:
         with needs("cli"):
             import click as click
+        from .group import commands
     except ConfigurationError as error:
         sys.stderr.write(f"Error: {error}\n")
         sys.exit(2)
-    from .group import commands
-
+    except KeyboardInterrupt:  # before click, which says the same, is there
+        sys.stderr.write("\nAborted!\n")
+        sys.exit(1)
     commands(prog_name="coffrify-webhooks")

@@ -62,6 +62,8 @@ def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -
             for each in found
         ]
         print_table(_HEAD, rows)
+    else:
+        click.echo("no drift", err=True)
     if clear:
         click.echo(f"{len(found)} type(s) are forgotten", err=True)
     elif found:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from coffrify_webhooks.errors import ConfigurationError, WebhookError
+from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable, WebhookError
 
 __all__ = ["STOPPED", "Failed", "Group", "Stopped", "Unusable", "printable"]
 
@@ -55,6 +55,9 @@ class Group(click.Group):
             return super().invoke(ctx)
         except ConfigurationError as error:
             raise Unusable(printable(error)) from error
+        except StoreUnavailable as error:
+            why = "see that its server or file can be used from here, and try again"
+            raise Failed(f"{printable(error)}; {why}") from error
         except WebhookError as error:
             raise Failed(printable(error)) from error
 

@@ -36,7 +36,7 @@ def keys(source: Source, *, as_json: bool) -> None:
     from coffrify_webhooks.stores.marks import has_marks
 
     receiver = source.receiver
-    if receiver is None:
+    if receiver is None or not source.knows_secrets:
         raise ConfigurationError("name the Receiver that has the secrets: --app myapp.webhooks")
     if not has_marks(source.store):
         raise Unusable(

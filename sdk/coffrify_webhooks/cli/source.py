@@ -47,6 +47,8 @@ class Source(NamedTuple):
     """Who handles an event again; None if events can only be looked at."""
     url: str | None = None
     """What named the store, if a URL did."""
+    knows_secrets: bool = True
+    """False of a Receiver that stands in for one, where --app has only handlers."""
 
 
 def takes_source(
@@ -126,7 +128,7 @@ def _source(url: str | None, app: str | None, *, handles: bool, makes: bool) -> 
         own = copy(own)
         own.store = store
     elif app is not None:
-        own = _default_receiver(store)
+        return Source(store, _default_receiver(store), url, knows_secrets=False)
     return Source(store, own, url)
 
 

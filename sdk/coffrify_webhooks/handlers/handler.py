@@ -13,7 +13,7 @@ from coffrify_webhooks.event import Event
 from .annotation import UNKNOWN
 from .order import Order
 
-__all__ = ["Context", "Handler"]
+__all__ = ["Context", "Handler", "is_async_callable"]
 
 Context: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Returns what a handler runs in, such as an application's context."""
@@ -52,9 +52,7 @@ class Handler:
         self.takes_delivery: bool = taken.delivery
         self.takes_connection: bool = taken.connection
         self.annotation: Any = taken.annotation
-        self.is_async: bool = inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(
-            getattr(fn, "__call__", None)  # noqa: B004 - an object whose __call__ is async
-        )
+        self.is_async: bool = is_async_callable(fn)
 
     def call(self, event: Event, delivery: Delivery, connection: Any = None) -> Any:
         """Call the function with what it takes."""
@@ -152,3 +150,9 @@ def _is_delivery(annotation: Any) -> bool:
         names = annotation.strip("\"'").split("|")
         return any(name.strip().rpartition(".")[2] == "Delivery" for name in names)
     return annotation is Delivery or Delivery in get_args(annotation)
+
+
+def is_async_callable(function: object) -> bool:
+    """Tell whether what a call returns has to be awaited."""
+    call = getattr(function, "__call__", None)  # noqa: B004 - an object whose __call__ is async
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)

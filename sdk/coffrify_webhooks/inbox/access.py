@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.handlers.handler import is_async_callable
 from coffrify_webhooks.observe import logger
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Access:
         self._receiver = receiver
         self._authorize = _function("authorize", authorize)
         self._bodies = None if bodies is None else _function("bodies", bodies)
-        self.is_async: bool = any(map(_is_async, (self._authorize, self._bodies)))
+        self.is_async: bool = any(map(is_async_callable, (self._authorize, self._bodies)))
         """Whether one of them is to be awaited on the caller's event loop."""
 
     def ask(self, request: InboxRequest) -> Granted:
@@ -70,7 +71,7 @@ class Access:
 
     def _asked(self, function: Callable[..., object], request: InboxRequest) -> bool:
         try:
-            if _is_async(function):
+            if is_async_callable(function):
                 call = cast("Any", function)
                 found: object = self._receiver.run_async(call, request, begin_within=_BEGIN_WITHIN)
             else:
@@ -98,11 +99,6 @@ def _function(name: str, given: object) -> Callable[..., object]:
             f"such as {name}=lambda request: is_admin(request.source)"
         )
     return given
-
-
-def _is_async(function: object) -> bool:
-    call = getattr(function, "__call__", None)  # noqa: B004 - an object whose __call__ is async
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call)
 
 
 def _is_true(found: object) -> bool:

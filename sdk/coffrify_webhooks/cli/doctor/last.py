@@ -24,7 +24,8 @@ def last_refused(receiver: Receiver, number: int) -> Recorded:
     if len(found) < number:
         capture = receiver.how_to_set("capture", "20")
         off = "" if receiver.captures.most else f"; to keep them, set {capture}"
-        raise Failed(f"{len(found)} refused requests are kept of the last day{off}")
+        kept = "1 refused request is" if len(found) == 1 else f"{len(found)} refused requests are"
+        raise Failed(f"{kept} kept of the last day{off}")
     body = found[number - 1].body or b""
     if b'"body_base64"' not in body:
         raise Failed(
