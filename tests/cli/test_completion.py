@@ -25,11 +25,28 @@ def completed(*words: str) -> list[str]:
     [
         ["send"],
         ["trigger"],
-        *([["catalog", "show"], ["events", "list", "--type"]] if NESTED else []),
+        *(
+            [["catalog", "show"], ["events", "list", "--type"], ["endpoints", "create", "--type"]]
+            if NESTED
+            else []
+        ),
     ],
 )
 def test_event_types_are_completed(words: list[str]) -> None:
     assert completed(*words, "transfer.c") == ["transfer.cloned", "transfer.created"]
+
+
+@pytest.mark.parametrize("group", ["events", "catalog", "endpoints", "store"])
+def test_the_commands_of_each_group_are_completed(group: str) -> None:
+    """Those of `events` too, which lists where none is named."""
+    found = commands.get_command(click.Context(commands), group)
+    assert isinstance(found, click.Group)
+    shown = {name for name in found.list_commands(click.Context(found)) if name != "sweep"}
+    assert {each for each in completed(group, "") if each != "sweep"} == shown
+
+
+def test_misbehaviors_of_the_sandbox_are_completed() -> None:
+    assert completed("trigger", "ping", "--misbehave", "f") == ["forged", "future"]
 
 
 @pytest.mark.parametrize("command", ["show", "replay", "forget"] if NESTED else ["-"])

@@ -11,7 +11,7 @@ from coffrify_webhooks.events import EVENTS
 if TYPE_CHECKING:
     import click
 
-__all__ = ["complete_id", "complete_type"]
+__all__ = ["complete_id", "complete_misbehavior", "complete_type"]
 
 _MOST = 500
 """The newest events whose ids are looked at: a shell waits for them."""
@@ -20,6 +20,13 @@ _MOST = 500
 def complete_type(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
     """Return the types of the bundled catalog that begin so."""
     return [each for each in EVENTS if each.startswith(incomplete)]
+
+
+def complete_misbehavior(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Return the misbehaviors of the sandbox that begin so."""
+    from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS  # not for a help
+
+    return [each for each in MISBEHAVIORS if each and each.startswith(incomplete)]
 
 
 def complete_id(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:

@@ -44,7 +44,8 @@ class _Events(LazyGroup):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         option = bool(args) and args[0].startswith("-") and args[0] not in ctx.help_option_names
-        return super().parse_args(ctx, ["list", *args] if option or not args else args)
+        nothing = not args and not ctx.resilient_parsing  # a shell that completes may name one yet
+        return super().parse_args(ctx, ["list", *args] if option or nothing else args)
 
 
 @click.group(cls=_Events, lazy=_COMMANDS, context_settings=HELP_OPTIONS)

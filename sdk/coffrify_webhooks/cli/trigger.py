@@ -10,7 +10,7 @@ import click
 from coffrify_webhooks_sandbox.api_key import check_api_key
 
 from .answer import read_answer
-from .completion import complete_type
+from .completion import complete_misbehavior, complete_type
 from .failure import Failed
 from .payload import payload
 
@@ -34,7 +34,14 @@ _AT_ONCE = 100
     "--endpoint", metavar="URL", help="Send to this endpoint alone, whatever it subscribes to."
 )
 @click.option("--count", default=1, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--misbehave", "manner", default="", metavar="HOW", help="See the list above.")
+@click.option(
+    "--misbehave",
+    "manner",
+    default="",
+    metavar="HOW",
+    shell_complete=complete_misbehavior,
+    help="See the list above.",
+)
 @click.option(
     "--sandbox",
     "address",

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from coffrify_webhooks.cli.completion import complete_type
 from coffrify_webhooks.cli.failure import printable
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 
@@ -39,6 +40,7 @@ _UNSURE = (
     "types",
     multiple=True,
     metavar="TYPE",
+    shell_complete=complete_type,
     help="Subscribe to this type, to 'transfer.*', or to '*'. Repeatable.",
 )
 @click.option(
