@@ -49,6 +49,18 @@ def curl(data: str = "--data-raw", **more: str) -> bytes:
     ).encode()
 
 
+def cmd() -> bytes:
+    """Return what Chrome copies for cmd.exe."""
+    escaped = "".join(
+        each if each.isalnum() or each == " " else '^\\^"' if each == '"' else f"^{each}"
+        for each in TEXT
+    )
+    words = [f'-H ^"{name}: {text}^"' for name, text in headers().items()]
+    return " ^\r\n  ".join(
+        ['curl ^"https://example.com/^"', *words, f'--data-raw ^"{escaped}^"']
+    ).encode()
+
+
 def as_list(pairs: dict[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "value": text} for name, text in pairs.items()]
 
@@ -91,6 +103,8 @@ def forms() -> dict[str, bytes]:
         "raw_with_end": raw(b"", end="\n").removesuffix(b"\n")
         + b"Content-Length: %d\n\n%b\n" % (len(BODY), BODY),
         "curl": curl(),
+        "raw_http_2": raw(BODY, ":method: POST\r\n:path: /\r\n"),
+        "curl_cmd": cmd(),
         "curl_binary": curl("--data-binary"),
         "curl_browser": curl(body=f"$'{escaped}'"),
         "mark": b"\xef\xbb\xbf" + json.dumps(values["json"]).encode(),
@@ -206,6 +220,7 @@ def test_the_fix_is_told_for_the_framework_in_use(
         (["--request", "-"], b'{"headers": {}, "body_base64": "*"}', "not in base64"),
         (["--request", "-"], b'{"headers": {}, "received_at": "soon"}', "seconds since 1970"),
         (["--request", "-"], b'{"log": {"entries": []}}', "no POST request"),
+        (["--request", "-"], b'fetch("https://x", {"body": "y"});', "in no form that is known"),
         (["--request", "-"], b"curl 'x", "quotes that do not end"),
         (["--request", "-"], b"curl x -d @nowhere", "run this in its folder"),
         (["--app", "no_such_module"], None, "--app no_such_module could not be imported"),
@@ -213,7 +228,7 @@ def test_the_fix_is_told_for_the_framework_in_use(
         (["--show-body"], None, "--request FILE"),
         (["--request", "-", "--url", "http://x"], b"x", "--url belongs to"),
     ],
-    ids=range(16),
+    ids=range(17),
 )
 def test_what_cannot_be_done_is_one_line_and_exit_2(
     words: list[str],

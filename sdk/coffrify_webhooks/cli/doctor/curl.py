@@ -24,6 +24,8 @@ _DATA = (
 )
 _LETTERS = ("-H", "-X", "-d")
 _ANSI = re.compile(r"\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_CMD = re.compile(r"curl(\.exe)?\s+\^\"")
+_CARET = re.compile(r"\^(.)", re.DOTALL)
 _ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{1,2}|u[0-9a-fA-F]{1,4}|[0-7]{1,3}|.)", re.DOTALL)
 _NAMED = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _LARGEST = 16 << 20
@@ -57,7 +59,9 @@ def read_curl(text: str) -> tuple[bytes, list[tuple[str, str]], str]:
 
 
 def _words(text: str) -> list[str]:
-    """Split as a shell does, with the $'...' of browsers."""
+    """Split as a shell does, with the $'...' of browsers, and what they copy for cmd."""
+    if _CMD.match(text):
+        text = _CARET.sub(r"\1", re.sub(r"\^\r?\n", " ", text))
     text = _ANSI.sub(lambda found: shlex.quote(_ESCAPE.sub(_unescape, found[1])), text)
     return shlex.split(re.sub(r"\\\r?\n", " ", text))
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 __all__ = ["read_raw"]
 
 _MOST_DIGITS = 15
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""Of a header (RFC 9110, section 5.6.2): what a browser copies "as fetch" begins otherwise."""
+_PSEUDO = re.compile(r":(?P<name>method|path|scheme|authority|protocol):? +(?P<value>\S*)")
+"""Of HTTP/2, as browsers show it."""
 
 
 def read_raw(data: bytes) -> tuple[bytes, list[tuple[str, str]], str] | None:
@@ -21,9 +26,12 @@ def read_raw(data: bytes) -> tuple[bytes, list[tuple[str, str]], str] | None:
         if first[0].isupper() and not first[0].endswith(":"):
             method, lines = first[0], lines[1:]
     headers: list[tuple[str, str]] = []
-    for line in lines:
-        name, colon, value = line.lstrip("> ").partition(":")
-        if not colon or " " in name.strip() or not name.strip():
+    for line in (each.lstrip("> ") for each in lines):
+        if pseudo := _PSEUDO.fullmatch(line):
+            method = pseudo["value"] if pseudo["name"] == "method" else method
+            continue
+        name, colon, value = line.partition(":")
+        if not colon or not _NAME.fullmatch(name.strip()):
             return None
         headers.append((name.strip(), value.strip()))
     if not headers:

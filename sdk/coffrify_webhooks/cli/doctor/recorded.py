@@ -19,6 +19,7 @@ FORMS = (
     "a raw HTTP request, a curl command, JSON with `headers` and `body` (or `body_base64`), a HAR "
     "file or entry, or an event of API Gateway or a load balancer"
 )
+_CURL = (b"curl ", b"curl\t", b"curl\\", b"curl.exe ")
 _NO_FORM = f"the request is in no form that is known: {FORMS}"
 
 
@@ -44,7 +45,7 @@ def read_request(data: bytes) -> Recorded:
                 '{"headers": {...}, "body": "..."}'
             ) from None
         return _of_json(value)
-    if text.removeprefix(b"$").lstrip()[:5] in (b"curl ", b"curl\t", b"curl\\"):
+    if text.removeprefix(b"$").lstrip()[:9].startswith(_CURL):
         return Recorded(*read_curl(text.decode("utf-8", "surrogateescape")))
     raw = read_raw(text)
     if raw is None:
