@@ -148,3 +148,14 @@ def test_a_module_of_handlers_alone_knows_no_secrets(
     ran = CliRunner().invoke(commands, words)
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert "name the Receiver that has the secrets" in ran.stderr
+
+
+@pytest.mark.parametrize("secret", [NEW, Secret(NEW, label="2026"), Secret(NEW, not_after=NOW)])
+def test_of_a_secret_that_is_alone_it_is_said_that_it_is_not_noted(
+    tmp_path: Path, secret: Any
+) -> None:
+    """Else its last use beside another would be taken for the last of all."""
+    process = Process(tmp_path / "store.db", secret, at=NOW - 60)
+    process.deliver(NEW)
+    assert ("while it is alone" in process.keys().stderr) == isinstance(secret, str)
+    process.store.close()

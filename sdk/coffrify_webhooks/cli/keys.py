@@ -57,6 +57,11 @@ def keys(source: Source, *, as_json: bool) -> None:
         return
     now = time.time()
     never = f"not in the last {span(receiver.retention)}, as far as noted"
+    alone = len(secrets) == 1 and not secrets[0].label and secrets[0].not_after is None
+    if alone:  # what was noted beside another may be long ago, and the secret in use
+        click.echo(
+            "it is not noted while it is alone: give it a label, Secret(..., label=)", err=True
+        )
     print_table(
         _HEAD,
         [
