@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.cli.stored_events import REASON, StoredEvents
+from tests.cli.stored_events import REASON, SECRET, StoredEvents
 
-from coffrify_webhooks import Event, Router
+from coffrify_webhooks import Event, Receiver, Router, sign
 from coffrify_webhooks.cli.events import events
 from coffrify_webhooks.cli.source import Source
 
@@ -49,6 +49,18 @@ def test_the_table_has_a_line_for_each_event(stored_events: StoredEvents) -> Non
         ["failed", "3", "h", "ago", "1", "evt_1", "transfer.created", *REASON.split()],
         ["done", "2", "d", "ago", "1", "evt_2", "transfer.deleted"],
     ]
+
+
+def test_events_that_a_handler_has_finished_are_found(stored_events: StoredEvents) -> None:
+    """As a receiver stores them: once all of them are done, no list of the finished is kept."""
+    router = Router()
+    router.on("ping", name="shop:announce")(handle)
+    router.on("ping", name="shop:count")(handle)
+    receiver = Receiver(SECRET, router=router, store=stored_events.store)
+    body = b'{"id": "evt_1", "type": "ping"}'
+    assert receiver.receive(body, sign(body, SECRET)).outcome == "handled"
+    for name, found in {"shop:announce": ["evt_1"], "shop:count": ["evt_1"], "shop": []}.items():
+        assert ids(stored_events, "--handler", name) == found
 
 
 def test_each_column_begins_at_one_place(stored_events: StoredEvents) -> None:

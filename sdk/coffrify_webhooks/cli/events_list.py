@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Collection
 from itertools import islice
 
 import click
@@ -72,11 +73,18 @@ def list_(  # click passes them by name
 def _fits(record: Record, handler: str | None, error: str | None) -> bool:
     """Tell whether a handler had a part in an event, and a text is in its error."""
     told = record.error.casefold()
-    if handler is not None and handler not in record.finished:
+    if handler is not None and handler not in _finished(record):
         name = handler.casefold()
         if not told.startswith(f"{name} ") and f" {name} " not in told:
             return False
     return error is None or error.casefold() in told
+
+
+def _finished(record: Record) -> Collection[str]:
+    """Return the handlers that have finished; once an event is done, all that wanted it."""
+    from coffrify_webhooks.dispatch.message import handlers_in  # not for a help
+
+    return handlers_in(record.delivery) if record.status == "done" else record.finished
 
 
 def _print(found: list[Record]) -> None:
