@@ -137,7 +137,7 @@ def _of_text(given: GivenSecret) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
             or (_reason(given, is_whole=key == cleaned.encode("utf-8", "replace")),),
         )
     if " " in text.strip():
-        for key, more in _read(_cleaned(text.strip().replace(" ", "+"))[0], ()):
+        for key, more in _read(_clean(text.strip().replace(" ", "+"))[0], ()):
             yield key, (_ESCAPED, *more)
     for part in _parts(text):
         clean, more = _clean(part)
