@@ -67,18 +67,7 @@ def reconcile_every(
     a store that cannot keep when it was begun, and if Coffrify's API has no such endpoint. If the
     API does not answer at the start, that is found out later.
     """
-    if not interval >= least:
-        raise ConfigurationError(f"interval={shown(interval)}: give {least:g} seconds or more")
-    if not 0 < since < receiver.retention:
-        raise ConfigurationError(
-            f"since={shown(since)}: give less than the {receiver.retention:g} s for which handled "
-            "events are remembered (retention)"
-        )
-    if not has_marks(receiver.store):
-        raise ConfigurationError(
-            "reconcile_every needs a store with the methods of "
-            "coffrify_webhooks.stores.OrderedStore; or call `reconcile` from cron"
-        )
+    _check(interval, least, since, receiver)
     stop = threading.Event() if stop is None else stop
     tell = on_report or _log
     if isinstance(history, CoffrifyHistory):
@@ -112,6 +101,21 @@ def reconcile_every(
             with suppress(Exception):  # a store that does not answer says so the next time
                 _put_off(receiver, interval, again)
         stop.wait(pause)
+
+
+def _check(interval: float, least: float, since: float, receiver: "Receiver") -> None:
+    if not interval >= least:
+        raise ConfigurationError(f"interval={shown(interval)}: give {least:g} seconds or more")
+    if not 0 < since < receiver.retention:
+        raise ConfigurationError(
+            f"since={shown(since)}: give less than the {receiver.retention:g} s for which handled "
+            "events are remembered (retention)"
+        )
+    if not has_marks(receiver.store):
+        raise ConfigurationError(
+            "reconcile_every needs a store with the methods of "
+            "coffrify_webhooks.stores.OrderedStore; or call `reconcile` from cron"
+        )
 
 
 def _is_our_turn(receiver: "Receiver", interval: float) -> bool:
