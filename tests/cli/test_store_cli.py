@@ -113,3 +113,16 @@ def test_an_async_store_works_in_commands(postgres: Postgres, driver: str) -> No
         ran = CliRunner().invoke(commands, ["events", *command.split(), "--store", url])
         assert ran.exit_code == 0, ran.output
         assert said in ran.output
+
+
+@pytest.mark.parametrize("words", [["store", "init"], ["events", "list"], ["keys"]])
+def test_a_server_that_does_not_answer_is_one_line(
+    words: list[str], capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It names the remedy, and promises no delivery that would try again."""
+    url = "postgresql://user:secret@127.0.0.1:1/name"
+    ran = CliRunner().invoke(commands, [*words, "--store", url])
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith(("and try again", "--app myapp.webhooks"))
+    assert (caplog.text, *capfd.readouterr(), ran.stdout) == ("", "", "", "")

@@ -154,11 +154,17 @@ def _file_here(*, makes: bool) -> str:
 
 
 def _open(url: str, *, makes: bool) -> Store:
+    from coffrify_webhooks.observe import logger
     from coffrify_webhooks.stores import open_store
 
     if not makes:
         _look_first(url)
-    return _refuse_memory(open_store(url), makes=makes)
+    before, logger.disabled = logger.disabled, True  # the command's own error says it, and once
+    try:
+        store = open_store(url)
+    finally:
+        logger.disabled = before
+    return _refuse_memory(store, makes=makes)
 
 
 def _look_first(url: str) -> None:
