@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from .diagnosis import Finding
-from .serialisers import is_array, is_object, texts
+from .serialisers import is_object, texts
+from .wrapped import MOST_FIELDS, octets_of, wrapped_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +32,6 @@ _LARGEST = 4 << 20
 _MOST_KEPT = 32 << 20
 _LONGEST_LITERAL = 32_768
 _LONGEST_TEXT = 262_144
-_MOST_FIELDS = 40
 _MOST_DEPTH = 200
 _WRITING = 8
 """What it costs to parse or write a byte of JSON, in bytes hashed."""
@@ -53,8 +53,6 @@ _STRING = "It is JSON within a JSON string."
 _OCTETS = "It is a list of the bytes, as JSON.stringify writes a Buffer of Node."
 _NAME = "It is the name of a field, as of a form that was parsed."
 _WITHIN = "The ends of lines within it too, as by curl's --data @file."
-_MOST_LAYERS = 6
-"""Such as a message of SNS in a record of SQS in an event of Lambda."""
 
 
 class Body(NamedTuple):
@@ -183,7 +181,7 @@ def _compressed(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _forms(body: bytes) -> Iterator[tuple[str, bytes]]:
     if body.startswith(b"--"):
-        for part in body.split(b"\r\n--")[:_MOST_FIELDS]:
+        for part in body.split(b"\r\n--")[:MOST_FIELDS]:
             yield "body_form_encoded", part.partition(b"\r\n\r\n")[2]
         return
     if b"%" in body or b"=" in body or b"+" in body:
@@ -191,7 +189,7 @@ def _forms(body: bytes) -> Iterator[tuple[str, bytes]]:
         for whole in (body, plain):
             for text in (whole, whole.rstrip(b"=")):
                 yield "body_form_encoded", unquote_to_bytes(text)
-        for field in plain.split(b"&")[:_MOST_FIELDS]:
+        for field in plain.split(b"&")[:MOST_FIELDS]:
             for part in field.split(b"=", 1):
                 yield "body_form_encoded", unquote_to_bytes(part)
 
@@ -242,12 +240,12 @@ def _strings(body: bytes) -> Iterator[tuple[str, bytes]]:
     if isinstance(value, str):
         yield "body_reserialised:" + _STRING, value.encode()
         return
-    if octets := _octets(value):
+    if octets := octets_of(value):
         yield "body_reserialised:" + _OCTETS, octets
     if is_object(value):
-        for name in [name for name, text in value.items() if text in _NOTHING][:_MOST_FIELDS]:
+        for name in [name for name, text in value.items() if text in _NOTHING][:MOST_FIELDS]:
             yield "body_form_encoded:" + _NAME, name.encode()
-    for each in _inside(value):
+    for each in wrapped_in(value):
         if isinstance(each, str):
             yield "body_altered:" + _WRAPPED, each.encode()
             for _, data in _base64(each.encode()):
@@ -255,33 +253,6 @@ def _strings(body: bytes) -> Iterator[tuple[str, bytes]]:
         else:
             for text in texts(json.dumps(each, ensure_ascii=False).encode()):
                 yield "body_altered:" + _WRAPPED, text
-
-
-def _octets(value: Any) -> bytes:
-    """Return the bytes that a list of numbers stands for, or nothing."""
-    if is_object(value):
-        value = value.get("data") if value.get("type") == "Buffer" else list(value.values())
-    with suppress(ValueError, TypeError):
-        return bytes(value) if is_array(value) else b""
-    return b""
-
-
-def _inside(value: Any) -> Iterator[Any]:
-    """Yield the texts and events in objects, lists and JSON in a text; the outer ones first."""
-    level = [value]
-    for _ in range(_MOST_LAYERS):
-        found: list[Any] = []
-        for each in level:
-            if is_object(each):
-                found += each.values()
-            elif is_array(each):
-                found += each
-            elif each.startswith("{"):
-                with suppress(ValueError, RecursionError):
-                    found.append(json.loads(each))
-        level = [each for each in found if isinstance(each, (str, dict, list)) and each]
-        del level[_MOST_FIELDS:]
-        yield from (each for each in level if isinstance(each, str) or "type" in each)
 
 
 def _characters(body: bytes) -> Iterator[tuple[str, bytes]]:
@@ -316,10 +287,10 @@ def _fields(body: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _without_one(value: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield an object without one of its fields, or of those of an object in it."""
-    for key in list(value)[:_MOST_FIELDS]:
+    for key in list(value)[:MOST_FIELDS]:
         yield {each: value[each] for each in value if each != key}
-    for key, inside in list(value.items())[:_MOST_FIELDS]:
-        for name in list(inside)[:_MOST_FIELDS] if is_object(inside) else ():
+    for key, inside in list(value.items())[:MOST_FIELDS]:
+        for name in list(inside)[:MOST_FIELDS] if is_object(inside) else ():
             rest = {each: inside[each] for each in inside if each != name}
             yield {**value, key: rest}
 
