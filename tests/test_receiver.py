@@ -659,7 +659,11 @@ def test_purge_spares_the_retention() -> None:
         ({"router": "x"}, "router is a Router"),
         ({"observers": 5}, "observers are functions"),
         ({"observers": [5]}, "observers are functions"),
-        ({"observers": [asyncio.sleep]}, "write `def` in place of `async def`"),
+        pytest.param(
+            {"observers": [asyncio.sleep]},
+            "write `def` in place of `async def`",
+            id="async observer",
+        ),
         ({"handlers": 5}, "handlers are modules"),
         ({"clock": 5}, "clock=5"),
         ({"secrets": {"a": "b"}}, "secrets are a str"),
