@@ -233,7 +233,7 @@ class OnRQ(Site):
     def __init__(self, folder: Path, url: str) -> None:
         super().__init__(folder)
         files = recipe("RQ")
-        named = re.search(r"`rq (worker .*?)`", PAGE.read_text(encoding="utf-8"))
+        named = re.search(r"`rq (worker .*?)`", PAGE.read_text(encoding="utf-8"), re.DOTALL)
         assert named
         self.worker = ("-m", "rq.cli", *named[1].split(), "--url", url)
         assert "redis://localhost:6379/0" in files["shop/engine.py"]

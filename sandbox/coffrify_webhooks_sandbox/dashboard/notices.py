@@ -14,7 +14,7 @@ _NOTICES = {
     "deleted": "The endpoint was deleted. Its pending deliveries are cancelled.",
     "disabled": "The endpoint is disabled. Due deliveries wait until it is enabled.",
     "enabled": "The endpoint is enabled.",
-    "misbehaved": "An event is being sent as the sender gone wrong would.",
+    "misbehaved": "An event is being sent as a faulty sender would send it.",
     "passing": "Time is still advancing: a receiver has not answered yet.",
     "replayed": "Replayed: this new delivery sends the same event again.",
     "retried": "The delivery is queued again, with all its attempts.",

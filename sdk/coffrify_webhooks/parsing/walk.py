@@ -16,7 +16,7 @@ _MOST_ISSUES = 100
 """Listed in `event.issues`; the others are counted."""
 _DEEPEST = 64
 """Objects and lists inside one another; what is below is kept as received."""
-_FIRST_STEPS = 6000
+_FIRST_STEPS = 10000
 """What a walk has to begin with; a step takes about a tenth of a microsecond."""
 _MOST_SLOTS = 900_000
 """Attributes of all objects made: each takes about a hundred bytes at the most."""
