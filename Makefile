@@ -69,7 +69,7 @@ SOAK ?= --seconds 600
 soak: $(VENV)/stamp ## ten minutes of traffic for each server and store; SOAK="--store sqlite --seconds 60" chooses
 	$(BIN)/python -m tests.soak.soak $(SOAK)
 
-proof: $(VENV)/fuzz-stamp ## run what proves the promises, in an hour or so, and print one table; PROOF="fuzz soak" chooses
+proof: $(VENV)/fuzz-stamp ## run what proves the promises, within 142 minutes, and print one table; PROOF="fuzz soak" chooses
 	$(BIN)/python -m tests.proof.proof $(PROOF)
 
 audit: | $(filter .tools/%,$(UV)) ## ask which pinned dependencies have known vulnerabilities; check the workflows

@@ -1,7 +1,7 @@
 """Run what proves the promises, and print one table: claim, figure, verdict.
 
-`make proof` takes about an hour on two cores; each step has a limit. The verdict is the exit code
-of a command that can be run alone, with larger numbers: see `make help`. What they print goes to
+Each step has a limit, and the limits of all are 142 minutes. The verdict is the exit code of a
+command that can be run alone, with larger numbers: see `make help`. What they print goes to
 `.cache/proof/`.
 """
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from tests.sandbox.test_dashboard import HOSTILE, Client, Fields, Receiver
+from tests.sandbox.visitor import HOSTILE, Client, Fields, Receiver
 
 from coffrify_webhooks import Receiver as OwnReceiver
 from coffrify_webhooks import Router, Secret, sign, verify
@@ -24,21 +24,6 @@ from coffrify_webhooks_sandbox.dashboard.rates import Rate, periods
 from coffrify_webhooks_sandbox.dashboard.snippets import snippets
 from coffrify_webhooks_sandbox.misbehaviors import MISBEHAVIORS
 from coffrify_webhooks_sandbox.records import Event
-
-
-@pytest.fixture
-def receiver() -> Receiver:
-    return Receiver()
-
-
-@pytest.fixture
-def client(coffrify_sandbox: Sandbox) -> Client:
-    return Client(coffrify_sandbox)
-
-
-@pytest.fixture
-def endpoint(coffrify_sandbox: Sandbox, receiver: Receiver) -> Endpoint:
-    return coffrify_sandbox.serve(receiver)
 
 
 def block(text: str, name: str) -> str:

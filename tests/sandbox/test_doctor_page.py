@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 from tests.sandbox.hook import Hook
-from tests.sandbox.test_dashboard import HOSTILE, Client, Fields
+from tests.sandbox.visitor import HOSTILE, Client, Fields
 
 from coffrify_webhooks import sign
 from coffrify_webhooks_sandbox import Sandbox

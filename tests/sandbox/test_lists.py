@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from tests.sandbox.test_dashboard import HOSTILE, Client, Receiver
+from tests.sandbox.visitor import HOSTILE, Client, Receiver
 
 from coffrify_webhooks_sandbox import Endpoint, Sandbox
 from coffrify_webhooks_sandbox import database_search as searching
@@ -13,21 +13,6 @@ from coffrify_webhooks_sandbox.courier import new_delivery
 from coffrify_webhooks_sandbox.database import Database
 from coffrify_webhooks_sandbox.database_search import Wanted
 from coffrify_webhooks_sandbox.records import Event
-
-
-@pytest.fixture
-def receiver() -> Receiver:
-    return Receiver()
-
-
-@pytest.fixture
-def client(coffrify_sandbox: Sandbox) -> Client:
-    return Client(coffrify_sandbox)
-
-
-@pytest.fixture
-def endpoint(coffrify_sandbox: Sandbox, receiver: Receiver) -> Endpoint:
-    return coffrify_sandbox.serve(receiver)
 
 
 def rows(client: Client, path: str) -> list[str]:

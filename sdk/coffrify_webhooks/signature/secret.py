@@ -125,8 +125,8 @@ def fingerprint(secret: Secret, purpose: str) -> str:
 
     They tell the secret to nobody: an HMAC-SHA256 of the purpose, which no delivery signs.
     """
-    key = secret._text.encode("utf-8", "surrogatepass")
-    return hmac_digest(key, purpose.encode("utf-8", "surrogatepass"), "sha256").hex()
+    message = purpose.encode("utf-8", "surrogatepass")
+    return hmac_digest(secret._text.encode("utf-8", "surrogatepass"), message, "sha256").hex()
 
 
 class Sealed:
