@@ -14,7 +14,7 @@ from tests.stores.faults import failing_thread
 from coffrify_webhooks import Event, Receiver, Reply, Router, Store, StoreUnavailable, sign
 from coffrify_webhooks.concurrency import lease_keeper as leases
 from coffrify_webhooks.concurrency.timers import Alarms
-from coffrify_webhooks.errors import NotBegun
+from coffrify_webhooks.errors import ClaimLost, NotBegun
 from coffrify_webhooks.pipeline.identity import key_of
 from coffrify_webhooks.stores.memory import MemoryStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
@@ -372,6 +372,74 @@ def test_lost_claim_stops_the_later_handlers() -> None:
     receiver = receiver_on(store, act, lambda event: runs.append("second"))
     assert receiver.receive(*request()).outcome == "busy"
     assert runs == ["first"]
+
+
+class Late(MemoryStore):
+    """Answers a call only when its lease has passed, and another has handled the event."""
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        self.method = method
+        self.meanwhile: Callable[[], object] = bool
+
+    def claim(self, *arguments: Any, **options: Any) -> Any:
+        return self._late("claim", super().claim(*arguments, **options))
+
+    def lock(self, *arguments: Any, **options: Any) -> Any:
+        return self._late("lock", super().lock(*arguments, **options))
+
+    def _late(self, method: str, answer: Any) -> Any:
+        if method == self.method:
+            self.method = ""
+            time.sleep(LEASE)
+            self.meanwhile()
+        return answer
+
+
+class Engine:
+    """Keeps what it is handed."""
+
+    def __init__(self) -> None:
+        self.messages: list[Any] = []
+
+    def dispatch(self, message: Any) -> None:
+        self.messages.append(message)
+
+
+@pytest.mark.parametrize("driver", ["sync", "async", "worker"])
+@pytest.mark.parametrize("method", ["claim", "lock"])
+def test_no_handler_begins_on_a_claim_that_was_lost_on_the_way(method: str, driver: str) -> None:
+    """A store may answer after the lease has ended: whoever handled the event since is believed."""
+    runs: list[str] = []
+    store = Late(method)
+    router = Router()
+    options: dict[str, Any] = (
+        {"key": lambda event: 1, "order": "serial"} if method == "lock" else {}
+    )
+
+    @router.on("*", **options)
+    def act(event: Event) -> None:
+        runs.append(event.id or "")
+
+    engine = Engine() if driver == "worker" else None
+    receiver, other = (
+        Receiver(SECRET, router=router, store=store, lease=LEASE, dispatcher=engine)
+        for _ in range(2)
+    )
+    if engine is not None:
+        store.method = ""
+        assert receiver.receive(*request()).outcome == "queued"
+        store.method = method
+        store.meanwhile = lambda: other.execute(engine.messages[0])
+        with pytest.raises(ClaimLost):
+            receiver.execute(engine.messages[0])
+    else:
+        store.meanwhile = lambda: other.receive(*request())
+        reply = deliver(receiver, driver)
+        assert reply.error is not None
+        assert (reply.status, reply.error.code) == (503, "claim_lost")
+    assert runs == ["evt"]
+    assert other.receive(*request()).outcome == "duplicate"
 
 
 def test_failing_after_the_claim_was_lost() -> None:

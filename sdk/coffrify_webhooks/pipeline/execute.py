@@ -6,6 +6,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.dispatch.message import handlers_in, restore, unpack
 from coffrify_webhooks.errors import (
     Busy,
@@ -69,6 +70,7 @@ def _execute(settings: Settings, message: Any) -> Steps[Outcome]:
     digest = sha256(delivery.body).hexdigest()
     known = metadata_of(settings, delivery, event, known_handlers)
     body = body_to_keep(settings, delivery.body)
+    asked = monotonic()
     claim: Claim = yield from call_store("claim", key, digest, settings.lease, token, known, body)
     if claim.status == "conflict":
         return (yield from keep_conflict(settings, key, digest, delivery, event))
@@ -83,7 +85,7 @@ def _execute(settings: Settings, message: Any) -> Steps[Outcome]:
     else:
         if missing and settings.first_time("missing", *missing):
             yield _notice_of_missing(delivery, event, missing)
-        work = run(settings, delivery, event, key, claim)
+        work = run(settings, delivery, event, key, claim, asked)
     outcome, reason = yield from _run_attempt(settings.retries, work, key, claim)
     if outcome == "dead":
         yield _notice_of_dead_letter(delivery, event, claim, reason)
@@ -121,6 +123,7 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
         key = key_for(settings.name, delivery, digest)
     wanted = handlers_in(record.delivery)
     known = metadata_of(settings, delivery, event, wanted)
+    asked = monotonic()
     claim: Claim = yield from call_store(
         "claim", key, digest, settings.lease, "", known, record.body, over=over
     )
@@ -133,7 +136,7 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
             wanted = wanted or _SOME  # or it would not have been tried
         work = hand_over(settings, delivery, event, key, claim.token, handlers=wanted)
     else:
-        work = run(settings, delivery, event, key, claim)
+        work = run(settings, delivery, event, key, claim, asked)
     outcome = yield from _run_replay(work, record, key, claim)
     if over:
         yield from call_store("forget", record.key)

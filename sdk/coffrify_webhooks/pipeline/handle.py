@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, cast
 
+from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import (
     ClaimLost,
     HandlerError,
@@ -42,12 +43,23 @@ LEAVING = (KeyboardInterrupt, SystemExit)
 """With these the process leaves: the steps are given them once no handler is running any more."""
 _LONGEST_REASON = 500
 """Characters that the store keeps, however many handlers failed."""
+_FRESH = 6
+"""A claim this part of its lease old is renewed: with half a lease until there is a place for the
+handler, and a third until the first renewal, the lease has not ended."""
 
 
 def run(
-    settings: Settings, delivery: Delivery, event: Event, key: str | None, claim: Claim
+    settings: Settings,
+    delivery: Delivery,
+    event: Event,
+    key: str | None,
+    claim: Claim,
+    asked: float,
 ) -> Steps[Outcome]:
-    """Call each handler that has not finished yet; one that raises does not stop the others."""
+    """Call each handler that has not finished yet; one that raises does not stop the others.
+
+    asked: monotonic seconds, from before the store was asked for the claim.
+    """
     handlers = settings.router.match(event)
     if not handlers:
         yield from _report_unhandled(settings, delivery, event)
@@ -62,9 +74,9 @@ def run(
         call = CallHandler(handler, event, delivery, key, claim.token)
         failure: BaseException | None
         if handler.order is None:
-            failure = yield call
+            failure = yield from _call(settings, call, asked)
         else:
-            failure = yield from _call_in_turn(settings, call, handler.order)
+            failure = yield from _call_in_turn(settings, call, handler.order, asked)
         if failure is not None:
             yield from _tell_failure(delivery, event, handler, failure)
             if not isinstance(failure, Superseded):
@@ -82,8 +94,26 @@ def run(
     return "superseded" if skipped == len(handlers) else "handled"
 
 
+def _call(
+    settings: Settings, call: CallHandler, asked: float, asked_lock: float = 0.0
+) -> Steps[BaseException | None]:
+    """Call a handler while what it needs is held.
+
+    A store that answers late, or a machine that stands still, may cost a delivery its claim before
+    the handler has begun; another has then handled the event.
+    """
+    if not call.handler.atomic:  # else the store checks both in the handler's transaction
+        old = monotonic() - settings.lease / _FRESH
+        if asked < old and call.key is not None:
+            _check_claim((yield from call_store("renew", call.key, call.token, settings.lease)))
+        if asked_lock < old and call.move is not None:
+            _check_lock((yield from call_store("renew_lock", *call.move[:2], settings.lease)))
+    failure: BaseException | None = yield call
+    return failure
+
+
 def _call_in_turn(
-    settings: Settings, call: CallHandler, order: Order
+    settings: Settings, call: CallHandler, order: Order, asked: float
 ) -> Steps[BaseException | None]:
     """Call an ordered handler while no other event of the same object is at it.
 
@@ -96,6 +126,7 @@ def _call_in_turn(
         version = order.version_of(handler.name, call.event, call.delivery)
     except Exception as error:  # the user's functions: the handler's failure
         return error
+    asked_lock = monotonic()
     lock: Lock | None = yield from call_store("lock", mark, settings.lease)
     if lock is None:
         return KeyBusy()
@@ -115,9 +146,9 @@ def _call_in_turn(
             begun = progress.begin(version, call.key, now).write()
             _check_lock((yield from call_store("renew_lock", *held[:2], settings.lease, begun)))
     try:
-        failure: BaseException | None = yield call
-    except (ClaimLost, StoreUnavailable):  # of an atomic one, whose transaction may have ended
-        yield from _unlock(held)
+        failure: BaseException | None = yield from _call(settings, call, asked, asked_lock)
+    except (ClaimLost, StoreUnavailable):  # of an atomic one the transaction may have ended
+        yield from _unlock(held if handler.atomic else before)
         raise
     except (Exception, *LEAVING):  # it did not begin, or was left
         yield from _unlock(before)

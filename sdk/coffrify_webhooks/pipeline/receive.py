@@ -13,6 +13,7 @@ from hashlib import sha256
 from logging import INFO
 from typing import TYPE_CHECKING
 
+from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.dispatch.message import pack
 from coffrify_webhooks.errors import (
     BodyTooLarge,
@@ -241,6 +242,7 @@ def _claim_and_handle(settings: Settings, delivery: Delivery, event: Event) -> S
     key = key_for(settings.name, delivery, digest)
     # An engine may lose it: kept from before it is handed over, until it is done.
     body = None if settings.dispatcher is None else body_to_keep(settings, delivery.body)
+    asked = monotonic()
     claim: Claim = yield from call_store(
         "claim", key, digest, settings.lease, None, metadata_of(settings, delivery, event), body
     )
@@ -259,7 +261,7 @@ def _claim_and_handle(settings: Settings, delivery: Delivery, event: Event) -> S
     if settings.dispatcher is not None:
         work = hand_over(settings, delivery, event, key, claim.token)
     else:
-        work = run(settings, delivery, event, key, claim)
+        work = run(settings, delivery, event, key, claim, asked)
     return (yield from releasing_on_error(work, settings, key, claim.token, delivery.body))
 
 
