@@ -420,9 +420,10 @@ def test_a_wait_beyond_the_visibility_timeout_ends_once(site: Site) -> None:
     assert time.monotonic() - began >= wait
     site.wait(lambda: site.in_broker() == 0)
     assert site.journal() == ["begin evt_1", "begin evt_1", "end evt_1"]
-    # Beside the two attempts; the log is written when a task is over.
-    site.wait(lambda: site.log().count("succeeded") >= 2 + 4)
-    assert site.log().count("succeeded") <= 2 + 6
+    # Beside the two attempts: five waits of a second at most, fewer if the machine takes longer.
+    # The log is written when a task is over.
+    site.wait(lambda: site.log().count("handled") == 2)
+    assert 2 < site.log().count("succeeded") <= 2 + 6
 
 
 def test_broker_loses_an_event(site: Site) -> None:
