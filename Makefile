@@ -79,6 +79,7 @@ audit: | $(filter .tools/%,$(UV)) ## ask which pinned dependencies have known vu
 bench: $(VENV)/stamp ## measure, side by side with the floor and the peers
 	$(BIN)/python benchmarks/verify.py
 	$(BIN)/python benchmarks/stages.py
+	$(BIN)/python benchmarks/parts.py
 	$(BIN)/python benchmarks/requests.py
 	$(BIN)/python benchmarks/served.py
 	$(BIN)/python -P benchmarks/salvage.py
