@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pydoc
+import sys
 from collections.abc import Iterable
 from itertools import count
+from types import ModuleType
 from typing import Annotated, Any, NewType, Optional, Union
 
 import pytest
@@ -13,6 +15,8 @@ from typing_extensions import TypeAliasType
 import coffrify_webhooks
 from coffrify_webhooks import ConfigurationError, Delivery, Event, Router, UnknownEvent, events
 from coffrify_webhooks.events import TransferCreated, TransferDeleted
+from coffrify_webhooks.testing.targets.target import _count_parameters
+from coffrify_webhooks_sandbox.background import _is_asgi
 
 NUMBERS = count()
 Alias = TransferCreated | TransferDeleted
@@ -217,3 +221,63 @@ def test_help_shows_the_documentation(name: str, says: str) -> None:
     """What is public is documented where Python's own help looks."""
     text = pydoc.render_doc(getattr(coffrify_webhooks, name), renderer=pydoc.plaintext)  # type: ignore[attr-defined]
     assert says in " ".join(text.split())
+
+
+HANDLERS = """
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks import Delivery
+
+if TYPE_CHECKING:
+    from coffrify_webhooks.events import TransferCreated, TransferDeleted
+    from nowhere import Nothing
+
+
+def created(event: TransferCreated) -> Nothing: ...
+def with_delivery(event: TransferCreated | Nothing, delivery: Delivery) -> None: ...
+async def both(event: TransferCreated | TransferDeleted, delivery: Delivery | None) -> None: ...
+def with_connection(event: TransferCreated, connection: Nothing) -> None: ...
+def key(event: TransferCreated) -> Nothing: ...
+def deleted(event: TransferDeleted) -> None: ...
+def with_database(event: TransferCreated, db: Nothing) -> None: ...
+def wsgi(environ: Nothing, start_response: Nothing) -> Nothing: ...
+async def asgi(scope: Nothing, receive: Nothing, send: Nothing) -> None: ...
+
+
+class Called:
+    def __call__(self, event: TransferCreated, delivery: Delivery) -> Nothing: ...
+"""
+EVALUATED_AT_ONCE = sys.version_info < (3, 14)
+
+
+@pytest.fixture
+def handlers() -> Any:
+    """Functions whose annotations name what only type checkers import."""
+    first = "from __future__ import annotations\n" if EVALUATED_AT_ONCE else ""
+    module = ModuleType("handlers_of_a_test")
+    exec(compile(first + HANDLERS, "handlers.py", "exec", dont_inherit=True), vars(module))
+    return module
+
+
+def test_names_that_only_type_checkers_import_are_read(handlers: Any) -> None:
+    """As `from __future__ import annotations` leaves them, and as Python 3.14 does without it."""
+    router = Router()
+    register = router.on("transfer.created", key=handlers.key, order="serial")
+    register(handlers.created)
+    for each in (handlers.with_delivery, handlers.both, handlers.Called()):
+        router.on("transfer.created", name=f"handler{next(NUMBERS)}")(each)
+    router.on("transfer.created", atomic=True)(handlers.with_connection)
+    taken = [handler.takes_delivery for handler in router.handlers]
+    assert taken == [False, True, True, True, False]
+    with pytest.raises(ConfigurationError, match="annotated for transfer"):
+        router.on("transfer.created")(handlers.deleted)
+    with pytest.raises(ConfigurationError, match="give it as db"):
+        router.on("transfer.created")(handlers.with_database)
+
+
+def test_applications_annotated_for_type_checkers_alone_are_told_apart(handlers: Any) -> None:
+    """An application's annotations need not be there either."""
+    assert _count_parameters(handlers.wsgi) == 2
+    assert _count_parameters(handlers.asgi) == 3
+    assert _is_asgi(handlers.asgi)
+    assert not _is_asgi(handlers.wsgi)

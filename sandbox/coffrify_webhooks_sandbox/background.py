@@ -14,6 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
+from coffrify_webhooks.handlers.annotation import signature_of
 
 with needs("sandbox"):
     import uvicorn
@@ -152,7 +153,7 @@ def serve_in_thread(app: Any) -> Generator[int]:
 def _is_asgi(app: Any) -> bool:
     """Tell by the number of parameters: ASGI has three, WSGI two."""
     try:
-        signature = inspect.signature(app)
+        signature = signature_of(app)
     except (TypeError, ValueError):
         return False
     fits = [count for count in (2, 3) if _accepts(signature, count)]

@@ -3,6 +3,7 @@
 import ast
 import builtins
 import inspect
+import sys
 from collections import ChainMap
 from collections.abc import Callable, Iterable
 from types import ModuleType, UnionType
@@ -12,7 +13,7 @@ from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.event import Event, EventModel, UnknownEvent
 from coffrify_webhooks.parsing.registry import Registry
 
-__all__ = ["UNKNOWN", "accepted_types", "type_of"]
+__all__ = ["UNKNOWN", "accepted_types", "signature_of", "type_of"]
 
 UNKNOWN = "\0unknown"
 """Stands for every type that has no class: what `on(UnknownEvent)` selects."""
@@ -36,6 +37,25 @@ def accepted_types(fn: Callable[..., Any], annotation: Any, registry: Registry) 
         return _Reader(fn, registry).read(annotation)
     except Exception:  # an annotation may be anything, and run anything
         return None
+
+
+if sys.version_info >= (3, 14):
+    from annotationlib import Format
+
+    def signature_of(fn: Callable[..., Any]) -> inspect.Signature:
+        """Return a callable's signature, even if its annotations name what is not there.
+
+        An annotation is evaluated when it is asked for (PEP 649), so without a `__future__` import
+        a name that only type checkers import raises here; such annotations are returned as texts.
+        Raises TypeError or ValueError for a builtin that does not tell.
+        """
+        try:
+            return inspect.signature(fn)
+        except Exception:  # an annotation may run anything
+            return inspect.signature(fn, annotation_format=Format.STRING)
+
+else:
+    signature_of = inspect.signature
 
 
 def type_of(event_class: type[Event]) -> str | None:

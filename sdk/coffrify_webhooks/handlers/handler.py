@@ -10,7 +10,7 @@ from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.event import Event
 
-from .annotation import UNKNOWN
+from .annotation import UNKNOWN, signature_of
 from .order import Order
 
 __all__ = ["Context", "Handler", "is_async_callable"]
@@ -117,7 +117,7 @@ def _parameters_of(fn: Callable[..., Any], name: str, *, atomic: bool) -> _Param
             "or an async function"
         )
     try:
-        parameters = list(inspect.signature(fn).parameters.values())
+        parameters = list(signature_of(fn).parameters.values())
     except (TypeError, ValueError):  # a builtin that does not tell
         return _Parameters()
     connection = next((p for p in parameters if atomic and p.name == "connection"), None)

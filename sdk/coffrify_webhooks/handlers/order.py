@@ -14,6 +14,8 @@ from uuid import UUID
 from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.event.base import read_moment
 
+from .annotation import signature_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -151,7 +153,7 @@ def _refuse_unusable(option: str, function: Any, example: str) -> None:
     ):
         raise ConfigurationError(f"{option} is async or has a yield; {remedy}")
     try:
-        signature = inspect.signature(function)
+        signature = signature_of(function)
     except (TypeError, ValueError):  # a builtin that does not tell
         return
     try:

@@ -6,6 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, get_type_hints
 
 from coffrify_webhooks.event import Event
+from coffrify_webhooks.handlers.annotation import signature_of
 from coffrify_webhooks.http.url_path import DEFAULT_PATH
 from coffrify_webhooks.router import known_routers
 
@@ -33,7 +34,7 @@ def is_handler(target: object) -> bool:
         return True
     try:
         hints = get_type_hints(target)
-        first = next(iter(inspect.signature(target).parameters), "")
+        first = next(iter(signature_of(target).parameters), "")
     except Exception:  # annotations that name nothing here
         return False
     return is_event(hints.get(first))

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from coffrify_webhooks.applications.endpoints import endpoints_in
 from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.handlers.annotation import signature_of
 from coffrify_webhooks.http.url_path import DEFAULT_PATH, UrlPath
 from coffrify_webhooks.receiver import Receiver
 from coffrify_webhooks.testing.result import Answer
@@ -112,7 +113,7 @@ def _second_client(target: Any, names: set[str]) -> Callable[[SignedRequest, str
 def _count_parameters(target: Any) -> int:
     """Count the parameters that a call of it has to give."""
     try:
-        parameters = inspect.signature(target).parameters.values()
+        parameters = signature_of(target).parameters.values()
     except (TypeError, ValueError):
         return 0
     given = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
