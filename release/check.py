@@ -305,10 +305,10 @@ def materials(python: str) -> str:
 def main() -> int:
     """Run every check, tell of each, and end with how many did not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--python", action="append", help="such as 3.12; else 3.11, 3.12 and 3.13")
+    parser.add_argument("--python", action="append", help="such as 3.12; else 3.11 to 3.14")
     parser.add_argument("--only", action="append", help="the name of a check")
     given = parser.parse_args()
-    pythons = given.python or ["3.11", "3.12", "3.13"]
+    pythons = given.python or ["3.11", "3.12", "3.13", "3.14"]
     checks: dict[str, Callable[[], str]] = {
         "build": build,
         "metadata": metadata,

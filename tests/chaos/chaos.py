@@ -418,7 +418,8 @@ class _Sender:
             with urllib.request.urlopen(request, timeout=15) as response:
                 return int(response.status)
         except urllib.error.HTTPError as error:
-            return f"{error.code} {_code(error)}"
+            with error:
+                return f"{error.code} {_code(error)}"
         except (OSError, HTTPException):
             return "with a broken connection"
 

@@ -34,7 +34,8 @@ class Api:
                 text = response.read()
                 return response.status, json.loads(text or b"null"), response.headers
         except urllib.error.HTTPError as error:
-            text = error.read()
+            with error:
+                text = error.read()
             return error.code, json.loads(text or b"null"), error.headers
 
     def endpoint(self, **changes: Any) -> Any:

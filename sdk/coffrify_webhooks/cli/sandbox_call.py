@@ -27,7 +27,9 @@ def call_sandbox(where: str, content: dict[str, Any], key: str) -> Any:
             return json.load(response)
     except urllib.error.HTTPError as error:
         kind = Unusable if error.code in _WRONG else Failed
-        raise kind(_message(error, where, key)) from None
+        with error:  # it holds the connection
+            message = _message(error, where, key)
+        raise kind(message) from None
     except TimeoutError:
         raise Failed(f"the sandbox at {where} did not answer in {_PATIENCE:g} s") from None
     except OSError:
