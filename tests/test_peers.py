@@ -19,7 +19,7 @@ import coffrify.webhooks as vendor
 import pytest
 import standardwebhooks.webhooks as peer_standard
 import stripe
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.budgets import budget
 
@@ -230,7 +230,7 @@ def names(case: Case) -> list[str]:
 
 
 def stamps(case: Case) -> list[str]:
-    parts = [part.strip() for part in case.header.split(",")]
+    parts = [part.lstrip() for part in case.header.split(",")]  # a blank behind it belongs to it
     return [part[2:] for part in parts if part.startswith("t=")]
 
 
@@ -636,6 +636,7 @@ def standard_cases(draw: st.DrawFn, secrets: st.SearchStrategy[str], encoding: s
 
 
 @given(legacy_cases())
+@example(legacy(header=f"t={SIGNED_AT} ,v1={mac(BODY)}"))
 @settings(max_examples=budget(120, 500), deadline=None, derandomize=True)
 def test_verdicts_against_stripe(case: Case) -> None:
     """On the vendor's header ours and stripe agree, or differ in a way that is listed."""
