@@ -61,6 +61,7 @@ class Page:
         self.folder = Path(self.home.name).resolve()
         self.undo.callback(self._forget_modules)
         self.undo.callback(_close_loop)
+        self.undo.callback(self._dispose_engines)
         self.undo.enter_context(chdir(self.folder))
         self.undo.enter_context(patch.dict(os.environ, VARIABLES))
         self.undo.enter_context(patch.object(sys, "path", [str(self.folder), *sys.path]))
@@ -71,6 +72,12 @@ class Page:
         """Put back what the document has changed, and remove its directory."""
         self.undo.close()
         self.home.cleanup()
+
+    def _dispose_engines(self) -> None:
+        engines = getattr(sys.modules.get("sqlalchemy"), "Engine", ())
+        for value in self.namespace.values():
+            if isinstance(value, engines):
+                value.dispose()
 
     def run(self, example: Example) -> None:
         """Run a block, after all those before it that have not run in this process."""

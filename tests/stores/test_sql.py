@@ -1,11 +1,13 @@
 """Claims in PostgreSQL, MariaDB and SQLite by SQLAlchemy; the servers are real."""
 
+import gc
 import logging
 import os
 import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -864,3 +866,14 @@ def test_the_extra_that_is_named_suffices(
     monkeypatch.setitem(sys.modules, "sqlalchemy", None)
     with pytest.raises(ConfigurationError, match=rf"coffrify-webhooks\[{extra}\]"):
         open_store(url)
+
+
+def test_a_store_that_nobody_closed_leaves_no_connection_open(postgres: Postgres) -> None:
+    """An application made anew in each test need not close its store, or the driver would warn."""
+    store = SQLStore(postgres.database("dropped"))
+    assert store.claim("k" * 64, "d", 60).status == "claimed"
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        del store
+        gc.collect()
+    assert not [each for each in told if "still open" in str(each.message)]

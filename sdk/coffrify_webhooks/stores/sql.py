@@ -6,6 +6,7 @@ leases by their own clock, so that the machines' clocks need not agree.
 
 from collections.abc import Callable
 from typing import Any, Self, overload
+from weakref import finalize
 
 from coffrify_webhooks.extras import needs
 
@@ -71,4 +72,6 @@ class SQLStore(EngineStore):
         self._set_up(engine, app, timeout, clock, is_own=app is None)
         if engine is not app:
             event.listen(engine, "connect", stop_preparing)
+            # As in tests that make an application each: else the driver warns of open connections.
+            finalize(self, engine.dispose).atexit = False
         self._begin()
