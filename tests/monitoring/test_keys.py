@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from coffrify_webhooks import ConfigurationError, Notice, Receiver, Router, Secret, sign
+from coffrify_webhooks.monitoring.keys import KeyUse
 from coffrify_webhooks.observe import Facts
+from coffrify_webhooks.signature.keyring import Keyring
 
-NEW, OLD = "whsec_" + "ab" * 16, "whsec_" + "cd" * 16
+NEW, OLD, OTHER = ("whsec_" + digits * 16 for digits in ("ab", "cd", "ef"))
 NOW = 1_700_000_000.0
 DAY = 86_400
 
@@ -105,3 +107,80 @@ def test_a_label_that_cannot_be_shown_is_refused(label: Any) -> None:
     with pytest.raises(ConfigurationError, match="label is a short name") as refused:
         Secret(NEW, label=label)
     assert "ab" * 12 not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [
+        [Secret(NEW, label="2025"), Secret(OLD, label="2025")],
+        [Secret(NEW, label="2025"), Secret(OLD, label="2025 ")],
+        [NEW, Secret(OLD, label="0")],
+        [Secret(NEW, label="1", encoding="text"), OLD],
+    ],
+)
+def test_two_secrets_of_one_name_are_refused(secrets: Any) -> None:
+    """Also where one has no label and its place in the list is the other's: which is in use?"""
+    with pytest.raises(ConfigurationError, match="two of the secrets are called") as refused:
+        Receiver(secrets, store="memory:")
+    assert 'label="2026"' in str(refused.value)
+    assert "ab" * 12 not in str(refused.value)
+
+
+def test_two_secrets_of_one_name_from_a_callable_are_unavailable(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The sender tries again, and the log says what to mend."""
+    rig = Rig(lambda: [Secret(NEW, label="2025"), Secret(OLD, label="2025")])
+    body = b'{"id": "evt_1", "type": "ping"}'
+    reply = rig.receiver.receive(body, sign(body, OLD, timestamp=NOW))
+    assert (reply.status, reply.outcome) == (503, "unavailable")
+    assert "two of the secrets are called '2025'" in caplog.text
+
+
+def test_a_use_stays_with_its_secret_when_a_callable_changes_the_list() -> None:
+    """Else a new first secret would seem to have signed when the old one did."""
+    secrets = [[OLD, OTHER]]
+    rig = Rig(lambda: secrets[0])
+    rig.deliver(OLD)
+    secrets[0] = [NEW, OLD]
+    rig.now += 60
+    rig.deliver(OLD)
+    assert rig.receiver.health().keys == {"1": NOW + 60}
+    secrets[0] = [Secret(OLD, label="2025"), NEW]
+    rig.now += 60
+    rig.deliver(OLD)
+    assert rig.receiver.health().keys == {"2025": NOW + 120}
+
+
+def test_a_secret_that_was_alone_is_not_taken_for_the_one_put_in_front() -> None:
+    """It has the other's place from then on."""
+    secrets = [[OLD]]
+    rig = Rig(lambda: secrets[0])
+    rig.deliver(OLD)
+    assert rig.receiver.health().keys == {"0": NOW}
+    secrets[0] = [NEW, OLD]
+    rig.deliver(OLD)
+    assert rig.receiver.health().keys == {"1": NOW}
+    secrets[0] = [NEW]
+    rig.now += 60
+    rig.deliver(NEW)
+    assert rig.receiver.health().keys["0"] == NOW + 60
+
+
+def test_each_old_secret_of_a_callable_is_told_though_they_share_a_name() -> None:
+    """As those of two tenants, each the second of its list."""
+    secrets = [[NEW, OLD]]
+    rig = Rig(lambda: secrets[0])
+    rig.deliver(OLD)
+    secrets[0] = [NEW, OTHER]
+    rig.deliver(OTHER)
+    assert len(rig.told) == 2
+
+
+def test_what_is_remembered_of_secrets_has_an_end() -> None:
+    """A callable may return others each time."""
+    use = KeyUse()
+    for number in range(1500):
+        secret = Secret(f"whsec_{number:048x}", label=f"n{number}")
+        use.see(Keyring((secret,)), secret, NOW)
+    assert len(use.by_name()) <= 1001

@@ -32,7 +32,8 @@ def keys(source: Source, *, as_json: bool) -> None:
     To the minute, as all processes of the receiver have noted it in the store since the secret has
     a label, an end, or another beside it; a note is kept as long as an event (`retention`).
     """
-    from coffrify_webhooks.monitoring.keys import last_use, name_of
+    from coffrify_webhooks.monitoring.keys import last_use
+    from coffrify_webhooks.signature.secret import name_of
     from coffrify_webhooks.stores.marks import has_marks
 
     receiver = source.receiver

@@ -79,13 +79,13 @@ class Health:
 def read_health(receiver: Watched) -> Health:
     """Ask the store how things are; raises nothing."""
     handlers, keys = len(receiver.router), receiver.key_use.by_name()
-    own = max(receiver.key_use.last.values(), default=None)
+    own = receiver.key_use.latest
     try:
         counts = without_refused(receiver.store, receiver.store.stats())
         last = last_delivery(receiver.store, receiver.name)
         oldest = oldest_queued(receiver.store, receiver.name, receiver.clock())
     except Exception:  # whatever a store raises, it is not well
-        return Health(ok=False, store_ok=False, handlers=handlers, last_delivery=own, keys=keys)
+        return _without_store(receiver)
     found = [each for each in (last, own) if each is not None]
     return Health(
         ok=bool(handlers) or receiver.dispatcher is not None,
@@ -95,6 +95,18 @@ def read_health(receiver: Watched) -> Health:
         oldest_queued=oldest,
         counts=counts,
         keys=keys,
+    )
+
+
+def _without_store(receiver: Watched) -> Health:
+    """Return what this process knows by itself."""
+    use = receiver.key_use
+    return Health(
+        ok=False,
+        store_ok=False,
+        handlers=len(receiver.router),
+        last_delivery=use.latest,
+        keys=use.by_name(),
     )
 
 
@@ -109,7 +121,7 @@ async def read_health_async(receiver: Watched) -> Health:
     try:
         return await bridge.shield(ask)
     except NotBegun:
-        return Health(ok=False, store_ok=False, handlers=len(receiver.router))
+        return _without_store(receiver)
 
 
 def last_delivery(store: Store, receiver: str | None) -> float | None:

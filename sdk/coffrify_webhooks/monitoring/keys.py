@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from coffrify_webhooks.signature.secret import fingerprint
+from coffrify_webhooks.signature.secret import fingerprint, name_of
 from coffrify_webhooks.stores.marks import read_mark
 
 if TYPE_CHECKING:
+    from coffrify_webhooks.signature.keyring import Keyring
     from coffrify_webhooks.signature.secret import Secret
     from coffrify_webhooks.stores import Store
 
-__all__ = ["KeyUse", "is_old", "last_use", "later", "mark_of", "name_of"]
+__all__ = ["KeyUse", "is_old", "last_use", "later", "mark_of"]
 
 _AN_HOUR = 3600.0
 """Seconds between two notices of one old secret."""
@@ -32,17 +33,42 @@ class KeyUse:
     """When each secret signed last, as far as this process knows."""
 
     def __init__(self) -> None:
-        self.last: dict[int, float] = {}
-        """By its index in the list of secrets, the signed time."""
-        self.names: dict[int, str] = {}
+        self.latest: float | None = None
+        """When any of them signed last."""
+        self._last: dict[Secret, tuple[str, float]] = {}
+        """What it is called and when it signed: by the secret, whose place in a list may change."""
+        self._seen: tuple[Keyring, dict[Secret, str]] | None = None
+        """The secrets in use, and their names."""
         self.unnoted: dict[Secret, float] = {}
         """When a secret was used, where that is not in the store yet."""
         self._told: dict[object, float] = {}
         self._noted: dict[object, float] = {}
 
-    def is_to_be_told(self, name: str, now: float) -> bool:
+    def see(self, ring: Keyring, secret: Secret, signed_at: float) -> None:
+        """Remember when a secret signed, of those that are in use now."""
+        self.latest = signed_at
+        last, seen = self._last, self._seen
+        if seen is None or seen[0] is not ring:
+            names = {each: name_of(each, index) for index, each in enumerate(ring.secrets)}
+            others = set(names.values())  # a name must not show the use of another secret
+            kept = [(each, *found) for each, found in list(last.items())][-_MOST:]
+            last = {
+                each: (names.get(each, name), at)
+                for each, name, at in kept
+                if each in names or name not in others
+            }
+            seen = ring, names
+            self._last, self._seen = last, seen
+        last[secret] = seen[1][secret], max(signed_at, last.get(secret, ("", signed_at))[1])
+
+    @property
+    def has_names(self) -> bool:
+        """Whether there has been more than one secret that needs no name."""
+        return self._seen is not None
+
+    def is_to_be_told(self, secret: Secret, now: float) -> bool:
         """Tell whether an hour has passed since this was asked of an old secret."""
-        return _is_due(self._told, name, now, _AN_HOUR)
+        return _is_due(self._told, secret, now, _AN_HOUR)
 
     def note(self, secret: Secret, now: float) -> None:
         """Let the use of a secret be stored, unless one of the last minute was."""
@@ -51,12 +77,10 @@ class KeyUse:
 
     def by_name(self) -> dict[str, float]:
         """Return the time for each secret, by its label or its index."""
-        return {self.names.get(index, str(index)): at for index, at in sorted(self.last.items())}
-
-
-def name_of(secret: Secret, index: int) -> str:
-    """Return a secret's label, else its index in the list."""
-    return secret.label or str(index)
+        found = dict(list(self._last.values()))
+        if not found and self.latest is not None:
+            found["0"] = self.latest  # it is alone; among others, its place would be another's
+        return found
 
 
 def is_old(secret: Secret, index: int, now: float) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from coffrify_webhooks.monitoring.keys import is_old, later, mark_of, name_of
+from coffrify_webhooks.monitoring.keys import is_old, later, mark_of
+from coffrify_webhooks.signature.secret import name_of
 from coffrify_webhooks.stores.marks import LEASE
 
 from .effects import Notify, Settings, Steps
@@ -22,19 +23,20 @@ __all__ = ["report_old_key", "store_key_use"]
 def report_old_key(settings: Settings, delivery: Delivery, ring: Keyring) -> Steps[None]:
     """Note which secret it was, and tell of an old one, once an hour for each."""
     index = delivery.key
-    if index >= len(ring.secrets):
-        return  # of another keyring: the testing kit's
+    if index >= len(ring.secrets):  # of another keyring: the testing kit's
+        settings.key_use.latest = delivery.timestamp
+        return
     secret = ring.secrets[index]
-    name = settings.key_use.names[index] = name_of(secret, index)
+    settings.key_use.see(ring, secret, delivery.timestamp)
     now = settings.clock()
     settings.key_use.note(secret, now)
     why = is_old(secret, index, now)
-    if why and settings.key_use.is_to_be_told(name, now):
+    if why and settings.key_use.is_to_be_told(secret, now):
         yield Notify(
             "old_key_used",
             "secret %s signed a delivery, and %s; once this is told no more, nobody uses it",
             delivery,
-            values=(name, why),
+            values=(name_of(secret, index), why),
         )
 
 

@@ -168,10 +168,11 @@ def _verify(
             delivery,
             values=(delivery.key, delivery.scheme, delivery.encoding, delivery.encoding),
         )
-    settings.key_use.last[delivery.key] = delivery.timestamp
     ring = keyring or settings.verifier.static_keyring
-    if ring is not None and ring.tells_uses:
+    if ring is not None and (ring.tells_uses or settings.key_use.has_names):
         yield from report_old_key(settings, delivery, ring)
+    else:
+        settings.key_use.latest = delivery.timestamp
     return delivery, found
 
 

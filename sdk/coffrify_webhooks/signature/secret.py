@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     Secrets: TypeAlias = SecretLike | Sequence[SecretLike]
     SecretSource: TypeAlias = Secrets | Callable[[], Secrets]
 
-__all__ = ["SECRET_VARIABLE", "Sealed", "Secret", "fingerprint", "seal", "unseal"]
+__all__ = ["SECRET_VARIABLE", "Sealed", "Secret", "fingerprint", "name_of", "seal", "unseal"]
 
 SECRET_VARIABLE = "COFFRIFY_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
@@ -49,7 +49,8 @@ class Secret:
         When to stop accepting it, as seconds since 1970 or an aware datetime: for the previous
         secret during a rotation (the vendor keeps it valid for 24 h by default, 168 h at most).
     label:
-        What the log and `Receiver.health` call it, such as "2025": no part of the secret itself.
+        What the log and `Receiver.health` call it, such as "2025": no part of the secret itself,
+        and of no other secret of the receiver.
 
     Raises ConfigurationError for an empty secret, for one that does not decode as `encoding` says,
     and for a text that cannot be a signing secret: in quotes, with a blank inside or `v1,` in
@@ -118,6 +119,11 @@ class Secret:
 
     def __reduce__(self) -> "Any":
         raise TypeError("a Secret is not pickled, so that it does not end up somewhere by accident")
+
+
+def name_of(secret: Secret, index: int) -> str:
+    """Return a secret's label, else its index in the list."""
+    return secret.label or str(index)
 
 
 def fingerprint(secret: Secret, purpose: str) -> str:
@@ -189,6 +195,7 @@ class Sealed:
         several = tuple(map(_secret, self._given))
         if not several:
             raise ConfigurationError("the list of secrets is empty; pass at least one")
+        _refuse_ambiguous_names(several)
         return several
 
     def _check(self) -> None:
@@ -223,6 +230,20 @@ def _secret(given: "Any") -> Secret:
     sealed = [given]
     del given
     return Secret(sealed.pop())
+
+
+def _refuse_ambiguous_names(secrets: tuple[Secret, ...]) -> None:
+    """Nobody could retire one of two secrets of one name with certainty."""
+    seen = set[str]()
+    for index, secret in enumerate(secrets):
+        name = name_of(secret, index)
+        if name.strip() in seen:
+            raise ConfigurationError(
+                f"two of the secrets are called {name!r}, and the log could not tell which is in "
+                "use; give each a label of its own, which is no number of a place in the list: "
+                '[Secret(new, label="2026"), Secret(old, label="2025")]'
+            )
+        seen.add(name.strip())
 
 
 def _seconds(moment: "Any") -> float | None:
