@@ -17,6 +17,7 @@ from tests.dispatch.kept_messages import Engine
 from tests.stores.async_memory import AsyncMemoryStore
 
 from coffrify_webhooks import (
+    ConfigurationError,
     Delivery,
     Event,
     HandlerError,
@@ -320,6 +321,54 @@ def test_an_observer_that_raises_changes_nothing(
     rig = Rig(observers=[observe])
     rig.on(fail)
     assert rig.deliver(driver).outcome == "failed"
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit, trio.Cancelled])
+@pytest.mark.parametrize("where", ["call", "exit"])
+@DRIVERS
+def test_an_observer_that_raises_a_cancellation_changes_nothing(
+    driver: str, where: str, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that has waited for something which was cancelled: nothing of ours was."""
+
+    class Raises:
+        def __enter__(self) -> None: ...
+
+        def __exit__(self, *_: object) -> None:
+            raise error.__new__(error)
+
+    def observe(notice: Notice) -> Raises | None:
+        if where == "call":
+            raise error.__new__(error)
+        return Raises() if notice.phase == "started" else None
+
+    runs: list[str | None] = []
+    rig = Rig(observers=[observe])
+    rig.on(lambda event: runs.append(event.id))
+    assert rig.deliver(driver).outcome == "handled"
+    assert rig.deliver(driver).outcome == "duplicate"
+    assert runs == ["evt_1"]
+    assert "an observer raised on 'handler'" in caplog.text
+
+
+@DRIVERS
+def test_a_coroutine_that_an_observer_returns_is_told_in_the_log(
+    driver: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody would await it; where it can be seen in advance the observer is refused."""
+
+    async def observe(_notice: Notice) -> None: ...
+
+    def unseen(notice: Notice) -> object:
+        return observe(notice)
+
+    rig = Rig(observers=[unseen])
+    rig.on(lambda event: None)
+    assert rig.deliver(driver).outcome == "handled"
+    assert "write `def`" in caplog.text
+    for refused in (observe, 5):
+        with pytest.raises(ConfigurationError, match="observers are"):
+            rig.receiver.add_observer(refused)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])

@@ -5,6 +5,7 @@ ever holds a secret, a payload or another exception's text.
 """
 
 __all__ = [
+    "LEAVING",
     "BodyTooLarge",
     "BodyUnavailable",
     "Busy",
@@ -31,6 +32,9 @@ __all__ = [
     "WebhookError",
     "shown",
 ]
+
+LEAVING = (KeyboardInterrupt, SystemExit)
+"""With these the process leaves: the steps are given them once no handler is running any more."""
 
 
 def shown(value: object) -> str:

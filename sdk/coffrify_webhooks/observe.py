@@ -5,11 +5,11 @@ A notice holds ids, codes and handler names; its text never holds a secret or a 
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast, get_args
 
-from .errors import HandlerError, NotBegun
+from .errors import LEAVING, HandlerError, NotBegun
 from .text import plain
 
 if TYPE_CHECKING:
@@ -192,8 +192,10 @@ def tell_all(observers: Iterable[Observer], notice: Notice) -> None:
     """Call each observer; what one raises is logged, and changes nothing."""
     for observer in observers:
         try:
-            observer(notice)
-        except Exception:
+            _refuse_coroutine(observer(notice))
+        except LEAVING:
+            raise
+        except BaseException:  # as a cancellation of something that the observer waited for
             logger.exception("an observer raised on %r", notice.kind)
 
 
@@ -209,9 +211,19 @@ def start_all(
                 context = cast("AbstractContextManager[object, Any]", found)
                 context.__enter__()
                 entered.append(context)
-        except Exception:
+            else:
+                _refuse_coroutine(found)
+        except LEAVING:
+            raise
+        except BaseException:
             logger.exception("an observer raised on %r", notice.kind)
     return entered
+
+
+def _refuse_coroutine(found: object) -> None:
+    if isinstance(found, Coroutine):
+        found.close()
+        raise TypeError("an observer returned a coroutine, which nobody awaits; write `def`")
 
 
 class Once:

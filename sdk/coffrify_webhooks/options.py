@@ -12,8 +12,7 @@ from typing import Any, Never, cast
 
 from .dispatch import Dispatcher
 from .errors import ConfigurationError, is_shown, shown
-from .handlers.handler import is_async_callable
-from .observe import Observer, logger
+from .observe import logger
 from .retries import Retries
 from .router import Router, default_router, router_of
 from .signature.secret import SECRET_VARIABLE, Sealed
@@ -24,7 +23,6 @@ __all__ = [
     "amount",
     "dispatcher_of",
     "import_handlers",
-    "observers_of",
     "refuse_unknown",
     "retention_of",
     "retries_of",
@@ -163,21 +161,6 @@ def router_for(router: Any, events: Any) -> Router:
     if router is None or isinstance(router, Router):
         return default_router if router is None else router
     raise ConfigurationError(f"router is a Router, not {type(router).__name__}")
-
-
-def observers_of(observers: Any) -> tuple[Observer, ...]:
-    """Return the observers given: one, or several."""
-    try:
-        found: tuple[Any, ...] = (observers,) if callable(observers) else tuple(observers)
-    except TypeError:
-        found = (None,)
-    if all(callable(observer) for observer in found):
-        if any(map(is_async_callable, found)):
-            raise ConfigurationError(
-                "observers are called and not awaited; write `def` in place of `async def`"
-            )
-        return found
-    raise ConfigurationError("observers are functions that take a Notice, as in [tell]")
 
 
 def store_of(store: Any) -> Store:

@@ -167,7 +167,7 @@ class Receiver(Observable):
         self.clock: Callable[[], float] = clock or now
         self.retention: float = options.retention_of(retention, self.verifier.tolerance)
         self.dispatcher: Dispatcher | None = options.dispatcher_of(dispatcher)
-        super().__init__(options.observers_of(observers))
+        super().__init__(observers)
         self.purge_schedule: PurgeSchedule = PurgeSchedule()
         self.captures: Captures = Captures(options.size("capture", capture, 0))
         self.drifts: Drifts = Drifts()

@@ -6,7 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.clock import monotonic
-from coffrify_webhooks.errors import DispatchError, HandlerError, StoreUnavailable, WebhookError
+from coffrify_webhooks.errors import (
+    LEAVING,
+    DispatchError,
+    HandlerError,
+    StoreUnavailable,
+    WebhookError,
+)
 from coffrify_webhooks.http.reply import Reply
 from coffrify_webhooks.observe import Notice, logger, start_all, tell_all
 from coffrify_webhooks.pipeline.effects import (
@@ -185,7 +191,9 @@ class _Open:
         for context in reversed(self._entered):
             try:
                 context.__exit__(None if failure is None else type(failure), failure, trace)
-            except Exception:
+            except LEAVING:
+                raise
+            except BaseException:
                 logger.exception("an observer raised on %r", notice.kind)
 
 

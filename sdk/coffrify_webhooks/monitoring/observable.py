@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
+from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.handlers.handler import is_async_callable
 from coffrify_webhooks.observe import Once, everywhere, logger, tell_all
 
 from .keys import KeyUse
 from .log import listeners_of, log
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Protocol
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, Protocol
 
     from coffrify_webhooks.observe import Notice, Observer
 
@@ -30,15 +32,18 @@ class Observable:
 
     name: str
 
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
-        self._observers: Sequence[Observer] = (log, *observers)
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._observers: Sequence[Observer] = (log, *_checked(observers))
         self.first_time: Callable[..., bool] = Once().first_time
         self.key_use: KeyUse = KeyUse()
         _all.add(self)
 
     def add_observer(self, observer: Observer) -> None:
-        """Add one permanently, to those that were given as `observers`."""
-        self._observers = (*self._observers, observer)
+        """Add one permanently, to those that were given as `observers`.
+
+        Raises ConfigurationError for what is not a function, or an async one.
+        """
+        self._observers = (*self._observers, *_checked((observer,)))
 
     def remove_observer(self, observer: Observer) -> None:
         """Remove one, if it is there."""
@@ -63,6 +68,21 @@ class Observable:
     def tell(self, source: NoticeSource) -> None:
         """Tell the observers."""
         tell_all((*self._observers, *everywhere), source.notice(self.name))
+
+
+def _checked(observers: Any) -> tuple[Observer, ...]:
+    """Return the observers given: one, or several."""
+    try:
+        found: tuple[Any, ...] = (observers,) if callable(observers) else tuple(observers)
+    except TypeError:
+        found = (None,)
+    if all(callable(observer) for observer in found):
+        if any(map(is_async_callable, found)):
+            raise ConfigurationError(
+                "observers are called and not awaited; write `def` in place of `async def`"
+            )
+        return found
+    raise ConfigurationError("observers are functions that take a Notice, as in [tell]")
 
 
 _all: WeakSet[Observable] = WeakSet()

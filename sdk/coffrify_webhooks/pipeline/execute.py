@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.dispatch.message import handlers_in, restore, unpack
 from coffrify_webhooks.errors import (
+    LEAVING,
     Busy,
     ClaimLost,
     HandlerError,
@@ -23,7 +24,7 @@ from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.text import quoted
 
 from .effects import Compute, Identify, Notify, Settings, Steps
-from .handle import LEAVING, body_to_keep, call_store, keep_conflict, run
+from .handle import body_to_keep, call_store, keep_conflict, run
 from .identity import key_for, metadata_of, read
 from .receive import hand_over
 

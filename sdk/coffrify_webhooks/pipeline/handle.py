@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import (
+    LEAVING,
     ClaimLost,
     HandlerError,
     StoreUnavailable,
@@ -37,10 +38,8 @@ if TYPE_CHECKING:
     from coffrify_webhooks.http.reply import Outcome
     from coffrify_webhooks.stores import Claim, Lock, Record
 
-__all__ = ["LEAVING", "body_to_keep", "call_store", "keep_conflict", "releasing_on_error", "run"]
+__all__ = ["body_to_keep", "call_store", "keep_conflict", "releasing_on_error", "run"]
 
-LEAVING = (KeyboardInterrupt, SystemExit)
-"""With these the process leaves: the steps are given them once no handler is running any more."""
 _LONGEST_REASON = 500
 """Characters that the store keeps, however many handlers failed."""
 _FRESH = 6

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from coffrify_webhooks.errors import LEAVING
+
 from .effects import Begin, End
-from .handle import LEAVING
 
 if TYPE_CHECKING:
     from coffrify_webhooks.observe import Operation
