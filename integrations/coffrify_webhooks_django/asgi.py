@@ -34,7 +34,7 @@ def with_webhooks(application: Callable[..., Awaitable[Any]]) -> ASGIApp:
         middleware = CoffrifyWebhooksMiddleware(
             application, receiver, path.text or "/", health=health
         )
-        middleware.endpoint = _Endpoint(receiver, health=health)
+        middleware.endpoint = _Endpoint(receiver, health=health, path=path.text)
         await middleware(scope, receive, send)
 
     return webhooks

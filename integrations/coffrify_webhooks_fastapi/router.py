@@ -44,7 +44,7 @@ def webhook_router(
     """
     receiver = hide_other(receiver)
     text = UrlPath(path).text
-    endpoint = _Endpoint(receiver, health=health)
+    endpoint = _Endpoint(receiver, health=health, path=text)
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncGenerator[None]:

@@ -26,7 +26,8 @@ def webhook_route(
     """
     receiver = hide_other(receiver)
     text = UrlPath(path).text
-    route = Route(text or "/", WebhookEndpoint(receiver, health=health), name="coffrify_webhooks")
+    endpoint = WebhookEndpoint(receiver, health=health, path=text)
+    route = Route(text or "/", endpoint, name="coffrify_webhooks")
     # Starlette would redirect the slash, and its `$` lets a newline follow.
     more = "(?:/health)?" if health else ""
     route.path_regex = re.compile(rf"^{re.escape(text)}{more}/?\Z")

@@ -32,17 +32,20 @@ __all__ = ["CoffrifyWebhooksMiddleware", "WebhookEndpoint"]
 class WebhookEndpoint:
     """Answers every request it is given as a delivery.
 
-    health: whether one whose path ends in `/health` is a monitor's.
+    health: whether one whose path ends in `path` and `/health` is a monitor's.
     """
 
-    def __init__(self, receiver: Receiver | None = None, *, health: bool = False) -> None:
+    def __init__(
+        self, receiver: Receiver | None = None, *, health: bool = False, path: str = ""
+    ) -> None:
         receiver = hide_other(receiver)
         self.receiver: Receiver = receiver_of(receiver)
         self.health: bool = health
+        self._health_path: str = f"{path.rstrip('/')}/health"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one delivery and send the reply."""
-        if self.health and scope["path"].rstrip("/").endswith("/health"):
+        if self.health and scope["path"].rstrip("/").endswith(self._health_path):
             await self._send(await self._answer_monitor(scope["method"]), send)
         else:
             await self._send(await self._reply(scope, receive), send)
@@ -93,7 +96,7 @@ class CoffrifyWebhooksMiddleware:
         self.app: ASGIApp = app
         self.path: UrlPath = UrlPath(path)
         self.health_path: UrlPath | None = health_path(self.path) if health else None
-        self.endpoint: WebhookEndpoint = WebhookEndpoint(receiver, health=health)
+        self.endpoint: WebhookEndpoint = WebhookEndpoint(receiver, health=health, path=path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a delivery, or pass the request on."""

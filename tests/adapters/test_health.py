@@ -170,3 +170,31 @@ def test_nobody_is_answered_unless_asked_for(name: str) -> None:
     """The page is not there."""
     with served(name, receiver_on(MemoryStore()), health=False) as ask:
         assert ask().status == 404
+
+
+@pytest.mark.parametrize("form", ["middleware", "route", "router"])
+def test_an_endpoint_named_health_takes_deliveries_all_the_same(form: str) -> None:
+    """Only what is below its own path is the monitors'."""
+    receiver, path = receiver_on(MemoryStore()), "/hooks/health"
+    app: Any = Starlette()
+    if form == "middleware":
+        app = asgi.CoffrifyWebhooksMiddleware(app, receiver, path, health=True)
+    elif form == "route":
+        app = Starlette(routes=[webhook_route(receiver, path, health=True)])
+    else:
+        app = FastAPI()
+        app.include_router(webhook_router(receiver, path, health=True))
+    body = make_body()
+    request = Request("POST", path, body, sign(body, SECRET), len(body))
+    assert send_asgi(app, request).status == 200
+    assert send_asgi(app, Request("GET", f"{path}/health", b"", {}, 0)).status == 200
+
+
+@pytest.mark.parametrize("name", APPS)
+def test_a_head_request_of_a_monitor_is_answered_without_content(name: str) -> None:
+    """Where the application has to leave it out; ASGI servers and Django's do so themselves."""
+    with served(name, receiver_on(MemoryStore()), health=True) as ask:
+        answer = ask("HEAD")
+        assert answer.status == 200
+        if APPS[name][1] is send_wsgi and "django" not in name:
+            assert answer.body == b""
