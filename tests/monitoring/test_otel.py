@@ -29,7 +29,7 @@ from coffrify_webhooks import sign as sign_body
 from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks, CoffrifyWebhooksMiddleware
 from coffrify_webhooks.observe import everywhere
-from coffrify_webhooks.otel import instrument
+from coffrify_webhooks.otel import instrument, names
 from coffrify_webhooks.otel.metrics import METRICS
 from coffrify_webhooks.otel.names import processing
 from coffrify_webhooks.retries import Retries
@@ -125,6 +125,11 @@ def tree_of(spans: list[ReadableSpan]) -> list[str]:
                 yield from below(span.context.span_id, depth + 1)
 
     return list(below(None, 0))
+
+
+@pytest.fixture(autouse=True)
+def _no_class_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(names, "_class_names", set())
 
 
 @pytest.fixture
@@ -369,6 +374,23 @@ def test_gauges_tell_what_is_queued_and_dead() -> None:
     assert (queued, waiting) == (1, 40)
 
 
+def test_a_gauge_tells_when_an_event_last_arrived() -> None:
+    """Zero where none ever has, so that an alarm for silence goes off; nothing forged counts."""
+    clock = [float(NOW)]
+    store = MemoryStore(clock=lambda: clock[0])
+    rig = Rig(store=store, clock=lambda: clock[0])
+    rig.on("announce")
+    rig.deliver("sync", OTHER)
+    assert [value for _, value in rig.points("coffrify_webhooks.delivery.last")] == [0]
+    clock[0] += 2
+    rig.deliver()
+    clock[0] += 50
+    rig.deliver("sync", OTHER)
+    assert [value for _, value in rig.points("coffrify_webhooks.delivery.last")] == [NOW + 2]
+    restarted = Rig(store=store, clock=lambda: clock[0])
+    assert [value for _, value in restarted.points("coffrify_webhooks.delivery.last")] == [NOW + 2]
+
+
 def test_all_gauges_of_a_collection_ask_the_store_once() -> None:
     """And again at the next collection."""
     asked: list[str] = []
@@ -387,8 +409,10 @@ def test_all_gauges_of_a_collection_ask_the_store_once() -> None:
 def test_labels_are_bounded_whatever_is_sent(rig: Rig) -> None:
     """A type that is not in the catalog, or that no handler wants, is `other`: in names too."""
     rig.on("announce")
-    for number in range(20):
-        rig.deliver("sync", SECRET, f"unknown.{number}")
+    for number in range(1000):
+        body = json.dumps({"id": f"evt_{number}", "type": f"unknown.{number}"}).encode()
+        headers = sign_body(body, SECRET, timestamp=NOW)
+        assert rig.receiver.receive(body, headers).outcome == "handled"
     lone = Rig()
     lone.router.on("ping")(lambda event: None)
     lone.deliver()
@@ -400,6 +424,25 @@ def test_labels_are_bounded_whatever_is_sent(rig: Rig) -> None:
             for point in each.points(metric)
         }
         assert kinds == {"other"}
+
+
+def test_error_types_are_bounded_whatever_a_handler_raises() -> None:
+    """A class made at run time may be named anyhow, and there may be one for each event."""
+    rig = Rig()
+
+    @rig.router.on("*", allow_unknown=True)
+    def fail(event: Event) -> None:
+        name = PRIVATE if event.type == "ping" else f"Error{event.id}"
+        raise type(name, (Exception,), {})
+
+    for number in range(150):
+        kind = "transfer.created" if number else "ping"
+        body = json.dumps({"id": f"evt_{number}", "type": kind}).encode()
+        rig.receiver.receive(body, sign_body(body, SECRET, timestamp=NOW))
+    found = {point[0]["error.type"] for point in rig.points("coffrify_webhooks.handler.duration")}
+    assert len(found) <= 101
+    assert error_attributes.ErrorTypeValues.OTHER.value in found
+    assert PRIVATE not in everything_in(rig.spans())
 
 
 def test_names_are_those_of_the_conventions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,11 +65,18 @@ STORE = Metric(
 )
 AGE = Metric("coffrify_webhooks.delivery.age", "s", "Time from signature to receipt.")
 QUEUED = Metric(
-    "coffrify_webhooks.events.queued", "{event}", "Queued or running; counted up to 1000."
+    "coffrify_webhooks.events.queued",
+    "{event}",
+    "Queued or running in the store, whose receivers are counted together; up to 1000.",
 )
-DEAD = Metric("coffrify_webhooks.events.dead", "{event}", "Dead letters, up to 1000.")
+DEAD = Metric("coffrify_webhooks.events.dead", "{event}", "Dead letters in the store, likewise.")
 OLDEST = Metric("coffrify_webhooks.events.oldest_queued", "s", "Age of the oldest queued event.")
-METRICS = (PROCESS, DELIVERIES, ATTEMPTS, HANDLER, STORE, AGE, QUEUED, DEAD, OLDEST)
+LAST = Metric(
+    "coffrify_webhooks.delivery.last",
+    "s",
+    "When an event last arrived, in seconds since 1970; 0 if none is known.",
+)
+METRICS = (PROCESS, DELIVERIES, ATTEMPTS, HANDLER, STORE, AGE, QUEUED, DEAD, OLDEST, LAST)
 
 
 class Metrics:
@@ -90,6 +97,7 @@ class Metrics:
             (QUEUED, _count_queued),
             (DEAD, _count_dead),
             (OLDEST, _oldest_age),
+            (LAST, _last_delivery),
         ):
             meter.create_observable_gauge(metric.name, [self._gauge(read)], *metric[1:3])
 
@@ -161,3 +169,7 @@ def _count_dead(health: Health) -> float:
 
 def _oldest_age(health: Health) -> float | None:
     return health.oldest_queued
+
+
+def _last_delivery(health: Health) -> float:
+    return health.last_delivery or 0.0
