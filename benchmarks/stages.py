@@ -26,6 +26,7 @@ from slack_bolt import App, BoltRequest
 from slack_bolt.authorization import AuthorizeResult
 
 from coffrify_webhooks import Receiver, Router, Secret, Verifier, parse, sign
+from coffrify_webhooks.observe import Facts, Observer
 from coffrify_webhooks.wsgi import signature_headers
 
 TARGETS = {
@@ -76,7 +77,7 @@ def verify(table: Table, size: int, column: int) -> None:
             table.row(f"verify {size} B, {name}", found / times["floor"], "x floor", target)
 
 
-def receive(store: str) -> tuple[float, float]:
+def receive(store: str, *observers: Observer) -> tuple[float, float]:
     """Return a delivery's us, and its ratio to `json.loads` and a call."""
     router = Router()
 
@@ -84,7 +85,7 @@ def receive(store: str) -> tuple[float, float]:
     def handle(event: object) -> None:
         pass
 
-    receiver = Receiver(SECRET, router=router, store=store)
+    receiver = Receiver(SECRET, router=router, store=store, observers=observers)
     return beside_loads(lambda given: receiver.receive(*given), deliveries(6100), handle)
 
 
@@ -174,6 +175,10 @@ def main() -> None:
     memory, ratio = receive("memory:")
     table.row("receive, memory", ratio, "x json.loads and a call", 5.7)
     table.row("receive, memory", memory, "us")
+    facts, _ = receive("memory:", Facts(lambda _notice: None))
+    table.row("receive, memory, an observer of facts alone", facts, "us")
+    observed, _ = receive("memory:", lambda _notice: None)
+    table.row("receive, memory, an observer of operations", observed, "us")
     slack, slack_ratio = slack_bolt()
     table.row("slack-bolt's dispatch", slack_ratio, "x json.loads and a call")
     table.row("slack-bolt's dispatch", slack, "us")

@@ -50,7 +50,7 @@ class Secret:
         secret during a rotation (the vendor keeps it valid for 24 h by default, 168 h at most).
     label:
         What the log and `Receiver.health` call it, such as "2025": no part of the secret itself,
-        and of no other secret of the receiver.
+        and not the label of another.
 
     Raises ConfigurationError for an empty secret, for one that does not decode as `encoding` says,
     and for a text that cannot be a signing secret: in quotes, with a blank inside or `v1,` in
