@@ -139,7 +139,7 @@ def test_two_secrets_of_one_name_from_a_callable_are_unavailable(
 
 def test_a_use_stays_with_its_secret_when_a_callable_changes_the_list() -> None:
     """Else a new first secret would seem to have signed when the old one did."""
-    secrets = [[OLD, OTHER]]
+    secrets: list[list[Any]] = [[OLD, OTHER]]
     rig = Rig(lambda: secrets[0])
     rig.deliver(OLD)
     secrets[0] = [NEW, OLD]
