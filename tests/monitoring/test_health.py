@@ -85,16 +85,21 @@ def test_another_process_knows_the_last_delivery_by_the_store() -> None:
     assert found.keys == {}
 
 
-def test_a_store_that_fails_is_told_and_nothing_is_raised() -> None:
-    """Whatever it raises."""
+def test_a_store_that_fails_is_told_and_nothing_is_raised(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Whatever it raises: the log has the classes of the errors, and not their texts."""
 
     class Broken(MemoryStore):
         def stats(self, most: int | None = 0) -> Any:
-            raise LookupError
+            raise LookupError("hunter2") from ConnectionError("hunter2")
 
     receiver = make(Broken(), Clock())
     for found in (receiver.health(), anyio.run(receiver.health_async)):
         assert (found.ok, found.store_ok, found.handlers) == (False, False, 1)
+    told = [record.getMessage() for record in caplog.records]
+    assert told == ["health: the store did not answer: LookupError from ConnectionError"] * 2
+    assert "hunter2" not in caplog.text
 
 
 def test_a_receiver_without_handlers_is_not_well() -> None:

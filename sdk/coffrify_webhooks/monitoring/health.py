@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.errors import NotBegun
+from coffrify_webhooks.observe import logger
 from coffrify_webhooks.stores.record import Filter, Status
 from coffrify_webhooks.stores.refused import REFUSED, without_refused
 from coffrify_webhooks.text import plain
@@ -84,7 +85,10 @@ def read_health(receiver: Watched) -> Health:
         counts = without_refused(receiver.store, receiver.store.stats())
         last = last_delivery(receiver.store, receiver.name)
         oldest = oldest_queued(receiver.store, receiver.name, receiver.clock())
-    except Exception:  # whatever a store raises, it is not well
+    except Exception as error:  # whatever a store raises, it is not well
+        # Not the texts: a driver's may show a password.
+        names = [type(each).__name__ for each in (error, error.__cause__) if each is not None]
+        logger.warning("health: the store did not answer: %s", " from ".join(names))
         return _without_store(receiver)
     found = [each for each in (last, own) if each is not None]
     return Health(
