@@ -5,7 +5,7 @@ A notice holds ids, codes and handler names; its text never holds a secret or a 
 """
 
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast, get_args
 
@@ -29,6 +29,7 @@ __all__ = [
     "Observer",
     "Once",
     "Operation",
+    "Others",
     "Phase",
     "everywhere",
     "start_all",
@@ -184,6 +185,20 @@ class Facts:
         return self.tell(notice)
 
 
+class Others:
+    """An observer for `everywhere`, of the receivers that have none of its kind of their own."""
+
+    __slots__ = ("has_own", "tell")
+
+    def __init__(self, tell: Observer, has_own: Callable[[object], bool]) -> None:
+        self.tell: Observer = tell
+        self.has_own: Callable[[object], bool] = has_own
+
+    def __call__(self, notice: Notice, /) -> object:
+        """Take one notice."""
+        return self.tell(notice)
+
+
 everywhere: list[Observer] = []
 """Observers of every receiver in this process."""
 
@@ -192,7 +207,8 @@ def tell_all(observers: Iterable[Observer], notice: Notice) -> None:
     """Call each observer; what one raises is logged, and changes nothing."""
     for observer in observers:
         try:
-            _refuse_coroutine(observer(notice))
+            if (found := observer(notice)) is not None:
+                _refuse_coroutine(found)
         except LEAVING:
             raise
         except BaseException:  # as a cancellation of something that the observer waited for
@@ -211,7 +227,7 @@ def start_all(
                 context = cast("AbstractContextManager[object, Any]", found)
                 context.__enter__()
                 entered.append(context)
-            else:
+            elif found is not None:
                 _refuse_coroutine(found)
         except LEAVING:
             raise

@@ -292,7 +292,9 @@ def test_a_span_stands_under_that_of_flasks_instrumentation(rig: Rig) -> None:
     plain = Flask("example")
     plain.wsgi_app = CoffrifyWebhooksMiddleware(plain.wsgi_app, bare.receiver)  # type: ignore[method-assign]
     assert plain.test_client().post(PATH, data=body, headers=headers).status_code == 200
-    assert bare.tree() == ["process transfer.created", "  handle announce"]
+    [process, handle] = bare.spans()
+    assert tree_of([process, handle]) == ["process transfer.created", "  handle announce"]
+    assert [f"{each.context.span_id:016x}" for each in process.links] == [SENDER.split("-")[2]]
 
 
 def test_a_span_stands_under_that_of_asgis_instrumentation(rig: Rig) -> None:
@@ -497,6 +499,47 @@ def test_a_second_instrumentation_replaces_the_first(rig: Rig) -> None:
     again.remove()
     rig.deliver()
     assert rig.spans() == []
+
+
+def test_the_instrumentation_of_one_goes_before_that_of_all() -> None:
+    """In whatever order they are made: no delivery has two spans, or is counted twice."""
+    for order in ("one first", "all first"):
+        others = Rig()
+        own = Rig(name="own") if order == "one first" else None
+        everything = instrument(tracer_provider=others.tracers, meter_provider=others.meters)
+        own = own or Rig(name="own")
+        own.on("announce")
+        own.deliver()
+        own_tree, tree_of_others = own.tree(), others.tree()
+        counted = others.points("coffrify_webhooks.deliveries")
+        own.instrumentation.remove()
+        own.deliver()
+        now_of_others = others.tree()
+        everything.remove()
+        others.instrumentation.remove()
+        assert own_tree == ["process transfer.created", "  handle announce"]
+        assert (tree_of_others, counted) == ([], [])
+        assert now_of_others == ["process transfer.created"]
+
+
+def test_metrics_have_the_units_and_buckets_that_the_conventions_advise() -> None:
+    """Each has the unit and the kind that the page lists; seconds, and never milliseconds."""
+    rig = Rig(dispatcher=Engine())
+    rig.on("announce")
+    rig.deliver()
+    rig.receiver.execute(json.loads(rig.receiver.dispatcher.sent[0]))  # type: ignore[union-attr]
+    data: Any = rig.reader.get_metrics_data()
+    found = {
+        each.name: each
+        for resource in data.resource_metrics
+        for scope in resource.scope_metrics
+        for each in scope.metrics
+    }
+    units = {name: each.unit for name, each in found.items()}
+    assert units.items() <= {each.name: each.unit for each in METRICS}.items()
+    [process, *_] = found[messaging_metrics.MESSAGING_PROCESS_DURATION].data.data_points
+    advised = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10]
+    assert list(process.explicit_bounds) == advised
 
 
 def test_what_is_no_receiver_is_refused() -> None:

@@ -7,7 +7,7 @@ from weakref import WeakSet
 
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.handlers.handler import is_async_callable
-from coffrify_webhooks.observe import Once, everywhere, logger, tell_all
+from coffrify_webhooks.observe import Once, Others, everywhere, logger, tell_all
 
 from .keys import KeyUse
 from .log import listeners_of, log
@@ -63,7 +63,8 @@ class Observable:
         observers = self._observers
         if len(observers) == 1 and not everywhere:
             return ()  # the log alone: nearly always, and asked at each delivery
-        return listeners_of((*observers, *everywhere))
+        others = (e for e in everywhere if not (isinstance(e, Others) and e.has_own(self)))
+        return listeners_of((*observers, *others))
 
     def tell(self, source: NoticeSource) -> None:
         """Tell the observers."""

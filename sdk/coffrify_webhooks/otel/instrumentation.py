@@ -9,7 +9,7 @@ from opentelemetry import metrics, trace
 from coffrify_webhooks._version import __version__
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.monitoring.observable import all_observables
-from coffrify_webhooks.observe import everywhere
+from coffrify_webhooks.observe import Others, everywhere
 from coffrify_webhooks.receiver import Receiver
 
 from .metrics import Metrics
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
+
+    from coffrify_webhooks.observe import Observer
 
 __all__ = ["Instrumentation", "instrument"]
 
@@ -35,11 +37,13 @@ class Instrumentation:
     def __init__(self, receiver: Receiver | None, spans: Spans, metrics: Metrics) -> None:
         self._receiver = receiver
         self._metrics = metrics
-        self._observers = (spans, metrics)
-        for observer in self._observers:
-            if receiver is None:
-                everywhere.append(observer)
-            else:
+        self._observers: tuple[Observer, ...]
+        if receiver is None:
+            self._observers = (Others(spans, _is_instrumented), Others(metrics, _is_instrumented))
+            everywhere.extend(self._observers)
+        else:
+            self._observers = (spans, metrics)
+            for observer in self._observers:
                 receiver.add_observer(observer)
 
     def remove(self) -> None:
@@ -63,8 +67,8 @@ def instrument(
 ) -> Instrumentation:
     """Have spans and metrics made of what a receiver does; of all in this process without one.
 
-    receiver: instrument one, or all; each a second time replaces the first. tracer_provider,
-    meter_provider: those to use, else the global ones.
+    receiver: instrument one, or all; each a second time replaces the first, and that of one goes
+    before that of all. tracer_provider, meter_provider: those to use, else the global ones.
     """
     if receiver is not None and not isinstance(receiver, Receiver):
         raise ConfigurationError(f"receiver is a Receiver, not {type(receiver).__name__}")
@@ -77,7 +81,13 @@ def instrument(
     def instrumented() -> Iterable[Receiver]:
         if receiver is not None:
             return (receiver,)
-        return (each for each in all_observables() if isinstance(each, Receiver))
+        found = (each for each in all_observables() if isinstance(each, Receiver))
+        return (each for each in found if not _is_instrumented(each))
 
     made = _current[key] = Instrumentation(receiver, Spans(tracer), Metrics(meter, instrumented))
     return made
+
+
+def _is_instrumented(receiver: object) -> bool:
+    """Tell whether a receiver has an instrumentation of its own."""
+    return id(receiver) in _current  # which keeps it alive
