@@ -10,9 +10,10 @@ import pytest
 from tests.stores.async_memory import AsyncMemoryStore
 
 from coffrify_webhooks import Event, Health, Receiver, Router, sign
-from coffrify_webhooks.monitoring.health import oldest_queued
+from coffrify_webhooks.monitoring.health import last_delivery, oldest_queued
 from coffrify_webhooks.stores import About
 from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.stores.refused import request
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 
 SECRET = "whsec_" + "ab" * 16
@@ -100,6 +101,19 @@ def test_a_store_that_fails_is_told_and_nothing_is_raised(
     told = [record.getMessage() for record in caplog.records]
     assert told == ["health: the store did not answer: LookupError from ConnectionError"] * 2
     assert "hunter2" not in caplog.text
+
+
+def test_requests_of_strangers_do_not_hide_the_last_delivery() -> None:
+    """Those that were refused and kept for the doctor, however many: they are no events."""
+    clock = Clock()
+    store = MemoryStore(clock=clock)
+    deliver(make(store, clock))
+    for number in range(150):
+        kept = request("default", "signature_mismatch", "POST", b"{}", [], NOW + number)
+        clock.now = NOW + number
+        store.conflict(f"{number:064x}", kept.digest, kept.about, kept.body)
+    assert last_delivery(store, "default") == NOW
+    assert last_delivery(store, None) == NOW
 
 
 def test_a_receiver_without_handlers_is_not_well() -> None:

@@ -221,13 +221,14 @@ def test_a_forged_delivery_is_a_span_that_says_nothing_of_its_content(
     }
 
 
-def test_a_delivery_that_is_queued_then_retried_then_dead() -> None:
+@DRIVERS
+def test_a_delivery_that_is_queued_then_retried_then_dead(driver: str) -> None:
     """Each attempt is a span of its own, linked to the sender's and to the web process's."""
     engine = Engine()
     rig = Rig(dispatcher=engine, retries=Retries(attempts=3))
     error = LookupError(PRIVATE)
     rig.on("book", error)
-    assert rig.deliver().outcome == "queued"
+    assert rig.deliver(driver).outcome == "queued"
     [web] = rig.spans()
     assert tree_of([web]) == ["process transfer.created"]
     message = json.loads(engine.sent[0])

@@ -10,7 +10,7 @@ from coffrify_webhooks.concurrency import bridge
 from coffrify_webhooks.errors import NotBegun
 from coffrify_webhooks.observe import logger
 from coffrify_webhooks.stores.record import Filter, Status
-from coffrify_webhooks.stores.refused import REFUSED, without_refused
+from coffrify_webhooks.stores.refused import MOST_CAPTURED, REFUSED, without_refused
 from coffrify_webhooks.text import plain
 
 if TYPE_CHECKING:
@@ -133,8 +133,10 @@ def last_delivery(store: Store, receiver: str | None) -> float | None:
 
     The newest is among those touched last, unless a hundred older ones were touched since.
     """
-    wanted = Filter(receiver=None if receiver is None else plain(receiver))
-    found = store.find(wanted, limit=_PAGE)
+    if receiver is None:  # the requests that were refused are found too
+        found = store.find(Filter(), limit=MOST_CAPTURED + _PAGE)
+    else:
+        found = store.find(Filter(receiver=plain(receiver)), limit=_PAGE)
     return max((each.received_at for each in found if each.type != REFUSED), default=None)
 
 
