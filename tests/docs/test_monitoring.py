@@ -98,6 +98,26 @@ def test_every_query_names_series_and_labels_that_exist(
         assert set(found) & names, query
 
 
+def test_what_the_dashboard_asks_and_shows_beside_exists(
+    exported: tuple[set[str], set[str]],
+) -> None:
+    """The variable that chooses a receiver, and the labels in the legends."""
+    names, labels = exported
+    board = json.loads(DASHBOARD.read_text("utf-8"))
+    [asked] = [each["query"]["query"] for each in board["templating"]["list"] if "label" in each]
+    series, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", asked).groups()  # type: ignore[union-attr]
+    assert series in names
+    assert label in labels
+    for panel in board["panels"]:
+        for target in panel["targets"]:
+            shown = re.findall(r"{{(\w+)}}", target["legendFormat"])
+            assert set(shown) <= labels
+            assert all(
+                f"by (le, {each})" in target["expr"] or f"by ({each})" in target["expr"]
+                for each in shown
+            )
+
+
 def test_each_of_the_five_alerts_has_its_line_in_the_table() -> None:
     """And no rule has a backslash, which a table's code would show, and Prometheus refuse."""
     table = rows("monitoring.md", "| Alert | Fires | What to do |")
