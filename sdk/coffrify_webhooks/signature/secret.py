@@ -239,9 +239,9 @@ def _refuse_ambiguous_names(secrets: tuple[Secret, ...]) -> None:
         name = name_of(secret, index)
         if name.strip() in seen:
             raise ConfigurationError(
-                f"two of the secrets are called {name!r}, and the log could not tell which is in "
-                "use; give each a label of its own, which is no number of a place in the list: "
-                '[Secret(new, label="2026"), Secret(old, label="2025")]'
+                f"two of the secrets are called {name!r}, so nobody could tell which is in use; "
+                "give each a label of its own (one without a label is called by its place in the "
+                'list): [Secret(new, label="2026"), Secret(old, label="2025")]'
             )
         seen.add(name.strip())
 
