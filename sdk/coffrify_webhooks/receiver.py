@@ -29,7 +29,7 @@ from .stores.drift import Drifts
 from .stores.namesakes import refuse_namesakes
 from .stores.purging import PurgeSchedule
 from .stores.refused import Captures
-from .stores.url import mask
+from .stores.url import mask, mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -148,6 +148,8 @@ class Receiver(Observable):
     ) -> None:
         sealed, store, dispatcher = seal(secrets), mask(store), mask(dispatcher)
         del secrets
+        # A secret may stand in one of their places.
+        name, events, handlers, schemes = map(mask_text, (name, events, handlers, schemes))
         options.refuse_unknown(unknown, Receiver)
         self.name: str = options.text("name", name)
         self.router: Router = options.router_for(router, events)

@@ -1,10 +1,19 @@
-"""Texts of strangers, made short and harmless where they are remembered or shown."""
+"""Texts made harmless where they are remembered or shown: strangers' short, secret ones hidden."""
 
 from __future__ import annotations
 
-__all__ = ["plain", "quoted"]
+__all__ = ["MaskedText", "plain", "quoted"]
 
 _LONGEST = 255
+
+
+class MaskedText(str):
+    """A secret, or what may be one: its repr, as in a crash report, shows nothing of it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:

@@ -342,7 +342,7 @@ def test_send_follows_no_redirect_and_uses_no_proxy(monkeypatch: pytest.MonkeyPa
 
 def test_a_refused_delivery_exits_with_its_answer(site: Site) -> None:
     """A delivery that is not answered 2xx ends with 1, and its answer is shown."""
-    ran = run("send", "ping", "--to", site.endpoint.url, "--secret", "whsec_" + "00" * 32)
+    ran = run("send", "ping", "--to", site.endpoint.url, "--secret", "whsec_" + "01" * 32)
     assert ran.exit_code == 1
     sent, answered, message = ran.stdout.splitlines()
     assert sent.endswith(f" to {site.endpoint.url}")

@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from coffrify_webhooks.signature.placeholders import is_placeholder
 from coffrify_webhooks.signature.secret_mistakes import (
     API_KEYS,
     OTHERS_KEYS,
@@ -13,7 +14,6 @@ from coffrify_webhooks.signature.secret_mistakes import (
     QUOTES,
     SIGNATURES,
     is_address,
-    is_placeholder,
     is_visible,
 )
 

@@ -6,6 +6,8 @@ or in its callers may raise while the text of a secret is bound to a name: `Seal
 
 from binascii import Error as _Base64Error
 from binascii import a2b_base64, unhexlify
+from collections.abc import KeysView, Sequence, ValuesView
+from collections.abc import Set as AbstractSet
 from hmac import digest as hmac_digest
 
 from coffrify_webhooks.errors import ConfigurationError, shown
@@ -14,7 +16,7 @@ from .secret_mistakes import PREFIX, fault_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from typing import Any, Literal, TypeAlias
 
     Encoding: TypeAlias = Literal["auto", "text", "hex", "base64"]
@@ -35,7 +37,11 @@ _MOST_WARNED = 1000
 """Short secrets, of a callable that returns another each time."""
 _LONGEST_LABEL = 40
 
-_KEYS: type = type({"": ""}.keys())
+_SEVERAL = (Sequence, AbstractSet, ValuesView)
+_NO_SECRETS = (KeysView, bytes, bytearray, memoryview)
+"""Of those: the keys of a mapping, and numbers."""
+_ASYNC = 0x80 | 0x200
+"""Flags of the code of an async function and of an async generator, as `inspect` has them."""
 
 
 class Secret:
@@ -172,9 +178,7 @@ class Sealed:
     @property
     def is_async(self) -> bool:
         """Whether it is an async function, whose secrets nobody would await."""
-        from inspect import iscoroutinefunction  # the verify path does without
-
-        return iscoroutinefunction(self._given)
+        return self.is_callable and _is_async(self._given)
 
     def ask(self) -> "Sealed":
         """Return what the callable returns, sealed, and such that it can be hashed."""
@@ -199,14 +203,25 @@ class Sealed:
         return several
 
     def _check(self) -> None:
-        # A mapping would be read as its keys, which are the names of tenants, and bytes as numbers.
-        unusable = issubclass(type(self._given), (_KEYS, bytes, bytearray))
-        if unusable or hasattr(self._given, "keys") or not hasattr(self._given, "__iter__"):
+        # What iterates over a mapping tells its keys, which are the names of tenants; and what
+        # iterates over a text its characters. So an iterator is refused, whatever it is of.
+        if not isinstance(self._given, _SEVERAL) or isinstance(self._given, _NO_SECRETS):
             if hasattr(self._given, "__await__") and hasattr(self._given, "close"):
                 self._given.close()  # or Python would say, elsewhere, that nobody awaited it
             raise ConfigurationError(
                 f"secrets are a str, a Secret, or a list of them, not {type(self._given).__name__}"
             )
+
+
+def _is_async(function: "Any") -> bool:
+    """Tell whether a call of it returns something to await; `inspect` would take its time."""
+    for _ in range(8):  # functools.partial, and what a mock has
+        function = getattr(function, "func", function)
+    code = getattr(function, "__code__", None)
+    if code is None:  # an object that can be called
+        code = getattr(vars(type(function)).get("__call__"), "__code__", None)
+    flags = getattr(code, "co_flags", 0)
+    return isinstance(flags, int) and bool(flags & _ASYNC)
 
 
 def seal(secrets: "Any") -> "Sealed | None":

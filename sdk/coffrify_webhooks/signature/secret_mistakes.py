@@ -4,6 +4,8 @@ These functions return and never raise: crash reporters keep the locals of a fra
 leaves, and here one of them is the text.
 """
 
+from .placeholders import is_placeholder
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -16,7 +18,6 @@ __all__ = [
     "SIGNATURES",
     "fault_of",
     "is_address",
-    "is_placeholder",
     "is_visible",
 ]
 
@@ -38,19 +39,6 @@ _REFERENCES = (
     *("/var/run/secrets/", "./", "../", "~/"),
 )
 """What a tool replaces by the secret, where it is told to."""
-_PLACEHOLDERS = frozenset(
-    (
-        *("changeme", "changethis", "changeit", "replaceme", "replacethis", "none", "null", "nil"),
-        *("undefined", "todo", "tbd", "fixme", "placeholder", "redacted", "yoursecret"),
-        # The variable's name.
-        *("coffrifywebhooksecret", "coffrifywebhookssecret", "webhooksecret"),
-        *("yoursecrethere", "yoursigningsecret", "yourwebhooksecret", "yourcoffrifywebhooksecret"),
-    )
-)
-_PLACEHOLDERS_BEGIN = (
-    *("changeme", "replaceme", "replacewith", "replacethis", "insertyour", "enteryour"),
-    *("pasteyour", "putyour", "yoursecret", "yourwebhook", "yoursigning"),
-)
 _PIN = 'if it really is the secret, pin it: Secret(..., encoding="text")'
 
 
@@ -136,19 +124,3 @@ def is_address(text: str) -> bool:
 def is_visible(character: str) -> bool:
     """Tell whether a character can be seen, so that it may be part of a secret."""
     return character.isprintable() and not character.isspace()
-
-
-def is_placeholder(rest: str, *, whole: bool) -> bool:
-    """Tell whether a text stands for a secret; whole: it has no prefix `whsec_`."""
-    if not whole and any(mark in rest for mark in ("...", "\u2026", "*", "\u2022", "<")):
-        return True  # or one that was shown in part
-    if rest.startswith(("${", "$(", "{{", "#{", "<%")) or (rest[0], rest[-1]) in {
-        ("<", ">"),
-        ("%", "%"),
-    }:
-        return True
-    if rest[0] == "$" and rest[1:].isidentifier():  # a variable that nobody put in
-        return True
-    letters = "".join(filter(str.isalnum, rest.lower()))
-    known = letters in _PLACEHOLDERS or letters.startswith(_PLACEHOLDERS_BEGIN)
-    return known or not letters.strip("x")

@@ -88,6 +88,10 @@ class Verifier:
     ) -> None:
         sealed = seal(secrets) or Sealed(None)
         del secrets
+        if sealed.is_async:
+            raise ConfigurationError(
+                "secrets is an async function; give a plain one, it runs outside the event loop"
+            )
         self._source = sealed if sealed.is_callable else None
         self._static = None if sealed.is_callable else Keyring(sealed.read())
         self._rings: dict[Sealed, Keyring] = {}

@@ -1,19 +1,22 @@
 """The URL of a store or an engine: shown without its password, and which place it names."""
 
 from collections.abc import MutableMapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 from coffrify_webhooks.errors import is_shown
+from coffrify_webhooks.text import MaskedText
 
 __all__ = [
     "DEFAULT_FILE",
     "STORE_VARIABLE",
-    "MaskedText",
     "MaskedURL",
+    "hide_password",
     "hide_passwords",
     "mask",
+    "mask_text",
     "place_of",
 ]
 
@@ -21,6 +24,8 @@ STORE_VARIABLE = "COFFRIFY_WEBHOOKS_STORE"
 """The environment variable that holds the store's URL, where no store is given."""
 DEFAULT_FILE = "coffrify-webhooks.db"
 """The name of the SQLite file, where neither is given."""
+_AFTER = frozenset("?#;")
+"""What ends the path of a URL, and begins where a password may stand as well."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "redis": 6379}
 _FAMILIES = {
     "postgres": "postgresql",
@@ -37,27 +42,25 @@ class MaskedURL(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        scheme, separator, rest = self.partition("://")
-        if not separator:
-            return super().__repr__()
-        # A query may hold one too.
-        place = rest.rpartition("@")[2].partition("?")[0]
-        return repr(f"{scheme}://***@{place}")
-
-
-class MaskedText(str):
-    """A text that may be a secret, in the place of another option: its repr shows nothing of it."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
+        scheme, _, rest = self.partition("://")
+        before, separator, place = rest.rpartition("@")
+        if separator and not _AFTER.isdisjoint(before):
+            return repr(f"{scheme}://***")  # a password that holds one of these: where does it end?
+        # What follows the path may hold one too.
+        return repr(f"{scheme}://***@{''.join(takewhile(_is_of_place, place))}")
 
 
 def mask(value: Any) -> Any:
-    """Return a value with its repr masked, if it is a URL that may hold a password."""
-    is_url = isinstance(value, str) and "://" in value and ("@" in value or "?" in value)
-    return MaskedURL(value) if is_url else value
+    """Return a value with its repr masked, if it is a URL or another text with a password."""
+    if not isinstance(value, str) or isinstance(value, (MaskedURL, MaskedText)):
+        return value
+    if "://" not in value:  # as libpq takes it: "host=db password=..."
+        return mask_text(value)
+    return value if _AFTER.isdisjoint(value) and "@" not in value else MaskedURL(value)
+
+
+def _is_of_place(character: str) -> bool:
+    return character not in _AFTER
 
 
 def hide_passwords(settings: Any) -> Any:
@@ -69,13 +72,20 @@ def hide_passwords(settings: Any) -> Any:
 
 def _mask_options(options: MutableMapping[str, Any]) -> None:
     for option, value in options.items():
-        options[option] = mask(value) if option in ("STORE", "DISPATCHER") else _mask_text(value)
+        options[option] = hide_password(option, value)
 
 
-def _mask_text(value: Any) -> Any:
-    """Mask what may be a secret under a misspelt name, which no framework would hide."""
+def hide_password(option: str, value: Any) -> Any:
+    """Mask the value of a setting, which may be a secret in the wrong place."""
+    if option == "SECRETS" and isinstance(value, str):
+        return MaskedText(value)
+    return mask(value) if option in ("STORE", "DISPATCHER") else mask_text(value)
+
+
+def mask_text(value: Any) -> Any:
+    """Mask what may be a secret, as under a misspelt name, which no framework would hide."""
     if isinstance(value, (list, tuple)):
-        found: list[Any] = [_mask_text(each) for each in cast("Any", value)]
+        found: list[Any] = [mask_text(each) for each in cast("Any", value)]
         return found if isinstance(value, list) else tuple(found)
     return value if not isinstance(value, str) or is_shown(value) else MaskedText(value)
 
@@ -89,9 +99,13 @@ def place_of(url: str) -> str:
         return f"sqlite:{Path(parts.path[1:]).resolve()}"
     if family == "unix":
         return f"redis:{parts.path}?{parts.query}"
-    return f"{family}:{_host(parts, family)}{parts.path.rstrip('/') or '/0'}"
+    query = parse_qs(parts.query)
+    name = query["db"][-1] if family == "redis" and "db" in query else parts.path.strip("/")
+    # PostgreSQL's own schema for a user, or for each of several applications.
+    return f"{family}:{_host(parts, family, query)}/{name or 0}{''.join(query.get('options', []))}"
 
 
-def _host(parts: SplitResult, family: str) -> str:
-    host = "127.0.0.1" if parts.hostname in (None, "localhost", "::1") else parts.hostname
-    return f"{host}:{parts.port or _PORTS.get(family)}"
+def _host(parts: SplitResult, family: str, query: dict[str, list[str]]) -> str:
+    host = (parts.hostname or query.get("host", ["127.0.0.1"])[0]).removesuffix(".")
+    host = "127.0.0.1" if host in ("localhost", "::1") else host
+    return f"{host}:{parts.port or query.get('port', [_PORTS.get(family)])[0]}"
