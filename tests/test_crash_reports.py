@@ -12,6 +12,9 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis import Redis
+from sqlalchemy import StaticPool, create_engine
+from tests.crash_reports import assert_hidden, shown_by
 
 from coffrify_webhooks import (
     ConfigurationError,
@@ -25,16 +28,15 @@ from coffrify_webhooks import (
     verify,
     wsgi,
 )
-from coffrify_webhooks.dispatch.dbos import DBOSDispatcher
 from coffrify_webhooks.endpoint import endpoint
 from coffrify_webhooks.fastapi import webhook_router
 from coffrify_webhooks.flask import CoffrifyWebhooks
+from coffrify_webhooks.http.url_path import UrlPath
 from coffrify_webhooks.starlette import webhook_route
-from coffrify_webhooks.stores import open_store
+from coffrify_webhooks.stores.redis import RedisStore
 from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
-from coffrify_webhooks.stores.url import hide_passwords, place_of
-from coffrify_webhooks.testing import deliver
+from coffrify_webhooks.stores.url import place_of
 
 HIDDEN = "5ec3e7" * 11
 SECRET = f"whsec_{HIDDEN}"
@@ -42,35 +44,6 @@ PAYLOAD = "a-file-name-nobody-may-read"
 BODY = b'{"id": "evt_1", "type": "ping", "data": {}}'
 PASSWORD = "hunter2hunter2"
 URL = f"postgresql://shop:{PASSWORD}@127.0.0.1:1/shop"
-
-
-def shown_by(error: BaseException, seen: set[int] | None = None) -> Iterator[str]:
-    """All that a crash reporter may keep of an error, and of those that led to it.
-
-    The frames of this file are left out: they are the user's.
-    """
-    seen = set() if seen is None else seen
-    if id(error) in seen:
-        return
-    seen.add(id(error))
-    yield f"{error!r} {error} {vars(error)!r} {error.args!r}"
-    yield from (repr(getattr(error, name, None)) for name in ("doc", "object", "obj", "name"))
-    trace = error.__traceback__
-    while trace is not None:
-        frame = trace.tb_frame
-        if frame.f_code.co_filename != __file__:
-            for name, value in frame.f_locals.items():
-                yield f"{name} = {value!r}"
-        trace = trace.tb_next
-    for other in (error.__cause__, error.__context__):
-        if other is not None:
-            yield from shown_by(other, seen)
-
-
-def assert_hidden(error: BaseException, *texts: str) -> None:
-    shown = list(shown_by(error))
-    for text in texts:
-        assert [each for each in shown if text in each] == []
 
 
 def source_of(answer: Any) -> Callable[[], Any]:
@@ -215,47 +188,47 @@ def test_an_unreadable_body_is_not_kept_by_its_error(body: str, *, strict: bool)
 # --- where else a secret or a payload may lie about ---------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "url",
-    [f"mongodb://a:{PASSWORD}@h/x", f"postgresql://a:{PASSWORD}@h:x/x", f"redis://:{PASSWORD}@h:x"],
-)
-def test_the_password_of_a_store_stands_in_no_frame(url: str) -> None:
-    """An unusable URL is refused without its password, in the error and in every frame."""
-    for call in (lambda: open_store(url), lambda: Receiver(SECRET, store=url)):
-        with pytest.raises(Exception) as raised:  # noqa: PT011 - any
-            call()
-        assert_hidden(raised.value, PASSWORD)
+SETTINGS = ("PATH", "HEALTH", "NAME", "HANDLERS", "EVENTS", "SCHEMES", "LEASE", "CAPTURE")
 
 
-def test_the_password_of_an_engine_stands_in_no_frame() -> None:
-    """An unusable URL of DBOS, given to the dispatcher or to a receiver."""
-    url = f"postgresql://a:{PASSWORD}@[h"
-    for call in (
-        lambda: DBOSDispatcher(url),
-        lambda: Receiver(SECRET, store="memory:", dispatcher=f"dbos+{url}"),
-    ):
-        with pytest.raises(ConfigurationError) as raised:
-            call()
-        assert_hidden(raised.value, PASSWORD)
-
-
-def test_the_password_in_a_url_that_does_not_answer_is_not_repeated() -> None:
-    """The testing kit names host and path of a server that is not there."""
+@pytest.mark.parametrize("misplaced", [SECRET, f"/{SECRET}", [SECRET]])
+@pytest.mark.parametrize("option", SETTINGS)
+def test_a_secret_in_the_place_of_a_setting_is_in_no_frame(option: str, misplaced: Any) -> None:
+    """Whichever setting it was given as."""
+    settings = {"SECRETS": SECRET, "STORE": "memory:", option: misplaced}
     with pytest.raises(ConfigurationError) as raised:
-        deliver(f"http://shop:{PASSWORD}@127.0.0.1:1/hook", "ping", secret=SECRET)
-    assert "http://127.0.0.1:1/hook" in str(raised.value)
-    assert PASSWORD not in str(raised.value)
+        endpoint(settings, folder=Path(), kind=Receiver)
+    assert_hidden(raised.value, HIDDEN[:20])
 
 
-def test_settings_show_no_password() -> None:
-    """URLs in a framework's settings are the same texts, and their repr hides the password."""
-    settings = {"STORE": URL, "DISPATCHER": f"dbos+{URL}?password={PASSWORD}", "PATH": "/x"}
-    assert hide_passwords(settings) is settings
-    assert settings["STORE"] == URL
-    assert PASSWORD not in repr(settings)
-    assert "postgresql://***@127.0.0.1:1/shop" in repr(settings)
-    for kept in ({"STORE": "memory:"}, {"STORE": None}, {"STORE": "sqlite:///a.db"}, {}, None):
-        assert repr(hide_passwords(kept)) == repr(kept)
+@pytest.mark.parametrize("option", ["name", "handlers", "events", "schemes", SECRET])
+def test_a_secret_in_the_place_of_an_option_is_in_no_frame(option: str) -> None:
+    """As an option that takes a text, and as the name of one."""
+    with pytest.raises(ConfigurationError) as raised:
+        Receiver(SECRET, store="memory:", **dict[str, Any]({option: SECRET}))
+    assert_hidden(raised.value, HIDDEN[:20])
+    with pytest.raises(ConfigurationError) as raised:
+        endpoint({"SECRETS": SECRET, option: SECRET}, folder=Path(), kind=Receiver)
+    assert_hidden(raised.value, HIDDEN[:20])
+
+
+@pytest.mark.parametrize("path", [SECRET, f"/{SECRET}<", [SECRET]])
+def test_a_secret_as_a_path_is_not_quoted(path: Any) -> None:
+    """It is refused without being repeated."""
+    with pytest.raises(ConfigurationError) as raised:
+        UrlPath(path)
+    assert HIDDEN[:20] not in f"{raised.value} {raised.value!r}"
+
+
+@pytest.mark.parametrize(
+    "settings", [{"SECRETS": SECRET}, {"SECRETS": [SECRET, "short"]}, {"SECRETS": "7-short"}]
+)
+def test_the_config_of_flask_shows_no_secret(settings: dict[str, Any]) -> None:
+    """`repr(app.config)`, as a debug page or a log has it, once the endpoint has been made."""
+    app = Flask("shop")
+    app.config["COFFRIFY_WEBHOOKS"] = {**settings, "STORE": f"redis://:{PASSWORD}@127.0.0.1:1"}
+    CoffrifyWebhooks(app)
+    assert not any(each in repr(app.config) for each in (HIDDEN[:20], "7-short", PASSWORD))
 
 
 @pytest.mark.parametrize("make", [SQLiteStore, lambda path: SQLStore(f"sqlite:///{path}")])
@@ -263,13 +236,18 @@ def test_a_sqlite_store_is_for_its_owner_alone(tmp_path: Path, make: Callable[[P
     """The file and those beside it are 0600; the mode of one that was there is left alone."""
     before = os.umask(0o022)
     try:
-        for path in (tmp_path / "new.db", tmp_path / "shared.db"):
+        (tmp_path / "link.db").symlink_to(tmp_path / "linked" / "target.db")
+        (tmp_path / "linked").mkdir()
+        for path in (tmp_path / "new.db", tmp_path / "shared.db", tmp_path / "link.db"):
             if path.name == "shared.db":
                 path.touch(0o660)
                 path.chmod(0o660)
             store = make(path)
             store.claim("k" * 64, "d", 60)
-            modes = {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.glob(f"{path.name}*")}
+            there = path.resolve()
+            modes = {
+                stat.S_IMODE(each.stat().st_mode) for each in there.parent.glob(f"{there.name}*")
+            }
             assert modes == {0o660 if path.name == "shared.db" else 0o600}
             store.close()
     finally:
@@ -287,6 +265,10 @@ def test_a_sqlite_store_is_for_its_owner_alone(tmp_path: Path, make: Callable[[P
         ("redis://h/1", "redis://h/2", False),
         ("sqlite:///a.db", "sqlite:///./a.db", True),
         ("sqlite:///a.db", "sqlite:///b.db", False),
+        ("redis://h/3", "redis://h?db=3", True),
+        ("redis://h/3", "redis://h/4?db=3", True),
+        ("postgresql:///x?host=h", "postgresql://H./x", True),
+        ("postgresql://h/x?options=-csearch_path%3Da", "postgresql://h/x", False),
     ],
 )
 def test_a_place_is_one_however_it_is_written(one: str, other: str, *, same: bool) -> None:
@@ -309,6 +291,33 @@ def test_two_endpoints_of_one_name_on_one_store_are_refused(tmp_path: Path) -> N
             Receiver(f"whsec_{HIDDEN[::-1]}", store=store)
         Receiver(f"whsec_{HIDDEN[::-1]}", store=store, name="other")
     Receiver(lambda: "whatever-it-may-be", store=url)
+
+
+@pytest.mark.parametrize("kind", ["engine", "engine in memory", "SQLStore", "redis", "valkey"])
+def test_two_stores_of_one_place_are_seen_to_be_one(tmp_path: Path, kind: str) -> None:
+    """Also where an engine or a client of the application's was given, and where none answers."""
+    url = f"sqlite:///{tmp_path}/shared.db"
+    made: dict[str, tuple[Any, Any]] = {
+        "engine": (SQLStore(create_engine(url)), SQLStore(create_engine(url))),
+        "SQLStore": (SQLStore(url), SQLiteStore(tmp_path / "shared.db")),
+    }
+    memory = create_engine("sqlite://", poolclass=StaticPool)
+    other = create_engine("sqlite://", poolclass=StaticPool)
+    if kind == "engine in memory":
+        made[kind] = SQLStore(memory), SQLStore(memory)
+    if kind in ("redis", "valkey"):
+        client = Redis(port=1, db=3, socket_timeout=1)
+        made[kind] = RedisStore(client), RedisStore(f"{kind}://u:{PASSWORD}@localhost:1?db=3")
+        assert RedisStore(client, prefix="other").place != made[kind][0].place
+        client.close()
+    first = Receiver(SECRET, store=made[kind][0])
+    with pytest.raises(ConfigurationError, match="give each endpoint its own name"):
+        Receiver(f"whsec_{HIDDEN[::-1]}", store=made[kind][1])
+    Receiver(f"whsec_{HIDDEN[::-1]}", store=SQLStore(other))
+    for store in (first.store, *(each for pair in made.values() for each in pair)):
+        store.close()
+    memory.dispose()
+    other.dispose()
 
 
 def test_a_receiver_that_is_gone_is_no_namesake(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from django.db import (
     transaction,
 )
 
-from coffrify_webhooks.errors import StoreUnavailable
+from coffrify_webhooks.errors import StoreUnavailable, unframed
 from coffrify_webhooks.stores.connections import is_out_of_service, unprepared
 from coffrify_webhooks.stores.deadline import deadline, descriptor
 
@@ -62,7 +62,7 @@ def session(using: str) -> Generator[Execute]:
     except (DatabaseError, InterfaceError) as error:
         if connection.in_atomic_block and is_out_of_service(error.__cause__):
             drop(connection)  # the transaction is lost, and the next must not be
-        raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
+        raise StoreUnavailable(f"the database failed ({type(error).__name__})") from unframed(error)
     finally:
         thread = threading.current_thread().name
         if thread.startswith(_PASSING):  # which may end before its next call

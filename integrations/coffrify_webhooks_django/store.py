@@ -18,7 +18,7 @@ from django.db import (
 )
 from django.utils.connection import ConnectionDoesNotExist
 
-from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
+from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable, unframed
 from coffrify_webhooks.observe import logger
 from coffrify_webhooks.stores import Claim
 from coffrify_webhooks.stores.connections import (
@@ -160,7 +160,9 @@ class DjangoStore(RelationalStore):
                 drop(connections[self.using])
             elif error is raised or not isinstance(error, (OperationalError, InterfaceError)):
                 raise  # the handler's own, not the store's
-            raise StoreUnavailable(f"the database failed ({type(error).__name__})") from error
+            raise StoreUnavailable(f"the database failed ({type(error).__name__})") from unframed(
+                error
+            )
         return result
 
     def run_in_transaction(self, function: Callable[..., Awaitable[T]], *arguments: Any) -> T:

@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from .errors import ConfigurationError
+from .errors import ConfigurationError, shown
 
 __all__ = ["RETRIES", "Retries"]
 
@@ -27,11 +27,11 @@ class Retries:
     def __post_init__(self) -> None:
         attempts: object = self.attempts
         if not isinstance(attempts, int) or attempts < 1:
-            raise ConfigurationError(f"Retries(attempts={attempts!r}): give 1 or more")
+            raise ConfigurationError(f"Retries(attempts={shown(attempts)}): give 1 or more")
         for name, least in (("first", 0.0), ("factor", 1.0), ("longest", 0.0), ("jitter", 0.0)):
             value: object = getattr(self, name)
             if not isinstance(value, (int, float)) or not least <= value < float("inf"):
-                raise ConfigurationError(f"Retries({name}={value!r}): give {least:g} or more")
+                raise ConfigurationError(f"Retries({name}={shown(value)}): give {least:g} or more")
 
     def wait(self, attempt: int) -> float:
         """Return the seconds to wait after this attempt, the first being 1."""

@@ -8,12 +8,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
+from tests.crash_reports import assert_hidden
 
 from coffrify_webhooks import ConfigurationError
 from coffrify_webhooks.management import api as api_module
 from coffrify_webhooks.management.api import ApiError, ManagementApi
 from coffrify_webhooks.management.endpoints import Endpoints
 from coffrify_webhooks.reconcile import CoffrifyHistory, HistoryError
+from coffrify_webhooks_codegen.catalog.client import pull
+from coffrify_webhooks_codegen.errors import CatalogError
 
 KEY = "cfy_test_0123456789abcdef"
 SECRET = "whsec_" + "a1" * 32
@@ -262,6 +265,31 @@ def test_the_key_is_in_no_error_and_no_repr(server: Server) -> None:
             server.endpoints.list()
         assert KEY not in str(raised.value).lower()
     assert KEY not in repr(server.api) + repr(vars(CoffrifyHistory(KEY, server.url))["_api"])
+
+
+def broken_off(handler: Odd) -> None:
+    handler.connection.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [*((status, {}, {"error": {"message": KEY}}) for status in (400, 401, 500)), broken_off],
+)
+def test_the_key_is_in_no_frame_of_an_error(server: Server, answer: Any) -> None:
+    """A crash reporter keeps the locals of ours and of what we call: the key is masked in all."""
+    server.say(answer)
+    calls: list[Callable[[], object]] = [
+        lambda: ManagementApi(KEY, server.url).call("GET", "/x", within=5),
+        lambda: list(CoffrifyHistory(KEY, server.url, endpoint="w1").deliveries(0)),
+        lambda: ManagementApi(KEY, "http://shop.example"),
+        lambda: CoffrifyHistory(f"{KEY} x", server.url),
+        lambda: pull(KEY, server.url, cache=False, attempts=1),
+        lambda: pull(f"{KEY} x", server.url, cache=False),
+    ]
+    for call in calls[:2] if callable(answer) else calls:
+        with pytest.raises((ConfigurationError, ApiError, HistoryError, CatalogError)) as raised:
+            call()
+        assert_hidden(raised.value, KEY)
 
 
 LEAK = (

@@ -132,7 +132,7 @@ def case(seed: int, size: int, *, unions: bool = True) -> Case:
     maker = _Maker(random, unions=unions)
     item = maker.annotation(random.randint(1, 4))
     several: Any = random.choice([list[item], dict[str, item], item])  # type: ignore[valid-type]
-    data: Any = create_model("Data", __base__=EventModel, d=(several | None, None))
+    data: Any = create_model("Data", __base__=EventModel, d=(Union[several, None], None))  # noqa: UP007 - of a value, which may be None
     fields: dict[str, Any] = {"type": (Literal["own"], ...), "data": (data, ...)}
     own: Any = create_model("Own", __base__=Event, **fields)
     depth = random.choice([2, 4, 8])

@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from math import ceil
 from random import uniform
 
+from coffrify_webhooks.text import MaskedText
 from coffrify_webhooks_codegen.errors import (
     PullError,
     RateLimitedError,
@@ -40,10 +41,13 @@ _ADVICE = {
 }
 
 
-def api_key_for(given: str | None, url: str) -> str | None:
-    """Return the key to send to an address: the given one, else that of COFFRIFY_API_KEY."""
-    key = given if given is not None or is_file(url) else os.environ.get("COFFRIFY_API_KEY")
-    key = (key or "").strip()
+def api_key_for(given: str | None, url: str) -> MaskedText | None:
+    """Return the key to send to an address: the given one, else that of COFFRIFY_API_KEY.
+
+    given: masked by the caller, since crash reporters keep the locals of a frame that raises.
+    """
+    found = given if given is not None or is_file(url) else os.environ.get("COFFRIFY_API_KEY")
+    key, found = MaskedText((found or "").strip()), None
     if not key and not is_file(url):
         raise RefusedError("there is no API key: set COFFRIFY_API_KEY")
     if key and not _KEY.fullmatch(key):
@@ -99,7 +103,7 @@ class Api:
     ) -> Answer:
         headers = {"Accept": "application/json", "User-Agent": "coffrify-webhooks", **more}
         if self.key:
-            headers["Authorization"] = f"Bearer {self.key}"
+            headers["Authorization"] = MaskedText(f"Bearer {self.key}")
         limits = Limits(self.timeout, self.end, self.left, self.clock)
         here = url
         for left in range(_MOST_REDIRECTS, -1, -1):

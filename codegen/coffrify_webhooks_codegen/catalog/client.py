@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
+from coffrify_webhooks.text import MaskedText
 from coffrify_webhooks_codegen.errors import CatalogError, PullError
 from coffrify_webhooks_codegen.json_types import is_list, is_mapping
 
@@ -54,6 +55,7 @@ def pull(
     Raises CatalogError; its subclasses PullError, RefusedError, RateLimitedError and
     UnavailableError (in `coffrify_webhooks_codegen.errors`) say what a caller can do.
     """
+    api_key = None if api_key is None else MaskedText(api_key)
     url = events_url(api_url or os.environ.get("COFFRIFY_API_URL", "").strip() or DEFAULT_URL)
     client = _Client(
         key=api_key_for(api_key, url),

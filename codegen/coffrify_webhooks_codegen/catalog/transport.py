@@ -6,7 +6,7 @@ It follows no redirects, decodes nothing, and returns responses of any status.
 import io
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
 from functools import partial
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
@@ -35,7 +35,7 @@ class Answer:
 
     status: int
     headers: Message
-    body: bytes
+    body: bytes = field(repr=False)  # it may repeat the key, and crash reporters keep it
 
 
 @dataclass(frozen=True)

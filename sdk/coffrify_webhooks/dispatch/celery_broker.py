@@ -8,7 +8,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks.errors import DispatchError
+from coffrify_webhooks.errors import DispatchError, unframed
 
 from .celery_settings import AMQP, REDIS, transport_of, visibility_of
 
@@ -52,7 +52,7 @@ class Line:
                 cause = error.__cause__ or error
                 raise DispatchError(
                     f"Celery's broker did not take the event ({type(cause).__name__})"
-                ) from error
+                ) from unframed(error)
             self._idle.append(producer)
             return
 

@@ -23,6 +23,7 @@ from coffrify_webhooks.errors import (
     DispatchError,
     MessageError,
     WebhookError,
+    unframed,
 )
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
@@ -188,7 +189,9 @@ class DBOSDispatcher:
             try:
                 self._migrate()
             except SQLAlchemyError as error:
-                raise DispatchError(f"DBOS could not make its tables ({kind(error)})") from error
+                raise DispatchError(
+                    f"DBOS could not make its tables ({kind(error)})"
+                ) from unframed(error)
             self._ready = True
 
     def _migrate(self) -> None:
@@ -207,7 +210,7 @@ class DBOSDispatcher:
                 with deadline(socket_of(connection.connection), TIMEOUT), connection.begin():
                     yield connection
         except SQLAlchemyError as error:
-            raise DispatchError(f"DBOS did not take the event ({kind(error)})") from error
+            raise DispatchError(f"DBOS did not take the event ({kind(error)})") from unframed(error)
 
     # --- the worker ---------------------------------------------------------------------------
 

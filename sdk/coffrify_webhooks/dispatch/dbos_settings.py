@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.extras import needs
 
 with needs("dbos"):
@@ -29,6 +29,7 @@ _SHORTEST, _LONGEST = 3, 60
 CONNECT_TIMEOUT = 2
 """Seconds for a connection to the engine's database."""
 _FORMS = '"sqlite:///path/to/engine.db" or "postgresql://user:password@host/database"'
+_SERVERS = ("postgresql", "postgres")
 _OLDEST, _TOO_NEW = (3, 4), (4, 0)
 _OLDEST_SQLITE = (3, 35)
 """The first one with RETURNING and with DROP COLUMN, which DBOS uses."""
@@ -49,7 +50,7 @@ def checked_name(name: Any) -> str:
     plain = isinstance(name, str) and name.isascii() and name == name.lower()
     if not plain or not name.replace("-", "").isalnum() or not _SHORTEST <= len(name) <= _LONGEST:
         raise ConfigurationError(
-            f"name={name!r}: give 3 to 60 lower-case letters, digits and dashes"
+            f"name={shown(name)}: give 3 to 60 lower-case letters, digits and dashes"
         )
     return str(name)
 
@@ -57,7 +58,9 @@ def checked_name(name: Any) -> str:
 def checked_concurrency(concurrency: Any) -> int:
     """Return how many events a worker handles at once."""
     if not isinstance(concurrency, int) or isinstance(concurrency, bool) or concurrency < 1:
-        raise ConfigurationError(f"concurrency={concurrency!r}: give a number of events, from 1")
+        raise ConfigurationError(
+            f"concurrency={shown(concurrency)}: give a number of events, from 1"
+        )
     return concurrency
 
 
@@ -70,18 +73,20 @@ def checked_url(url: Any) -> URL:
             f"the URL of the DBOS engine cannot be read; give {_FORMS}"
         ) from None
     backend = found.drivername.partition("+")[0]
-    if backend == "sqlite" and found.drivername in ("sqlite", "sqlite+pysqlite"):
+    if found.drivername not in ("sqlite", "sqlite+pysqlite") and backend not in _SERVERS:
+        del found  # a password may stand in its query, which its repr shows
+        raise ConfigurationError(f"DBOS does not know {backend!r}; give {_FORMS}")
+    if backend == "sqlite":
         if found.database in (None, "", ":memory:"):
             raise ConfigurationError(f"the DBOS engine needs a file or a server: {_FORMS}")
         _refuse_old_sqlite()
         # Absolute, so that it stays the same file when the process changes its folder.
         return found.set(drivername="sqlite", database=str(Path(str(found.database)).absolute()))
-    if backend in ("postgresql", "postgres"):
-        if not found.database:
-            raise ConfigurationError("the URL of the DBOS engine names no database; append /name")
-        query = {"connect_timeout": str(CONNECT_TIMEOUT), **found.query}
-        return found.set(drivername="postgresql+psycopg", query=query)
-    raise ConfigurationError(f"DBOS does not know {backend!r}; give {_FORMS}")
+    if not found.database:
+        del found
+        raise ConfigurationError("the URL of the DBOS engine names no database; append /name")
+    query = {"connect_timeout": str(CONNECT_TIMEOUT), **found.query}
+    return found.set(drivername="postgresql+psycopg", query=query)
 
 
 def _refuse_old_sqlite() -> None:

@@ -4,7 +4,7 @@ A 301 or a 302 may make a GET of a POST (RFC 9110, section 15.4), and to Standar
 is a failed delivery.
 """
 
-from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks.errors import ConfigurationError, is_secretive, shown
 
 __all__ = ["DEFAULT_PATH", "UrlPath"]
 
@@ -22,10 +22,17 @@ class UrlPath:
 
     def __init__(self, path: str) -> None:
         if not str(path).startswith("/"):
-            raise ConfigurationError(f"path={path!r} must begin with a slash: {DEFAULT_PATH!r}")
-        if not path.isprintable() or not _OF_PATTERNS.isdisjoint(path) or " " in path:
             raise ConfigurationError(
-                f"path={path!r} must be one plain path, such as {DEFAULT_PATH!r}: without a "
+                f"path={shown(path)} must begin with a slash: {DEFAULT_PATH!r}"
+            )
+        if (
+            is_secretive(path.strip("/"))
+            or not path.isprintable()
+            or not _OF_PATTERNS.isdisjoint(path)
+            or " " in path
+        ):
+            raise ConfigurationError(
+                f"path={shown(path)} must be one plain path, such as {DEFAULT_PATH!r}: without a "
                 "pattern, a query, an escape or a blank"
             )
         self.text: str = path.rstrip("/")

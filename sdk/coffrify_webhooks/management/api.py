@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import ConfigurationError, WebhookError
+from coffrify_webhooks.text import MaskedText
 from coffrify_webhooks_codegen.catalog.address import DEFAULT_URL, events_url
 from coffrify_webhooks_codegen.catalog.api import Api, api_key_for
 from coffrify_webhooks_codegen.catalog.client import pull
@@ -66,6 +67,7 @@ class ManagementApi:
         on_wait: Callable[[str, float], None] | None = None,
         sleep: Callable[[float], object] = sleep_for,
     ) -> None:
+        api_key = None if api_key is None else MaskedText(api_key)
         given = base_url or os.environ.get("COFFRIFY_API_URL", "").strip() or DEFAULT_URL
         try:
             self.base: str = events_url(given).removesuffix(_EVENTS)
@@ -76,7 +78,7 @@ class ManagementApi:
         self._sleep = sleep
 
     def __repr__(self) -> str:
-        return f"ManagementApi({self.base!r})"
+        return f"ManagementApi({getattr(self, 'base', None)!r})"  # it may be half made
 
     def call(
         self,

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from coffrify_webhooks.management.api import ApiError, ManagementApi
 from coffrify_webhooks.management.endpoints import Endpoints
+from coffrify_webhooks.text import MaskedText
 from coffrify_webhooks_codegen.json_types import is_mapping
 
 from .history import DeliveryRecord, HistoryError
@@ -49,12 +50,14 @@ class CoffrifyHistory:
         on_wait: Callable[[str, float], None] | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
+        api_key = None if api_key is None else MaskedText(api_key)
         self._api = ManagementApi(api_key, base_url, on_wait=on_wait, sleep=sleep)
         self._endpoint = endpoint
         self._id: str | None = None
 
     def __repr__(self) -> str:
-        return f"CoffrifyHistory({self._api.base!r}, endpoint={self._endpoint!r})"
+        api, endpoint = (getattr(self, each, None) for each in ("_api", "_endpoint"))
+        return f"CoffrifyHistory({api!r}, endpoint={endpoint!r})"
 
     def deliveries(self, since: float) -> Iterator[DeliveryRecord]:
         """See `History.deliveries`."""

@@ -9,7 +9,7 @@ from inspect import iscoroutinefunction
 from typing import Any, cast
 
 from coffrify_webhooks.concurrency.loop_thread import LoopThread
-from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
+from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable, unframed
 
 from .protocol import AsyncStore, OrderedStore, Store
 
@@ -30,9 +30,9 @@ _loop = LoopThread("store")
 class _BlockingStore:
     """A `Store`: its methods are made below."""
 
-    def __init__(self, store: AsyncStore, place: object) -> None:
+    def __init__(self, store: AsyncStore) -> None:
         self.awaited: AsyncStore = store
-        self.place: object = place or getattr(store, "place", store)
+        self.place: object = getattr(store, "place", store)
         """See `place_of`."""
 
     def __repr__(self) -> str:
@@ -46,7 +46,7 @@ def _blocking(name: str) -> Callable[..., Any]:
         except (RuntimeError, MemoryError, OSError) as error:
             raise StoreUnavailable(
                 f"the async store could not be called ({type(error).__name__})"
-            ) from error
+            ) from unframed(error)
 
     call.__name__ = name
     call.__doc__ = f"See `Store.{name}`."
@@ -57,9 +57,9 @@ for _name in (*METHODS, *ALSO):
     setattr(_BlockingStore, _name, _blocking(_name))
 
 
-def blocking_form(store: AsyncStore, place: object = None) -> Store:
-    """Return a store for sync code that an event loop of ours awaits; place: see `place_of`."""
-    return cast("Store", _BlockingStore(store, place))
+def blocking_form(store: AsyncStore) -> Store:
+    """Return a store for sync code that an event loop of ours awaits."""
+    return cast("Store", _BlockingStore(store))
 
 
 def async_form(store: object) -> AsyncStore | None:

@@ -11,7 +11,7 @@ from functools import partial
 from threading import current_thread
 from typing import Any, TypeVar, cast
 
-from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
+from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable, unframed
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
@@ -30,7 +30,7 @@ from .deadline import deadline
 from .protocol import Move
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure
-from .sql_engine import PREPARES
+from .sql_engine import PREPARES, place_of_engine, shown
 from .statements import EVENTS, MARKS, SCHEMA, Dialect
 
 with needs("sql"):
@@ -104,8 +104,12 @@ class EngineStore(RelationalStore):
     def __repr__(self) -> str:
         if not hasattr(self, "_engine"):
             return "SQLStore(...)"  # half made, in a crash report
-        url = self._engine.url.set(query={})  # a password may stand there as well
-        return f"SQLStore({url.render_as_string(hide_password=True)!r})"
+        return f"SQLStore({shown(self._engine.url)!r})"
+
+    @property
+    def place(self) -> object:
+        """What it shares with every other store in this database."""
+        return place_of_engine(self._app or self._engine)
 
     def close(self) -> None:
         """See `Store.close`; the application's own connections are the application's."""
@@ -133,10 +137,10 @@ class EngineStore(RelationalStore):
                 self._renew(self._app or self._engine)
                 raise StoreUnavailable(
                     f"the SQL store may not be written ({kind(error)})"
-                ) from error
+                ) from unframed(error)
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             if lost or isinstance(error, PoolTimeoutError):
-                raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
+                raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from unframed(error)
             raise  # the handler's: what it did left nothing that could be committed
         finally:
             self._tidy(pool)
@@ -207,7 +211,7 @@ class EngineStore(RelationalStore):
                         self._prepare(execute, connection)
                     yield execute
         except (SQLAlchemyError, self._driver_error, OSError, MemoryError) as error:
-            raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from error
+            raise StoreUnavailable(f"the SQL store failed ({kind(error)})") from unframed(error)
 
     def _prepare(self, execute: Execute, connection: PoolProxiedConnection) -> None:
         """Make the tables, or look at them: at first, and after any error."""

@@ -2,11 +2,11 @@
 
 import logging
 import os
+from collections.abc import Hashable
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
-from weakref import WeakKeyDictionary
+from typing import Any, Literal, cast
 
 from coffrify_webhooks.errors import ConfigurationError, shown
 from coffrify_webhooks.extras import needs
@@ -14,7 +14,6 @@ from coffrify_webhooks.extras import needs
 from .blocking import blocking_form, is_async
 from .protocol import AsyncStore, Store
 from .url import DEFAULT_FILE, STORE_VARIABLE, mask
-from .url import place_of as _place_of_url
 
 __all__ = ["default_store", "open_store", "place_of"]
 
@@ -44,16 +43,20 @@ def default_store(folder: Path) -> Store:
 def place_of(store: Any) -> object:
     """Return what is equal for two stores of one place, as far as can be seen: else the store."""
     place = getattr(store, "place", None)
-    try:
-        return place or _places.get(store, store)
-    except TypeError:  # a store that cannot be hashed, or referred to weakly
-        return id(store)
+    if place is not None:
+        return place
+    return store if isinstance(store, Hashable) else id(store)
 
 
-_places: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 _told: set[Path] = set()
 _SQL = {"postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql"}
 """The extra that each needs, its driver included."""
+_SYNCHRONOUS: dict[str, Literal["NORMAL", "FULL"]] = {
+    "": "NORMAL",
+    "synchronous=NORMAL": "NORMAL",
+    "synchronous=FULL": "FULL",
+}
+"""By the query of the URL."""
 _REDIS = ("redis", "rediss", "valkey", "valkeys", "unix")
 _FORMS = (
     '"memory:", "sqlite:///path/to/webhooks.db", "postgresql://user:password@host/database", '
@@ -78,20 +81,13 @@ def open_store(url: str) -> Store:
 
         return MemoryStore()
     store = _open(url)
-    place = None
-    with suppress(ValueError):
-        place = _place_of_url(url)
-    if is_async(store):
-        return blocking_form(cast("AsyncStore", store), place)
-    if place is not None:
-        _places[store] = place
-    return store
+    return blocking_form(cast("AsyncStore", store)) if is_async(store) else store
 
 
 def _open(url: str) -> Store:
     scheme = url.partition(":")[0] if ":" in url else ""
     if url.startswith("sqlite:///"):
-        return _sqlite(url.removeprefix("sqlite:///"))
+        return _sqlite(url)
     if scheme.partition("+")[0] in _SQL or scheme.startswith("sqlite+"):
         with needs(_SQL.get(scheme, "sql")):  # the driver included, where it is ours to choose
             import_module("sqlalchemy")
@@ -111,14 +107,16 @@ def _open(url: str) -> Store:
     raise ConfigurationError(f"no store is known by a URL {begins}; use {_FORMS}")
 
 
-def _sqlite(rest: str) -> Store:
-    from .sqlite import SQLiteStore
-
-    path, _, query = rest.partition("?")
-    if query not in ("", "synchronous=FULL", "synchronous=NORMAL"):
+def _sqlite(url: str) -> Store:
+    # No name is bound to the query: it may hold a password, as other databases of one file take.
+    path = url.removeprefix("sqlite:///").partition("?")[0]
+    synchronous = _SYNCHRONOUS.get(url.partition("?")[2])
+    if synchronous is None:
         raise ConfigurationError(
             "an sqlite store URL takes ?synchronous=FULL or ?synchronous=NORMAL, nothing else"
         )
     if path in ("", ":memory:"):
         raise ConfigurationError('the sqlite store needs a file; in memory is "memory:"')
-    return SQLiteStore(path, synchronous="FULL" if query.endswith("FULL") else "NORMAL")
+    from .sqlite import SQLiteStore
+
+    return SQLiteStore(path, synchronous=synchronous)

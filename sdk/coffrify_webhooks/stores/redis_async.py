@@ -18,7 +18,14 @@ from coffrify_webhooks.extras import needs
 from .async_calls import AsyncCalls
 from .greenlets import in_greenlet, wait_for
 from .per_loop import PerLoop
-from .redis_client import Client, is_async_client, open_async_client, read_url, shown_url
+from .redis_client import (
+    Client,
+    is_async_client,
+    open_async_client,
+    place_of_client,
+    read_url,
+    shown_url,
+)
 from .redis_store import ClientStore
 from .url import mask
 
@@ -64,6 +71,8 @@ class AsyncRedisStore(AsyncCalls):
         else:
             make = lambda: open_async_client(url, timeout)  # noqa: E731
             self._shown = shown_url(url)
+        self.place: str = place_of_client(url or server, prefix)
+        """What it shares with every other store in this database."""
         self._prefix = prefix
         self._clock = clock
         self._stores = PerLoop(

@@ -11,7 +11,7 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
-from .url import MaskedURL, mask
+from .url import MaskedURL, mask, place_of
 
 __all__ = [
     "Client",
@@ -22,6 +22,7 @@ __all__ = [
     "kind_of",
     "open_async_client",
     "open_client",
+    "place_of_client",
     "read_url",
     "remedy_for",
     "shown_url",
@@ -116,6 +117,26 @@ def _has_place(parts: SplitResult) -> bool:
 def shown_url(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def place_of_client(client: Any, prefix: str) -> str:
+    """Return what is equal for two stores of one database and prefix; see `place_of`.
+
+    client: also a URL, as `read_url` returns it.
+    """
+    if isinstance(client, str):
+        import redis.connection
+
+        kept: Any = cast("Any", redis.connection).parse_url(client)
+    else:
+        kept = client.get_connection_kwargs()
+    path, host, database = kept.get("path"), kept.get("host"), kept.get("db") or 0
+    if path:
+        return f"{path}?{database} {prefix}"
+    if not host and not isinstance(client, str):  # of a cluster, or by sentinels
+        return f"client {id(client)} {prefix}"
+    server = f"redis://{host or 'localhost'}:{kept.get('port') or 6379}"
+    return f"{place_of(f'{server}/{database}')} {prefix}"
 
 
 def open_client(url: str, timeout: float) -> Client:

@@ -21,7 +21,7 @@ from itertools import islice
 from os import urandom
 from typing import Any, cast
 
-from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
+from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable, unframed
 from coffrify_webhooks.observe import logger
 
 from . import redis_scripts as scripts
@@ -34,6 +34,7 @@ from .redis_client import (
     driver_of,
     kind_of,
     open_client,
+    place_of_client,
     remedy_for,
     shown_url,
 )
@@ -93,6 +94,11 @@ class ClientStore(RedisMarks):
             return "RedisStore(...)"  # half made, in a crash report
         where = type(self._client).__name__ if self._url is None else shown_url(self._url)
         return f"RedisStore({where!r}, prefix={self._prefix!r})"
+
+    @property
+    def place(self) -> str:
+        """What it shares with every other store in this database."""
+        return place_of_client(self._client, self._prefix)
 
     def claim(
         self,
@@ -268,7 +274,9 @@ class ClientStore(RedisMarks):
                 return self._client.eval(script.text, len(keys), *keys, now, *words)
         except self._errors as error:
             self._drop_connections()
-            raise StoreUnavailable(f"the redis store failed ({kind_of(error)})") from error
+            raise StoreUnavailable(f"the redis store failed ({kind_of(error)})") from unframed(
+                error
+            )
 
     def _drop_connections(self) -> None:
         """Connect anew for the next call: after a failover these are to a server that only reads.

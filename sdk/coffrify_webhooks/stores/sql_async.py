@@ -25,7 +25,7 @@ from .async_driver_quirks import (
 from .engine_store import EngineStore
 from .per_loop import PerLoop
 from .protocol import Move
-from .sql_engine import drivername, open_engine
+from .sql_engine import drivername, open_engine, place_of_engine, shown
 from .url import mask
 
 with needs("sql"):
@@ -86,8 +86,12 @@ class AsyncSQLStore(AsyncCalls):
     def __repr__(self) -> str:
         if not hasattr(self, "_template"):
             return "AsyncSQLStore(...)"  # half made, in a crash report
-        url = self._template.url.set(query={})  # a password may stand there as well
-        return f"AsyncSQLStore({url.render_as_string(hide_password=True)!r})"
+        return f"AsyncSQLStore({shown(self._template.url)!r})"
+
+    @property
+    def place(self) -> object:
+        """What it shares with every other store in this database."""
+        return place_of_engine(self._template)
 
     async def _call(self, method: str, *arguments: Any, **options: Any) -> Any:
         store = await self._stores.get()

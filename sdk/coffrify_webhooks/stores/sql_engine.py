@@ -9,6 +9,7 @@ from coffrify_webhooks.extras import needs
 
 from .connections import prepares
 from .sqlite_file import create_private, write_ahead
+from .url import place_of
 
 with needs("sql"):
     from sqlalchemy import Engine, create_engine, event
@@ -23,6 +24,8 @@ __all__ = [
     "engine_beside",
     "is_async_database",
     "open_engine",
+    "place_of_engine",
+    "shown",
     "stop_preparing",
 ]
 
@@ -71,7 +74,8 @@ def open_engine(database: object) -> Engine:
     if url is None:  # raised here, as what refused it holds the password
         raise ConfigurationError(
             "the SQL store's URL cannot be read; it looks like "
-            "postgresql://user:password@host/database"
+            "postgresql://user:password@host/database, with odd characters of the password "
+            "percent-encoded"
         )
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
     driver = url.drivername.partition("+")[2]
@@ -103,7 +107,9 @@ def open_engine(database: object) -> Engine:
 
 def _read(database: str | URL) -> URL | None:
     with suppress(ArgumentError, ValueError):
-        return make_url(database)
+        url = make_url(database)
+        if "@" not in (url.host or ""):  # an @ of the password's own, which then is half the host
+            return url
     return None
 
 
@@ -146,3 +152,20 @@ def engine_beside(app: Engine) -> Engine:
     if isinstance(app.pool, QueuePool):
         return Engine(app.pool.recreate(), app.dialect, app.url)
     return app
+
+
+def shown(url: URL) -> str:
+    """Return a URL without its password, and without its query, where one may stand as well."""
+    text = url.set(query={}).render_as_string(hide_password=True)
+    # And in what is no usual URL: after a semicolon, or after an @ of the password's own.
+    is_usual = "%" not in text and "@" not in text.partition("@")[2]
+    return text if is_usual else url.drivername
+
+
+def place_of_engine(engine: Engine) -> object:
+    """Return what is equal for the engines of one database; see `place_of`."""
+    url = engine.url
+    is_file = url.database not in (None, "", ":memory:") and "memory" not in str(url.query)
+    if is_file if url.get_backend_name() == "sqlite" else url.host or "host" in url.query:
+        return place_of(url.render_as_string(hide_password=False))
+    return f"engine {id(engine.pool)}"  # in memory, or connected by a function of the application's

@@ -89,6 +89,8 @@ class SQLiteStore(RelationalStore):
             )
         self._timeout = timeout / 2  # a call may wait twice: for our own threads, and for others
         self._synchronous = synchronous
+        self.place: str = f"sqlite:{self.path.resolve()}"
+        """What it shares with every other store in this file."""
         self._turn: Turn = make_turn(self._timeout)
         self._on_loop = 0
         """The thread whose turn it is, if that runs an event loop, so that it must not wait."""

@@ -74,7 +74,8 @@ def create_private(path: str | os.PathLike[str]) -> None:
     The mode of a file that is there is its owner's choice, as one that a group shares.
     """
     with suppress(OSError):  # whoever opens it says what is wrong
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        real = os.path.realpath(path)  # also where a symbolic link leads that leads nowhere yet
+        os.close(os.open(real, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def write_ahead(connection: Any) -> None:
