@@ -106,6 +106,14 @@ def test_a_password_is_hidden_wherever_it_stands(url: str, tmp_path: Path) -> No
             assert_hidden(error, PASSWORD)
 
 
+@pytest.mark.parametrize("query", ["charset=d@e", "no_such_option=1", "charset=utf8&port=x"])
+def test_an_option_that_the_driver_does_not_know_is_told_at_once(query: str) -> None:
+    """Whatever the driver raises is a mistake in the URL, and its frames are dropped."""
+    with pytest.raises(ConfigurationError, match="the options of the store's URL") as raised:
+        open_store(f"mysql://shop:{PASSWORD}@127.0.0.1:1/shop?{query}")
+    assert_hidden(raised.value, PASSWORD)
+
+
 def test_the_password_of_an_engine_stands_in_no_frame() -> None:
     """An unusable URL of DBOS, given to the dispatcher or to a receiver."""
     url = f"postgresql://a:{PASSWORD}@[h"

@@ -25,6 +25,7 @@ __all__ = [
     "is_out_of_service",
     "is_pooled",
     "kind",
+    "mistake_for_driver",
     "prepares",
     "socket_of",
     "unprepared",
@@ -44,6 +45,19 @@ _TURNED_AWAY_STATES = ("28000", "28P01", "3D000", "42501")
 """And its states, which asyncpg tells."""
 _OUT_OF_SERVICE = ("25006", "57P01", "57P02", "57P03", 1053, 1290, 1792, 1836, 1927)
 """Read-only or shutting down: PostgreSQL's states, MySQL's and MariaDB's codes."""
+
+
+def mistake_for_driver(driver: str, error: Exception) -> str:
+    """Say what is to be done about an error of a driver's that is none of the database's."""
+    if isinstance(error, ImportError):  # it needs another package
+        return (
+            f"the driver of {driver} needs {error.name}; install it, or use another: "
+            "postgresql://..., mysql://..."
+        )
+    return (
+        f"the driver of {driver} cannot connect with the options of the store's URL "
+        f"({type(error).__name__}); look at what follows its question mark"
+    )
 
 
 def socket_of(connection: PoolProxiedConnection) -> int | None:

@@ -23,6 +23,7 @@ from .connections import (
     is_out_of_service,
     is_pooled,
     kind,
+    mistake_for_driver,
     socket_of,
     unprepared,
 )
@@ -92,11 +93,9 @@ class EngineStore(RelationalStore):
                     "in the store's URL"
                 ) from None
             logger.warning("%s; it is tried again with each delivery", error)
-        except ImportError as error:  # a driver that needs another package
-            raise ConfigurationError(
-                f"the driver of {self._engine.url.drivername} needs {error.name}; install it, or "
-                "use another: postgresql://..., mysql://..."
-            ) from None
+        except (AttributeError, ImportError, LookupError, TypeError, ValueError) as error:
+            told = mistake_for_driver(self._engine.url.drivername, error)
+            raise ConfigurationError(told) from unframed(error)
         finally:
             self.close()  # nothing is left open over a fork
             self._is_closed = False
