@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import SupportsIndex
+
 __all__ = ["MaskedText", "plain", "quoted"]
 
 _LONGEST = 255
@@ -14,6 +18,10 @@ class MaskedText(str):
 
     def __repr__(self) -> str:
         return "'***'"
+
+    def __getitem__(self, part: SupportsIndex | slice, /) -> str:
+        """Return a part of it, which is masked too: some reporters cut a text before its repr."""
+        return MaskedText(super().__getitem__(part))
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:

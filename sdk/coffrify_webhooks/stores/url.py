@@ -36,7 +36,7 @@ _FAMILIES = {
 }
 
 
-class MaskedURL(str):
+class MaskedURL(MaskedText):
     """A URL whose repr, as in a crash report or a dump of settings, shows no password."""
 
     __slots__ = ()
@@ -52,7 +52,7 @@ class MaskedURL(str):
 
 def mask(value: Any) -> Any:
     """Return a value with its repr masked, if it is a URL or another text with a password."""
-    if not isinstance(value, str) or isinstance(value, (MaskedURL, MaskedText)):
+    if not isinstance(value, str) or isinstance(value, MaskedText):
         return value
     if "://" not in value:  # as libpq takes it: "host=db password=..."
         return mask_text(value)
