@@ -16,9 +16,10 @@ from django.db import (
     transaction,
 )
 
-from coffrify_webhooks.errors import StoreUnavailable, unframed
+from coffrify_webhooks.errors import StoreUnavailable
 from coffrify_webhooks.stores.connections import is_out_of_service, unprepared
 from coffrify_webhooks.stores.deadline import deadline, descriptor
+from coffrify_webhooks.stores.driver_frames import unframed
 
 from .connecting import connect, drop
 

@@ -18,7 +18,7 @@ from django.db import (
 )
 from django.utils.connection import ConnectionDoesNotExist
 
-from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable, unframed
+from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 from coffrify_webhooks.stores import Claim
 from coffrify_webhooks.stores.connections import (
@@ -29,6 +29,7 @@ from coffrify_webhooks.stores.connections import (
     unprepared,
 )
 from coffrify_webhooks.stores.deadline import deadline, descriptor
+from coffrify_webhooks.stores.driver_frames import unframed
 from coffrify_webhooks.stores.relational import RelationalStore, refusal
 from coffrify_webhooks.stores.statements import EVENTS, MARKS, SCHEMA, VERSION, Dialect
 

@@ -33,7 +33,6 @@ __all__ = [
     "is_secretive",
     "is_shown",
     "shown",
-    "unframed",
 ]
 
 LEAVING = (KeyboardInterrupt, SystemExit)
@@ -57,24 +56,6 @@ def shown(value: object) -> str:
 def is_secretive(text: str) -> bool:
     """Tell whether a text is a secret or an API key by its prefix."""
     return "whsec_" in text or text.startswith(("cof_", "cfy_"))
-
-
-def unframed(error: BaseException) -> BaseException:
-    """Return a driver's error without the frames that it and its causes left.
-
-    Their local variables hold what the driver connects with, the password included, and crash
-    reporters keep them. The text, which is what helps, stays.
-    """
-    todo, seen = [error], set[int]()
-    while todo:
-        each = todo.pop()
-        seen.add(id(each))
-        each.__traceback__ = None
-        for holder in ("_info", "_pgconn"):  # psycopg's, of the connection that failed
-            vars(each).pop(holder, None)
-        causes = (each.__cause__, each.__context__, *getattr(each, "exceptions", ()))
-        todo += [other for other in causes if other is not None and id(other) not in seen]
-    return error
 
 
 def is_shown(value: object) -> bool:

@@ -148,7 +148,6 @@ class Receiver(Observable):
     ) -> None:
         sealed, store, dispatcher = seal(secrets), mask(store), mask(dispatcher)
         del secrets
-        # A secret may stand in one of their places.
         name, events, handlers, schemes = map(mask_text, (name, events, handlers, schemes))
         options.refuse_unknown(unknown, Receiver)
         self.name: str = options.text("name", name)

@@ -8,7 +8,8 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from coffrify_webhooks.errors import DispatchError, unframed
+from coffrify_webhooks.errors import DispatchError
+from coffrify_webhooks.stores.driver_frames import unframed
 
 from .celery_settings import AMQP, REDIS, transport_of, visibility_of
 

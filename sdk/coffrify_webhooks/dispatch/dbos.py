@@ -23,11 +23,11 @@ from coffrify_webhooks.errors import (
     DispatchError,
     MessageError,
     WebhookError,
-    unframed,
 )
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 from coffrify_webhooks.stores.deadline import deadline
+from coffrify_webhooks.stores.driver_frames import unframed
 from coffrify_webhooks.stores.url import mask
 
 with needs("dbos"):

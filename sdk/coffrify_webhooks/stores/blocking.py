@@ -9,8 +9,9 @@ from inspect import iscoroutinefunction
 from typing import Any, cast
 
 from coffrify_webhooks.concurrency.loop_thread import LoopThread
-from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable, unframed
+from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 
+from .driver_frames import unframed
 from .protocol import AsyncStore, OrderedStore, Store
 
 __all__ = ["ALSO", "METHODS", "async_form", "blocking_form", "is_async"]

@@ -11,7 +11,7 @@ from functools import partial
 from threading import current_thread
 from typing import Any, TypeVar, cast
 
-from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable, unframed
+from coffrify_webhooks.errors import ClaimLost, ConfigurationError, StoreUnavailable
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.observe import logger
 
@@ -28,6 +28,7 @@ from .connections import (
     unprepared,
 )
 from .deadline import deadline
+from .driver_frames import unframed
 from .protocol import Move
 from .relational import Execute, RelationalStore, Result
 from .schema import ensure

@@ -21,10 +21,11 @@ from itertools import islice
 from os import urandom
 from typing import Any, cast
 
-from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable, unframed
+from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable
 from coffrify_webhooks.observe import logger
 
 from . import redis_scripts as scripts
+from .driver_frames import unframed
 from .protocol import Claim, ClaimStatus
 from .record import EVERYTHING, STATS_COUNT_TO, About, Filter, Record, Status
 from .redis_client import (
