@@ -209,7 +209,7 @@ BODIES = [
         "irregular blanks lost",
         "body_reserialised",
         json.dumps(json.loads(ODD)).encode(),
-        headers=signed(ODD),
+        headers=signed(ODD, **{"Content-Length": str(len(ODD))}),
         is_proven=False,
     ),
     body(

@@ -100,7 +100,7 @@ CODES: dict[str, _Text] = {
         "Read the body before anything else consumes it; let no redirect or proxy drop it.",
     ),
     "body_truncated": _Text(
-        "The end of the body is missing.",
+        "The body is not complete: its end is missing, or its beginning.",
         "Raise the limit of the proxy or of the code that reads the body; read it to its end.",
     ),
     "body_altered": _Text(

@@ -34,12 +34,15 @@ _LARGEST_JSON = 2 << 20
 _QUARTER_HOUR = 900
 _QUARTERS = 56
 """Up to 14 hours, the largest offset of a time zone."""
+_OWN_TIME = "x-coffrify-timestamp"
+"""Of the status page's webhooks, beside the signature that names the time too."""
 _TOKEN = re.compile(r"[A-Za-z0-9+/_-]{16,}")
 _JUNK = re.compile(r"[^0-9a-z]")
 _STAMP = re.compile(r"\d{9,19}")
 _WRAPPED = re.compile(r"^\s*\[?\s*b?[\"'](.*)[\"']\s*\]?\s*$", re.DOTALL)
 
 _ALTERED = Finding("header_altered")
+_SWAPPED = Finding("header_altered", f"{ID} and {TIMESTAMP} have changed places.")
 _DUPLICATED = Finding("header_duplicated")
 _RENAMED = Finding("header_renamed")
 _MISSING = Finding("header_missing")
@@ -147,9 +150,17 @@ def _readings(found: Sequence[tuple[str, str]], body: bytes) -> Iterator[Claim]:
         for each in values[TIMESTAMP]
         for text, more in _times(each.text)
     ]
+    own_stamps += [
+        _Value(text, (_ALTERED,)) for name, text in found if name == _OWN_TIME if is_timestamp(text)
+    ]
     lost = _ALTERED if stamps else _MISSING
     stamps += [_Value(each.text, (*each.findings, lost)) for each in own_stamps]
     ids = [each for each in values[ID] if is_id(each.text)]
+    if not stamps and any(is_timestamp(each.text) for each in ids):  # the two changed places
+        stamps = [each._replace(findings=(_SWAPPED,)) for each in ids if is_timestamp(each.text)]
+        ids = [
+            each._replace(findings=(_SWAPPED,)) for each in values[TIMESTAMP] if is_id(each.text)
+        ]
     if event_id := _id_in(body):
         ids.append(_Value(event_id, (_ID_ALTERED if values[ID] else _MISSING,)))
     yield from _claims("standard", values[SIGNATURE], stamps, ids)
@@ -238,6 +249,8 @@ def _times(text: str) -> Iterator[tuple[str, tuple[Finding, ...]]]:
         for unit in (1000, 1_000_000, 1_000_000_000):
             if int(digits) > _MILLISECONDS:
                 yield str(int(digits) // unit), (_MILLIS,)
+    with suppress(ValueError, OverflowError):
+        yield str(int(float(text.replace(",", "")))), (_ALTERED,)
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         with suppress(ValueError, TypeError, OverflowError):
             moment = parse(text.strip())

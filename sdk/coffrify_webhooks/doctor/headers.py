@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ENDINGS", "ID", "KNOWN", "OWN", "SIGNATURE", "TIMESTAMP", "original_name", "pairs"]
+from coffrify_webhooks.signature.headers import coffrify_parts, is_id, standard_signatures
+from coffrify_webhooks.signature.window import is_timestamp
+
+__all__ = [
+    "ENDINGS",
+    "ID",
+    "KNOWN",
+    "OWN",
+    "SIGNATURE",
+    "TIMESTAMP",
+    "has_lost_form",
+    "is_emptied",
+    "original_name",
+    "pairs",
+]
 
 ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 OWN = "x-coffrify-signature"
@@ -23,6 +38,12 @@ ENDINGS = {
     "svix-timestamp": TIMESTAMP,
     "svix-signature": SIGNATURE,
 }
+_DIGEST = re.compile(
+    r"(?<![0-9A-Za-z+/])(?:[0-9a-fA-F]{64}|[0-9A-Za-z+/_-]{43}=?)(?![0-9A-Za-z+/=])"
+)
+"""A SHA-256 in hexadecimal digits or base64."""
+_EMPTIED = ("", "null", "none", "undefined", "nil", "[object object]", "-", "(null)")
+_MASKS = ("***", "...", "[filtered]", "[redacted]", "<redacted>", "[masked]", "\u2026")
 _MOST_HEADERS = 500
 _LONGEST_NAME = 100
 _LONGEST_VALUE = 16_384
@@ -51,6 +72,27 @@ def original_name(name: str) -> str | None:
             return known
     squeezed = plain.replace("-", "")
     return next((each for each in KNOWN if squeezed == each.replace("-", "")), None)
+
+
+def is_emptied(text: str) -> bool:
+    """Tell whether a value was masked, or lost by a program that wrote its own word for nothing."""
+    lower = text.strip().strip("\"'").lower()
+    return lower in _EMPTIED or any(mark in lower for mark in _MASKS)
+
+
+def has_lost_form(name: str, text: str) -> bool:
+    """Tell whether a value is still to be recognised, and no longer in the form that is due.
+
+    Such as the digits of a SHA-256 without the version in front, or a time as a date.
+    """
+    if name == ID:
+        return not is_id(text) and is_id(text.strip().strip("\"'"))
+    if name == TIMESTAMP:
+        is_number = text.strip() != "" and not text.strip("0123456789.,+-eE ")
+        many = sum(map(str.isdigit, text)) >= len("1764000000")
+        return not is_timestamp(text) and (is_number or many)
+    known = standard_signatures(text) if name == SIGNATURE else coffrify_parts(text)[1]
+    return not known and _DIGEST.search(text) is not None
 
 
 def _values(value: Any) -> Iterator[str]:

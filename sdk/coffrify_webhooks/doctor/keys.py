@@ -11,6 +11,7 @@ import re
 from binascii import Error, a2b_base64, unhexlify
 from contextlib import suppress
 from hashlib import sha256
+from itertools import product
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -140,12 +141,12 @@ def _of_text(given: GivenSecret) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
         for key, more in _read(_clean(text.strip().replace(" ", "+"))[0], ()):
             yield key, (_ESCAPED, *more)
     for part in _parts(text):
-        clean, more = _clean(part)
-        for key, last in _read(clean, ()):
+        bare, more = _clean(part)
+        for key, last in _read(bare, ()):
             yield key, (_SEVERAL, *(each for each in more if each.code != _SEVERAL.code), *last)
     for other, finding in _rewrite(cleaned):
-        clean, more = _clean(other)
-        for key, last in _read(clean, ()):
+        bare, more = _clean(other)
+        for key, last in _read(bare, ()):
             yield key, (*findings, finding, *more, *last)
     pieces = [found[0] for each in text.split(PREFIX)[1:] if (found := _PIECE.match(each))]
     for piece in pieces[:_MOST_PARTS] if cleaned not in [PREFIX + each for each in pieces] else ():
@@ -248,31 +249,50 @@ def _rewrite(text: str) -> Iterator[tuple[str, Finding]]:
         html.unescape(text),
         text.replace("\\/", "/"),
         text.replace("\\", ""),
+        text.replace("%%", "%"),
+        text.replace("$$", "$"),
     ):
         if other != text:
             yield other, _ESCAPED
     for length in range(1, len(PREFIX)):
         if text.startswith(PREFIX[length:]):
             yield PREFIX[:length] + text, _CUT_IN_FRONT
+    for inner in _decoded_texts(text):
+        yield inner, _ENCODED
+        for twice in _decoded_texts(inner.strip()):
+            yield twice, _ENCODED
+
+
+def _decoded_texts(text: str) -> Iterator[str]:
+    """Yield the texts of which a text may be base64 or hex."""
     for key in (*_decode(text), *_decode(text.removeprefix(PREFIX))):
-        try:
-            inner = key.decode("ascii")
-        except UnicodeDecodeError:
-            continue
-        if inner.strip() and all(each.isprintable() or each.isspace() for each in inner):
-            yield inner, _ENCODED
+        inner = key.decode("ascii", "replace")
+        if inner.isascii() and inner.strip() and all(map(_is_shown, inner)):
+            yield inner
 
 
-def last_keys(given: list[GivenSecret]) -> Iterator[Key]:
-    """Yield the keys of secrets that lost a character or two at their end."""
+def _is_shown(character: str) -> bool:
+    return character.isprintable() or character.isspace()
+
+
+def last_keys(given: list[GivenSecret], *, is_whole: bool) -> Iterator[Key]:
+    """Yield the keys of secrets that lost some characters at their end.
+
+    is_whole: the body is as it was signed, so that two or three can be tried; else only one, and
+    of secrets that look as if they were cut off.
+    """
     for each in given:
         text, findings = _clean(each.text)
         rest = text.removeprefix(PREFIX)
         if rest == text or not rest or len(text) > _LONGEST:
             continue
-        letters = _HEX if not rest.lower().strip(_HEX) else _BASE64
-        two = [a + b for a in letters for b in letters] if letters is _HEX else []
-        for end in (*letters, *two):
-            for key in ((text + end).encode(), *_decode(rest + end)):
-                if not key.endswith(b"\0"):  # HMAC fills a key up with zeros: it was tried
-                    yield Key(key, (*findings, _CUT))
+        is_hex = not rest.lower().strip(_HEX)
+        is_cut = len(rest) % 8 != 0 if is_hex else len(rest.rstrip("=")) % 4 in (1, 2)
+        most = (1 if is_cut else 0) if not is_whole else is_hex + (2 if is_cut else 1)
+        letters = (_HEX.upper() if rest.isupper() else _HEX) if is_hex else _BASE64
+        for count in range(1, most + 1):
+            for several in product(letters, repeat=count):
+                end = "".join(several)
+                for key in ((text + end).encode(), *_decode(rest + end)):
+                    if not key.endswith(b"\0"):  # HMAC fills a key up with zeros: it was tried
+                        yield Key(key, (*findings, _CUT))

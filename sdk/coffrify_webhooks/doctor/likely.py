@@ -17,9 +17,9 @@ from coffrify_webhooks.signature.secret_mistakes import (
     is_visible,
 )
 
-from .bodies import close_json
 from .diagnosis import Finding
-from .serialisers import looks_rewritten
+from .signs import looks_printed, looks_rewritten
+from .truncated import close_json, lacks_beginning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,8 +32,8 @@ _FILTERED = re.compile(r'"(?:\[(?:filtered|redacted|masked|removed)\]|\*{3,64})"
 _MOST_DIGITS = 15
 _LARGEST = 2 << 20
 """Bytes that are parsed to say what they are."""
-_WHOLE = 8
-"""Keys are whole multiples of as many bytes."""
+_SHORTEST, _WHOLE = 32, 8
+"""Hexadecimal digits of a key at the least, and of which it is a multiple."""
 _MASKS = ("...", "\u2026", "***", "\u2022\u2022")
 
 
@@ -55,6 +55,10 @@ def likely_of_secrets(given: Sequence[GivenSecret]) -> Iterator[Finding]:
             yield Finding("secret_whitespace")
         elif rest != bare and _is_cut(rest):
             yield Finding("secret_truncated", "What follows whsec_ is not as long as any key.")
+        elif each.secret is None and text[:5].lower() == PREFIX[:5]:
+            yield Finding(
+                "secret_wrong_encoding", f"It does not begin with {PREFIX}, as it should."
+            )
         elif each.secret is None:
             yield Finding("secret_quoted")
 
@@ -62,7 +66,8 @@ def likely_of_secrets(given: Sequence[GivenSecret]) -> Iterator[Finding]:
 def _what_else(given: GivenSecret, bare: str) -> Finding | None:
     """Return what a text is that is no signing secret at all."""
     rest = bare.removeprefix(PREFIX)
-    if bare.startswith(API_KEYS):
+    words = bare.replace("=", " ").split()
+    if any(each.strip(QUOTES).startswith(API_KEYS) for each in words[-1:]):
         return Finding("secret_is_api_key")
     if is_address(bare) or (rest and is_placeholder(rest, whole=rest == bare)):
         shown = any(mark in rest for mark in _MASKS) and rest != bare
@@ -75,10 +80,13 @@ def _what_else(given: GivenSecret, bare: str) -> Finding | None:
 
 
 def _is_cut(rest: str) -> bool:
+    """Tell whether a text can be no whole key: a text of people's own choice may be anything."""
     if not rest.strip("0123456789abcdefABCDEF"):
-        return len(rest) % (2 * _WHOLE) != 0
-    plain = rest.rstrip("=").replace("-", "").replace("_", "").replace("+", "").replace("/", "")
-    return plain.isalnum() and plain.isascii() and len(rest.rstrip("=")) % 4 == 1
+        return len(rest) < _SHORTEST or len(rest) % _WHOLE != 0
+    rest = rest.rstrip("=")
+    is_base64 = rest.isascii() and all(each.isalnum() or each in "-_+/" for each in rest)
+    is_random = any(map(str.isupper, rest)) and any(map(str.isdigit, rest))
+    return is_base64 and is_random and len(rest) % 4 == 1
 
 
 def likely_of_body(
@@ -115,10 +123,12 @@ def _of_text(body: bytes, decoded: str, announced: int | None) -> Iterator[Findi
     try:
         json.loads(decoded)
     except (ValueError, RecursionError):
-        if close_json(text) or (announced is not None and len(body) < announced):
-            yield Finding("body_truncated", "It is the beginning of a JSON text.")
-        elif decoded.startswith(("[object ", "<Request", "{'")) or "': '" in decoded:
+        if looks_printed(decoded):
             yield Finding("body_reserialised", "It is what str() makes of an object.")
+        elif close_json(text) or (announced is not None and len(body) < announced):
+            yield Finding("body_truncated", "It is the beginning of a JSON text.")
+        elif lacks_beginning(text):
+            yield Finding("body_truncated", "It is the end of a JSON text.")
         elif text[:1] in (b"{", b"<"):
             yield Finding("body_altered", "It is no JSON.")
         return

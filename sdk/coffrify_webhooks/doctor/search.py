@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, NamedTuple
 
-from .bodies import Bodies, Body
+from .bodies import Bodies
 from .claims import claims, time_zones
 from .keys import last_keys, variants
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from .bodies import Body
     from .claims import Claim
     from .diagnosis import Finding
     from .keys import GivenSecret, Key
@@ -21,6 +23,10 @@ __all__ = ["Proof", "search"]
 _MOST_FINDINGS = 3
 _LARGE = 65_536
 """Bytes of a body from which on it is tried with one scheme only: both sign the same body."""
+
+
+_MOST_BODIES = 200
+"""With which a secret that lost one character is tried."""
 
 
 class Proof(NamedTuple):
@@ -50,9 +56,18 @@ def search(
                 proof = _try(each, said, keys, total - of_body, work)
                 if proof is not None or work.is_over:
                     return proof
-        if total == 1 and (proof := _last(Body(body), said, keys, given, work)) is not None:
+        if total == 1 and (proof := _last(bodies, said, keys, given, work)) is not None:
             return proof
+        # Before all pairs of a secret and a body: few, such as base64 of gzip.
+        for each in takewhile(_is_plain, bodies.level(2)) if total == 1 else ():
+            proof = _try(each, said, keys, 0, work)
+            if proof is not None or work.is_over:
+                return proof
     return None
+
+
+def _is_plain(body: Body) -> bool:
+    return body.is_plain
 
 
 def _try(
@@ -81,7 +96,7 @@ def _match(body: Body, claim: Claim, keys: Iterable[Key], work: Work) -> Proof |
 
 
 def _last(
-    body: Body,
+    bodies: Bodies,
     said: dict[int, list[Claim]],
     keys: dict[int, list[Key]],
     given: list[GivenSecret],
@@ -89,14 +104,19 @@ def _last(
 ) -> Proof | None:
     """Try what takes many steps, and happens seldom."""
     usual = said.get(0, [])
+    body = next(bodies.level(0))
     if len(body.data) > _LARGE:
         return None
-    for claim in usual[:1]:
-        proof = _match(body, claim, last_keys(given), work)
-        if proof is not None:
-            return proof
     for claim in time_zones(usual):
         proof = _match(body, claim, keys.get(0, ()), work)
         if proof is not None:
             return proof
+    for claim in usual[:1]:
+        proof = _match(body, claim, last_keys(given, is_whole=True), work)
+        few = list(last_keys(given, is_whole=False))
+        for each in islice(bodies.level(1), _MOST_BODIES) if proof is None and few else ():
+            proof = _match(each, claim, few, work)
+            if proof is not None:
+                break
+        return proof
     return None

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from decimal import Decimal
-from itertools import permutations
-from typing import TYPE_CHECKING, Any, TypeGuard
+from itertools import islice, permutations, product
+from typing import TYPE_CHECKING, Any
+
+from .json_values import MARKED, is_array, is_object, parse
+from .numbers import fractions, styles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from typing import TypeAlias
 
-__all__ = ["is_array", "is_object", "looks_rewritten", "texts"]
+    Escape: TypeAlias = "tuple[bool, Callable[[str], str]]"
+
+__all__ = ["by_length", "short_texts", "texts", "texts_of"]
 
 _LAYOUTS: tuple[dict[str, Any], ...] = (
     {"separators": (",", ":")},  # JSON.stringify, Go, Rust, PHP, Ruby, Java
@@ -19,38 +24,38 @@ _LAYOUTS: tuple[dict[str, Any], ...] = (
     {"indent": 2},  # JSON.stringify(value, null, 2)
     {"indent": 4},  # PHP's JSON_PRETTY_PRINT
     {"indent": "\t"},
+    {"indent": 2, "separators": (",", " : ")},  # Jackson
     {"separators": (",", ": ")},
     {"separators": (", ", ":")},
 )
 _ORDER = ("id", "type", "created_at", "created", "timestamp", "data")
 """In which events are documented, for a body whose order was lost."""
-_MARK = "\ue000"
-"""In front of a number that is kept as it was written; a character that nobody uses."""
-_ROUNDED = re.compile(r"(?<=[:\[,\s])\d{14,60}000(?=[\s,\]}])")
-"""Numbers beyond 2**53, which JavaScript cannot hold, end so when it has read them."""
-_MARKED = re.compile(f'"(?:{_MARK}|\\\\ue000)([^"]*)"')
 _LARGE = 131_072
 """Bytes from which on only the most frequent are written."""
-_MOST_NUMBERS = 5
+_SMALL = 8192
+"""Bytes up to which blanks are put in every place."""
 _FEW = 4
 """Keys whose every order is tried."""
-_MANY = 3
-"""Keys that are in order by chance in one of six cases."""
-_RICH = 8
-"""Separators from which on their blanks are a habit of who wrote them, not of one hand."""
+_MOST_STYLES = 12
+_TOKEN = re.compile(r'("(?:[^"\\]|\\.)*"|[{}\[\],:])', re.DOTALL)
+_MOMENTS: tuple[tuple[re.Pattern[str], Any], ...] = (
+    # Go, .NET and Java leave out the zeros at the end of a fraction.
+    (
+        re.compile(r"(\d\d:\d\d:\d\d\.\d{1,2})(?=Z\"|[+-]\d\d:)"),
+        lambda found: found[1].ljust(12, "0"),
+    ),
+    (
+        re.compile(r"(\d\d:\d\d:\d\d\.\d{1,5})(?=Z\"|[+-]\d\d:)"),
+        lambda found: found[1].ljust(15, "0"),
+    ),
+    (re.compile(r"(?<=\d\d:\d\d:\d\d)(?=Z\"|[+-]\d\d:)"), ".000"),
+    (re.compile(r"(?<=\d\d:\d\d:\d\d)\.0+(?=Z\"|[+-]\d\d:)"), ""),
+    (re.compile(r"(?<=[\d:.]{4}\d)Z(?=\")"), "+00:00"),
+    (re.compile(r"(?<=[\d:.]{4}\d)\+00:?00(?=\")"), "Z"),
+)
 _HTML: dict[str, Any] = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 _LINES: dict[str, Any] = {"\u2028": "\\u2028", "\u2029": "\\u2029"}
 _NET: dict[str, Any] = {**_HTML, "'": "\\u0027", "+": "\\u002b", "`": "\\u0060"}
-
-
-def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Tell whether a value of JSON is an object."""
-    return isinstance(value, dict)
-
-
-def is_array(value: Any) -> TypeGuard[list[Any]]:
-    """Tell whether a value of JSON is an array."""
-    return isinstance(value, list)
 
 
 def texts(body: bytes) -> Iterator[bytes]:
@@ -59,44 +64,79 @@ def texts(body: bytes) -> Iterator[bytes]:
     Raises ValueError or RecursionError if it is none.
     """
     text = body.decode("utf-8-sig")
-    value = _parse(text)
+    yield from texts_of(parse(text), text)
+
+
+def texts_of(value: Any, text: str) -> Iterator[bytes]:
+    """Yield what others would write for a value that `parse` has read, or a part of one.
+
+    text: where it was read.
+    """
     if not (is_object(value) or is_array(value)):
         return
     escapes = list(_escapes(text))
-    if len(body) > _LARGE:
+    if len(text) > _LARGE:
         yield from _write((value,), _LAYOUTS[:2], escapes)
         return
-    yield from _write(_orders(value), _LAYOUTS, escapes)
-    yield from _write(_numbers(text), _LAYOUTS[:3], escapes[:2])
+    orders = list(_orders(value))
+    yield from _write(orders, _LAYOUTS, escapes)
+    # Go's Encoder ends each with a line's end, which parsing loses.
+    yield from (each + b"\n" for each in _write(orders, _LAYOUTS[:1], escapes))
+    if "[]" in text:  # of PHP, whose empty array is an empty object too
+        yield from _write((_without_arrays(value),), _LAYOUTS[:2], escapes)
+    for order in orders:
+        yield from _write(islice(styles(order), _MOST_STYLES), _LAYOUTS[:3], escapes)
+    yield from _write(fractions(value), _LAYOUTS[:3], escapes[:2])
+    dated = [parse(other) for other in _dates(text)] if text.startswith("{") else []
+    yield from _write(dated, _LAYOUTS[:2], escapes)
+    if len(text) <= _SMALL:
+        yield from _spread(value)
     if is_object(value) and len(value) <= _FEW:
         every = ({key: value[key] for key in order} for order in permutations(value))
         yield from _write(every, _LAYOUTS[:2], escapes[:1])
 
 
+def short_texts(value: Any) -> Iterator[bytes]:
+    """Yield what JavaScript and Python would write for a value that `parse` has read."""
+    yield from _write((value,), _LAYOUTS[:2], ((False, _as_is), (True, _as_is)))
+
+
 def _write(
-    values: Iterable[Any],
-    layouts: Sequence[dict[str, Any]],
-    escapes: Sequence[tuple[bool, Callable[[str], str]]],
+    values: Iterable[Any], layouts: Sequence[dict[str, Any]], escapes: Sequence[Escape]
 ) -> Iterator[bytes]:
     kept = list(values)
     for layout in layouts:
         for value in kept:
             for is_ascii, escape in escapes:
                 written = json.dumps(value, ensure_ascii=is_ascii, **layout)
-                yield _encode(escape(_MARKED.sub(r"\1", written)))
+                data = _encode(escape(MARKED.sub(r"\1", written)))
+                yield data
+                if "indent" in layout:
+                    yield data + b"\n"
+
+
+def _spread(value: Any) -> Iterator[bytes]:
+    """Yield it with a blank, or none, before and after each kind of token."""
+    plain = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    tokens = _TOKEN.split(MARKED.sub(r"\1", plain))
+    for inside, before_comma, after_comma, before_colon, after_colon in product(
+        ("", " "), repeat=5
+    ):
+        known = {
+            ",": f"{before_comma},{after_comma}",
+            ":": f"{before_colon}:{after_colon}",
+            **{each: each + inside for each in "{["},
+            **{each: inside + each for each in "]}"},
+        }
+        parts = (known.get(each, each) for each in tokens)
+        written = "".join(parts)
+        yield _encode(written)
+        if inside:
+            yield _encode(written.replace("{  }", "{}").replace("[  ]", "[]"))
 
 
 def _encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
-
-
-def _mark(number: str) -> str:
-    return _MARK + number
-
-
-def _parse(text: str) -> Any:
-    """Parse, and keep each number with a fraction as it is written."""
-    return json.loads(text, parse_float=_mark)
 
 
 def _orders(value: Any) -> Iterator[Any]:
@@ -109,30 +149,51 @@ def _orders(value: Any) -> Iterator[Any]:
         if keys not in seen:
             seen.append(keys)
             yield {key: value[key] for key in keys}
-    if not all(map(_is_sorted, value.values())):
-        sorted_value = _sorted(value)
-        yield sorted_value
+    for by in (None, by_length):
+        if all(_is_sorted(each, by) for each in value.values()):
+            continue
+        ordered = _sorted(value, by)
+        yield ordered
         if first:
-            yield {
-                key: sorted_value[key]
-                for key in [*first, *(k for k in sorted_value if k not in first)]
-            }
+            yield {key: ordered[key] for key in [*first, *(k for k in ordered if k not in first)]}
 
 
-def _is_sorted(value: Any) -> bool:
+def by_length(key: str) -> tuple[int, str]:
+    """Return by what PostgreSQL's jsonb and MySQL sort the keys of an object."""
+    return len(key.encode("utf-8", "surrogatepass")), key
+
+
+def _is_sorted(value: Any, by: Callable[[str], Any] | None) -> bool:
     """Tell whether each object inside has its keys in order."""
     if is_object(value):
-        return list(value) == sorted(value) and all(map(_is_sorted, value.values()))
-    return all(map(_is_sorted, value)) if is_array(value) else True
+        in_order = list(value) == sorted(value, key=by)
+        return in_order and all(_is_sorted(each, by) for each in value.values())
+    return all(_is_sorted(each, by) for each in value) if is_array(value) else True
 
 
-def _sorted(value: Any) -> Any:
+def _sorted(value: Any, by: Callable[[str], Any] | None) -> Any:
     if is_object(value):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(each) for each in value] if is_array(value) else value
+        return {key: _sorted(value[key], by) for key in sorted(value, key=by)}
+    return [_sorted(each, by) for each in value] if is_array(value) else value
 
 
-def _escapes(text: str) -> Iterator[tuple[bool, Callable[[str], str]]]:
+def _dates(text: str) -> Iterator[str]:
+    """Yield a text whose moments are written as other programs write them."""
+    for pattern, written in _MOMENTS:
+        other = pattern.sub(written, text)
+        if other != text:
+            yield other
+
+
+def _without_arrays(value: Any) -> Any:
+    if is_object(value):
+        return {key: _without_arrays(each) for key, each in value.items()}
+    if is_array(value):
+        return [_without_arrays(each) for each in value] or {}
+    return value
+
+
+def _escapes(text: str) -> Iterator[Escape]:
     """Yield ways to write characters: whether all is ASCII, and what is escaped besides."""
     is_plain = text.isascii() and "\\u" not in text
     has_slash = "/" in text
@@ -166,66 +227,3 @@ def _slashes(written: str) -> str:
 def _upper(written: str) -> str:
     """Write the digits of escapes as .NET does."""
     return re.sub(r"\\u[0-9a-f]{4}", lambda found: "\\u" + found[0][2:].upper(), written)
-
-
-def _numbers(text: str) -> Iterator[Any]:
-    """Yield the value with numbers as others write them: 1.0 for 1, 1 for 1.0."""
-    if re.search(r"[0-9][.eE][0-9+-]", text):
-        yield json.loads(text)
-        yield json.loads(text, parse_float=_drop_fraction)
-        yield json.loads(text, parse_float=_write_cents)
-    count = len(re.findall(r"(?<=[:\[,\s])-?\d+(?=\s*[,\]}])", text))
-    if not count:
-        return
-    yield json.loads(text, parse_int=lambda number: f"{_MARK}{number}.0", parse_float=_mark)
-    yield json.loads(text, parse_int=lambda number: f"{_MARK}{number}.00", parse_float=_mark)
-    for chosen in range(1, 1 << min(count, _MOST_NUMBERS)):
-        place = -1
-
-        def fraction(number: str, chosen: int = chosen) -> str:
-            nonlocal place
-            place += 1
-            return (
-                f"{_MARK}{number}.0"
-                if place < _MOST_NUMBERS and chosen >> place & 1
-                else _mark(number)
-            )
-
-        yield json.loads(text, parse_int=fraction, parse_float=_mark)
-
-
-def _drop_fraction(number: str) -> Any:
-    value = float(number)
-    return int(value) if value.is_integer() and abs(value) < 1 << 53 else value
-
-
-def _write_cents(number: str) -> str:
-    """Write a price as most do: 10.50 for 10.5."""
-    whole, _, fraction = number.partition(".")
-    return _mark(f"{whole}.{fraction.ljust(2, '0')}" if fraction.isdigit() else number)
-
-
-def looks_rewritten(body: bytes) -> str:
-    """Say by what a JSON text shows that a program wrote it anew; or return nothing.
-
-    How the sender writes is not published; so a sign is what no sender of webhooks is known to do,
-    or what the languages of receivers do by default.
-    """
-    try:
-        text = body.decode("utf-8").strip()
-        if text.startswith(("{\n ", "{\r\n ", "{\n\t")):
-            return "the JSON is indented, as for people"
-        if len(body) > _LARGE:
-            return ""
-        value = json.loads(text)
-        keys = list(value)
-        if len(keys) >= _MANY and keys == sorted(keys) and {"id", "type"} < {*keys}:
-            return "the keys of the JSON are in alphabetical order"
-        spaced = any(json.dumps(value, ensure_ascii=each) == text for each in (True, False))
-    except (ValueError, RecursionError, OverflowError, TypeError):
-        return ""
-    if any(Decimal(number) == Decimal(repr(float(number))) for number in _ROUNDED.findall(text)):
-        return "the JSON has a whole number as JavaScript rounds it"
-    if spaced and text.count('", "') + text.count('": ') >= _RICH:
-        return "the JSON is written just as Python's json.dumps writes it"
-    return "the JSON has escaped slashes, as PHP writes them" if "\\/" in text else ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from .serialisers import is_array, is_object
+from .json_values import is_array, is_number, is_object, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ def wrapped_in(value: Any) -> Iterator[Any]:
     level = [value]
     for _ in range(_MOST_LAYERS):
         members = (each for outer in level for each in _members(outer))
-        texts = (each for each in members if each and not isinstance(each, (int, float)))
+        texts = (each for each in members if each and not is_number(each))
         level = list(islice(texts, MOST_FIELDS))
         yield from (
             each for each in level if isinstance(each, str) or (is_object(each) and "type" in each)
@@ -48,4 +47,4 @@ def _members(value: Any) -> Iterator[Any]:
         yield from value
     elif isinstance(value, str) and value.startswith("{"):
         with suppress(ValueError, RecursionError):
-            yield json.loads(value)
+            yield parse(value)

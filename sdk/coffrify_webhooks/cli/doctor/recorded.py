@@ -7,7 +7,7 @@ from binascii import Error, a2b_base64
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from coffrify_webhooks.doctor.serialisers import is_array, is_object
+from coffrify_webhooks.doctor.json_values import is_array, is_object
 from coffrify_webhooks.errors import ConfigurationError
 
 from .curl import read_curl
