@@ -241,7 +241,7 @@ def test_the_catalog_is_shown_as_json(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "near"), [("transfer.craeted", "'transfer.created'"), ("x" * 10**5, "xxx")]
+    ("name", "near"), [("transfer.craeted", "did you mean transfer.created"), ("x" * 10**5, "xxx")]
 )
 def test_an_unknown_type_exits_with_the_nearest_ones(name: str, near: str) -> None:
     """An unknown type exits 2 with the nearest ones."""

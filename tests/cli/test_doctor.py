@@ -223,7 +223,7 @@ def test_the_fix_is_told_for_the_framework_in_use(
         (["--request", "-"], b'fetch("https://x", {"body": "y"});', "in no form that is known"),
         (["--request", "-"], b"curl 'x", "quotes that do not end"),
         (["--request", "-"], b"curl x -d @nowhere", "run this in its folder"),
-        (["--app", "no_such_module"], None, "--app no_such_module could not be imported"),
+        (["--app", "no_such_module"], None, "--app no_such_module: there is no module"),
         (["--url", "ftp://x"], None, "http"),
         (["--show-body"], None, "--request FILE"),
         (["--request", "-", "--url", "http://x"], b"x", "--url belongs to"),

@@ -155,7 +155,7 @@ def test_a_file_that_is_no_database_stays_as_it_was(folder: Path) -> None:
 
 
 def test_an_unavailable_store_exits_with_one_line(folder: Path, command: Command) -> None:
-    """A store that does not answer exits 1 with one line."""
+    """A store that does not answer exits 2 with one line: nothing was looked at."""
     fill(folder / "store.db", "evt_1")
     held = subprocess.Popen(
         [
@@ -169,7 +169,7 @@ def test_an_unavailable_store_exits_with_one_line(folder: Path, command: Command
     with held:
         assert held.stdout
         held.stdout.readline()
-        ran = command("forget", "evt_1", "--yes", "--store", "sqlite:///store.db", status=1)
+        ran = command("forget", "evt_1", "--yes", "--store", "sqlite:///store.db", status=2)
         held.communicate()
     (line,) = ran.stderr.splitlines()
     assert line.startswith("Error: the sqlite store failed")
@@ -255,7 +255,7 @@ def test_missing_file_of_receiver(folder: Path, command: Command) -> None:
         ),
         ("hooks:gone", RECEIVER, "hooks has no Receiver of that name"),
         ("hooks:Receiver", RECEIVER, "hooks has no Receiver of that name"),
-        ("gone", "", "No module named 'gone'"),
+        ("gone", "", "there is no module 'gone' in this folder"),
         (":x", "", "could not be imported"),
         ("hooks", "1 +", "SyntaxError"),
         ("hooks", "{}['key']", "KeyError: 'key'"),
@@ -304,9 +304,8 @@ def test_an_interrupt_lets_the_handler_end(folder: Path, times: int) -> None:
             ran.send_signal(signal.SIGINT)
         out, err = ran.communicate(timeout=30)
     assert "Traceback" not in err
+    assert ran.returncode == 130
     if times == 1:
         assert out == "ended evt_1\n1 handled, 0 failed, 0 queued, 0 skipped; 2 not tried\n"
-        assert ran.returncode == 130
     else:
         assert out == "0 handled, 0 failed, 0 queued, 0 skipped; 3 not tried\n"
-        assert ran.returncode == 1

@@ -59,7 +59,9 @@ def test_a_help_imports_neither_clients_nor_classes() -> None:
     names = [name.split() for name, command in commands_of(commands) if not command.hidden]
     code = (
         "import sys; from coffrify_webhooks.cli.group import commands\n"
-        "slow = {'pydantic', 'asyncio', 'sqlite3', 'ssl', 'http.client', 'jsonschema', 'jinja2'}\n"
+        "slow = {'pydantic', 'asyncio', 'sqlite3', 'ssl', 'http.client', 'jsonschema', 'jinja2',\n"
+        "'random', 'secrets', 'email', 'decimal', 'coffrify_webhooks.router',\n"
+        "'coffrify_webhooks_sandbox.signing', 'coffrify_webhooks_codegen.catalog'}\n"
         f"for words in {names}:\n"
         "    commands([*words, '--help'], standalone_mode=False)\n"
         "    assert not slow & set(sys.modules), (words, slow & set(sys.modules))"
@@ -147,5 +149,5 @@ def test_an_early_interrupt_leaves_no_traceback(
     monkeypatch.setattr(cli, "needs", interrupted)
     with pytest.raises(SystemExit) as ended:
         cli.main()
-    assert ended.value.code == 1
+    assert ended.value.code == 130
     assert capsys.readouterr() == ("", "\nAborted!\n")

@@ -19,5 +19,5 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:  # before click, which says the same, is there
         sys.stderr.write("\nAborted!\n")
-        sys.exit(1)
+        sys.exit(130)
     commands(prog_name="coffrify-webhooks")

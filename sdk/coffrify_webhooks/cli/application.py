@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from coffrify_webhooks.errors import ConfigurationError, shown
 
+from .failure import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from types import ModuleType
@@ -44,7 +46,7 @@ def receiver_of(app: str, called: str = "") -> Receiver | None:
     """
     path, _, expression = app.partition(":")
     name = path.removesuffix(".py").replace("/", ".") if path.endswith(".py") else path
-    with importing(called or f"--app {name}"):
+    with importing(called or f"--app {name}", name):
         module = import_module(name)
         if not expression:
             return _in_module(module, name)
@@ -118,8 +120,11 @@ def _call_factory(found: Any) -> Any:
 
 
 @contextmanager
-def importing(what: str) -> Generator[None]:
-    """Around the import of a user's program: from this folder, and told in a line if it fails."""
+def importing(what: str, module: str = "") -> Generator[None]:
+    """Around the import of a user's program: from this folder, and told in a line if it fails.
+
+    module: the one that was named, where a module was.
+    """
     here = str(Path.cwd())
     if here not in sys.path:  # a script's path begins at the script, not where the user is
         sys.path.insert(0, here)
@@ -129,6 +134,8 @@ def importing(what: str) -> Generator[None]:
         yield
     except ConfigurationError:
         raise
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(_missing(what, module, error)) from error
     except (Exception, SystemExit) as error:  # the latter of a script
         what_failed = f"{type(error).__name__}: {error}"
         raise ConfigurationError(f"{what} could not be imported ({what_failed})") from error
@@ -136,6 +143,17 @@ def importing(what: str) -> Generator[None]:
         os.environ.pop(_NO_SERVER)
         if before is not None:
             os.environ[_NO_SERVER] = before
+
+
+def _missing(what: str, module: str, error: ModuleNotFoundError) -> str:
+    """Say which module is not there: that which was named, or one that it needs."""
+    name = error.name or ""
+    if not name or not f"{module}.".startswith(f"{name}."):
+        return f"{what} could not be imported ({type(error).__name__}: {error})"
+    found = [path.stem for path in Path.cwd().glob("*.py")]
+    found += [path.parent.name for path in Path.cwd().glob("*/__init__.py")]
+    near = did_you_mean(name, found) or "; run this in your program's folder"
+    return f"{what}: there is no module {name!r} in this folder, nor is it installed{near}"
 
 
 def _receivers_in(value: Any) -> list[Receiver]:

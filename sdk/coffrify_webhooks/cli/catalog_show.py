@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks_codegen.schema.field_list import ListedField
 
 from .completion import complete_type
+from .failure import did_you_mean
 
 __all__ = ["show"]
 
@@ -48,8 +48,7 @@ def show(type_: str | None, catalog: Path | None, *, as_json: bool) -> None:
 def _find_event(catalog: "Catalog", name: str) -> "CatalogEvent":
     events = {event.type: event for event in catalog.events}
     if name not in events:
-        near = get_close_matches(name, events, n=3, cutoff=0.5)
-        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+        hint = did_you_mean(name, events, cutoff=0.5) or "; without a TYPE, all are listed"
         raise ConfigurationError(f"the catalog has no {name[:200]!r}{hint}")
     return events[name]
 

@@ -1,8 +1,8 @@
 """What several commands take to choose events by: a status, a type."""
 
-from collections.abc import Callable
-from difflib import get_close_matches
-from typing import Any, TypeAlias, get_args
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias, get_args
 
 import click
 
@@ -10,11 +10,18 @@ from coffrify_webhooks.events import EVENTS
 from coffrify_webhooks.stores import Status
 
 from .completion import complete_type
+from .failure import did_you_mean
 
-__all__ = ["nearest_types", "status_option", "type_option"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
+    from coffrify_webhooks.stores import Store
 
-_Option: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+__all__ = ["nearest_receivers", "nearest_types", "status_option", "type_option"]
+
+_LOOKED_AT = 500
+"""The newest events whose receivers are known."""
+_Option: TypeAlias = "Callable[[Callable[..., Any]], Callable[..., Any]]"
 
 
 def _pattern(text: str) -> str:
@@ -36,8 +43,17 @@ def nearest_types(text: str | None) -> str:
         if any(each.startswith(text[:-1]) for each in EVENTS):
             return ""
         known = list(dict.fromkeys(f"{each.partition('.')[0]}.*" for each in EVENTS))
-    near = [] if text in known else get_close_matches(text, known, n=3, cutoff=0.6)
-    return f"; did you mean {' or '.join(near)}?" if near else ""
+    return "" if text in known else did_you_mean(text, known)
+
+
+def nearest_receivers(store: Store, name: str | None) -> str:
+    """Return "; did you mean ...?" for a receiver of which no event is there, or an empty text."""
+    if name is None:
+        return ""
+    from .events_find import pages
+
+    known = {each.receiver for each in pages(store, limit=_LOOKED_AT)}
+    return "" if name in known else did_you_mean(name, known)
 
 
 status_option: _Option = click.option(

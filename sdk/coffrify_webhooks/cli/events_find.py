@@ -1,13 +1,18 @@
 """Finds the records that a user means."""
 
-import re
-from collections.abc import Iterator
+from __future__ import annotations
 
-from coffrify_webhooks.stores import Filter, Record, Store
-from coffrify_webhooks.stores.record import EVERYTHING, plain
-from coffrify_webhooks.stores.refused import REFUSED
+import re
+from typing import TYPE_CHECKING
+
+from coffrify_webhooks.stores.record import EVERYTHING, Filter, plain
 
 from .failure import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from coffrify_webhooks.stores import Record, Store
 
 __all__ = ["called", "named", "pages"]
 
@@ -18,6 +23,8 @@ _KEY = re.compile(r"[0-9a-fA-F]{8,64}")
 
 def pages(store: Store, wanted: Filter = EVERYTHING, limit: int | None = None) -> Iterator[Record]:
     """Yield the records of a filter, all of them or `limit`, asking for a page at a time."""
+    from coffrify_webhooks.stores.refused import REFUSED  # not for a help
+
     after: Record | None = None
     left = limit
     while left is None or left > 0:

@@ -1,6 +1,7 @@
 """`coffrify-webhooks events list`: lists events, the newest first."""
 
 import json
+import re
 import time
 from collections.abc import Collection
 from itertools import islice
@@ -9,14 +10,18 @@ import click
 
 from coffrify_webhooks.stores import Filter, Record, Status
 
-from .duration import duration, span
-from .event_options import nearest_types, status_option, type_option
+from .duration import duration, some_time, span
+from .event_options import nearest_receivers, nearest_types, status_option, type_option
 from .events_find import pages
 from .events_json import fields
+from .failure import did_you_mean
 from .source import Source, takes_source
 from .table import print_table
 
 __all__ = ["list_"]
+
+_NAME = re.compile(r"[\w.]+:[A-Za-z_][\w.<>]*")
+"""Of a handler, in an error: its module and its function."""
 
 
 @click.command(
@@ -28,7 +33,7 @@ __all__ = ["list_"]
 @click.option(
     "--older-than", metavar="AGE", type=duration, help="Status unchanged for 30s, 10m, 3h, 2d ..."
 )
-@click.option("--newer-than", metavar="AGE", type=duration, help="Status changed within.")
+@click.option("--newer-than", metavar="AGE", type=some_time, help="Status changed within.")
 @click.option("--receiver", metavar="NAME", help="Only events of this receiver.")
 @click.option(
     "--handler",
@@ -56,7 +61,8 @@ def list_(  # click passes them by name
 ) -> None:
     """List the events, the most recently changed first."""
     wanted = Filter(receiver, None, type_, status, older_than, newer_than)
-    matching = (each for each in pages(source.store, wanted) if _fits(each, handler, error))
+    seen: set[str] = set()
+    matching = (each for each in pages(source.store, wanted) if _fits(each, handler, error, seen))
     found = list(islice(matching, limit + 1))
     more, found = len(found) > limit, found[:limit]
     if as_json:
@@ -65,19 +71,34 @@ def list_(  # click passes them by name
     elif found:
         _print(found)
     else:
-        click.echo(f"no events{nearest_types(type_)}", err=True)
+        near = nearest_types(type_) or nearest_receivers(source.store, receiver)
+        near = near or _nearest_handlers(handler, seen, source)
+        click.echo(f"no events{near}", err=True)
     if more:
         click.echo(f"there are more than {limit}: --limit", err=True)
 
 
-def _fits(record: Record, handler: str | None, error: str | None) -> bool:
-    """Tell whether a handler had a part in an event, and a text is in its error."""
+def _fits(record: Record, handler: str | None, error: str | None, seen: set[str]) -> bool:
+    """Tell whether a handler had a part in an event, and a text is in its error.
+
+    seen: gets the names of the handlers that had one.
+    """
     told = record.error.casefold()
-    if handler is not None and handler not in _finished(record):
+    if handler is not None and handler not in (finished := _finished(record)):
         name = handler.casefold()
+        seen.update(finished, _NAME.findall(record.error))
         if not told.startswith(f"{name} ") and f" {name} " not in told:
             return False
     return error is None or error.casefold() in told
+
+
+def _nearest_handlers(name: str | None, seen: set[str], source: Source) -> str:
+    """Return "; did you mean ...?" for a handler that had a part in no event."""
+    if name is None or name in seen:
+        return ""
+    router = source.receiver.router if source.receiver is not None else None
+    own = [each.name for each in router.handlers] if router is not None else []
+    return "" if name in own else did_you_mean(name, {*seen, *own}, cutoff=0.5)
 
 
 def _finished(record: Record) -> Collection[str]:

@@ -5,8 +5,6 @@ import time
 
 import click
 
-from coffrify_webhooks.stores.refused import refused_in
-
 from .duration import span
 from .failure import Failed
 from .source import Source, takes_source
@@ -28,6 +26,8 @@ def refused(source: Source, receiver: str | None, *, as_json: bool, show_body: b
     They are kept for a day, and only with Receiver(capture=20). A line of --json
     with --show-body is what `coffrify-webhooks doctor --request -` reads.
     """
+    from coffrify_webhooks.stores.refused import refused_in  # not for a help
+
     if show_body and not as_json:
         raise click.UsageError("--show-body belongs to --json")
     found = [(each, _read(each.body)) for each in refused_in(source.store, receiver)]

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, get_args
 
 import click
 
-from coffrify_webhooks.stores import Filter, Status
-from coffrify_webhooks.stores.refused import without_refused
+from coffrify_webhooks.stores.record import Filter, Status
 from coffrify_webhooks.text import plain
 
-from .duration import duration, span
+from .duration import some_time, span
 from .source import Source, takes_source
 from .table import print_table
 
@@ -28,14 +27,14 @@ _UNSETTLED: tuple[Status, ...] = ("claimed", "queued", "running", "failed")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
     "--fail-if-older",
-    type=duration,
+    type=some_time,
     metavar="TIME",
     help="Exit with 1 if an event has been waiting for this long, such as 6h.",
 )
 @click.option("--fail-if-dead", is_flag=True, help="Exit with 1 if there is a dead letter.")
 @click.option(
     "--fail-if-silent",
-    type=duration,
+    type=some_time,
     metavar="TIME",
     help="Exit with 1 if no event has arrived for this long.",
 )
@@ -49,6 +48,8 @@ def stats(
     fail_if_silent: float | None,
 ) -> None:
     """Count the events of each status; for monitors, exit with 1 if something is wrong."""
+    from coffrify_webhooks.stores.refused import without_refused  # not for a help
+
     found = without_refused(source.store, source.store.stats(None))
     counts = {status: found.get(status, 0) for status in get_args(Status)}
     if as_json:

@@ -11,7 +11,7 @@ import click
 
 from coffrify_webhooks.stores.record import Filter, Status, plain
 
-from .event_options import nearest_types, status_option, type_option
+from .event_options import nearest_receivers, nearest_types, status_option, type_option
 from .events_find import pages
 from .events_json import fields
 from .source import Source, takes_source
@@ -102,7 +102,8 @@ def tail(
     following = Tail(source.store, Filter(receiver, None, type_, status))
     try:
         found = following.first(lines)
-        if lines and not found and (near := nearest_types(type_)):
+        near = nearest_types(type_) or nearest_receivers(source.store, receiver)
+        if lines and not found and near:
             click.echo(f"no events yet{near}", err=True)
         _show(found, as_json=as_json)
         while True:

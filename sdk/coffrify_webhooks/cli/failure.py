@@ -1,14 +1,19 @@
 """How a command ends that cannot do what was asked: one line on stderr, and an exit code."""
 
+from __future__ import annotations
+
 import os
-from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from coffrify_webhooks.errors import ConfigurationError, StoreUnavailable, WebhookError
 
-__all__ = ["STOPPED", "Failed", "Group", "Stopped", "Unusable", "printable"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["STOPPED", "Failed", "Group", "Stopped", "Unusable", "did_you_mean", "printable"]
 
 STOPPED = 130
 """What a shell says of a program that Ctrl-C has stopped."""
@@ -33,7 +38,7 @@ class Stopped(click.ClickException):
 
 
 class Group(click.Group):
-    """Tells an error of ours in one line; a mistake in the setup exits 2 as one in arguments.
+    """Tells an error in one line that names the remedy; see "Exit codes" in the docs.
 
     A command that there is none of is answered by the nearest that there are. Colours are for
     terminals; NO_COLOR forbids them there, FORCE_COLOR asks for them everywhere.
@@ -48,16 +53,25 @@ class Group(click.Group):
     ) -> click.Context:
         if parent is None:
             extra.setdefault("color", _wants_colour())
-        return super().make_context(info_name, args, parent, **extra)
+        try:
+            return super().make_context(info_name, args, parent, **extra)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _in_one_line(error) from error
         except ConfigurationError as error:
             raise Unusable(printable(error)) from error
         except StoreUnavailable as error:
+            # Not 1: a monitor has to tell what was found from what could not be looked at.
             why = "see that its server or file can be used from here, and try again"
-            raise Failed(f"{printable(error)}; {why}") from error
+            raise Unusable(f"{printable(error)}; {why}") from error
+        except KeyboardInterrupt:
+            click.echo("\nAborted!", err=True)
+            raise click.exceptions.Exit(STOPPED) from None
         except WebhookError as error:
             raise Failed(printable(error)) from error
 
@@ -67,11 +81,26 @@ class Group(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            near = get_close_matches(args[0], self.list_commands(ctx)) if args else []
+            near = did_you_mean(args[0], self.list_commands(ctx)) if args else ""
             if not near or "did you mean" in str(error).lower():
                 raise
-            known = f"{error.message.rstrip('.')}; did you mean {' or '.join(near)}?"
-            raise click.UsageError(known, ctx) from None
+            raise click.UsageError(f"{error.message.rstrip('.')}{near}", ctx) from None
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return "; did you mean ...?" with the names that are nearest, or an empty text."""
+    from difflib import get_close_matches  # not for a help
+
+    near = get_close_matches(name, known, n=3, cutoff=cutoff)
+    return f"; did you mean {' or '.join(map(printable, near))}?" if near else ""
+
+
+def _in_one_line(error: click.UsageError) -> click.ClickException:
+    """Return a mistake in a command's arguments as one line; click writes four."""
+    if error.ctx is None or isinstance(error, NoArgsIsHelpError):
+        return error
+    said = printable(" ".join(error.format_message().split())).rstrip(".")
+    return Unusable(f"{said} (help: {error.ctx.command_path} --help)")
 
 
 def _wants_colour() -> bool | None:

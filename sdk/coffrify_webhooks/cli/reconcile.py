@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .duration import duration
+from .duration import duration, some_time
 from .failure import Failed, printable
 
 __all__ = ["reconcile"]
@@ -28,7 +28,7 @@ _WORDS = {
     epilog="Example: coffrify-webhooks reconcile --app app --since 24h --dry-run",
 )
 @click.option("--app", metavar="MODULE[:NAME]", help="Where your Receiver is; see `events --help`.")
-@click.option("--since", required=True, type=duration, metavar="AGE", help="Such as 24h or 3d.")
+@click.option("--since", required=True, type=some_time, metavar="AGE", help="Such as 24h or 3d.")
 @click.option("--endpoint", metavar="ID", help="Its id, URL or name; needed if there are several.")
 @click.option("--dry-run", is_flag=True, help="Only compare; request nothing.")
 @click.option(

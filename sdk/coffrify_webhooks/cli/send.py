@@ -7,7 +7,6 @@ import re
 import time
 import uuid
 from importlib.util import find_spec
-from random import Random
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -16,11 +15,6 @@ from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.extras import needs
 from coffrify_webhooks.http.url_path import DEFAULT_PATH
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
-from coffrify_webhooks.web.curl import curl_command
-from coffrify_webhooks_sandbox.address import check_url
-from coffrify_webhooks_sandbox.errors import SandboxError
-from coffrify_webhooks_sandbox.signing import readings, sign_delivery
-from coffrify_webhooks_sandbox.views import encode_json, event_body, set_fields
 
 from .answer import Answer, printable, read_answer
 from .completion import complete_type
@@ -103,6 +97,14 @@ def send(
     sent again with the id that was printed, it is the same event, and the receiver answers
     `duplicate`.
     """
+    # Not for a help.
+    from coffrify_webhooks.web.curl import curl_command
+    from coffrify_webhooks_sandbox.address import check_url
+    from coffrify_webhooks_sandbox.errors import SandboxError
+    from coffrify_webhooks_sandbox.signing import readings, sign_delivery
+
+    from .post import post
+
     if curl and as_json:
         raise click.UsageError("--curl and --json exclude each other")
     first = (secret or "").partition(",")[0].strip()
@@ -131,8 +133,6 @@ def send(
         return
     if not as_json:
         click.echo(f"{event_type} {event_id} to {url}")
-    from .post import post  # not for a help
-
     response = post(url, headers, body)
     answer = None if response.status is None else read_answer(response.status, response.body)
     if as_json:
@@ -166,6 +166,10 @@ def _body(
         if find_spec("jsonschema") is None:  # below, the extra `sandbox` would be named
             raise ModuleNotFoundError(name="jsonschema")
         from coffrify_webhooks_sandbox.event_types import EventTypes
+
+    from random import Random
+
+    from coffrify_webhooks_sandbox.views import encode_json, event_body, set_fields
 
     types = EventTypes(catalog)
     if data is None:

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from typing import Any
-from urllib.parse import urlsplit
 
 import click
 
@@ -129,6 +128,8 @@ def _describe(delivery: dict[str, Any]) -> str:
 
 def _check_address(text: str) -> str:
     """Return a sandbox's address; http:// need not be said."""
+    from urllib.parse import urlsplit  # not for a help
+
     given = text.strip()
     address = (given if "://" in given else f"http://{given}").rstrip("/")
     try:

@@ -14,7 +14,7 @@ import click
 from coffrify_webhooks.errors import ConfigurationError
 
 from .application import APP_HELP, LOOKED_FOR
-from .duration import duration
+from .duration import some_time
 from .failure import printable
 from .source import receiver_for
 
@@ -53,7 +53,7 @@ class _Worker(Protocol):
 )
 @click.option(
     "--reconcile-every",
-    type=duration,
+    type=some_time,
     metavar="AGE",
     help="How often to run `reconcile` for the last three days.",
 )

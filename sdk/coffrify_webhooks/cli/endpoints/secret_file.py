@@ -7,7 +7,6 @@ import re
 import stat
 from functools import wraps
 from pathlib import Path
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,7 +14,6 @@ import click
 from coffrify_webhooks.cli.failure import Failed
 from coffrify_webhooks.errors import ConfigurationError
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
-from coffrify_webhooks_codegen.atomic_write import replace_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +59,10 @@ class SecretFile:
     """
 
     def __init__(self, path: Path, *, is_env: bool) -> None:
+        from secrets import token_hex  # not for a help
+
+        from coffrify_webhooks_codegen.atomic_write import replace_file
+
         self.path: Path = path.resolve()  # a link stays one
         self.is_env: bool = is_env
         if self.path.exists() and not self.path.is_file():
@@ -93,6 +95,8 @@ class SecretFile:
 
         Raises Failed if it cannot be written after all.
         """
+        from coffrify_webhooks_codegen.atomic_write import replace_file
+
         text, mode = ",".join(secrets) + "\n", None
         try:
             owner = self.path.stat() if self.path.exists() else None
