@@ -67,7 +67,14 @@ def test_an_unknown_option_is_one_line_of_each_command(name: str, command: click
         ("doctor --request gone", "No such file or directory; name a file, or - for stdin"),
         ("catalog show transfr.created", "did you mean transfer.created"),
         ("catalog show qqqqqqqq", "without a TYPE, all are listed"),
-        ("catalog diff gone gone", "gone: No such file or directory"),
+        (
+            "catalog diff gone gone",
+            "gone: No such file or directory; `coffrify-webhooks catalog pull -o",
+        ),
+        (
+            "send ping --catalog gone --to http://x --secret whsec_0123456789abcdef",
+            "catalog pull -o",
+        ),
         ("events --store sqlite:///gone.db", "`coffrify-webhooks store init`"),
         ("events --store nosuch://x", "no store is known by a URL that begins 'nosuch:'"),
         ("events", "Name it by --store or COFFRIFY_WEBHOOKS_STORE"),

@@ -67,6 +67,10 @@ def load(source: Path | str | Mapping[str, Any] | None = None) -> Catalog:
     path = Path(source) if source is not None else _BUNDLED
     try:
         document = read_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise CatalogError(
+            f"{path}: {error.strerror}; `coffrify-webhooks catalog pull -o FILE` gets a catalog"
+        ) from error
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror or error}") from error
     except UnreadableError as error:

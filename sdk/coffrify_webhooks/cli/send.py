@@ -98,25 +98,13 @@ def send(
     `duplicate`.
     """
     # Not for a help.
-    from coffrify_webhooks.web.curl import curl_command
     from coffrify_webhooks_sandbox.address import check_url
     from coffrify_webhooks_sandbox.errors import SandboxError
-    from coffrify_webhooks_sandbox.signing import readings, sign_delivery
-
-    from .post import post
+    from coffrify_webhooks_sandbox.signing import sign_delivery
 
     if curl and as_json:
         raise click.UsageError("--curl and --json exclude each other")
-    first = (secret or "").partition(",")[0].strip()
-    if not first:
-        raise ConfigurationError(
-            f"there is no secret to sign with; pass --secret, or set {SECRET_VARIABLE}"
-        )
-    encoding = cast("Any", secret_encoding)
-    try:
-        readings(first, encoding)
-    except ConfigurationError as error:
-        raise Unusable(f"{error} (--secret-encoding {secret_encoding})") from None
+    first = _usable(secret, secret_encoding)
     given = payload(data)
     event_id = event_id or _new_id()
     try:
@@ -126,13 +114,17 @@ def send(
         raise Unusable(str(error)) from None
     headers = {
         "Content-Type": "application/json",
-        **sign_delivery(body, [first], event_id, time.time(), encoding),
+        **sign_delivery(body, [first], event_id, time.time(), cast("Any", secret_encoding)),
     }
     if curl:
+        from coffrify_webhooks.web.curl import curl_command
+
         click.echo(curl_command(url, headers, body))
         return
     if not as_json:
         click.echo(f"{event_type} {event_id} to {url}")
+    from .post import post
+
     response = post(url, headers, body)
     answer = None if response.status is None else read_answer(response.status, response.body)
     if as_json:
@@ -142,6 +134,22 @@ def send(
         _show(response, answer)
     if not answer or response.status != _SUCCESS:
         raise SystemExit(1)
+
+
+def _usable(secret: str | None, encoding: str) -> str:
+    """Return the secret to sign with, the first of several."""
+    from coffrify_webhooks_sandbox.signing import readings
+
+    first = (secret or "").partition(",")[0].strip()
+    if not first:
+        raise ConfigurationError(
+            f"there is no secret to sign with; pass --secret, or set {SECRET_VARIABLE}"
+        )
+    try:
+        readings(first, cast("Any", encoding))
+    except ConfigurationError as error:
+        raise Unusable(f"{error} (--secret-encoding {encoding})") from None
+    return first
 
 
 def _new_id() -> str:
