@@ -8,6 +8,7 @@ from coffrify_webhooks.extras import needs
 from coffrify_webhooks_sandbox.errors import SandboxError
 
 from .filters import FIELDS, Filters
+from .list_page import ListPage
 from .listing import PAGE, lines
 from .submitted_form import SubmittedForm
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from coffrify_webhooks_sandbox.records import Delivery
     from coffrify_webhooks_sandbox.service import Service
 
-    from .live import Live
     from .pages import Pages
 
 __all__ = ["DeliveriesPage"]
@@ -37,23 +37,9 @@ class DeliveriesPage:
         self._service = service
         self._pages = pages
         self.routes = [
-            Route(_PATH, self._show, methods=["GET"]),
+            *ListPage(service, pages, _PATH, self._context).routes,
             Route(_PATH, self._replay, methods=["POST"]),
-            Route(f"/live{_PATH}", self._live),
         ]
-
-    async def _show(self, request: Request) -> Response:
-        try:
-            context = self._context(Filters(self._service, request.query_params))
-        except SandboxError as error:
-            return self._pages.error_page(request, error)
-        return self._pages.page(request, "deliveries.html", **context)
-
-    async def _live(self, request: Request) -> Live:
-        return self._pages.live(
-            "live/deliveries.html",
-            lambda: self._context(Filters(self._service, request.query_params)),
-        )
 
     async def _replay(self, request: Request) -> Response:
         try:

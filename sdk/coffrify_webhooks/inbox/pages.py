@@ -56,10 +56,7 @@ class Pages:
         return self.page(request, "error.html", status=status, title=title, message=message)
 
     def _age(self, seconds: float) -> str:
-        passed = self._clock() - seconds
-        if passed < 0:
-            return f"in {wording.length(-passed)}"
-        return f"{wording.length(passed)} ago"
+        return wording.age(self._clock() - seconds)
 
 
 def _moment(seconds: float) -> str:
