@@ -78,6 +78,42 @@ def test_whatever_is_not_true_refuses_and_is_logged_without_its_text(
     assert "very-secret" not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("authorize", "told"),
+    [
+        (_raises, "RuntimeError"),
+        (_raises_later, "RuntimeError"),
+        (lambda _request: None, "NoneType"),
+        (lambda _request: 1, "int"),
+        (_forgets_to_await, "coroutine"),
+        (lambda request: request.source["session"], "KeyError"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_whatever_is_not_true_refuses_on_an_event_loop_too(
+    authorize: Any, told: str, method: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from starlette.testclient import TestClient
+
+    caplog.set_level(logging.ERROR, "coffrify_webhooks")
+    inbox = inbox_app(Shop().receiver, authorize=authorize, bodies=lambda _request: True)
+    assert TestClient(inbox).request(method, "/forget").status_code == 403
+    assert told in caplog.text
+    assert "very-secret" not in caplog.text
+
+
+@pytest.mark.parametrize("asked", ["sync", "async"])
+def test_a_second_permission_that_fails_shows_no_body_and_still_the_page(asked: str) -> None:
+    shop = Shop()
+    key = shop.stored.put("evt_1", "failed")
+    raises = _raises if asked == "sync" else _raises_later
+    inbox = inbox_app(shop.receiver, authorize=lambda _request: True, bodies=raises)
+    page = Visitor(inbox).get(f"/event/{key}")
+    assert page.status == 200
+    assert "tr_1" not in page.text
+    assert "Bodies are hidden" in page.text
+
+
 def test_an_async_authorize_is_awaited_under_wsgi_too() -> None:
     """One inbox serves both kinds of servers with the same functions."""
 

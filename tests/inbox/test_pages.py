@@ -209,6 +209,26 @@ def test_health_and_handlers_say_what_their_numbers_are_of() -> None:
     assert "of the last 1000 events" in handlers
 
 
+def test_a_handler_s_failure_rate_is_of_the_events_that_it_was_given() -> None:
+    shop = Shop()
+    for number, shop.failing in enumerate((True, False, False, False)):
+        body = json.dumps({"id": f"evt_{number}", "type": "transfer.created", "data": {}}).encode()
+        shop.receiver.receive(body, sign(body, SECRET))
+    page = Visitor(shop.inbox()).get("/handlers").text
+    assert re.search(r'"num">3</td><td class="num">1</td><td class="num">25%</td>', page)
+
+
+def test_a_list_in_which_nothing_can_be_replayed_does_not_offer_it() -> None:
+    """A control that cannot be used is not shown as if it could."""
+    shop = Shop()
+    shop.stored.put("evt_1")
+    visitor = Visitor(shop.inbox())
+    assert "Replay the chosen" not in visitor.get("/").text
+    shop.stored.put("evt_2", "failed")
+    assert "Replay the chosen" in visitor.get("/").text
+    assert "Replay the chosen" not in visitor.get("/", "status=done").text
+
+
 def test_types_that_have_moved_away_are_listed_with_their_fields() -> None:
     """As `coffrify-webhooks catalog drift` does; a store that cannot keep them says so."""
     shop = Shop()
@@ -219,9 +239,9 @@ def test_types_that_have_moved_away_are_listed_with_their_fields() -> None:
         body = json.dumps({"id": f"evt_{type_[9:]}", "type": type_, "data": data}).encode()
         assert shop.receiver.receive(body, sign(body, SECRET)).outcome == "handled"
     text = visitor.get("/drift").text
-    assert re.search(r"transfer\.archived</td><td>unknown type</td>", text)
-    assert re.search(r"transfer\.created</td><td>does not fit</td>", text)
-    assert re.search(r"<code>data\.files: \w+", text)
+    assert re.search(r"transfer\.archived</span></td><td>unknown type</td>", text)
+    assert re.search(r"transfer\.created</span></td><td>does not fit</td>", text)
+    assert re.search(r">data\.files: \w+</code>", text)
     assert "catalog pull" in text
     shop.receiver.store = Unordered(shop.receiver.store)  # type: ignore[assignment]
     assert "This store cannot keep it" in visitor.get("/drift").text

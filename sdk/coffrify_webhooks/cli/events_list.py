@@ -3,7 +3,6 @@
 import json
 import re
 import time
-from collections.abc import Collection
 from itertools import islice
 
 import click
@@ -83,8 +82,10 @@ def _fits(record: Record, handler: str | None, error: str | None, seen: set[str]
 
     seen: gets the names of the handlers that had one.
     """
+    from coffrify_webhooks.dispatch.message import finished_in  # not for a help
+
     told = record.error.casefold()
-    if handler is not None and handler not in (finished := _finished(record)):
+    if handler is not None and handler not in (finished := finished_in(record)):
         name = handler.casefold()
         seen.update(finished, _NAME.findall(record.error))
         if not told.startswith(f"{name} ") and f" {name} " not in told:
@@ -99,13 +100,6 @@ def _nearest_handlers(name: str | None, seen: set[str], source: Source) -> str:
     router = source.receiver.router if source.receiver is not None else None
     own = [each.name for each in router.handlers] if router is not None else []
     return "" if name in own else did_you_mean(name, {*seen, *own}, cutoff=0.5)
-
-
-def _finished(record: Record) -> Collection[str]:
-    """Return the handlers that have finished; once an event is done, all that wanted it."""
-    from coffrify_webhooks.dispatch.message import handlers_in  # not for a help
-
-    return handlers_in(record.delivery) if record.status == "done" else record.finished
 
 
 def _print(found: list[Record]) -> None:

@@ -3,7 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from coffrify_webhooks.delivery import Delivery
 from coffrify_webhooks.errors import MessageError
@@ -11,7 +11,10 @@ from coffrify_webhooks.http.trace_context import carried_context, valid_context
 
 from .protocol import Message, Named
 
-__all__ = ["Unpacked", "facts", "handlers_in", "pack", "restore", "unpack"]
+if TYPE_CHECKING:
+    from coffrify_webhooks.stores import Record
+
+__all__ = ["Unpacked", "facts", "finished_in", "handlers_in", "pack", "restore", "unpack"]
 
 _VERSION = 1
 """Of a message; a worker refuses one that it might not understand."""
@@ -80,6 +83,16 @@ def handlers_in(text: str) -> tuple[str, ...]:
         return tuple(map(str, json.loads(text).get("handlers", ())))
     except (AttributeError, TypeError, ValueError):
         return ()
+
+
+def finished_in(record: "Record") -> frozenset[str]:
+    """Return the handlers that have finished an event; once it is done, all that wanted it.
+
+    Stores drop the checkpoints then.
+    """
+    if record.status != "done":
+        return record.finished
+    return record.finished.union(handlers_in(record.delivery))
 
 
 def _delivery(fields: Any, body: bytes) -> Delivery:

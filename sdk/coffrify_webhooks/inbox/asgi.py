@@ -20,13 +20,24 @@ def request_of(scope: Scope) -> InboxRequest:
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
         headers[name] = f"{headers[name]},{value}" if name in headers else value
-    root = scope.get("root_path", "").rstrip("/")
-    path = scope["path"]
-    if root and (path == root or path.startswith(root + "/")):  # servers differ in this
-        path = path[len(root) :]
+    root: str = scope.get("root_path", "").rstrip("/")
+    mount = root.removeprefix(scope.get("app_root_path", "").rstrip("/"))
     query = scope.get("query_string", b"").decode("latin-1")
     scheme = scope.get("scheme", "http")
+    path = _below(scope["path"], root, mount)
     return InboxRequest(scope["method"], path, root, query, headers, scope, scheme=scheme)
+
+
+def _below(path: str, *prefixes: str) -> str:
+    """Return a path without the first of the prefixes that it has.
+
+    Servers pass the whole path, those behind a proxy that cuts its own prefix off what is left of
+    it, and some what is below the inbox.
+    """
+    for prefix in prefixes:
+        if prefix and (path == prefix or path.startswith(prefix + "/")):
+            return path[len(prefix) :]
+    return path
 
 
 async def read_form(receive: Receive) -> bytes | None:

@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 
 from coffrify_webhooks.stores import Status
 
-from .search import LOOKED_AT, PAGE, Wanted, search
+from .event_page import REPLAYABLE
+from .search import LOOKED_AT, Wanted, search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +57,7 @@ class EventsPage:
             "statuses": _STATUSES,
             "spans": {key: text for key, (text, _) in _WITHIN.items()},
             "found": found,
-            "page_size": PAGE,
+            "replayable": REPLAYABLE,
             "looked_at": LOOKED_AT,
             "is_live": not asked["after"] and asked["live"] != "off",
             "here": urlencode(here),

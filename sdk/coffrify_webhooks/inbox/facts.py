@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from coffrify_webhooks.dispatch.message import finished_in
+
 if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver
     from coffrify_webhooks.stores import Record
@@ -52,14 +54,13 @@ def handlers_of(receiver: Receiver, record: Record) -> list[HandlerState]:
     wanting = [
         each.name for each in receiver.router.handlers if each.wants(record.type, known=known)
     ]
-    states = [HandlerState(name, _state(record, name)) for name in wanting]
-    gone = sorted(record.finished - set(wanting))
+    finished = finished_in(record)
+    states = [HandlerState(name, _state(record, name, finished)) for name in wanting]
+    gone = sorted(finished - set(wanting))
     return states + [HandlerState(name, "finished; not registered here") for name in gone]
 
 
-def _state(record: Record, handler: str) -> str:
-    if handler in record.finished:
+def _state(record: Record, handler: str, finished: frozenset[str]) -> str:
+    if handler in finished:
         return "finished"
-    if failed_in(record, handler):
-        return "failed"
-    return "finished" if record.status == "done" else "not finished"
+    return "failed" if failed_in(record, handler) else "not finished"

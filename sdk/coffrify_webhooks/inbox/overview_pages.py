@@ -6,6 +6,7 @@ from collections import Counter
 from copy import copy
 from typing import TYPE_CHECKING, NamedTuple
 
+from coffrify_webhooks.dispatch.message import finished_in
 from coffrify_webhooks.stores.drift import drift_in
 from coffrify_webhooks.stores.marks import has_marks
 from coffrify_webhooks.stores.record import STATS_COUNT_TO
@@ -45,6 +46,12 @@ class HandlerLine(NamedTuple):
     last: float | None
     """When the status of an event changed last that it has finished."""
 
+    @property
+    def failure_rate(self) -> str:
+        """The share of these events on which it fails; "" without any."""
+        tried = self.finished + self.failed
+        return f"{self.failed / tried:.0%}" if tried else ""
+
 
 class Hour(NamedTuple):
     """The events of the sample whose status changed in one hour."""
@@ -79,7 +86,9 @@ class OverviewPages:
 
     def handlers(self, request: InboxRequest) -> Response:
         """Show which handlers there are, and how they do."""
-        sample = recent(self._receiver, _SAMPLE)
+        sample = [
+            each._replace(finished=finished_in(each)) for each in recent(self._receiver, _SAMPLE)
+        ]
         lines = [_line(each.name, each.patterns, sample) for each in self._receiver.router.handlers]
         return self._pages.page(request, "handlers.html", lines=lines, sample=_SAMPLE)
 
