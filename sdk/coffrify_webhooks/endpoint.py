@@ -67,9 +67,7 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
         del settings
         raise ConfigurationError(f'{where} must be a dict, such as {{"SECRETS": ["whsec_..."]}}')
     # A misspelt option may be the secret: all is sealed, and no name for it is left here.
-    given = {
-        mask_text(key): seal(value) for key, value in cast("Mapping[Any, Any]", settings).items()
-    }
+    given = {mask_text(key): seal(value) for key, value in settings.items()}
     del settings
     for option in given:
         if option not in _OWN and option not in _OPTIONS:

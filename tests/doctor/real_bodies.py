@@ -30,7 +30,7 @@ PRICES = b'{"id":"evt_1","type":"a.b","data":{"price":10.50,"count":2,"rate":1.0
 OFFSET = b'{"id":"evt_1","type":"a.b","data":{"at":"2025-01-01T00:00:00+00:00"}}'
 SPREAD = b'{ "id" : "evt_1", "type" : "a.b", "data" : { "a" : [ 1, 2 ] } }'
 RESERIALISED = [
-    sent(name, "body_reserialised", body if isinstance(body, bytes) else body.encode())
+    sent(name, "body_reserialised", body.encode())
     for name, body in {
         "json.dumps": PYTHON,
         "json_encode": PHP,
@@ -114,7 +114,9 @@ PRINTED = [
     }.items()
 ]
 FRAMED = b"%x\r\n%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (99, BODY[:99], len(BODY) - 99, BODY[99:])
-FORM = dict((*pair.split("=", 1), "")[:2] for pair in TEXT.split("&"))
+FORM: dict[str, str] = {
+    name: value for name, _, value in (pair.partition("=") for pair in TEXT.split("&"))
+}
 WAYS = [
     sent("base64 in lines", "body_base64", base64.encodebytes(BODY)),
     sent("base64 twice", "body_base64", base64.b64encode(base64.b64encode(BODY))),

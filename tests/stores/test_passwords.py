@@ -62,7 +62,7 @@ def test_a_store_that_does_not_answer_shows_no_password(
     assert [reply.outcome for reply in replies] == ["unavailable", "unavailable"]
     with pytest.raises(StoreUnavailable) as raised:
         open_store(url).get("k" * 64)
-    shown = []
+    shown: list[str] = []
     for error in (raised.value, *(reply.error for reply in replies)):
         assert isinstance(error, StoreUnavailable)
         assert error.__cause__ is not None  # what is wrong is still told
