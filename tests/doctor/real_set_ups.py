@@ -155,7 +155,7 @@ HEADED = [
     ),
     likely(headed("masked by a log", "header_altered", changed("webhook-signature", "[FILTERED]"))),
     likely(headed("emptied", "header_altered", changed("webhook-signature", ""))),
-    likely(headed("the digits without any time", "header_altered", {"X-Coffrify-Signature": HEX})),
+    headed("the digits without any time", "header_altered", {"X-Coffrify-Signature": HEX}),
 ]
 TWICE = [
     Case(

@@ -20,7 +20,7 @@ from .headers import ID, OWN, SIGNATURE, TIMESTAMP, original_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["Claim", "as_they_are", "claims", "time_zones"]
+__all__ = ["Claim", "as_they_are", "claims", "lost_times", "time_zones"]
 
 _MILLISECONDS = 100_000_000_000
 _MOST_SIGNATURES = 16
@@ -31,6 +31,8 @@ _HEAD, _COMPARED = 40, 12
 """Characters of base64, of which so many letters and digits are compared first."""
 _LARGEST_JSON = 2 << 20
 """Bytes that are parsed only for their id."""
+_EARLY, _LATE = 30, 300
+"""Seconds in which a request may be signed before it arrives, and after."""
 _QUARTER_HOUR = 900
 _QUARTERS = 56
 """Up to 14 hours, the largest offset of a time zone."""
@@ -116,6 +118,17 @@ def time_zones(known: Iterable[Claim]) -> Iterator[Claim]:
                 yield claim._replace(
                     prefix=prefix, seconds=seconds, findings=(*claim.findings, _ZONE)
                 )
+
+
+def lost_times(found: Sequence[tuple[str, str]], now: float) -> Iterator[Claim]:
+    """Yield claims for each second in which a request without its time may have been signed."""
+    values = {name: _values(found, name) for name in (ID, SIGNATURE, OWN)}
+    ids = [each for each in values[ID] if is_id(each.text)]
+    for seconds in range(int(now) + _EARLY, max(int(now) - _LATE, 0), -1):
+        stamp = _Value(str(seconds), (_MISSING,))
+        yield from _claims("standard", values[SIGNATURE], [stamp], ids[:1])
+        part = stamp._replace(findings=(_ALTERED,))
+        yield from _claims("coffrify", values[OWN], [part], [_Value("")])
 
 
 def as_they_are(strict: dict[str, str]) -> Iterator[Claim]:

@@ -38,15 +38,26 @@ _FEW = 4
 """Keys whose every order is tried."""
 _MOST_STYLES = 12
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*"|[{}\[\],:])', re.DOTALL)
-_MOMENTS: tuple[tuple[re.Pattern[str], Any], ...] = (
+
+
+def _pad_to(length: int) -> Callable[[re.Match[str]], str]:
+    """Return a function that puts zeros behind the fraction of a second."""
+
+    def pad(found: re.Match[str]) -> str:
+        return found[1].ljust(length, "0")
+
+    return pad
+
+
+_MOMENTS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str] | str], ...] = (
     # Go, .NET and Java leave out the zeros at the end of a fraction.
     (
         re.compile(r"(\d\d:\d\d:\d\d\.\d{1,2})(?=Z\"|[+-]\d\d:)"),
-        lambda found: found[1].ljust(12, "0"),
+        _pad_to(12),
     ),
     (
         re.compile(r"(\d\d:\d\d:\d\d\.\d{1,5})(?=Z\"|[+-]\d\d:)"),
-        lambda found: found[1].ljust(15, "0"),
+        _pad_to(15),
     ),
     (re.compile(r"(?<=\d\d:\d\d:\d\d)(?=Z\"|[+-]\d\d:)"), ".000"),
     (re.compile(r"(?<=\d\d:\d\d:\d\d)\.0+(?=Z\"|[+-]\d\d:)"), ""),
