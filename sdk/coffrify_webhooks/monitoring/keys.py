@@ -63,7 +63,7 @@ class KeyUse:
 
     @property
     def has_names(self) -> bool:
-        """Whether there has been more than one secret that needs no name."""
+        """Whether secrets that go by a name have signed."""
         return self._seen is not None
 
     def is_to_be_told(self, secret: Secret, now: float) -> bool:
