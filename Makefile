@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo sandbox test test-long check format docs reference requirements bench chaos fuzz mutants soak proof audit release-check clean
+.PHONY: help demo sandbox test test-long check format docs reference screenshots requirements bench chaos fuzz mutants soak proof audit release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ reference: $(VENV)/stamp ## write the generated pages of docs/ anew
 	for page in api errors notices settings commands; do $(BIN)/python -m docs.$${page}_reference || exit 1; done
 	$(BIN)/python -m docs.catalog_table
 	$(BIN)/python -m docs.llms_txt
+
+screenshots: $(VENV)/stamp ## take the pictures of docs/ anew, in Chromium
+	$(BIN)/python -m tests.screenshots
 
 chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what was promised
 	$(BIN)/python -m tests.chaos.chaos --events 2000 --kills 60 --outages 5
