@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from difflib import get_close_matches
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,12 @@ _MOST_STEPS = 200_000
 """For checking the data of one event: some tenths of a second."""
 
 
+@cache
+def _bundled() -> Catalog:
+    """Read the package's own catalog once; nobody changes it."""
+    return load()
+
+
 class EventTypes:
     """The catalog as the sandbox uses it.
 
@@ -46,7 +52,7 @@ class EventTypes:
 
     def __init__(self, source: Path | str | None = None) -> None:
         try:
-            self.catalog: Catalog = load(source)
+            self.catalog: Catalog = _bundled() if source is None else load(source)
         except CatalogError as error:
             raise ConfigurationError(f"the catalog cannot be used: {error}") from error
         self._validator = lru_cache(maxsize=512)(self._make_validator)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from coffrify_webhooks.extras import needs
@@ -16,6 +17,7 @@ with needs("sandbox"):
     import httpx2
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import AsyncIterator, Mapping
 
 __all__ = ["Answer", "Request", "Sender", "Sent"]
@@ -58,6 +60,12 @@ class Sent(NamedTuple):
     answer: Answer | None = None
 
 
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read the system's certificates once: that takes longer than the rest of a sandbox's start."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 class Sender:
     """Sends requests concurrently, each within `timeout` seconds."""
 
@@ -68,6 +76,7 @@ class Sender:
             limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=0),
             follow_redirects=False,  # a receiver must not send us elsewhere
             trust_env=False,  # nor a proxy
+            verify=_certificates(),
             headers={"Accept-Encoding": "identity"},  # what is answered is to be read, not unpacked
         )
 

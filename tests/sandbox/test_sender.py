@@ -13,6 +13,7 @@ from contextlib import suppress
 import pytest
 
 from coffrify_webhooks.errors import ConfigurationError
+from coffrify_webhooks_sandbox import sender as module
 from coffrify_webhooks_sandbox.address import allowed_hosts, check_url
 from coffrify_webhooks_sandbox.errors import SandboxError
 from coffrify_webhooks_sandbox.sender import Answer, Request, Sender
@@ -364,3 +365,15 @@ def test_why_there_is_no_connection(receivers: Callable[[Behaviour], Receiver]) 
     assert answer.error.startswith("TLS failed (")
     answer, _ = sent("http://nowhere.invalid/", timeout=10)
     assert answer.error == "its host name is not known"
+
+
+def test_many_senders_read_the_systems_certificates_once() -> None:
+    """A test suite makes hundreds of sandboxes."""
+
+    async def make_two() -> None:
+        for _ in range(2):
+            await Sender().close()
+
+    module._certificates.cache_clear()
+    asyncio.run(make_two())
+    assert module._certificates.cache_info().misses == 1
