@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from coffrify_webhooks import events
 from coffrify_webhooks_codegen import package
 from coffrify_webhooks_codegen.catalog import load
+from coffrify_webhooks_codegen.classes import render
 from coffrify_webhooks_codegen.classes.source_guard import GuardedSource, UnsafeSourceError
 
 BUNDLED = Path(events.__file__).parent
@@ -68,6 +69,16 @@ def test_neither_folder_nor_hash_seed_makes_a_difference(tmp_path, seed):
     for file in BUNDLED.glob("*.py"):
         assert (tmp_path / "out" / file.name).read_bytes() == file.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "pyproject.toml"]
+
+
+def test_what_a_second_catalog_has_in_common_is_not_generated_anew():
+    """As when a poll finds one event changed; the text is the same."""
+    shared = [{"type": f"once.e{n}", "schema": {"properties": {f"p{n}": {}}}} for n in range(3)]
+    first = package.files(load({"data": shared}))
+    before = render._generate.cache_info().misses
+    second = package.files(load({"data": [*shared, {"type": "once.e3"}]}))
+    assert render._generate.cache_info().misses == before + 1
+    assert second["once_e1.py"] == first["once_e1.py"]
 
 
 def test_a_check_names_every_file_that_differs(tmp_path):
