@@ -1,7 +1,8 @@
 """The recipes of docs/engine-recipes.md, run as they are, each with its engine's own worker.
 
-Every process is real: one that delivers, and the worker. What the handler does, the tests say by
-files: `hold` lets it wait, `fail` lets it raise.
+Every process is real: one that delivers, and the worker. Commands that end by themselves are forked
+of a process that has imported what they need. What the handler does, the tests say by files: `hold`
+lets it wait, `fail` lets it raise.
 """
 
 import os
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.servers.preloaded import Preloaded
 from tests.servers.process import _children
 
 if TYPE_CHECKING:
@@ -108,8 +110,9 @@ def recipe(heading: str) -> dict[str, str]:
 class Site:
     """A folder with an application made of a recipe, and the processes that were started in it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, parent: Preloaded) -> None:
         self.folder = folder
+        self.parent = parent
         self.started: list[subprocess.Popen[bytes]] = []
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("COFFRIFY", "DJANGO"))},
@@ -143,17 +146,18 @@ class Site:
         return process
 
     def run(self, *words: str) -> str:
-        ran = subprocess.run(
-            [sys.executable, *words],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert ran.returncode == 0, ran.stdout + ran.stderr
-        return ran.stdout
+        """Run a file, or `python -c` with words; returns what it has written."""
+        command = [*words] if words[0] == "manage.py" else [sys.executable, *words]
+        output, errors = self.folder / "output", self.folder / "errors"
+        for file in (output, errors):
+            file.write_text("")
+        process = self.parent.start(command, self.folder, self.environment, output, errors)
+        try:
+            code = process.wait(60)
+        finally:
+            process.kill()
+        assert code == 0, output.read_text() + errors.read_text()
+        return output.read_text()
 
     def kill(self, process: "subprocess.Popen[bytes]") -> None:
         """kill -9 of the worker and of all that it started; some of it left the group."""
@@ -189,8 +193,8 @@ class OnDjango(Site):
     sweep = ("manage.py", "coffrify_webhooks", "events", "sweep")
     deliver = DELIVER + BY_DJANGO
 
-    def __init__(self, folder: Path, heading: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, parent: Preloaded, heading: str) -> None:
+        super().__init__(folder, parent)
         files = recipe(heading)
         files["project/settings.py"] = (
             f"{SETTINGS}{files['project/settings.py']}\nCOFFRIFY_WEBHOOKS.update({QUICK})\n"
@@ -207,8 +211,8 @@ class OnDjango(Site):
 class OnTasks(OnDjango):
     worker = ("manage.py", "db_worker", "--no-startup-delay", "--interval", "0.1")
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "django.tasks")
+    def __init__(self, folder: Path, parent: Preloaded) -> None:
+        super().__init__(folder, parent, "django.tasks")
 
     def write(self, files: dict[str, str]) -> None:
         files["shop/tasks.py"] = files["shop/tasks.py"].replace("django.tasks", TASKS)
@@ -218,8 +222,8 @@ class OnTasks(OnDjango):
 class OnQ(OnDjango):
     worker = ("manage.py", "qcluster")
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder, "django-q2")
+    def __init__(self, folder: Path, parent: Preloaded) -> None:
+        super().__init__(folder, parent, "django-q2")
 
     def retry(self) -> None:
         """Have the cluster's own scheduler look: by itself it does so twice a minute."""
@@ -230,8 +234,8 @@ class OnRQ(Site):
     sweep = ("-c", MAIN, "events", "sweep", "--app", "shop.engine")
     deliver = DELIVER + BY_HAND
 
-    def __init__(self, folder: Path, url: str) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, parent: Preloaded, url: str) -> None:
+        super().__init__(folder, parent)
         files = recipe("RQ")
         named = re.search(r"`rq (worker .*?)`", PAGE.read_text(encoding="utf-8"), re.DOTALL)
         assert named
@@ -246,6 +250,14 @@ class OnRQ(Site):
         self.write({"shop/webhooks.py": HANDLER, **files})
 
 
+@pytest.fixture(scope="module")
+def parent() -> Iterator[Preloaded]:
+    """What the commands are forked of."""
+    imported = ("coffrify_webhooks.cli.group", "django.core.management", "django.test", "rq")
+    with Preloaded(*imported, "django.db.backends.sqlite3.base") as made:
+        yield made
+
+
 @pytest.fixture(
     params=[
         pytest.param(
@@ -258,7 +270,7 @@ class OnRQ(Site):
         "RQ",
     ]
 )
-def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path: Path, parent: Preloaded) -> Iterator[Site]:
     """An application by one of the recipes."""
     made: Site
     if request.param == "RQ":
@@ -268,9 +280,10 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
         url = server.url.removesuffix("/0") + "/9"
         with redis.Redis.from_url(url) as client:
             client.flushdb()
-        made = OnRQ(tmp_path, url)
+        made = OnRQ(tmp_path, parent, url)
     else:
-        made = OnTasks(tmp_path) if request.param == "django.tasks" else OnQ(tmp_path)
+        kind = OnTasks if request.param == "django.tasks" else OnQ
+        made = kind(tmp_path, parent)
     yield made
     made.close()
 
