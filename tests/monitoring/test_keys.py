@@ -181,6 +181,6 @@ def test_what_is_remembered_of_secrets_has_an_end() -> None:
     """A callable may return others each time."""
     use = KeyUse()
     for number in range(1500):
-        secret = Secret(f"whsec_{number:048x}", label=f"n{number}")
+        secret = Secret(f"whsec_{'1e' * 20}{number:08x}", label=f"n{number}")
         use.see(Keyring((secret,)), secret, NOW)
     assert len(use.by_name()) <= 1001
