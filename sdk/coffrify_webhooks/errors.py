@@ -5,7 +5,6 @@ ever holds a secret, a payload or another exception's text.
 """
 
 __all__ = [
-    "LEAVING",
     "BodyTooLarge",
     "BodyUnavailable",
     "Busy",
@@ -34,9 +33,6 @@ __all__ = [
     "is_shown",
     "shown",
 ]
-
-LEAVING = (KeyboardInterrupt, SystemExit)
-"""With these the process leaves: the steps are given them once no handler is running any more."""
 
 
 def shown(value: object) -> str:

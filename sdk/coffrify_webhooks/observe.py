@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast, get_args
 
-from .errors import LEAVING, HandlerError, NotBegun
+from .errors import HandlerError, NotBegun
 from .text import plain
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .http.reply import Outcome, Reply
 
 __all__ = [
+    "LEAVING",
     "OPERATIONS",
     "Facts",
     "Kind",
@@ -40,6 +41,9 @@ _MOST_REMEMBERED = 10_000
 """Things that were said once; strangers' texts are among them, so there is an end."""
 _FAULTS = 500
 """From here on a status is a fault of ours, not of the sender's (RFC 9110, section 15.6)."""
+
+LEAVING = (KeyboardInterrupt, SystemExit)
+"""With these the process leaves: the steps are given them once no handler is running any more."""
 
 TOLD_BEFORE = (HandlerError, NotBegun)
 """Errors of a reply that `handler_failed` and `overloaded` have told of before."""

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import (
-    LEAVING,
     DispatchError,
     HandlerError,
     StoreUnavailable,
     WebhookError,
 )
 from coffrify_webhooks.http.reply import Reply
-from coffrify_webhooks.observe import Notice, logger, start_all, tell_all
+from coffrify_webhooks.observe import LEAVING, Notice, logger, start_all, tell_all
 from coffrify_webhooks.pipeline.effects import (
     Begin,
     CallHandler,

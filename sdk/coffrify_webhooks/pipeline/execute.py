@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.dispatch.message import handlers_in, restore, unpack
 from coffrify_webhooks.errors import (
-    LEAVING,
     Busy,
     ClaimLost,
     HandlerError,
@@ -20,6 +19,7 @@ from coffrify_webhooks.errors import (
     StoreUnavailable,
     WebhookError,
 )
+from coffrify_webhooks.observe import LEAVING
 from coffrify_webhooks.parsing.parse import LARGE
 from coffrify_webhooks.text import quoted
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from coffrify_webhooks.clock import monotonic
 from coffrify_webhooks.errors import (
-    LEAVING,
     ClaimLost,
     HandlerError,
     StoreUnavailable,
@@ -16,6 +15,7 @@ from coffrify_webhooks.errors import (
 )
 from coffrify_webhooks.event import Event, UnknownEvent
 from coffrify_webhooks.handlers.order import is_older
+from coffrify_webhooks.observe import LEAVING
 from coffrify_webhooks.stores import Move
 from coffrify_webhooks.text import quoted
 

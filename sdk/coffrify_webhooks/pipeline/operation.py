@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from coffrify_webhooks.errors import LEAVING
+from coffrify_webhooks.observe import LEAVING
 
 from .effects import Begin, End
 
