@@ -76,6 +76,7 @@ SECRETS = [
     ),
     kept("dollars of Compose", "secret_wrong_encoding", "pa$$ss-secret-long", b"pa$ss-secret-long"),
     kept("escaped for a URL", "secret_wrong_encoding", quote(BASE64, safe="")),
+    kept("escaped for a page", "secret_wrong_encoding", BASE64.replace("=", "&#61;")),
     kept(
         "a text without its prefix", "secret_without_prefix", TEXT_SECRET[6:], TEXT_SECRET.encode()
     ),

@@ -144,14 +144,21 @@ def _of_text(given: GivenSecret) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
         bare, more = _clean(part)
         for key, last in _read(bare, ()):
             yield key, (_SEVERAL, *(each for each in more if each.code != _SEVERAL.code), *last)
-    for other, finding in _rewrite(cleaned):
-        bare, more = _clean(other)
-        for key, last in _read(bare, ()):
-            yield key, (*findings, finding, *more, *last)
+    for source, before in {text: (), cleaned: findings}.items():
+        yield from _of_rewritten(source, before)
     pieces = [found[0] for each in text.split(PREFIX)[1:] if (found := _PIECE.match(each))]
     for piece in pieces[:_MOST_PARTS] if cleaned not in [PREFIX + each for each in pieces] else ():
         for key, last in _read(PREFIX + piece, ()):
             yield key, (_ASSIGNED if len(pieces) == 1 else _SEVERAL, *last)
+
+
+def _of_rewritten(
+    text: str, findings: tuple[Finding, ...]
+) -> Iterator[tuple[bytes, tuple[Finding, ...]]]:
+    for other, finding in _rewrite(text):
+        bare, more = _clean(other)
+        for key, last in _read(bare, ()):
+            yield key, (*findings, finding, *more, *last)
 
 
 def _reason(given: GivenSecret, *, is_whole: bool) -> Finding:
