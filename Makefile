@@ -52,7 +52,7 @@ reference: $(VENV)/stamp ## write the generated pages of docs/ anew
 	$(BIN)/python -m docs.catalog_table
 	$(BIN)/python -m docs.llms_txt
 
-screenshots: $(VENV)/stamp ## take the pictures of docs/ anew, in Chromium
+screenshots: $(VENV)/stamp ## take anew the pictures of docs/ whose pages have changed
 	$(BIN)/python -m tests.screenshots
 
 chaos: $(VENV)/stamp ## kill -9 workers, databases and brokers, and count what was promised

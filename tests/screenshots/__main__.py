@@ -1,4 +1,4 @@
-"""Takes the pictures of the docs anew: `make screenshots`.
+"""Takes those pictures of the docs anew whose pages have changed: `make screenshots`.
 
 They show the same in each run; the fonts are those of the machine (here Debian's fonts-inter and
 fonts-jetbrains-mono). A test compares the record that is written beside with the pages as they are.
@@ -9,8 +9,8 @@ import logging
 
 from playwright.sync_api import Browser
 from tests.screenshots.palette import shrink
-from tests.screenshots.record import RECORD, picture_digests, scenes
-from tests.screenshots.shown import FOLDER, Shown, digest
+from tests.screenshots.record import RECORD, picture_digests, recorded, scenes
+from tests.screenshots.shown import Shown, digest
 from tests.web.chromium import chromium
 
 MOST_BYTES = 150_000
@@ -32,12 +32,15 @@ def take(browser: Browser, shown: Shown) -> None:
 
 
 def main() -> None:
-    """Take them all, and complain about one that has become too large."""
+    """Take those that are old or missing, and complain about one that has become too large."""
     logging.disable()  # what fails in them fails on purpose
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    old, pictures = recorded(), picture_digests()
     with chromium() as browser, scenes(PORTS) as pages:
         digests = {shown.name: digest(shown) for shown in pages}
         for shown in pages:
+            name = shown.name
+            if old.get(name) == {"page": digests[name], "picture": pictures.get(name)}:
+                continue
             take(browser, shown)
             size = shown.file.stat().st_size
             print(f"{shown.file.name} {size // 1000} kB")

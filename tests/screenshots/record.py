@@ -33,5 +33,7 @@ def picture_digests() -> dict[str, str]:
 
 def recorded() -> dict[str, dict[str, str]]:
     """Return what was recorded: the digest of the page and of the picture, by its name."""
+    if not RECORD.exists():
+        return {}
     found: dict[str, dict[str, str]] = json.loads(RECORD.read_text("utf-8"))
     return found

@@ -38,7 +38,7 @@ _BROKEN_WORDS = """() => {
     const node = walk.currentNode;
     const apart = "pre, textarea, select, .headers, svg, .quiet, .hidden";
     if (!node.parentElement.checkVisibility() || node.parentElement.closest(apart)) continue;
-    for (const word of node.data.matchAll(/[\\p{L}\\p{N}_.]+/gu)) {
+    for (const word of node.data.matchAll(/--[a-z-]+|[\\p{L}\\p{N}_.]+/gu)) {
       const range = document.createRange();
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
