@@ -40,4 +40,4 @@ def test_no_form_of_the_inbox_breaks_it_or_echoes_markup(root: str) -> None:
     attack.crawl(f"{root}/")
     attack.send(rounds=budget(40, 2000))
     assert {form.action.removeprefix(root) for form in attack.forms} == FORMS
-    assert attack.statuses[200] > attack.statuses[400] > 0
+    assert min(attack.statuses[200], attack.statuses[400]) > 50

@@ -53,4 +53,4 @@ def test_no_form_of_the_dashboard_breaks_it_or_echoes_markup() -> None:
         attack.send(rounds=budget(10, 600))
     service.close()
     assert {without_ids(form.action) for form in attack.forms} == FORMS
-    assert attack.statuses[400] > 100
+    assert min(attack.statuses[200], attack.statuses[400]) > 20
