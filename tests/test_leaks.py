@@ -172,14 +172,14 @@ BODIES = st.one_of(
 
 
 @given(BODIES, HEADERS)
-@settings(max_examples=budget(250, 2000), deadline=None, derandomize=True)
+@settings(max_examples=budget(100, 2000), deadline=None, derandomize=True)
 def test_verify_returns_or_raises_its_own(body: bytes, headers: Any) -> None:
     """For any body and headers, verify gives a delivery or a VerificationError."""
     verdict(body, headers)
 
 
 @given(BODIES)
-@settings(max_examples=budget(250, 2000), deadline=None, derandomize=True)
+@settings(max_examples=budget(100, 2000), deadline=None, derandomize=True)
 @example(b'{"type":"x","id":5,"cls":1}')
 @example(b'{"type":"x","id":5,"_fields_set":1}')
 @example(b'{"type":"transfer.created","data":{"cls":1}}')
@@ -194,7 +194,7 @@ def test_parse_returns_or_raises_its_own(body: bytes) -> None:
 
 
 @given(BODIES, HEADERS, st.booleans())
-@settings(max_examples=budget(200, 1500), deadline=None, derandomize=True)
+@settings(max_examples=budget(100, 1500), deadline=None, derandomize=True)
 def test_receive_always_replies(body: bytes, headers: Any, genuine: bool) -> None:  # noqa: FBT001 - given
     """For any body and headers, signed or not, receive gives a Reply without a fault of ours."""
     setup = SHARED
@@ -260,7 +260,7 @@ def test_any_change_of_a_header(scheme: str, *, as_bytes: bool) -> None:
 
 
 @given(st.data())
-@settings(max_examples=budget(150, 700), deadline=None, derandomize=True)
+@settings(max_examples=budget(70, 700), deadline=None, derandomize=True)
 def test_random_edits_never_change_what_is_believed(data: st.DataObject) -> None:
     """Whatever is done to a valid delivery's parts, what is believed is what was signed."""
     headers = signed()

@@ -410,9 +410,9 @@ def _never_called(event: Event) -> None:
 
 TestMemory = Machine.TestCase
 TestMemory.settings = settings(
-    max_examples=budget(40, 120), stateful_step_count=50, deadline=None, derandomize=True
+    max_examples=budget(20, 120), stateful_step_count=50, deadline=None, derandomize=True
 )
 TestSQLite = SQLiteMachine.TestCase
 TestSQLite.settings = settings(
-    max_examples=budget(12, 50), stateful_step_count=50, deadline=None, derandomize=True
+    max_examples=budget(8, 50), stateful_step_count=50, deadline=None, derandomize=True
 )

@@ -274,5 +274,5 @@ def _never_called(event: Event) -> None:
 
 TestOrder = Machine.TestCase
 TestOrder.settings = settings(
-    max_examples=budget(60, 400), stateful_step_count=50, deadline=None, derandomize=True
+    max_examples=budget(30, 400), stateful_step_count=50, deadline=None, derandomize=True
 )

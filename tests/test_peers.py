@@ -637,21 +637,21 @@ def standard_cases(draw: st.DrawFn, secrets: st.SearchStrategy[str], encoding: s
 
 @given(legacy_cases())
 @example(legacy(header=f"t={SIGNED_AT} ,v1={mac(BODY)}"))
-@settings(max_examples=budget(120, 500), deadline=None, derandomize=True)
+@settings(max_examples=budget(60, 500), deadline=None, derandomize=True)
 def test_verdicts_against_stripe(case: Case) -> None:
     """On the vendor's header ours and stripe agree, or differ in a way that is listed."""
     compare(case, ours_legacy, by_stripe, STRIPE)
 
 
 @given(legacy_cases())
-@settings(max_examples=budget(120, 500), deadline=None, derandomize=True)
+@settings(max_examples=budget(60, 500), deadline=None, derandomize=True)
 def test_verdicts_against_the_vendor(case: Case) -> None:
     """On its own header ours and the vendor's SDK agree, or differ in a way that is listed."""
     compare(case, ours_legacy, by_vendor, VENDOR)
 
 
 @given(standard_cases(SECRETS, "auto"))
-@settings(max_examples=budget(120, 500), deadline=None, derandomize=True)
+@settings(max_examples=budget(60, 500), deadline=None, derandomize=True)
 def test_verdicts_against_the_vendor_on_standard_headers(case: Case) -> None:
     """On standard headers ours and the vendor's SDK agree, or differ in a way that is listed."""
     compare(case, ours_standard, by_vendor_standard, VENDOR_STANDARD)
@@ -670,7 +670,7 @@ BASE64_SECRETS = NOT_ZEROS.flatmap(
 
 
 @given(standard_cases(BASE64_SECRETS, "base64"))
-@settings(max_examples=budget(120, 500), deadline=None, derandomize=True)
+@settings(max_examples=budget(60, 500), deadline=None, derandomize=True)
 def test_verdicts_against_standardwebhooks(case: Case) -> None:
     """Under a pinned base64 secret ours and standardwebhooks agree, or differ as listed."""
     compare(case, ours_standard, by_standardwebhooks, STANDARDWEBHOOKS)

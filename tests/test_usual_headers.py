@@ -115,7 +115,7 @@ def test_the_usual_shapes_have_the_verdict_of_all_others(monkeypatch: pytest.Mon
     """Random mutations of names, values, kinds and containers; also of error and message."""
     makers: list[Any] = [{}, {"schemes": ("standard",)}, {"schemes": ("coffrify",)}]
     verifiers = [Verifier(SECRETS, clock=lambda: NOW, **options) for options in makers]
-    cases = list(mutations(random.Random(14), budget(3000, 100_000)))
+    cases = list(mutations(random.Random(14), budget(1000, 100_000)))
     usual = [verdict(verifiers[place % 3], headers) for place, headers in enumerate(cases)]
     monkeypatch.setattr(checks, "pick", strictly)
     monkeypatch.setattr(checks, "accept_usual", lambda *_, **__: None)  # what asks the long way

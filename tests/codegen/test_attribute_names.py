@@ -138,7 +138,7 @@ def test_a_usable_name_is_kept(names):
 ANY_NAME = st.sampled_from(HOSTILE) | st.text(max_size=6) | st.text("aAbB_-. 1µμ\u017f", max_size=4)
 
 
-@settings(deadline=None, max_examples=budget(30, 100))
+@settings(deadline=None, max_examples=budget(15, 100))
 @given(st.sets(ANY_NAME), st.sets(ANY_NAME))
 def test_names_are_usable_and_distinct(first, then):
     """Each property gets an attribute of its own, and what comes later changes none."""

@@ -113,7 +113,7 @@ def imported(schema):
 
 
 @settings(
-    max_examples=budget(15, 60),
+    max_examples=budget(8, 60),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking would take minutes
@@ -133,7 +133,7 @@ def test_every_random_schema_becomes_a_class_of_its_instances(schema, data):
         assert type(found) is registry.get("t")
 
 
-@settings(max_examples=budget(15, 60), deadline=None)
+@settings(max_examples=budget(8, 60), deadline=None)
 @given(st.sampled_from([event.type for event in load().events]).flatmap(events))
 def test_the_strategy_makes_bodies_of_bundled_events(body):
     """The strategy makes bodies of the bundled events."""

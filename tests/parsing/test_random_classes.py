@@ -14,7 +14,7 @@ from coffrify_webhooks import Event, parse
 from coffrify_webhooks.parsing.bounds import bounds_of
 from coffrify_webhooks.parsing.salvage import salvage
 
-SEEDS = range(budget(120, 3000))
+SEEDS = range(budget(60, 3000))
 _CALLS, _CALLS_A_PART = 7000, 12
 """A call takes a tenth of a microsecond or less, `json.loads` as long for a part: a key or a value.
 

@@ -91,7 +91,7 @@ SCHEMAS = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=budget(60, 200))
+@settings(deadline=None, max_examples=budget(30, 200))
 @given(schema=SCHEMAS, seed=st.integers(0, 2**32))
 def test_without_an_example(schema: dict[str, object], seed: int) -> None:
     """Of a schema of the common kinds, data is made up that fits it."""

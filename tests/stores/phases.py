@@ -19,7 +19,7 @@ from coffrify_webhooks.stores.sqlite import SQLiteStore
 
 __all__ = ["PHASES", "Phase", "expected", "run_phases"]
 
-IDS = budget(100, 500)
+IDS = budget(50, 500)
 PHASES: tuple[str, ...] = ("fresh", "held", "expired", "queued, web", "queued, worker", "done")
 _LEASE = 600.0
 _SHORT = 0.5

@@ -244,7 +244,7 @@ def test_sqlite_is_as_in_memory(tmp_path: Path) -> None:
         yield store
         store.close()
 
-    prove(make, budget(15, 20))
+    prove(make, budget(8, 20))
 
 
 @pytest.mark.timeout(300)
@@ -258,7 +258,7 @@ def test_redis_is_as_in_memory(valkey: Valkey) -> None:
         yield store
         store.close()
 
-    prove(make, budget(20, 100))
+    prove(make, budget(10, 100))
 
 
 @pytest.mark.timeout(300)
@@ -275,5 +275,5 @@ def test_sql_is_as_in_memory(kind: str, request: pytest.FixtureRequest) -> None:
                 execute(f"DELETE FROM {table}", {})
         yield store
 
-    prove(make, budget(10, 30))
+    prove(make, budget(6, 30))
     store.close()
