@@ -202,9 +202,9 @@ def test_a_parameter_that_nothing_fills_is_named(router: Any) -> None:
 
     def two(event: Event, db: Any, *, cache: Any) -> None: ...
 
-    with pytest.raises(ConfigurationError, match="to give it as db: a handler takes the event"):
+    with pytest.raises(ConfigurationError, match="it also requires db: a handler takes the event"):
         router.on("ping")(one)
-    with pytest.raises(ConfigurationError, match="to give it as db, cache"):
+    with pytest.raises(ConfigurationError, match="it also requires db, cache"):
         router.on("ping")(two)
 
 
@@ -212,7 +212,7 @@ def test_a_parameter_that_nothing_fills_is_named(router: Any) -> None:
     ("name", "says"),
     [
         ("on", "name: the stable name under which"),
-        ("Observer", "so be quick"),
+        ("Observer", "so it must be quick"),
         ("Message", "What an engine carries"),
         ("Outcome", "The result of a delivery"),
     ],
@@ -271,7 +271,7 @@ def test_names_that_only_type_checkers_import_are_read(handlers: Any) -> None:
     assert taken == [False, True, True, True, False]
     with pytest.raises(ConfigurationError, match="annotated for transfer"):
         router.on("transfer.created")(handlers.deleted)
-    with pytest.raises(ConfigurationError, match="give it as db"):
+    with pytest.raises(ConfigurationError, match="it also requires db"):
         router.on("transfer.created")(handlers.with_database)
 
 

@@ -714,8 +714,8 @@ def yields(event: Event) -> Iterator[str]:
     ("options", "remedy"),
     [
         ({"order": "serial"}, r"which object.*key=lambda event: event\.data\.id"),
-        ({"key": by_id}, r"there is no order=: give order=\"serial\""),
-        ({"version": by_version}, "there is no order="),
+        ({"key": by_id}, r"order= is missing: give order=\"serial\""),
+        ({"version": by_version}, "order= is missing"),
         ({"key": by_id, "order": "newest"}, r"order='newest': give order=\"serial\""),
         ({"key": by_id, "order": True}, "order=True"),
         ({"key": by_id, "order": ["latest"]}, "order=<list>"),

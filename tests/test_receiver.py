@@ -226,7 +226,7 @@ def test_a_claim_lost_while_handling_is_busy() -> None:
         rig.now += 61
         assert rig.store.claim(key_of("default", "evt_1"), "digest", 60).status == "claimed"
 
-    check(rig.deliver(), 503, "busy", "claim_lost", "ended while it was handled", BUSY)
+    check(rig.deliver(), 503, "busy", "claim_lost", "ended while the event was handled", BUSY)
     assert rig.store.claim(key_of("default", "evt_1"), "digest", 60).status == "busy"
 
 
@@ -341,7 +341,7 @@ def test_a_failing_handler_is_a_500_without_its_exception(rig: Rig) -> None:
 def test_a_decoded_body_is_misconfigured_with_the_remedy(rig: Rig, body: Any) -> None:
     """The body is not the raw bytes: 500 misconfigured, naming the remedy."""
     reply = rig.receiver.receive(body, headers_of(b"{}"))
-    check(reply, 500, "misconfigured", "body_unavailable", "before anything parsed it")
+    check(reply, 500, "misconfigured", "body_unavailable", "before anything parses them")
 
 
 def test_misconfigured_by_an_adapter(rig: Rig) -> None:
@@ -639,8 +639,8 @@ def test_purge_spares_the_retention() -> None:
         ({"secrets": "whsec_"}, "only the prefix"),
         ({"secrets": []}, "list of secrets is empty"),
         ({"secrets": [SECRET, ""]}, "secret is empty"),
-        ({"secrets": 5}, "secrets are a str"),
-        ({"secrets": [b"bytes"]}, "a secret is a str"),
+        ({"secrets": 5}, "secrets must be a str"),
+        ({"secrets": [b"bytes"]}, "a secret must be a str"),
         ({"tolerance": 0}, "cannot be switched off"),
         ({"tolerance": -1}, "cannot be switched off"),
         ({"tolerance": float("inf")}, "cannot be switched off"),
@@ -656,22 +656,22 @@ def test_purge_spares_the_retention() -> None:
         ({"name": ""}, "name=''"),
         ({"name": 5}, "name=5"),
         ({"name": "a\0b"}, "plain"),
-        ({"router": "x"}, "router is a Router"),
-        ({"observers": 5}, "observers are functions"),
-        ({"observers": [5]}, "observers are functions"),
+        ({"router": "x"}, "router must be a Router"),
+        ({"observers": 5}, "observers must be functions"),
+        ({"observers": [5]}, "observers must be functions"),
         pytest.param(
             {"observers": [asyncio.sleep]},
             "write `def` in place of `async def`",
             id="async observer",
         ),
-        ({"handlers": 5}, "handlers are modules"),
+        ({"handlers": 5}, "handlers must be modules"),
         ({"clock": 5}, "clock=5"),
-        ({"secrets": {"a": "b"}}, "secrets are a str"),
+        ({"secrets": {"a": "b"}}, "secrets must be a str"),
         ({"schemes": ()}, "choose one or both"),
         ({"schemes": ("stripe",)}, "choose one or both"),
         ({"store": "mongodb://x"}, '"memory:", "sqlite:///'),
-        ({"store": 5}, "store is a Store, an AsyncStore or a URL, not int"),
-        ({"store": [1]}, "store is a Store, an AsyncStore or a URL, not list"),
+        ({"store": 5}, "store must be a Store, an AsyncStore or a URL, not int"),
+        ({"store": [1]}, "store must be a Store, an AsyncStore or a URL, not list"),
         ({"dispatcher": [1]}, "a dispatch(message) method"),
         ({"handlers": ("no.such.module",)}, "name an importable module"),
         ({"handlers": "no_such_module"}, "name an importable module"),

@@ -165,7 +165,7 @@ def test_a_worker_that_dies_each_time() -> None:
         rig.now += 60
     assert rig.work() == "dead"
     assert rig.runs == 0
-    assert rig.record.error == "its worker died while handling it, or could not record the end"
+    assert rig.record.error == "its worker died while handling it, or could not record the result"
 
 
 def test_busy_spends_no_attempt() -> None:

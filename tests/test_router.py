@@ -169,7 +169,7 @@ def test_allow_unknown_takes_a_name_the_catalog_lacks(router: Any, event: str) -
 @pytest.mark.parametrize("allow_unknown", [False, True])
 def test_other_patterns_are_refused(router: Any, event: str, *, allow_unknown: bool) -> None:
     """There are families and `*`; any other star is a mistake, also with allow_unknown."""
-    with pytest.raises(ConfigurationError, match="is no pattern"):
+    with pytest.raises(ConfigurationError, match="is not a pattern"):
         router.on(event, allow_unknown=allow_unknown)
 
 

@@ -68,7 +68,7 @@ MISTAKES = {
     "an API key": (
         *(f"{of}_{KEY.hex()}" for of in ("cof_live", "cof_test", "cfy_live", "cfy_test")),
     ),
-    "a blank or an invisible": (
+    "a space or an invisible": (
         *(f"{SECRET[:20]}{odd}{SECRET[20:]}" for odd in (" ", "\n", "\t", "\xa0", "\u200b", "\0")),
         *(f"\ufeff{SECRET}", f"{SECRET}\u200b", "a secret with blanks"),
     ),
@@ -298,7 +298,7 @@ def test_a_misspelt_variable_is_named(name: str, monkeypatch: pytest.MonkeyPatch
     """The error for a missing secret names the variable that is set instead."""
     monkeypatch.delenv("COFFRIFY_WEBHOOK_SECRET", raising=False)
     monkeypatch.setenv(name, SECRET)
-    with pytest.raises(ConfigurationError, match=f"{name} is set, which is not read"):
+    with pytest.raises(ConfigurationError, match=f"{name} is set but is not read"):
         Receiver(store="memory:")
 
 

@@ -334,7 +334,7 @@ MISTAKES: list[Any] = [
     pytest.param(lambda: Verifier([TEXT, ""]), "empty", id="one empty secret"),
     pytest.param(lambda: Verifier(None), "not NoneType", id="None as secrets"),  # type: ignore[arg-type]
     pytest.param(lambda: Verifier(5), "not int", id="a number as secrets"),  # type: ignore[arg-type]
-    pytest.param(lambda: Verifier(b"abc"), "secrets are a str", id="bytes as secrets"),  # type: ignore[arg-type]
+    pytest.param(lambda: Verifier(b"abc"), "secrets must be a str", id="bytes as secrets"),  # type: ignore[arg-type]
     pytest.param(lambda: Verifier([None]), "not NoneType", id="None as one secret"),  # type: ignore[list-item]
     *[
         pytest.param(lambda t=t: Verifier(TEXT, tolerance=t), "tolerance=", id=f"tolerance {t!r}")
@@ -391,7 +391,7 @@ def test_errors_of_a_bad_secret_do_not_show_it() -> None:
 def test_a_secret_is_not_pickled_or_copied() -> None:
     """A secret does not travel by accident, into a queue for example."""
     for attempt in (pickle.dumps, copy.copy, copy.deepcopy):
-        with pytest.raises(TypeError, match="not pickled"):
+        with pytest.raises(TypeError, match="cannot be pickled"):
             attempt(Secret(TEXT))
 
 

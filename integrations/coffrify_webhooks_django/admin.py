@@ -36,7 +36,7 @@ class WebhookEventAdmin(_Admin):
     list_display = ("event_type", "event_id", "status", "attempts", "received", "touched", "error")
     list_filter = ("status", "event_type")
     search_fields = ("^event_id",)
-    search_help_text = "An id, or how it begins."
+    search_help_text = "An id, or its beginning."
     ordering = ("-touched_at",)
     show_full_result_count = False
     actions = ("replay", "forget")

@@ -23,8 +23,8 @@ __all__ = ["with_webhooks"]
 def with_webhooks(application: Callable[..., Awaitable[Any]]) -> ASGIApp:
     """Return an ASGI application that serves the path of `settings.COFFRIFY_WEBHOOKS` itself.
 
-    In asgi.py: `application = with_webhooks(get_asgi_application())`. A body is then capped, given
-    up in time, and not read at all for a request that its headers already refuse. Raises
+    In asgi.py: `application = with_webhooks(get_asgi_application())`. A body is then limited in
+    size and time, and not read at all if the headers already refuse the request. Raises
     ConfigurationError when the server starts, for settings that cannot be used.
     """
     current_endpoint()
@@ -58,7 +58,7 @@ class _Endpoint(WebhookEndpoint):
                     await super().__call__(scope, receive, answering)
                 finally:
                     await request_finished.asend(sender=_Endpoint)
-        except RuntimeError as error:
+        except RuntimeError as error:  # CPython: "can't start new thread"
             if answered or "thread" not in str(error):
                 raise
             late = NotBegun("no thread could be started for what Django does around a request")

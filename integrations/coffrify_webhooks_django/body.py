@@ -48,7 +48,7 @@ def _read_as_django(request: HttpRequest) -> bytes:
         return request.body
     except RequestDataTooBig:
         raise BodyTooLarge(
-            "the body is over DATA_UPLOAD_MAX_MEMORY_SIZE; raise that setting"
+            "the body is larger than DATA_UPLOAD_MAX_MEMORY_SIZE; raise that setting"
         ) from None
     except RawPostDataException:
         if not request.META.get("CONTENT_LENGTH"):

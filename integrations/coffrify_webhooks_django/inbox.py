@@ -25,9 +25,9 @@ __all__ = ["inbox_view"]
 def inbox_view(inbox: Inbox) -> Callable[..., HttpResponse]:
     r"""Return a view: `re_path(r"^inbox/(?P<path>.*)$", inbox_view(inbox))`.
 
-    `authorize` finds Django's request, with its user, as `request.source`. The inbox checks by
-    itself where a form comes from, so that Django's token is not asked for. It is in no transaction
-    of ATOMIC_REQUESTS, whose locks deliveries would wait for.
+    `authorize` finds Django's request, with its user, as `request.source`. The inbox itself checks
+    where a form comes from, so it does not need Django's token. It is in no transaction of
+    ATOMIC_REQUESTS, whose locks deliveries would wait for.
     """
 
     @outside_transactions

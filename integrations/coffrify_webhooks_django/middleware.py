@@ -27,6 +27,7 @@ class CoffrifyWebhooksMiddleware:
     Raises ConfigurationError when the server starts, for settings that cannot be used.
     """
 
+    # Both, or Django would adapt it by a change of threads in each request.
     sync_capable = True
     async_capable = True
 
@@ -36,7 +37,7 @@ class CoffrifyWebhooksMiddleware:
     ) -> None:
         self.get_response = get_response
         self._async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated]
-        if self._async:
+        if self._async:  # Django asks the instance, whose `__call__` is no `async def`
             markcoroutinefunction(self)
         current_endpoint()
 

@@ -108,8 +108,8 @@ def _readers(before: list[Any]) -> Iterator[CheckMessage]:
         if not each.__module__.startswith("django.") and _reads_body(each):
             yield _warning(
                 f"{each.__module__}.{each.__qualname__} stands before CoffrifyWebhooksMiddleware "
-                "and seems to read the body of requests: of any size, before their signature is "
-                "looked at; a body that it reads as a stream or a form is lost",
+                "and seems to read the body of requests, of any size and before their signature "
+                "is verified; a body that it reads as a stream or a form is lost",
                 _FIRST,
                 "W004",
             )

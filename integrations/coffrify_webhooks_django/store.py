@@ -60,7 +60,7 @@ class DjangoStore(RelationalStore):
     receiver yourself. Handlers registered with `atomic=True` run in one transaction with the record
     that they have finished. clock: seconds since 1970, instead of the server's; for tests.
 
-    Raises ConfigurationError for a database that is not there, or that it cannot work with.
+    Raises ConfigurationError for a database that does not exist, or that the store cannot use.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class DjangoStore(RelationalStore):
 
     def _update(self, statement: str, row: dict[str, Any]) -> None:
         if not self._change_here(statement, **row):
-            raise ClaimLost("the claim on this event ended while it was handled")
+            raise ClaimLost("the claim on this event ended while the event was handled")
 
     def _change_here(self, statement: str, **row: Any) -> bool:
         """Change a row in the transaction that this thread is in."""
@@ -227,7 +227,7 @@ class DjangoStore(RelationalStore):
             version = execute(f"SELECT MAX(version) FROM {SCHEMA}", {}).fetchone()[0] or VERSION  # noqa: S608
         if version > VERSION:
             raise ConfigurationError(
-                "the store was made by a later version of coffrify-webhooks (its schema is "
+                "the store was created by a later version of coffrify-webhooks (its schema is "
                 f"{version}, this version knows {VERSION}); upgrade coffrify-webhooks"
             )
         raw = connection.connection

@@ -33,9 +33,9 @@ _ERROR = {
     },
 }
 _ERRORS = {
-    400: "The signature is missing, wrong, or made too long ago; or the body ended early.",
+    400: "The signature is missing, wrong or too old, or the body is incomplete.",
     413: "The body is too large.",
-    422: "The body is signed, and no event.",
+    422: "The body is signed, but it is not an event.",
     500: "A handler failed, or the endpoint is set up wrongly.",
     503: "Not now: try again after `Retry-After` seconds.",
 }

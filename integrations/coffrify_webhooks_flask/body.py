@@ -32,4 +32,6 @@ def _read_as_flask() -> bytes:
     try:
         return request.get_data(cache=True)
     except RequestEntityTooLarge:
-        raise BodyTooLarge("the body is over MAX_CONTENT_LENGTH; raise that setting") from None
+        raise BodyTooLarge(
+            "the body is larger than MAX_CONTENT_LENGTH; raise that setting"
+        ) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+# Nothing public hides a running loop, on which Flask's (asgiref's) async_to_sync refuses to run.
 from asyncio import _get_running_loop, _set_running_loop
 from contextlib import nullcontext
 from typing import TYPE_CHECKING

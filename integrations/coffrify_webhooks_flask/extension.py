@@ -30,18 +30,18 @@ _NAME = "coffrify_webhooks"
 class CoffrifyWebhooks:
     """Adds the webhook endpoint to a Flask application: `CoffrifyWebhooks(app)`, or `init_app`.
 
-    receiver: else one is made from `app.config["COFFRIFY_WEBHOOKS"]` (the Receiver's options in
-    capitals, and PATH), its store in the instance folder. path: below the application's root,
-    with or without a trailing slash; one given here goes before one in the config. health: whether
-    to answer monitors too, by GET at the path and `/health`; so does HEALTH in the config. The
-    first receiver is at `app.extensions["coffrify_webhooks"]`; several have paths of their own.
+    receiver: by default, one is made from `app.config["COFFRIFY_WEBHOOKS"]` (the Receiver's options
+    in capitals, and PATH), with its store in the instance folder. path: below the application's
+    root, with or without a trailing slash; one given here overrides the one in the config. health:
+    whether to answer monitors too, by GET at the path and `/health`; so does HEALTH in the config.
+    The first receiver is at `app.extensions["coffrify_webhooks"]`; several have paths of their own.
 
     Its handlers run inside the application's context: the request's, and where there is none, as
     in an engine's worker, one for each call of a handler.
     """
 
     receiver: Receiver | None
-    """That of the last application initialised; before, the one given."""
+    """The receiver of the last application initialised; before, the one given."""
 
     def __init__(
         self,
@@ -62,8 +62,8 @@ class CoffrifyWebhooks:
         """Register the endpoint; raises ConfigurationError for settings that cannot be used."""
         if not isinstance(app, Flask):
             raise ConfigurationError(
-                f"app is a Flask application, not {type(app).__name__}: "
-                "CoffrifyWebhooks(app, receiver=receiver)"
+                f"app must be a Flask application, not {type(app).__name__}: CoffrifyWebhooks(app, "
+                "receiver=receiver)"
             )
         receiver, path, health = self._receiver, UrlPath(self._path), self._health
         if receiver is None:

@@ -64,7 +64,7 @@ def _prepare(file: sqlite3.Connection) -> None:
     [version] = run("PRAGMA user_version").fetchone()
     [tables] = run("SELECT count(*) FROM sqlite_master").fetchone()
     if version != _VERSION and (version or tables):
-        raise sqlite3.DatabaseError("it was made by something else")
+        raise sqlite3.DatabaseError("it was created by another program")
     if run("PRAGMA quick_check(1)").fetchone()[0] != "ok":
         raise sqlite3.DatabaseError(DAMAGED)
     run("PRAGMA journal_mode = WAL")
@@ -76,7 +76,7 @@ def _prepare(file: sqlite3.Connection) -> None:
 _REASONS = {
     sqlite3.SQLITE_BUSY: "another sandbox is using it",
     sqlite3.SQLITE_LOCKED: "another sandbox is using it",
-    sqlite3.SQLITE_NOTADB: "it was made by something else",
+    sqlite3.SQLITE_NOTADB: "it was created by another program",
     sqlite3.SQLITE_CORRUPT: DAMAGED,
     sqlite3.SQLITE_CANTOPEN: "it cannot be written",
     sqlite3.SQLITE_READONLY: "it cannot be written",

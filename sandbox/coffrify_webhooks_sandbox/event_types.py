@@ -120,7 +120,7 @@ class EventTypes:
         raise SandboxError(
             400,
             "no_data",
-            f"no data could be made from the schema of {name!a}; provide the data",
+            f"no data could be generated from the schema of {name!a}; provide the data",
             "data",
         )
 

@@ -63,12 +63,12 @@ def _change_type(body: dict[str, Any]) -> Mapping[str, Any]:
 PLAIN = Misbehavior("as promised")
 
 MISBEHAVIORS: dict[str, Misbehavior] = {
-    "duplicate": Misbehavior("sent once more after it was taken", again=True),
+    "duplicate": Misbehavior("sent again after it was accepted", again=True),
     "concurrent": Misbehavior("sent twice at the same moment", copies=2),
     "out-of-order": Misbehavior("the last of several events is sent first", backwards=True),
     "forged": Misbehavior("signed with a wrong secret", once=True, forged=True),
     "stale": Misbehavior("signed an hour ago", once=True, skew=-_HOUR),
-    "future": Misbehavior("signed for an hour from now", once=True, skew=_HOUR),
+    "future": Misbehavior("signed with a time one hour in the future", once=True, skew=_HOUR),
     "truncated": Misbehavior("the connection ends in the middle of the body", once=True, cut=True),
     "wrong-content-type": Misbehavior("sent as text/plain", content_type="text/plain"),
     "slow-body": Misbehavior("the body takes five seconds to arrive", drip=5.0),

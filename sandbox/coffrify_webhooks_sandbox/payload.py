@@ -58,7 +58,7 @@ def random_data(schema: Any, example: Any, now: float, random: Random) -> Any:
     try:
         return _Maker(schema, _earliest(example), now, random).value(schema, shown, _DEEPEST)
     except Exception as error:
-        message = "no data could be made from the schema; provide the data"
+        message = "no data could be generated from the schema; provide the data"
         raise SandboxError(400, "no_data", message, "data") from error
 
 

@@ -231,7 +231,7 @@ class Sandbox:
             raise _closed_error() from None
         except concurrent.futures.TimeoutError:
             waiting.cancel()
-            raise TimeoutError(f"the sandbox was not done within {timeout:g} s") from None
+            raise TimeoutError(f"the sandbox did not finish within {timeout:g} s") from None
 
 
 def _closed_error() -> SandboxError:

@@ -89,7 +89,7 @@ class Sender:
         except TimeoutError:
             error = f"no answer within {self._timeout:g} s"
         except _CutOffError:
-            error = "cut off in the middle, as asked"
+            error = "cut off in the middle, as requested"
         except httpx2.ConnectError as failure:
             error = connection_error_reason(failure)
         except httpx2.TimeoutException:
@@ -97,7 +97,7 @@ class Sender:
         except (httpx2.ReadError, httpx2.WriteError):
             error = "the connection was closed"
         except httpx2.RemoteProtocolError:
-            error = "the answer broke off, or is not readable as HTTP"
+            error = "the answer was cut off, or is not valid HTTP"
         except Exception as failure:  # a receiver can do anything
             error = f"the connection failed ({type(failure).__name__})"
         else:

@@ -14,7 +14,8 @@ def connection_error_reason(error: BaseException) -> str:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLError):
-            why = getattr(cause, "verify_message", "") or cause.reason or "no TLS is spoken there"
+            why = getattr(cause, "verify_message", "") or cause.reason
+            why = why or "the server there does not speak TLS"
             return f"TLS failed ({why})"
         if isinstance(cause, socket.gaierror):
             return "its host name is not known"
@@ -23,4 +24,4 @@ def connection_error_reason(error: BaseException) -> str:
         group: Any = cause  # of several addresses of a host name, the first
         several = isinstance(cause, BaseExceptionGroup)
         cause = group.exceptions[0] if several else group.__cause__ or group.__context__
-    return "no connection could be made"
+    return "no connection could be established"

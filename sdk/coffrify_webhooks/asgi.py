@@ -63,10 +63,12 @@ class WebhookEndpoint:
 
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         method, all_headers = scope["method"], scope["headers"]
+        # Names are in lower case already (ASGI specification, HTTP connection scope).
         length = next((value for name, value in all_headers if name == b"content-length"), None)
         headers = pick(all_headers)  # once; each look at them is quick then
         if self.receiver.tells_operations:
             headers = {**headers, **trace_context(all_headers)}
+        # Before the body is read: a stranger's request then costs neither memory nor a wait.
         refusal = self.receiver.refuse_early(headers, method=method, content_length=length)
         if refusal is not None:
             return refusal
@@ -100,10 +102,12 @@ class CoffrifyWebhooksMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a delivery, or pass the request on."""
+        # Lifespan and WebSocket scopes are the application's business (ASGI specification).
         ours = scope["type"] == "http" and self._is_ours(scope)
         await (self.endpoint if ours else self.app)(scope, receive, send)
 
     def _is_ours(self, scope: Scope) -> bool:
+        # Starlette keeps `root_path` in `path`, others remove it: both are recognised.
         path, root = scope["path"], scope.get("root_path", "")
         if self.path.matches(path, root):
             return True

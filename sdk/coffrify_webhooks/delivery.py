@@ -31,11 +31,11 @@ class Delivery:
     )
 
     id: "str | None"
-    """`webhook-id` if the standard signature held; else the body's `id`, None until parsed."""
+    """`webhook-id` if the standard signature is valid; else the body's `id`, None until parsed."""
     timestamp: int
     """When the sender signed this attempt, in seconds since 1970."""
     scheme: "Scheme"
-    """The signature that held: "standard" (Standard Webhooks) or "coffrify" (the vendor's own)."""
+    """The valid signature: "standard" (Standard Webhooks) or "coffrify" (the vendor's own)."""
     key: int
     """Which secret matched: its index in the list of secrets."""
     encoding: str
@@ -80,10 +80,10 @@ class Delivery:
 
     @property
     def dispatch_context(self) -> "TraceContext":
-        """What observers of the process that handed it to an engine want to be known by.
+        """Context that observers of the process which handed the event to an engine pass on.
 
         An observer may add to it when the operation `dispatch` starts; the engine's message
-        carries it, and `execute` shows it in the worker. Short texts, as they are JSON there.
+        carries it, and `execute` shows it in the worker. Short texts only, since they become JSON.
         """
         found: TraceContext | None = getattr(self, "_dispatch_context", None)
         return {} if found is None else found

@@ -24,7 +24,7 @@ _OPTIONS = {
 }
 
 _OWN = ("PATH", "HEALTH")
-"""Settings of the endpoint that are none of the Receiver's."""
+"""Settings of the endpoint that the Receiver does not have."""
 
 
 def hide_other(receiver: Any) -> Any:
@@ -42,8 +42,8 @@ def receiver_of(hidden: "Receiver | Sealed | None") -> Receiver:
     if isinstance(hidden, Receiver):
         return hidden
     raise ConfigurationError(
-        f"receiver is a Receiver, not {type(unseal(hidden)).__name__}; give it as "
-        "Receiver(secrets=...), with the other options in it too"
+        f"receiver must be a Receiver, not {type(unseal(hidden)).__name__}; give "
+        "Receiver(secrets=...), which takes the other options too"
     )
 
 

@@ -76,8 +76,8 @@ class WebhookError(Exception):
 class ConfigurationError(WebhookError):
     """A mistake in how this package is set up; the text names the fix.
 
-    Remedy: the text names the setting and what to write; it is raised when the object is made. Of a
-    delivery that meets one it is in the log.
+    Remedy: the text names the setting and what to write; it is raised when the object is created.
+    If a delivery meets one, it is in the log.
     """
 
     code = "configuration"
@@ -88,20 +88,20 @@ class ConfigurationError(WebhookError):
 
 
 class VerificationError(WebhookError):
-    """The delivery cannot be believed."""
+    """The delivery is not authentic, or cannot be verified."""
 
     status = 400
     code = "verification_failed"
     outcome = "rejected"
     reason = ""
-    """What else the request shows, in a receiver's log; no reply tells it."""
+    """What else the request shows, for a receiver's log; it is in no reply."""
 
 
 class MissingSignature(VerificationError):
     """No signature header, or not all that a scheme needs.
 
-    Remedy: let the proxy, gateway or middleware in front pass the signature headers on; or the
-    request is not the sender's, and nothing is to be done.
+    Remedy: let the proxy, gateway or middleware in front pass the signature headers on. If the
+    request is not the sender's, nothing needs to be done.
     """
 
     code = "missing_signature"
@@ -117,7 +117,7 @@ class MalformedSignature(VerificationError):
 
 
 class SignatureMismatch(VerificationError):
-    """Well formed, but made with another secret, or for another body.
+    """The signature is well formed, but was made with another secret or for another body.
 
     Remedy: compare the secret with the endpoint's in the dashboard, and pass the raw body on
     unchanged; `coffrify-webhooks doctor` proves which of them it is.
@@ -165,7 +165,7 @@ class TimestampTooNew(VerificationError):
 class MethodNotAllowed(WebhookError):
     """Webhooks are POSTed; anything else is refused.
 
-    Remedy: send a POST; a redirect on the way may have made a GET of it.
+    Remedy: send a POST; a redirect on the way may have turned it into a GET.
     """
 
     status = 405
@@ -174,7 +174,7 @@ class MethodNotAllowed(WebhookError):
 
 
 class BodyTooLarge(WebhookError):
-    """The body is over the cap, so it was not even hashed.
+    """The body is larger than the limit, so it was not even hashed.
 
     Remedy: raise `max_body`, and the limit of the proxy or framework in front, if the sender's
     events are that large.
@@ -186,15 +186,15 @@ class BodyTooLarge(WebhookError):
 
     @classmethod
     def over(cls, limit: int) -> "BodyTooLarge":
-        """Return the error for a body over our own cap."""
-        return cls(f"the body is over {limit} bytes; the option max_body sets the cap")
+        """Return the error for a body that is larger than our own limit."""
+        return cls(f"the body is larger than {limit} bytes; the option max_body sets the limit")
 
 
 class IncompleteBody(WebhookError):
     """The body could not be read to its end: it stopped arriving, or was framed wrongly.
 
-    Remedy: none, if it is rare: the sender tries again. Else look at the time-outs of the proxy in
-    front, and at a middleware that reads the body.
+    Remedy: none, if it is rare: the sender tries again. Otherwise look at the time-outs of the
+    proxy in front, and at a middleware that reads the body.
     """
 
     status = 400
@@ -205,8 +205,8 @@ class IncompleteBody(WebhookError):
 class PayloadError(WebhookError):
     """The body is not a JSON object with a string `type`; in strict mode, not of its schema.
 
-    Remedy: check that the endpoint's URL is given to the sender of these events alone; with
-    `strict`, renew the classes with `coffrify-webhooks codegen`, or leave `strict` off.
+    Remedy: check that only the sender of these events knows the endpoint's URL; with `strict`,
+    generate the classes again with `coffrify-webhooks codegen`, or turn `strict` off.
     """
 
     status = 422
@@ -218,9 +218,9 @@ class PayloadError(WebhookError):
 
 
 class BodyUnavailable(WebhookError):
-    """Something in the application consumed or changed the body before us.
+    """A part of the application consumed or changed the body before the receiver.
 
-    Remedy: let the middleware or function named in the log leave the endpoint's path alone.
+    Remedy: make the middleware or function that the log names leave the endpoint's path alone.
     """
 
     code = "body_unavailable"
@@ -231,7 +231,7 @@ class HandlerError(WebhookError):
     """A handler raised; the original is its `__cause__` and in the log, never in the reply.
 
     Remedy: fix the handler; the log has the traceback. The sender, or the engine, tries again, and
-    `coffrify-webhooks events replay` runs what is dead.
+    `coffrify-webhooks events replay` handles dead letters again.
     """
 
     code = "handler_failed"
@@ -239,13 +239,13 @@ class HandlerError(WebhookError):
     reason = ""
     """Which handler raised what, and where; kept in the store."""
     put_off: bool = False
-    """Whether another handler of the event waits for its turn, so that this cannot be the end."""
+    """Whether another handler of the event waits for its turn, so that it is not finished."""
 
 
 class Busy(WebhookError):
     """The same event is being handled right now, or another one of the same object in order.
 
-    Remedy: none; the sender, or the engine, comes back.
+    Remedy: none; the sender, or the engine, tries again.
     """
 
     status = 503
@@ -254,17 +254,17 @@ class Busy(WebhookError):
 
 
 class ClaimLost(Busy):
-    """Our claim on the event ended while we were handling it; whoever took it settles it.
+    """The claim on the event ended while it was being handled; whoever took it settles it.
 
-    Remedy: none, if it is rare. Else the process stands still for longer than a lease: raise
-    `lease`, and look for what blocks it or its store.
+    Remedy: none, if it is rare. Otherwise the process stands still for longer than a lease: raise
+    `lease`, and look for what blocks the process or its store.
     """
 
     code = "claim_lost"
 
 
 class NoHandlers(WebhookError):
-    """No handler at all is registered, or none of those that should: a module was not imported.
+    """No handler is registered, or a required one is missing: a module was not imported.
 
     Remedy: import the module with your `@on` functions, or name it in `handlers`.
     """
@@ -336,7 +336,7 @@ class DispatchError(WebhookError):
 class MessageError(WebhookError):
     """What an engine handed back to `Receiver.execute` is not a message of this package.
 
-    Remedy: give `Receiver.execute` what its own dispatcher took, of a receiver of the same name.
+    Remedy: give `Receiver.execute` what its own dispatcher took from a receiver of the same name.
     """
 
     code = "bad_message"

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 _MOST_REMEMBERED = 10_000
-"""Things that were said once; strangers' texts are among them, so there is an end."""
+"""The most that is remembered as said once; strangers' texts are among it, so there is a limit."""
 _FAULTS = 500
 """From here on a status is a fault of ours, not of the sender's (RFC 9110, section 15.6)."""
 
@@ -123,7 +123,7 @@ class Notice:
     receiver: str
     """The receiver's name."""
     template: str
-    """The text with a `%s` or the like for each of `values`: the same for all of its kind."""
+    """The text with a `%s` or similar for each of `values`: the same for all of its kind."""
     delivery: "Delivery | None" = None
     event: "Event | None" = None
     handler: str | None = None
@@ -141,7 +141,7 @@ class Notice:
     method: str | None = None
     """The store's method: "claim", "done", ..."""
     outcome: "Outcome | None" = None
-    """How a delivery, or an `execute`, has ended."""
+    """The outcome of a delivery, or of an `execute`."""
 
     @property
     def text(self) -> str:
@@ -150,7 +150,7 @@ class Notice:
 
     @property
     def level(self) -> int:
-        """The logging level it deserves; operations are not logged."""
+        """The logging level; operations are not logged."""
         if self.phase is not None:
             return logging.DEBUG
         if self.error is not None:
@@ -163,11 +163,11 @@ class Notice:
 class Observer(Protocol):
     """Called with each `Notice`: `observers=[tell]`, where `tell` is a function that takes one.
 
-    It runs in the thread (or on the event loop) that handles the delivery, so be quick. What it
-    raises is logged and goes no further.
+    It runs in the thread (or on the event loop) that handles the delivery, so it must be quick.
+    What it raises is logged and goes no further.
 
-    For the start of an operation it may return a context manager, which is entered there and left
-    when the operation ends, after that was told. What it sets in a context variable is seen by all
+    For the start of an operation it may return a context manager, which is entered then and exited
+    after the end of the operation was reported. What it sets in a context variable is seen by all
     that the operation calls, also on another thread or event loop.
     """
 

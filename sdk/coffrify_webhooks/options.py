@@ -54,7 +54,7 @@ def secrets_of(sealed: Sealed | None, where: str) -> Sealed:
             for name in os.environ
             if name.startswith("COFFRIFY") and "SECRET" in name and name != SECRET_VARIABLE
         )
-        hint = f"; {', '.join(misspelt)} is set, which is not read" if misspelt else ""
+        hint = f"; {', '.join(misspelt)} is set but is not read" if misspelt else ""
         missing = ConfigurationError(
             f"there is no secret; set {SECRET_VARIABLE}{hint}, or pass it: {where}. "
             f"The Coffrify dashboard shows it once, when you create the endpoint{_in_tests()}"
@@ -122,7 +122,7 @@ def retention_of(value: Any, tolerance: float) -> float:
     if retention < 2 * tolerance:
         raise ConfigurationError(
             f"retention={retention!r}: give at least twice the tolerance ({2 * tolerance:g} s); an "
-            "event that is forgotten while its signature still counts would run again"
+            "event that is forgotten while its signature is still valid would be handled again"
         )
     return retention
 
@@ -157,14 +157,14 @@ def router_for(router: Any, events: Any) -> Router:
     if events is not None:
         if router is not None:
             raise ConfigurationError(
-                "router is given beside events, which has its own; give one, not both"
+                "router= was given beside events=, which has a router of its own; give one of them"
             )
         if not isinstance(events, (str, ModuleType)):
-            raise ConfigurationError(f"events is a package, not {type(events).__name__}")
+            raise ConfigurationError(f"events must be a package, not {type(events).__name__}")
         return router_of(events if isinstance(events, str) else events.__name__)
     if router is None or isinstance(router, Router):
         return default_router if router is None else router
-    raise ConfigurationError(f"router is a Router, not {type(router).__name__}")
+    raise ConfigurationError(f"router must be a Router, not {type(router).__name__}")
 
 
 def store_of(store: Any) -> Store:
@@ -176,7 +176,7 @@ def store_of(store: Any) -> Store:
     if isinstance(store, Store) and not isinstance(store, type):
         return blocking_form(cast("AsyncStore", store)) if is_async(store) else store
     raise ConfigurationError(
-        f"store is a Store, an AsyncStore or a URL, not {type(store).__name__}"
+        f"store must be a Store, an AsyncStore or a URL, not {type(store).__name__}"
     )
 
 
@@ -186,7 +186,7 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
         return None
     if isinstance(dispatcher, type):
         raise ConfigurationError(
-            f"dispatcher is the class {dispatcher.__name__}; give an object of it"
+            f"dispatcher is the class {dispatcher.__name__}; give an instance of it"
         )
     if isinstance(dispatcher, Dispatcher):
         if inspect.iscoroutinefunction(dispatcher.dispatch):
@@ -212,7 +212,7 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
             "object with a dispatch(message) method; without one handlers run inline"
         )
     raise ConfigurationError(
-        "dispatcher is an object with a dispatch(message) method; "
+        "dispatcher must be an object with a dispatch(message) method; "
         f"{type(dispatcher).__name__} has none"
     )
 
@@ -220,12 +220,12 @@ def dispatcher_of(dispatcher: Any) -> Dispatcher | None:
 def import_handlers(modules: str | Iterable[str]) -> None:
     """Import the modules that register handlers."""
     if not hasattr(modules, "__iter__"):
-        raise ConfigurationError('handlers are modules to import, as in ["myapp.webhooks"]')
+        raise ConfigurationError('handlers must be modules to import, as in ["myapp.webhooks"]')
     given: tuple[Any, ...] = (modules,) if isinstance(modules, str) else tuple(modules)
     for module in given:
         if not isinstance(module, str) or not module or module.startswith("."):
             raise ConfigurationError(
-                f"handlers={shown(module)}: give the whole names of the modules in which @on "
+                f"handlers={shown(module)}: give the full names of the modules in which @on "
                 'registers your handlers, as in ["myapp.webhooks"]'
             )
         try:

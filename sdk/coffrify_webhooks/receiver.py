@@ -59,28 +59,29 @@ class Receiver(Observable):
     """Takes deliveries and answers them: verifies, deduplicates, and calls the handlers.
 
     secrets:
-        A str or `Secret`, a list of them, or a callable that returns either; else the variable
-        COFFRIFY_WEBHOOK_SECRET (several separated by commas). A list is for a rotation: all of
-        it is trusted alike, so give tenants that do not trust each other a Receiver each.
+        A str or `Secret`, a list of them, or a callable that returns either; by default, the
+        variable COFFRIFY_WEBHOOK_SECRET (several separated by commas). A list is for a rotation:
+        all of it is trusted alike, so give tenants that do not trust each other a Receiver each.
     name:
-        Tells receivers apart that share a store: give each endpoint its own.
+        Tells receivers that share a store apart: give each endpoint its own name.
     router:
-        Whose handlers to call; else those registered with `coffrify_webhooks.on`.
+        The router whose handlers are called; by default, those registered with
+        `coffrify_webhooks.on`.
     events:
-        A package that `coffrify-webhooks codegen` made of your own catalog, or its name: its
+        A package that `coffrify-webhooks codegen` generated from your own catalog, or its name: its
         classes are used, and the handlers registered with its `on` are called too.
     handlers:
         Modules to import, so that their handlers are registered: `("myapp.webhooks",)`.
     store:
-        Where claims are kept: a `Store`, an `AsyncStore` or a URL, else the variable
-        COFFRIFY_WEBHOOKS_STORE, else the file `coffrify-webhooks.db` in the working directory.
+        Where claims are kept: a `Store`, an `AsyncStore` or a URL; by default, the variable
+        COFFRIFY_WEBHOOKS_STORE, or the file `coffrify-webhooks.db` in the working directory.
     dispatcher:
         An engine to hand events to: a `Dispatcher`, or a URL such as "dbos+sqlite:///engine.db".
-        Else the handlers run inline, while the sender waits.
+        Without one, the handlers run inline, while the sender waits.
     schemes:
-        Signatures that count, of "standard" and "coffrify".
+        The signatures that are accepted, of "standard" and "coffrify".
     tolerance:
-        Seconds that a delivery's timestamp may be off.
+        Seconds by which a delivery's timestamp may differ from now.
     max_body:
         Bytes; a larger body is refused before it is hashed.
     lease:
@@ -92,8 +93,8 @@ class Receiver(Observable):
         Called with each `Notice`; one may return a context manager: see `Observer`.
     retention:
         Seconds for which handled ids are remembered; 30 days, since the sender retries for 72 h
-        and replays are made by hand. At least twice the tolerance: less would let a captured
-        request run again.
+        and replays are made by hand. At least twice the tolerance: with less, a captured request
+        could be handled again.
     keep_body:
         Bytes up to which the body of an event that failed, is dead or is queued is kept in the
         store, so that it can be replayed; `max_body` by default, and 0 keeps none.
@@ -109,8 +110,8 @@ class Receiver(Observable):
     capture:
         How many of the last refused requests to keep for a day, for `doctor --last`.
     clock:
-        Returns the time in seconds since 1970; else `time.time`, looked up at each call, so that
-        whatever sets the time of a test is followed.
+        Returns the time in seconds since 1970; by default `time.time`, looked up at each call, so
+        that it follows whatever sets the time of a test.
 
     Raises ConfigurationError, naming the fix, for any setting that cannot be used. One Receiver
     serves any number of threads and event loops, and survives a fork.
@@ -196,7 +197,7 @@ class Receiver(Observable):
             return self.router.on
 
     def receive(self, body: bytes, headers: Headers, *, method: str = "POST") -> Reply:
-        """Take one delivery and return what to answer.
+        """Take one delivery and return the reply.
 
         body: the raw bytes, as they arrived. headers: a mapping or pairs, of str or bytes. Never
         raises for anything that an unauthenticated sender can send.
@@ -205,7 +206,7 @@ class Receiver(Observable):
         return drivers.drive(self, steps, self.sender_timeout, "delivery")
 
     async def receive_async(self, body: bytes, headers: Headers, *, method: str = "POST") -> Reply:
-        """Take one delivery and return what to answer; for asyncio and trio.
+        """Take one delivery and return the reply; for asyncio and trio.
 
         Goes on to its end even if the caller is cancelled, as some servers do when the sender
         hangs up, so that no handler stops half-way.
@@ -219,7 +220,7 @@ class Receiver(Observable):
         Returns the outcome; "dead" after the last attempt that `retries` allows. Raises Busy,
         or HandlerError from what the handler raised, or StoreUnavailable: let the engine bring the
         message back after `error.retry_after` seconds. Busy and StoreUnavailable spend no attempt.
-        Raises MessageError for what is no message of this receiver; that will not pass.
+        Raises MessageError for what is not a message of this receiver; trying again does not help.
         """
         return drivers.drive(self, worker.execute(self, message), None, "execute")
 
@@ -240,8 +241,8 @@ class Receiver(Observable):
     def sweep(self, limit: int = 100) -> int:
         """Dispatch again what an engine seems to have lost; return how many. Workers call this.
 
-        That is an event which was handed over and not handled, when the longest wait between its
-        attempts, and some minutes more, are over; or which a worker left when it died.
+        An event seems lost if it was handed over and not handled within the longest wait between
+        its attempts and some minutes more, or if a worker died while handling it.
         """
         return drivers.drive(self, sweeping.sweep(self, limit))
 
@@ -271,7 +272,7 @@ class Receiver(Observable):
         return None
 
     def forget(self, event_id: str) -> bool:
-        """Drop what is known of an event, so that a replay of it runs again; False if unknown."""
+        """Delete an event's record, so that a replay of it runs again; False if it is unknown."""
         return self.store.forget(key_of(self.name, event_id))
 
     def health(self) -> Health:
@@ -282,7 +283,7 @@ class Receiver(Observable):
         return read_health(self)
 
     async def health_async(self) -> Health:
-        """Return how things are, without blocking the event loop; for asyncio and trio."""
+        """Return the state, without blocking the event loop; for asyncio and trio."""
         return await read_health_async(self)
 
     def __repr__(self) -> str:
@@ -298,7 +299,7 @@ class Receiver(Observable):
         return f"import the module that holds them, or name it: {named}"
 
     def how_to_set(self, option: str, value: str) -> str:
-        """Write an option as the user has to, in a framework's settings or in Python."""
+        """Return how the user sets an option, in a framework's settings or in Python."""
         if self.settings_name:
             return f'{self.settings_name} = {{"{option.upper()}": {value}}}'
         return f"Receiver({option}={value})"

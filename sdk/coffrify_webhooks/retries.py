@@ -14,8 +14,8 @@ class Retries:
 
     attempts: in all; after the last failed one the event is a dead letter. first: seconds before
     the second attempt; each wait is then `factor` times the one before, `longest` seconds at the
-    most. jitter: up to such a part of the wait is added at random, so that what failed together
-    does not come back together. Raises ConfigurationError for values that cannot be used.
+    most. jitter: up to this part of the wait is added at random, so that events that failed
+    together are not tried again together. Raises ConfigurationError for values that cannot be used.
     """
 
     attempts: int = 12

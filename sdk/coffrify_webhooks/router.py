@@ -53,19 +53,20 @@ class Router:
             order: str | None = None,
             version: Callable[[Any], Any] | None = None,
         ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-            """Register the decorated function for the given events; it comes back unchanged.
+            """Register the decorated function for the given events, and return it unchanged.
 
             Events are names (`"transfer.created"`), classes (`TransferCreated`), families
             (`"transfer.*"`) or everything (`"*"`). Several handlers of one event run in the order
             of their registration. name: the stable name under which the handler's runs are
-            recorded, else `module:qualname`; give one before you rename or move a handler.
+            recorded, by default `module:qualname`; give one before you rename or move a handler.
             allow_unknown: accept a name that the catalog does not have. atomic: run the handler
             in one transaction with the record that it has finished, in a store that is the
             application's own database; it may take a parameter named `connection`. key: a function
             of the event that tells which object it is about. order: "serial" calls the handler for
-            one event of an object at a time, in any process; "latest" skips as well what is older
-            than the newest event that it has handled for the object. version: a function of the
-            event that tells by what it is older, else its own time, else when it was signed.
+            one event of an object at a time, in any process; "latest" also skips what is older than
+            the newest event that it has handled for the object. version: a function of the event
+            that returns what is compared to tell which is older; by default the event's own time,
+            or the time when it was signed.
 
             Raises ConfigurationError for a name that is neither known nor a pattern (naming the
             nearest ones), for a second handler of the same name, for a function that cannot be
@@ -74,9 +75,7 @@ class Router:
             if not events:
                 raise ConfigurationError('on() needs an event: on("transfer.created"), or on("*")')
             if name is not None and not (isinstance(name, str) and name and name.isprintable()):
-                raise ConfigurationError(
-                    f"name={shown(name)}: give a name that is not empty, and plain"
-                )
+                raise ConfigurationError(f"name={shown(name)}: give a plain name that is not empty")
             patterns = tuple(self._pattern(event, allow_unknown=allow_unknown) for event in events)
             asked = Order.from_options(key, order, version)
 
@@ -158,11 +157,13 @@ class Router:
         for pattern in patterns:
             if not self._types_of(pattern) <= accepted:
                 known = ", ".join(sorted(accepted - {UNKNOWN}))
-                takes = known or ("unknown events" if accepted else "what is no event")
+                takes = known or (
+                    "unknown events" if accepted else "something that is not an event"
+                )
                 wanted = "unknown events" if pattern == UNKNOWN else repr(pattern)
                 raise ConfigurationError(
-                    f"{handler.name} is registered for {wanted}, and its first parameter is "
-                    f"annotated for {takes}; annotate it for what it gets, or for Event, or "
+                    f"{handler.name} is registered for {wanted}, but its first parameter is "
+                    f"annotated for {takes}; annotate it with what it receives, or with Event, or "
                     "register it for other events"
                 )
 
@@ -184,19 +185,20 @@ class Router:
         if event == "*" or event in self.registry:
             return event
         if not event.isprintable():
-            raise ConfigurationError(f"{event!r} is no event's name")
+            raise ConfigurationError(f"{event!r} is not the name of an event")
         head = event.removesuffix(".*")
         if "*" in head or not head:
             raise ConfigurationError(
-                f'{event!r} is no pattern; there are "*" and a family such as "transfer.*"'
+                f'{event!r} is not a pattern; the patterns are "*" and a family such as '
+                '"transfer.*"'
             )
         if allow_unknown or (head != event and self._is_prefix(head)):
             return event
         near = self.registry.nearest(event)
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise ConfigurationError(
-            f"no event is called {event!r}; {hint}"
-            "(on(..., allow_unknown=True) takes a name that the catalog does not have yet)"
+            f"no event is called {event!r}; {hint}(on(..., allow_unknown=True) accepts a name that "
+            "the catalog does not have yet)"
         )
 
     def _is_prefix(self, head: str) -> bool:
@@ -209,7 +211,9 @@ class Router:
             return UNKNOWN
         name = type_of(event) if issubclass(event, Event) else None
         if name is None:
-            raise ConfigurationError(f"{event.__name__} is no event class; import one from .events")
+            raise ConfigurationError(
+                f"{event.__name__} is not an event class; import one from .events"
+            )
         return name
 
 

@@ -56,6 +56,7 @@ class CoffrifyWebhooksMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a delivery, or pass the request on."""
+        # The prefix of a mount is in SCRIPT_NAME; an empty PATH_INFO may be missing (PEP 3333).
         asked = environ.get("PATH_INFO", "")
         reply: Reply | HealthAnswer
         if self.path.matches(asked):
@@ -64,6 +65,7 @@ class CoffrifyWebhooksMiddleware:
             reply = answer_monitor(self.receiver, environ["REQUEST_METHOD"])
         else:
             return self.wsgi_app(environ, start_response)
+        # PEP 3333 requires the phrase; some servers refuse a bare code.
         status = f"{reply.status} {HTTPStatus(reply.status).phrase}"
         start_response(status, list(reply.headers.items()))
         # What answers a HEAD has no content (RFC 9110, section 9.3.2).
@@ -78,7 +80,7 @@ def answer_monitor(receiver: Receiver, method: str) -> HealthAnswer:
 def reply_to(
     receiver: Receiver, environ: WSGIEnvironment, read: Callable[[WSGIEnvironment, int], bytes]
 ) -> Reply:
-    """Take one delivery; `read` is called for its body unless the headers settle the matter."""
+    """Take one delivery; `read` is called for its body unless the headers already refuse it."""
     method, length = environ["REQUEST_METHOD"], environ.get("CONTENT_LENGTH")
     headers = headers_for(receiver, environ)
     refusal = receiver.refuse_early(headers, method=method, content_length=length)
@@ -98,7 +100,7 @@ def signature_headers(environ: Mapping[str, Any]) -> dict[str, str]:
 
 
 def headers_for(receiver: Receiver, environ: Mapping[str, Any]) -> dict[str, str]:
-    """Return a WSGI request's headers that a receiver has a use for."""
+    """Return a WSGI request's headers that a receiver uses."""
     headers = signature_headers(environ)
     if receiver.tells_operations:
         headers.update({name: environ[key] for key, name in _TRACE if key in environ})

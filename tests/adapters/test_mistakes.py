@@ -32,7 +32,7 @@ TAKE_A_RECEIVER: dict[str, Callable[[Any], object]] = {
 def test_what_is_no_receiver_is_refused_and_not_repeated(name: str, given: Any) -> None:
     """A secret, settings or a path in its place: else each delivery would be answered 500."""
     call = TAKE_A_RECEIVER[name]
-    with pytest.raises(ConfigurationError, match=r"give it as Receiver\(secrets=") as raised:
+    with pytest.raises(ConfigurationError, match=r"give Receiver\(secrets=") as raised:
         call(given)
     assert SECRET not in str(raised.value)
 
@@ -50,7 +50,7 @@ def test_flask_settings_that_are_no_dict_are_refused(given: Any) -> None:
 def test_what_is_no_flask_application_is_named() -> None:
     """Such as a receiver in the application's place."""
     wrong: Any = Receiver(SECRET, store="memory:")
-    with pytest.raises(ConfigurationError, match="app is a Flask application, not Receiver"):
+    with pytest.raises(ConfigurationError, match="app must be a Flask application, not Receiver"):
         CoffrifyWebhooks(wrong)
 
 
@@ -60,11 +60,14 @@ def _register_for_nothing() -> None: ...
 @pytest.mark.parametrize(
     ("options", "remedy"),
     [
-        ({"handlers": [_register_for_nothing]}, "give the whole names of the modules"),
-        ({"handlers": ".webhooks"}, "give the whole names of the modules"),
-        ({"handlers": [""]}, "give the whole names of the modules"),
+        ({"handlers": [_register_for_nothing]}, "give the full names of the modules"),
+        ({"handlers": ".webhooks"}, "give the full names of the modules"),
+        ({"handlers": [""]}, "give the full names of the modules"),
         ({"handlers": "no_such_webhooks.py"}, "name an importable module, without .py"),
-        ({"secrets": SECRET.encode()}, "secrets are a str, a Secret, or a list of them, not bytes"),
+        (
+            {"secrets": SECRET.encode()},
+            "secrets must be a str, a Secret, or a list of them, not bytes",
+        ),
         ({"store": "webhooks.db"}, "a URL without a scheme; use"),
         ({"store": "sqlite://webhooks.db"}, "three slashes before a file in the working directory"),
         ({"dispatcher": "celery"}, "a URL without a scheme; use"),

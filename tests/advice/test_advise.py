@@ -166,7 +166,7 @@ def test_a_handler_of_a_type_that_is_gone_is_told_of(
     ran = run("gone")
     assert ran.exit_code == 1
     at = line('@receiver.on("file.gone", name="gone")')
-    assert f"advised/handlers.py:{at}: file.gone does not come any more" in ran.stdout
+    assert f"advised/handlers.py:{at}: file.gone is no longer sent" in ran.stdout
 
 
 def test_a_catalog_without_changes_breaks_nothing(place: Path) -> None:

@@ -24,7 +24,7 @@ def codegen(folder: Path, text: str) -> Result:
 
 
 ERRORS = {
-    "no JSON": ("{'data'", "not readable as JSON: line 1, column 2"),
+    "no JSON": ("{'data'", "not valid JSON: line 1, column 2"),
     "a list": ("[]", "the catalog: the document should be an object, found a list"),
     "no events": ("{}", "the catalog: /data should be a list of events, found nothing"),
     "null": ('{"data": null}', "the catalog: /data should be a list of events, found null"),
@@ -106,7 +106,7 @@ def test_a_deep_schema_becomes_classes(tmp_path: Path, levels: int) -> None:
         schema = {"type": "object", "properties": {"a": schema}}
     ran = codegen(tmp_path, entries({"type": "a.b", "schema": schema}))
     assert ran.exit_code == 0
-    said = "Warning: a.b: /data/0/schema: too deep: the rest is taken as anything"
+    said = "Warning: a.b: /data/0/schema: too deep: the rest is treated as any value"
     assert ran.stderr.splitlines() == [said]
 
 
@@ -115,7 +115,7 @@ def test_a_too_large_event_stops_no_other(tmp_path: Path) -> None:
     wide = {"type": "object", "properties": {f"p{n}": {} for n in range(6000)}}
     ran = codegen(tmp_path, entries({"type": "a.b", "json_schema": wide}, {"type": "c.d"}))
     assert ran.exit_code == 0
-    said = "Warning: a.b: /data/0/json_schema: too large: the rest is taken as anything"
+    said = "Warning: a.b: /data/0/json_schema: too large: the rest is treated as any value"
     assert ran.stderr.splitlines() == [said]
     assert "data: dict[str, Any]" in (tmp_path / "events" / "a_b.py").read_text()
     assert (tmp_path / "events" / "c_d.py").exists()
@@ -126,7 +126,7 @@ def test_of_many_warnings_the_first_are_shown(tmp_path: Path) -> None:
     refs = {f"p{n}": {"$ref": f"other.json#{n}"} for n in range(9)}
     ran = codegen(tmp_path, entries({"type": "a.b", "schema": {"properties": refs}}))
     (line,) = ran.stderr.splitlines()
-    assert line.endswith("reference taken as anything: other.json#2; and 6 more")
+    assert line.endswith("reference treated as any value: other.json#2; and 6 more")
 
 
 def test_malformed_decoration_stops_no_event(tmp_path: Path) -> None:

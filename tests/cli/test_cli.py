@@ -100,7 +100,7 @@ def test_check_names_every_file_that_differs_and_touches_none(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("{", "not readable as JSON"),
+        ("{", "not valid JSON"),
         ('{"data": [{"type": 7}]}', "/data/0/type"),
         (None, "No such file"),
     ],

@@ -187,7 +187,7 @@ def test_broken_servers_are_told_of_and_the_healthy_one_beside_them_goes_on(tmp_
         "duplicate: promised 200 duplicate, got 200 handled",
         "... and succeeds on the retry: promised 200 handled, got not tried again",
         "... the other: promised 503 busy (busy, Retry-After), got 200 handled",
-        "... what becomes of it: promised dead letter, got success",
+        "... its last status: promised dead letter, got success",
         "handlers ran: promised once each, got not once",
     ):
         assert wrong in told["agreeing"]

@@ -133,7 +133,7 @@ def test_a_secret_is_written_to_a_regular_file_alone(
     """A pipe or a device is neither waited for nor replaced."""
     os.mkfifo(place / "pipe")
     made = create(option, "pipe", "--yes")
-    assert (made.exit_code, "is no regular file" in made.stderr) == (2, True)
+    assert (made.exit_code, "is not a regular file" in made.stderr) == (2, True)
     assert stat.S_ISFIFO((place / "pipe").stat().st_mode)
     assert endpoints(sandbox) == []
 
@@ -180,7 +180,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_the_secret_is_made(
     for path in ("missing/secret", str(place)):
         refused = create("--env-file", path)
         assert refused.exit_code == 2, refused.output
-    assert "nothing was asked for" in create("--secret-file", "missing/secret").stderr
+    assert "nothing was requested" in create("--secret-file", "missing/secret").stderr
     assert endpoints(sandbox) == []
     assert [each.name for each in place.iterdir() if each.name.startswith(".")] == []
 
@@ -232,9 +232,12 @@ def test_a_second_endpoint_for_one_url_is_asked_about(sandbox: Sandbox) -> None:
 
 STOPPED = {
     "create": (["create", URL, "--type", "ping"], "`coffrify-webhooks endpoints list` shows it"),
-    "rotate": (["rotate", "--env-file", ".env"], "the sender's dashboard tells"),
-    "delete": (["delete", URL, "--yes"], "`coffrify-webhooks endpoints list` shows it if not"),
-    "subscribe": (["sync", "--app", "synced_app", "--yes"], "`sync --dry-run` tells"),
+    "rotate": (["rotate", "--env-file", ".env"], "the sender's dashboard shows it"),
+    "delete": (
+        ["delete", URL, "--yes"],
+        "`coffrify-webhooks endpoints list` shows it if it was not",
+    ),
+    "subscribe": (["sync", "--app", "synced_app", "--yes"], "`sync --dry-run` shows it"),
 }
 
 
@@ -268,7 +271,7 @@ def test_a_secret_that_could_not_be_written_before_a_stop_is_told_of(
 
     monkeypatch.setattr(SecretFile, "write", stopped)
     ran = create("--env-file", ".env")
-    assert (ran.exit_code, "told only once" in ran.stderr) == (130, True)
+    assert (ran.exit_code, "shown only once" in ran.stderr) == (130, True)
 
 
 def test_an_unknown_endpoint_is_answered_by_those_that_there_are(sandbox: Sandbox) -> None:

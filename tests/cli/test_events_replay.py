@@ -307,7 +307,7 @@ def test_an_event_without_a_body_counts_as_failed(stored_events: StoredEvents) -
     stored_events.put("evt_2", "dead", body=None)
     ran = stored_events.run("replay", "evt_1", "evt_2", router=Shop().router, status=1)
     assert ran.stdout == counts(failed=2)
-    assert ran.stderr.count("its body is not kept; forget the event, and replay it from the") == 2
+    assert ran.stderr.count("its body was not kept; forget the event, and replay it from the") == 2
 
 
 def test_a_damaged_body_fails_and_stops_nothing(stored_events: StoredEvents) -> None:

@@ -194,7 +194,7 @@ def test_the_stats_as_json_have_every_status(stored_events: StoredEvents) -> Non
         ("done", 7 * 3600, ("--fail-if-older", "6h"), ""),
         ("dead", 0, ("--fail-if-dead",), "dead letters: 1"),
         ("done", 0, ("--fail-if-dead",), ""),
-        ("done", 7 * 3600, ("--fail-if-silent", "6h"), "no event has come for 7 h"),
+        ("done", 7 * 3600, ("--fail-if-silent", "6h"), "no event has arrived for 7 h"),
         ("done", 5 * 3600, ("--fail-if-silent", "6h"), ""),
         (None, 0, ("--fail-if-silent", "6h"), "no event is known"),
     ],

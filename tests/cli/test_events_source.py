@@ -134,7 +134,7 @@ def test_a_missing_file_is_reported_and_not_made(
 @pytest.mark.usefixtures("folder")
 def test_a_store_in_memory_is_refused() -> None:
     """A store in memory is refused: this process would see nothing in it."""
-    assert "own process only" in told("--store", "memory:")
+    assert "only to its own process" in told("--store", "memory:")
 
 
 @pytest.mark.usefixtures("folder")
@@ -150,7 +150,7 @@ def test_a_file_that_is_no_database_stays_as_it_was(folder: Path) -> None:
     path = folder / "store.db"
     path.write_text("something else, and long enough to be looked at by sqlite" * 20)
     before = path.read_bytes()
-    assert "is no sqlite database" in told("--store", f"sqlite:///{path}")
+    assert "is not an sqlite database" in told("--store", f"sqlite:///{path}")
     assert path.read_bytes() == before
 
 
@@ -173,7 +173,7 @@ def test_an_unavailable_store_exits_with_one_line(folder: Path, command: Command
         held.communicate()
     (line,) = ran.stderr.splitlines()
     assert line.startswith("Error: the sqlite store failed")
-    assert line.endswith("see that its server or file can be used from here, and try again")
+    assert line.endswith("check that its server or file can be used from here, and try again")
 
 
 # --- obj ---

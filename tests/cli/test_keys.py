@@ -79,7 +79,7 @@ def test_a_table_for_people(tmp_path: Path) -> None:
     head, new, old = process.keys().stdout.splitlines()
     assert head.split() == ["SECRET", "LAST", "USED", "ENDS"]
     assert new.split("  ")[0] == "0"
-    assert "not in the last 30 d, as far as noted" in new
+    assert "not in the last 30 d, as far as recorded" in new
     assert old.split()[:4] == ["2025", "1", "h", "ago"]
     assert NEW not in process.keys("--json").stdout
     process.store.close()
@@ -157,5 +157,5 @@ def test_of_a_secret_that_is_alone_it_is_said_that_it_is_not_noted(
     """Else its last use beside another would be taken for the last of all."""
     process = Process(tmp_path / "store.db", secret, at=NOW - 60)
     process.deliver(NEW)
-    assert ("while it is alone" in process.keys().stderr) == isinstance(secret, str)
+    assert ("while it is the only secret" in process.keys().stderr) == isinstance(secret, str)
     process.store.close()

@@ -32,10 +32,10 @@ def answering(answer: Callable[[socket.socket], None]) -> Iterator[str]:
     ("raw", "error"),
     [
         (b"", "the connection was closed"),
-        (b"220 mail.example.com ESMTP\r\n", "not readable as HTTP"),
-        (b"HTTP/1.1 nonsense\r\n\r\n", "not readable as HTTP"),
-        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n", "not readable as HTTP"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "broke off"),
+        (b"220 mail.example.com ESMTP\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 nonsense\r\n\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200 + b"\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "was cut off"),
     ],
 )
 def test_an_answer_that_is_none_is_an_error_in_words(raw: bytes, error: str) -> None:

@@ -120,7 +120,7 @@ def test_help_lists_every_manner() -> None:
         (["transfer.created", "--data", "files.0.size=big"], "data.files[0].size"),
         (["transfer.created", "--data", "files.x.y=1"], "no such place"),
         (["transfer.created", "--data", "nonsense"], "name=value"),
-        (["transfer.created", "--data", "{nonsense"], "not readable as JSON"),
+        (["transfer.created", "--data", "{nonsense"], "not valid JSON"),
         (["ping", "--count", "0"], "--count"),
     ],
 )
@@ -140,11 +140,11 @@ def test_trigger_without_a_sandbox() -> None:
 
 
 def test_trigger_at_something_else(site: Site) -> None:
-    """What is no sandbox is said to be none."""
+    """What is not a sandbox is said to be none."""
     address = site.endpoint.url.removesuffix("/webhooks/coffrify")
     ran = run("trigger", "ping", "--sandbox", address)
     assert ran.exit_code == 2
-    assert "no sandbox" in ran.stderr
+    assert "is not a sandbox" in ran.stderr
 
 
 def test_trigger_without_endpoints() -> None:
@@ -222,7 +222,7 @@ def test_trigger_at_another_server(said: bytes) -> None:
         ran = run("trigger", "ping", "--sandbox", f"127.0.0.1:{server.getsockname()[1]}")
         thread.join()
     assert ran.exit_code == 1
-    assert "is no sandbox" in ran.stderr
+    assert "is not a sandbox" in ran.stderr
 
 
 def test_a_sent_delivery_arrives_signed(site: Site) -> None:
@@ -448,8 +448,8 @@ def test_sandbox_host_that_is_none(host: str, says: str) -> None:
         (".", "it is a folder"),
         ("none/x.db", "there is no folder "),
         ("notes.txt/x.db", "there is no folder "),
-        ("notes.txt", "it was made by something else"),
-        ("app.db", "it was made by something else"),
+        ("notes.txt", "it was created by another program"),
+        ("app.db", "it was created by another program"),
         ("/proc/sandbox.db", "it cannot be written"),  # by root neither
         ("/proc/version", "it cannot be written"),
     ],

@@ -250,7 +250,7 @@ def test_what_is_not_json_is_a_catalog_error(tmp_path, content):
     """What is not JSON is a CatalogError too."""
     path = tmp_path / "catalog.json"
     path.write_bytes(content)
-    with pytest.raises(CatalogError, match=r"not readable as JSON: (line|byte) \d+"):
+    with pytest.raises(CatalogError, match=r"not valid JSON: (line|byte) \d+"):
         load(path)
 
 

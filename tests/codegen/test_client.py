@@ -620,10 +620,10 @@ def test_an_absent_server_is_tried_again_then_an_error():
 @pytest.mark.parametrize(
     ("raw", "said"),
     [
-        (b"", "not readable as JSON"),
-        (b"<!doctype html>", "not readable as JSON (its type is text/html)"),
-        (b"\xff\xfe\xff", "not readable as JSON"),
-        (b"[" * 200_000, "not readable as JSON"),
+        (b"", "not valid JSON"),
+        (b"<!doctype html>", "not valid JSON (its type is text/html)"),
+        (b"\xff\xfe\xff", "not valid JSON"),
+        (b"[" * 200_000, "not valid JSON"),
         (b"[]", "should be an object, found list"),
         (b'{"events": []}', "the catalog: /data should be a list of events"),
     ],

@@ -93,7 +93,7 @@ def test_a_family_is_rendered():
     made = package.files(catalog, warn=told.append)
     assert "class TDataA1(EventModel" in made["t.py"]
     assert "u.py" in made
-    assert told == ["t: /data/0/schema: too large: the rest is taken as anything"]
+    assert told == ["t: /data/0/schema: too large: the rest is treated as any value"]
 
 
 def test_the_outermost_is_kept():
@@ -101,7 +101,7 @@ def test_the_outermost_is_kept():
     inner = tree(60)["$defs"]
     schema = {"$defs": inner, **record(x=ref("a0"), y=ref("a0"), z=record(last=STRING))}
     lowered = lower(schema)
-    assert "too large: the rest is taken as anything" in lowered.warnings
+    assert "too large: the rest is treated as any value" in lowered.warnings
     assert lowered.schema["properties"]["z"]["properties"] == {"last": STRING}
 
 
@@ -201,7 +201,7 @@ def test_a_chain_that_is_cut_is_told():
     schema = rooted("a0", {**chain, "a90": record(last=STRING)})
     catalog = load({"data": [{"type": "u"}, {"type": "t", "schema": schema}]})
     made = package.files(catalog, warn=told.append)
-    assert told == ["t: /data/1/schema: too deep: the rest is taken as anything"]
+    assert told == ["t: /data/1/schema: too deep: the rest is treated as any value"]
     assert "dict[str, Any]" in made["t.py"]
     short = {name: chain[name] for name in list(chain)[:25]}
     built = lower(rooted("a0", {**short, "a25": record(last=STRING)}))

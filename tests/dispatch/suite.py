@@ -128,7 +128,7 @@ class EngineSuite:
         with site.working():
             assert site.outcome() == "handled"
             wait_until(lambda: not site.waiting())
-        assert "is dropped: " in caplog.text
+        assert "was dropped: " in caplog.text
 
     def test_a_server_that_is_away_or_hangs_costs_a_delivery_seconds(
         self, own: tuple[Any, Any]

@@ -453,7 +453,7 @@ def test_an_unknown_receivers_event_is_left_to_a_worker_that_has_it(site: Site) 
     site.add("adapter._AFTER_A_FAULT = 0.2")
     worker = site.start()
     site.deliver("evt_1")
-    site.wait(lambda: "has no receiver called 'default'" in site.log())
+    site.wait(lambda: "an event is for the receiver 'default'" in site.log())
     kill_all(worker)
     site.add("receiver = make()")
     site.start()
@@ -830,7 +830,7 @@ def test_worker_without_receiver(site: Site) -> None:
     site.replace("\nreceiver = make()", "\nCeleryDispatcher(app)")
     site.start()
     site.wait(lambda: "this worker has no Receiver" in site.log())
-    assert "Celery(include=[...]), in Django app.autodiscover_tasks()" in site.log()
+    assert "Celery(include=[...]), or in Django app.autodiscover_tasks()" in site.log()
 
 
 def test_no_celery_app() -> None:

@@ -23,7 +23,12 @@ CASES = [
     ("length", BODY + b" ", LONGER, "bytes fewer than its Content-Length"),
     ("wide", BODY.decode().encode("utf-16"), HEADERS, "the body is in UTF-16 or UTF-32"),
     ("renamed", BODY, RENAMED, "a header named x-webhook-id seems to be webhook-id"),
-    ("millis", BODY, changed("webhook-timestamp", f"{NOW}000"), "has milliseconds, not seconds"),
+    (
+        "millis",
+        BODY,
+        changed("webhook-timestamp", f"{NOW}000"),
+        "is in milliseconds, not in seconds",
+    ),
     (
         "clock",
         BODY + b" ",

@@ -153,10 +153,10 @@ def test_the_open_list_is_live_and_keeps_what_was_chosen(browser: Browser) -> No
     shop.stored.put("evt_1", "failed")
     with opened(browser, shop) as page:
         page.goto("/")
-        page.get_by_label("Choose evt_1").check()
+        page.get_by_label("Select evt_1").check()
         shop.stored.put("evt_2")
         expect(page.get_by_role("link", name="evt_2")).to_be_visible()
-        expect(page.get_by_label("Choose evt_1")).to_be_checked()
+        expect(page.get_by_label("Select evt_1")).to_be_checked()
         assert re.search(r"/$", page.url)
         reach(page, page.get_by_role("link", name="Pause"))
         page.keyboard.press("Enter")

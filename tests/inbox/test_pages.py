@@ -86,7 +86,7 @@ def test_a_search_looks_at_a_bounded_number_and_says_so(monkeypatch: pytest.Monk
         shop.stored.put(f"evt_{n}")
     visitor = Visitor(shop.inbox())
     first = visitor.get("/", "q=ValueError").text
-    assert "No event fits, of those looked at." in first
+    assert "No event matches, among those searched." in first
     further = re.search(r'href="/\?([^"]+)">Search further back', first)
     assert further is not None
     assert "evt_rare" in visitor.get("/", html.unescape(further[1])).text
@@ -203,10 +203,10 @@ def test_health_and_handlers_say_what_their_numbers_are_of() -> None:
     health, handlers = visitor.get("/health").text, visitor.get("/handlers").text
     assert "All is well" in health
     assert re.search(r"<dt>failed</dt><dd class=\"num\">1</dd>", health)
-    assert "Of the last 1000 events" in health
+    assert "The last 1000 events" in health
     assert f"{name}</code>" in handlers
     assert "transfer.*" in handlers
-    assert "of the last 1000 events" in handlers
+    assert "cover only the last 1000 events" in handlers
 
 
 def test_a_handler_s_failure_rate_is_of_the_events_that_it_was_given() -> None:
@@ -244,7 +244,7 @@ def test_types_that_have_moved_away_are_listed_with_their_fields() -> None:
     assert re.search(r">data\.files: \w+</code>", text)
     assert "catalog pull" in text
     shop.receiver.store = Unordered(shop.receiver.store)  # type: ignore[assignment]
-    assert "This store cannot keep it" in visitor.get("/drift").text
+    assert "This store cannot keep this list" in visitor.get("/drift").text
 
 
 class Unordered:

@@ -104,7 +104,7 @@ def test_a_label_is_shown_and_the_secret_is_not() -> None:
 )
 def test_a_label_that_cannot_be_shown_is_refused(label: Any) -> None:
     """Such as the secret itself, or a piece of it; the error does not repeat it."""
-    with pytest.raises(ConfigurationError, match="label is a short name") as refused:
+    with pytest.raises(ConfigurationError, match="label must be a short name") as refused:
         Secret(NEW, label=label)
     assert "ab" * 12 not in str(refused.value)
 

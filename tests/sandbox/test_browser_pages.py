@@ -113,8 +113,8 @@ def test_a_list_is_searched_and_replayed_without_any_javascript(
         page.get_by_label("Type").fill("transfer.*")
         page.get_by_role("button", name="Search").click()
         expect(page.locator("tbody tr")).to_have_count(1)
-        page.get_by_label("Choose transfer.created").check()
-        page.get_by_role("button", name="Replay the chosen").click()
+        page.get_by_label("Select transfer.created").check()
+        page.get_by_role("button", name="Replay selected").click()
         expect(page.get_by_text("Replayed deliveries: 1.")).to_be_visible()
         page.get_by_role("link", name="transfer.created").first.click()
         assert page.locator("[data-copy]").count() == 3
@@ -140,7 +140,7 @@ def test_a_live_list_keeps_what_is_chosen_and_pauses(
         expect(page.locator(f"#{chosen}")).to_be_checked()
         page.get_by_role("link", name="Pause").focus()
         page.keyboard.press("Enter")
-        expect(page.get_by_role("link", name="Go on")).to_be_visible()
+        expect(page.get_by_role("link", name="Resume")).to_be_visible()
         before = page.locator("#clock").get_attribute("data-now") or ""
         coffrify_sandbox.trigger("ping")
         coffrify_sandbox.skip(7200)

@@ -192,7 +192,7 @@ def test_times_are_relative_and_say_when_exactly(
         assert re.search(
             r'title="\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC" data-at="[\d.]+">3 h ago<', text
         )
-        assert "Every time is by the sandbox's clock, in UTC" in html.unescape(text)
+        assert "All times are in UTC, by the sandbox's clock" in html.unescape(text)
 
 
 def test_rates_of_an_endpoint_over_time(

@@ -635,9 +635,9 @@ def test_data_can_be_edited_as_json_and_back(
     coffrify_sandbox.settle()
     assert json.loads(receiver.got[0])["data"]["notes"] == "by hand"
     for wrong, message in (
-        ("{", "not readable as JSON"),
-        ("NaN", "not readable as JSON"),
-        ("[" * 100_000, "not readable as JSON"),
+        ("{", "not valid JSON"),
+        ("NaN", "not valid JSON"),
+        ("[" * 100_000, "not valid JSON"),
         ("[]", "not of type 'object'"),
         (json.dumps({**data, "total_downloads": "x"}), "data.total_downloads"),
     ):
@@ -912,13 +912,13 @@ def test_the_list_of_deliveries_follows_what_happens(
     retrying, all_of_it = [
         Stream(client, f"/live/deliveries{query}") for query in ("?status=retrying", "")
     ]
-    assert "No delivery fits" in retrying.message()
+    assert "No delivery matches" in retrying.message()
     assert "There are no deliveries" in all_of_it.message()
     receiver.status = "500 Oops"
     coffrify_sandbox.trigger("ping")
     retrying.until("row-dlv_")
     coffrify_sandbox.run_out()
-    retrying.until("No delivery fits")
+    retrying.until("No delivery matches")
     all_of_it.until("dead letter")
     client.post(f"/endpoints/{endpoint.id}", ("do", "delete"))
     gone = Stream(client, f"/live/deliveries?endpoint={endpoint.id}")

@@ -135,10 +135,10 @@ def test_redirect_is_not_followed(receivers: Callable[[Behaviour], Receiver]) ->
 @pytest.mark.parametrize(
     ("reply", "says"),
     [
-        (b"hello\r\n", "not readable as HTTP"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n", "not readable"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", "broke off"),
-        (b"", "broke off"),
+        (b"hello\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nno size\r\n", "not valid HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", "was cut off"),
+        (b"", "was cut off"),
     ],
 )
 def test_a_broken_answer_is_told_in_words(

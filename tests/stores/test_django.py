@@ -199,7 +199,7 @@ def test_a_table_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     other.close()
     with (
         named("file", NAME=str(tmp_path / "db")),
-        pytest.raises(ConfigurationError, match="not one of coffrify-webhooks"),
+        pytest.raises(ConfigurationError, match="does not belong to coffrify-webhooks"),
     ):
         call_command("migrate", database="file", verbosity=0, skip_checks=True)
     with sqlite3.connect(tmp_path / "db") as other:

@@ -390,7 +390,7 @@ def test_receiver_survives_a_fork(path: Path) -> None:
 
 def test_folder_is_missing(tmp_path: Path) -> None:
     """A path in a folder that is not there is refused at once, saying what to do."""
-    with pytest.raises(ConfigurationError, match=r"missing or not writable; make it"):
+    with pytest.raises(ConfigurationError, match=r"missing or not writable; create it"):
         SQLiteStore(tmp_path / "nowhere" / "store.db")
 
 
@@ -434,7 +434,7 @@ def test_a_file_of_a_later_version_is_refused_untouched(path: Path) -> None:
 def test_a_table_that_is_not_ours(path: Path) -> None:
     """A table of our name with other columns is refused at once, and not touched."""
     before = foreign(path, "CREATE TABLE coffrify_webhooks_events (id INTEGER, what TEXT)")
-    with pytest.raises(ConfigurationError, match="is not one of coffrify-webhooks"):
+    with pytest.raises(ConfigurationError, match="does not belong to coffrify-webhooks"):
         SQLiteStore(path)
     assert path.read_bytes() == before
 

@@ -86,7 +86,7 @@ def test_what_removed_files_held_is_saved(
     token = store.claim("k", "d", 60.0).token
     remove(path, names)
     assert store.done("k", token)
-    assert "removed while the file was in use: what it held was saved" in caplog.text
+    assert "removed while the file was in use: its content was saved" in caplog.text
     assert store.claim("k", "d", 60.0).status == "done"
     assert caplog.text.count("was removed while") == 1
     fresh = SQLiteStore(path)
@@ -101,7 +101,7 @@ def test_nobody_begins_anew_beside_them(
     """A process that comes later runs no event again: it says why it waits, then knows all."""
     store.done("k", store.claim("k", "d", 60.0).token)
     remove(path, names)
-    assert "was removed while others have it open" in other.claim("k")
+    assert "was removed while other processes have it open" in other.claim("k")
     assert store.claim("k", "d", 60.0).status == "done"  # noticed, and saved
     assert other.claim("k") == "done"
     assert other.claim("new") == "claimed"

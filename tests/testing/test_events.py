@@ -91,9 +91,9 @@ def test_times_are_around_the_moment() -> None:
         ("transfer.created", {"data": {"id": "tr_1"}}, "without the body around it"),
         ("transfer.created", [("id", "tr_1")], "data= takes the fields to set"),
         ({"type": "transfer.created"}, None, "name the type"),
-        (Event, {}, "Event is no event type"),
-        (UnknownEvent, {}, "UnknownEvent is no event type"),
-        (dict, {}, "dict is no event type"),
+        (Event, {}, "Event is not an event type"),
+        (UnknownEvent, {}, "UnknownEvent is not an event type"),
+        (dict, {}, "dict is not an event type"),
     ],
 )
 def test_a_mistake_is_named(event: Any, data: Any, told: str) -> None:

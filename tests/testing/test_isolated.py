@@ -454,6 +454,6 @@ def test_a_kit_whose_isolation_is_over_delivers_nothing() -> None:
     receiver = Receiver(SECRET, router=Router(), store="memory:")
     with isolated(receiver) as kit:
         pass
-    with pytest.raises(ConfigurationError, match="inside of its `with` block"):
+    with pytest.raises(ConfigurationError, match="inside its `with` block"):
         kit.deliver(receiver, "transfer.created")
     assert receiver.store.find() == []

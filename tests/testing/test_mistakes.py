@@ -58,7 +58,7 @@ def test_the_clock_refuses_what_is_no_length_of_time(length: Any) -> None:
         (lambda event: None, "it takes the application"),
         ("app:app", "from app import app"),
         ("shop.web:create", "from shop.web import create"),
-        (Flask, "the class Flask; give an object of it"),
+        (Flask, "the class Flask; give an instance of it"),
         (httpx2.ASGITransport(app=lambda *_: None), r"httpx.AsyncClient\(transport="),  # type: ignore[arg-type]
         (object(), "it takes a Receiver"),
     ],

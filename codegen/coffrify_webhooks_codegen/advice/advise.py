@@ -123,7 +123,7 @@ def _by_syntax(
             continue
         if not change.path:
             if change.kind == "removed" and change.event in handler.patterns:
-                text = f"{change.event} does not come any more"
+                text = f"{change.event} is no longer sent"
                 found.append(_finding(handler, handler.first_line, text, change))
             continue
         if change.kind == "renamed":

@@ -74,7 +74,7 @@ def load(source: Path | str | Mapping[str, Any] | None = None) -> Catalog:
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror or error}") from error
     except UnreadableError as error:
-        raise CatalogError(f"{path}: not readable as JSON: {error}") from error
+        raise CatalogError(f"{path}: not valid JSON: {error}") from error
     return _catalog(document)
 
 

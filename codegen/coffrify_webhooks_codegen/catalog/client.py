@@ -132,7 +132,7 @@ class _Client(Api):
             document = read_json(answer.body)
         except UnreadableError:
             kind = self.clean(answer.headers.get("Content-Type", "unknown"))
-            raise PullError(f"{url}: not readable as JSON (its type is {kind})") from None
+            raise PullError(f"{url}: not valid JSON (its type is {kind})") from None
         if not is_mapping(document):
             raise PullError(f"{url}: should be an object, found {type(document).__name__}")
         given = [answer.headers.get(name) for name in ("ETag", "Last-Modified", "Link")]

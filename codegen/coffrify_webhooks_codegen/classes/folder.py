@@ -41,7 +41,7 @@ def refuse_foreign(made: Mapping[str, str], output: Path) -> None:
     for name in made:
         path = output / name
         if (path.exists() or path.is_symlink()) and not path.is_file():
-            raise FileExistsError(f"{path} is no file; choose another folder, or move it away")
+            raise FileExistsError(f"{path} is not a file; choose another folder, or move it away")
         if any((output / path.stem).glob("__init__.py*")):
             raise FileExistsError(
                 f"{output / path.stem} is a package, which would be imported instead of {name}; "

@@ -63,7 +63,7 @@ def read(folder: Path) -> Lock:
     except OSError as error:
         raise CatalogError(f"{path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise CatalogError(f"{path}: not readable as JSON; restore it, or delete it") from error
+        raise CatalogError(f"{path}: not valid JSON; restore it, or delete it") from error
     events, shared, fields = (_part(document, part) for part in ("events", "shared", "fields"))
     if fields is None:  # a lock of an earlier version
         fields = dict[str, str]()

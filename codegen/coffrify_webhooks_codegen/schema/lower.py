@@ -42,8 +42,8 @@ _MOST_NODES = 15_000
 # Where there is too much, all of it to a lower depth is better than a part of it to the bottom.
 _DEPTHS = (48, 12, 4)
 _LONGEST_NAME = 200
-TOO_DEEP = "too deep: the rest is taken as anything"
-_TOO_LARGE = "too large: the rest is taken as anything"
+TOO_DEEP = "too deep: the rest is treated as any value"
+_TOO_LARGE = "too large: the rest is treated as any value"
 
 _Mark = tuple[int, str | None]
 """A schema of the document, by identity, and the tag of the union that contains it."""
@@ -153,7 +153,7 @@ class _Lowering:
         target = None if pointer is None else self._document.at(pointer)
         if pointer is None or not is_mapping(target):
             if not isinstance(target, bool):
-                self._warnings[f"reference taken as anything: {one_line(ref[:200])}"] = None
+                self._warnings[f"reference treated as any value: {one_line(ref[:200])}"] = None
             return {}
         mark = (id(target), tag)
         key = pointer if tag is None else f"{pointer}?{tag}"

@@ -164,7 +164,7 @@ class Merger:
         if self._left >= 0:
             self._left -= work
             if self._left < 0:
-                self._warnings["too many parts: the rest is taken as anything"] = None
+                self._warnings["too many parts: the rest is treated as any value"] = None
         return self._left >= 0
 
     def _grow(self, mine: Any, other: Any) -> None:
@@ -187,7 +187,7 @@ class Merger:
     def _kinds(self, one: list[str], other: list[str]) -> list[str] | None:
         kinds = _common(one, other)
         if not kinds:
-            self._warnings["types that exclude each other were taken as anything"] = None
+            self._warnings["types that exclude each other were treated as any value"] = None
         return kinds or None
 
 

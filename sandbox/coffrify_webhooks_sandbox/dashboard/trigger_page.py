@@ -227,7 +227,7 @@ def _parse(text: str) -> Any:
         reason = getattr(error, "msg", "NaN, Infinity, or too deep")
         place = f", line {error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
         raise SandboxError(
-            400, "invalid_data", f"data: it is not readable as JSON ({reason}{place})", "data"
+            400, "invalid_data", f"data: it is not valid JSON ({reason}{place})", "data"
         ) from None
     if is_deep(data):
         raise SandboxError(400, "invalid_data", f"data: {TOO_DEEP}", "data")

@@ -25,10 +25,10 @@ __all__ = ["APP_HELP", "LOOKED_FOR", "importing", "receiver_of"]
 
 APP_HELP = (
     "Where your Receiver is: myapp.webhooks or myapp.webhooks:receiver. An application that has "
-    "one, or a function that makes it, will do: myapp:app, myapp:create_app."
+    "one, or a function that creates it, will do: myapp:app, myapp:create_app."
 )
 LOOKED_FOR = (
-    "Without it, the program is looked for as its framework would: FLASK_APP, "
+    "Without it, the command looks for the program as its framework does: FLASK_APP, "
     "DJANGO_SETTINGS_MODULE, manage.py, wsgi.py, app.py."
 )
 _FACTORIES = ("create_app", "make_app")

@@ -24,7 +24,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(
-    short_help="Say what a change of the catalog breaks in your handlers.",
+    short_help="Show what a change of the catalog breaks in your handlers.",
     epilog="Example: coffrify-webhooks catalog advise old.json new.json --app app",
 )
 @click.argument("old", type=_FILE)
@@ -53,8 +53,8 @@ def advise(obj: object, old: Path, new: Path, *, app: str | None, as_json: bool)
     checker = checker_here()
     if checker is None:
         click.echo(
-            "no type checker is installed here (pip install mypy, or pyright), so the handlers are "
-            "only read for what they use of what has changed",
+            "no type checker is installed here (pip install mypy, or pyright), so the handlers "
+            "were only searched for uses of what has changed",
             err=True,
         )
     try:

@@ -26,7 +26,11 @@ _HEAD = ("TYPE", "WHAT", "FIRST SEEN", "LAST SEEN", "DELIVERIES", "FIELDS")
     short_help="List the types of events that no longer fit the classes in use.",
     epilog="Example: coffrify-webhooks catalog drift --app app --json",
 )
-@click.option("--receiver", metavar="NAME", help="Its name; else that of --app, else default.")
+@click.option(
+    "--receiver",
+    metavar="NAME",
+    help='The receiver\'s name; by default, that of --app, or "default".',
+)
 @click.option("--clear", is_flag=True, help="Delete the list, for example after a new `codegen`.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @takes_source()
@@ -41,7 +45,7 @@ def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -
 
     if not has_marks(source.store):
         raise Unusable(
-            "this store cannot keep it, since it has not the methods of "
+            "this store cannot keep it, since it lacks the methods of "
             "coffrify_webhooks.stores.OrderedStore"
         )
     name = receiver or (source.receiver.name if source.receiver else "default")
@@ -65,7 +69,7 @@ def drift(source: Source, receiver: str | None, *, clear: bool, as_json: bool) -
     else:
         click.echo("no drift", err=True)
     if clear:
-        click.echo(f"{len(found)} type(s) are forgotten", err=True)
+        click.echo(f"{len(found)} type(s) forgotten", err=True)
     elif found:
         raise Failed(
             f"{len(found)} type(s) no longer match the catalog: pull it again "

@@ -27,7 +27,9 @@ _FIELD_HEAD = ("FIELD", "TYPE", "REQUIRED", "DESCRIPTION")
 
 @click.command(epilog="Example: coffrify-webhooks catalog show transfer.created")
 @click.argument("type_", metavar="[TYPE]", required=False, shell_complete=complete_type)
-@click.option("--catalog", type=_FILE, help="The catalog to read; else the bundled snapshot.")
+@click.option(
+    "--catalog", type=_FILE, help="The catalog to read; by default, the bundled snapshot."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(type_: str | None, catalog: Path | None, *, as_json: bool) -> None:
     """List the event types of a catalog; with TYPE, the fields and the example of one."""

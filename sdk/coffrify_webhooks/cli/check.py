@@ -21,7 +21,7 @@ __all__ = ["check"]
 @click.option(
     "--app",
     metavar="MODULE[:NAME]",
-    help=f"{APP_HELP} A module that only registers handlers too. {LOOKED_FOR}",
+    help=f"{APP_HELP} A module that only registers handlers will do as well. {LOOKED_FOR}",
 )
 @click.option(
     "--examples",

@@ -22,7 +22,7 @@ __all__ = ["codegen"]
 
 _FOLDER = click.Path(path_type=Path)
 _SOON = 50
-"""Up to here it is over before anyone has read a progress bar."""
+"""Up to here it is over before anyone could read a progress bar."""
 
 
 @click.command(
@@ -31,9 +31,9 @@ _SOON = 50
 @click.option(
     "--catalog",
     metavar="FILE|URL",
-    help="The catalog to read, or the API to pull it from; else the bundled snapshot.",
+    help="The catalog to read, or the API to pull it from; by default, the bundled snapshot.",
 )
-@click.option("--output", type=_FOLDER, help="The folder to write; needed with --catalog.")
+@click.option("--output", type=_FOLDER, help="The folder to write; required with --catalog.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 1 if any file would change.")
 def codegen(catalog: str | None, output: Path | None, *, check: bool) -> None:
     """Write one typed class per event of the catalog.

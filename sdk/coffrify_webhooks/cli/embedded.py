@@ -34,7 +34,7 @@ COMMANDS: dict[str, LazyCommand] = {
     ),
     "keys": LazyCommand(
         f"{_HERE}.keys:keys",
-        "Tell when each secret signed last, so that an old one can be retired.",
+        "Show when each secret last signed a delivery, so that you can retire an old one.",
     ),
     "reconcile": LazyCommand(
         f"{_HERE}.reconcile:reconcile", "Request redeliveries of events that were not handled here."
@@ -42,7 +42,7 @@ COMMANDS: dict[str, LazyCommand] = {
     "store": LazyCommand(f"{_HERE}.store:store", "Set up the store that remembers events."),
     "sweep": LazyCommand(
         f"{_HERE}.sweep:sweep",
-        "Dispatch again what an engine got long ago and has not handled; workers do this too.",
+        "Dispatch again what an engine received long ago and has not handled; workers do this too.",
     ),
     "worker": LazyCommand(
         f"{_HERE}.worker:worker", "Handle the events that the web process has handed to the engine."

@@ -27,7 +27,7 @@ _Option: TypeAlias = "Callable[[Callable[..., Any]], Callable[..., Any]]"
 def _pattern(text: str) -> str:
     """Return a type, or the beginning of one before a star; the type of an option."""
     if "*" in text[:-1]:
-        raise click.BadParameter("a star stands at the end only, as in transfer.*")
+        raise click.BadParameter("a star may stand only at the end, as in transfer.*")
     return text
 
 

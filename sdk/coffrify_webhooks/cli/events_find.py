@@ -38,19 +38,19 @@ def pages(store: Store, wanted: Filter = EVERYTHING, limit: int | None = None) -
         left = None if left is None else left - size
 
 
-def named(store: Store, name: str) -> list[Record]:
-    """Return what `name` is: every record of an event id, or one by its key or the key's beginning.
+def find_named(store: Store, name: str) -> list[Record]:
+    """Return what `name` names: every record of an event id, or one by its key or its beginning.
 
     An id comes before a key. Raises Failed if there is none, or if several keys begin so.
     """
-    found = [each for each in pages(store, Filter(id=plain(name))) if _is_called(each, name)]
+    found = [each for each in pages(store, Filter(id=plain(name))) if _has_name(each, name)]
     if not found and len(name) == _WHOLE and _KEY.fullmatch(name):
         whole = store.get(name.lower())
         found = [] if whole is None else [whole._replace(body=None)]
     elif not found and _KEY.fullmatch(name):
         found = list(pages(store, Filter(key=name.lower())))
         if len(found) > 1:
-            raise Failed(f"{len(found)} keys begin with {name}; give more of it")
+            raise Failed(f"{len(found)} keys begin with {name}; give more of the key")
     if not found:
         raise Failed(
             f"the store has no event {plain(name)}; give its id, or its key or the first 8 or more "
@@ -59,7 +59,7 @@ def named(store: Store, name: str) -> list[Record]:
     return found
 
 
-def _is_called(record: Record, name: str) -> bool:
+def _has_name(record: Record, name: str) -> bool:
     """Tell an id from another of the same beginning, or one that a database pads."""
     if record.status == "conflict":
         return record.id == plain(name)
@@ -69,6 +69,6 @@ def _is_called(record: Record, name: str) -> bool:
     return as_shown or record.key == key_of(record.receiver, name)
 
 
-def called(record: Record) -> str:
+def display_name(record: Record) -> str:
     """Return what to call a record in a sentence."""
     return record.id if record.id and record.status != "conflict" else record.key[:12]

@@ -6,7 +6,7 @@ import click
 
 from .completion import complete_id
 from .duration import duration
-from .events_find import called, named
+from .events_find import display_name, find_named
 from .source import Source, takes_source
 
 __all__ = ["forget", "purge"]
@@ -25,7 +25,7 @@ _SHOWN = 10
     nargs=-1,
     required=True,
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source()
 def forget(source: Source, ids: tuple[str, ...], *, yes: bool, as_json: bool) -> None:
@@ -34,10 +34,10 @@ def forget(source: Source, ids: tuple[str, ...], *, yes: bool, as_json: bool) ->
     An ID is an event's id (all of its records are deleted), a key, or the
     beginning of a key.
     """
-    records = {each.key: each for id_ in ids for each in named(source.store, id_)}
+    records = {each.key: each for id_ in ids for each in find_named(source.store, id_)}
     if not yes:
         for record in list(records.values())[:_SHOWN]:
-            click.echo(f"{called(record)} ({record.type}, {record.status})", err=True)
+            click.echo(f"{display_name(record)} ({record.type}, {record.status})", err=True)
         if len(records) > _SHOWN:
             click.echo(f"... and {len(records) - _SHOWN} more", err=True)
         click.confirm(f"Forget {len(records)}?", abort=True, err=True)
@@ -49,7 +49,7 @@ def forget(source: Source, ids: tuple[str, ...], *, yes: bool, as_json: bool) ->
 @click.option(
     "--older-than", metavar="AGE", type=duration, required=True, help="Such as 30d, 12h or 4w."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source()
 def purge(source: Source, older_than: float, *, yes: bool, as_json: bool) -> None:

@@ -29,7 +29,7 @@ def refused(source: Source, receiver: str | None, *, as_json: bool, show_body: b
     from coffrify_webhooks.stores.refused import refused_in  # not for a help
 
     if show_body and not as_json:
-        raise click.UsageError("--show-body belongs to --json")
+        raise click.UsageError("--show-body requires --json")
     found = [(each, _read(each.body)) for each in refused_in(source.store, receiver)]
     if as_json:
         for record, told in found:

@@ -13,7 +13,7 @@ from coffrify_webhooks.stores.record import plain
 from .completion import complete_id
 from .duration import duration
 from .event_options import nearest_types, type_option
-from .events_find import named, pages
+from .events_find import find_named, pages
 from .failure import Failed
 from .replaying import replay_all
 from .source import Source, takes_source
@@ -29,7 +29,7 @@ __all__ = ["replay"]
 )
 @click.argument("ids", metavar="[ID]...", shell_complete=complete_id, nargs=-1)
 @click.option("--failed", is_flag=True, help="Events that failed.")
-@click.option("--dead", is_flag=True, help="Dead letters: events that an engine has given up.")
+@click.option("--dead", is_flag=True, help="Dead letters: events that an engine has given up on.")
 @type_option
 @click.option(
     "--older-than", metavar="AGE", type=duration, help="Only if they failed 10m, 3h, 2d ... ago."
@@ -38,7 +38,7 @@ __all__ = ["replay"]
     "--receiver", metavar="NAME", help="Events of this receiver, instead of that of --app."
 )
 @click.option("--all-receivers", is_flag=True, help="Events of all receivers.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--json", "as_json", is_flag=True, help="One JSON object per event: what it is, and the result."
 )
@@ -102,7 +102,7 @@ def _statuses(*, failed: bool, dead: bool) -> tuple[Status, ...]:
 
 def _find_named(store: Store, name: str, whose: str | None) -> list[Record]:
     """Return the records to replay; by its id an event's own body is meant, not another one."""
-    found = named(store, name)
+    found = find_named(store, name)
     if found[0].id != plain(name):
         return found  # by its key
     meant = [
@@ -113,8 +113,8 @@ def _find_named(store: Store, name: str, whose: str | None) -> list[Record]:
     if not meant:
         there = ", ".join(f"{r.key[:12]} ({r.status}, receiver {r.receiver})" for r in found)
         raise Failed(
-            f"{plain(name)} is no event of the receiver {whose or 'named'}; replay one of these by "
-            f"its key: {there}"
+            f"{plain(name)} is not an event of the receiver {whose or 'named'}; replay one of "
+            f"these by its key: {there}"
         )
     return meant
 

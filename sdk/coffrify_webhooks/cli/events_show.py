@@ -10,7 +10,7 @@ from coffrify_webhooks.stores.record import plain
 
 from .completion import complete_id
 from .duration import span
-from .events_find import named
+from .events_find import find_named
 from .events_json import fields, moment, verified
 from .failure import Failed
 from .source import Source, takes_source
@@ -31,7 +31,7 @@ def show(source: Source, id_: str, *, body: bool, as_json: bool) -> None:
     """
     if body and as_json:
         raise click.UsageError("--body writes the body and nothing else; leave out --json")
-    found = [source.store.get(each.key) for each in named(source.store, id_)]
+    found = [source.store.get(each.key) for each in find_named(source.store, id_)]
     records = [each for each in found if each is not None]
     if body:
         click.echo(_body(records), nl=False)
@@ -82,7 +82,7 @@ def _lease(until: float, now: float) -> str:
         return ""
     if until > now:
         return f"held for {span(until - now)} more, unless renewed"
-    return f"ended {span(now - until)} ago: whoever held it has stopped"
+    return f"ended {span(now - until)} ago: the process that held it has stopped"
 
 
 def _delivery(record: Record) -> str:

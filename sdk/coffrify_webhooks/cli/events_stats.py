@@ -91,9 +91,9 @@ def _silent(source: Source, seconds: float | None) -> Iterator[str]:
     now = time.time() if source.receiver is None else source.receiver.clock()
     last = last_delivery(source.store, _name(source))
     if last is None:
-        yield "no event is known to have come"
+        yield "no event is known to have arrived"
     elif now - last > seconds:
-        yield f"no event has come for {span(now - last)}"
+        yield f"no event has arrived for {span(now - last)}"
 
 
 def _name(source: Source) -> str | None:

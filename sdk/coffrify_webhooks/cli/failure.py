@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["STOPPED", "Failed", "Group", "Stopped", "Unusable", "did_you_mean", "printable"]
 
 STOPPED = 130
-"""What a shell says of a program that Ctrl-C has stopped."""
+"""The exit status of a program that Ctrl-C has stopped, as shells report it."""
 
 
 class Failed(click.ClickException):

@@ -21,13 +21,13 @@ _HEAD = ("SECRET", "LAST USED", "ENDS")
 
 
 @click.command(
-    short_help="Tell when each secret signed last, so that an old one can be retired.",
+    short_help="Show when each secret last signed a delivery, so that you can retire an old one.",
     epilog="Example: coffrify-webhooks keys --app myapp.webhooks",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON array.")
 @takes_source(handles=True)
 def keys(source: Source, *, as_json: bool) -> None:
-    """Tell when each secret signed last, so that an old one can be retired.
+    """Show when each secret last signed a delivery, so that you can retire an old one.
 
     To the minute, as all processes of the receiver have noted it in the store since the secret has
     a label, an end, or another beside it; a note is kept as long as an event (`retention`).
@@ -41,7 +41,7 @@ def keys(source: Source, *, as_json: bool) -> None:
         raise ConfigurationError("name the Receiver that has the secrets: --app myapp.webhooks")
     if not has_marks(source.store):
         raise Unusable(
-            "this store cannot keep it, since it has not the methods of "
+            "this store cannot keep it, since it lacks the methods of "
             "coffrify_webhooks.stores.OrderedStore"
         )
     secrets = (receiver.verifier.static_keyring or receiver.load_secrets()).secrets
@@ -57,11 +57,13 @@ def keys(source: Source, *, as_json: bool) -> None:
         click.echo(json.dumps([_as_json(*each) for each in found], indent=2))
         return
     now = time.time()
-    never = f"not in the last {span(receiver.retention)}, as far as noted"
+    never = f"not in the last {span(receiver.retention)}, as far as recorded"
     alone = len(secrets) == 1 and not secrets[0].label and secrets[0].not_after is None
     if alone:  # what was noted beside another may be long ago, and the secret in use
         click.echo(
-            "it is not noted while it is alone: give it a label, Secret(..., label=)", err=True
+            "its use is not recorded while it is the only secret: give it a label, Secret(..., "
+            "label=)",
+            err=True,
         )
     print_table(
         _HEAD,

@@ -46,7 +46,7 @@ def _writable(value: Any) -> None:
         json.dumps(value, allow_nan=False)
     except ValueError:
         raise click.BadParameter(
-            "NaN and Infinity are no JSON; give a number, or a text in quotes", param_hint="--data"
+            "NaN and Infinity are not JSON; give a number, or a text in quotes", param_hint="--data"
         ) from None
 
 
@@ -54,4 +54,4 @@ def _json(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise click.BadParameter(f"not readable as JSON: {error}", param_hint="--data") from None
+        raise click.BadParameter(f"not valid JSON: {error}", param_hint="--data") from None

@@ -67,4 +67,4 @@ def _exchange(url: str, headers: Mapping[str, str], body: bytes, timeout: float)
         except OSError:
             return Response(None, b"", "the connection was closed")
         except (http.client.HTTPException, ValueError):
-            return Response(None, b"", "the answer broke off, or is not readable as HTTP")
+            return Response(None, b"", "the answer was cut off, or is not valid HTTP")

@@ -40,7 +40,7 @@ _WORDS = {
     help="How long to wait while nothing arrives.",
 )  # fmt: skip
 @click.option("--api-key", help="Prefer COFFRIFY_API_KEY: other users can see a command line.")
-@click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")
+@click.option("--api-url", help="By default, COFFRIFY_API_URL or the vendor's address.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_context
 def reconcile(

@@ -22,7 +22,7 @@ from coffrify_webhooks.errors import (
 )
 from coffrify_webhooks.stores.record import plain
 
-from .events_find import called
+from .events_find import display_name
 from .stopping import STOPPED, stopping
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _COUNTED: dict[Outcome, tuple[Result, str]] = {
     "superseded": ("skipped", "a newer event of its object was handled"),
 }
 _SOON = 10
-"""Up to here it is over before anyone has read a progress bar."""
+"""Up to here it is over before anyone could read a progress bar."""
 _SHOWN = 20
 
 
@@ -69,7 +69,7 @@ def replay_all(
                 if as_json:
                     click.echo(json.dumps(_as_json(record, result, why)))
                 elif why:
-                    reasons.append(f"{called(record)} {result}: {why}")
+                    reasons.append(f"{display_name(record)} {result}: {why}")
                 step()
     finally:
         left = len(records) - counts.total()

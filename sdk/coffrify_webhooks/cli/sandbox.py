@@ -56,7 +56,7 @@ _NEAR = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - what this machine 
 @click.option(
     "--with-example",
     is_flag=True,
-    help="Serve an example application too, with an endpoint, to try it with.",
+    help="Also serve an example application with an endpoint, to try the sandbox with.",
 )
 def sandbox(
     *,

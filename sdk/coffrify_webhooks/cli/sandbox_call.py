@@ -39,7 +39,7 @@ def call_sandbox(where: str, content: dict[str, Any], key: str) -> Any:
         ) from None
     except (ValueError, http.client.HTTPException):
         raise Failed(
-            f"what answers at {where} is no sandbox; say where it is: --sandbox URL"
+            f"what answers at {where} is not a sandbox; say where the sandbox is: --sandbox URL"
         ) from None
 
 
@@ -48,7 +48,7 @@ def _message(error: urllib.error.HTTPError, where: str, key: str) -> str:
         told = json.load(error)["error"]
         code, message = told["code"], str(told["message"])
     except (ValueError, LookupError, TypeError):
-        return f"what answers there is no sandbox ({error.code})"
+        return f"what answers there is not a sandbox ({error.code})"
     if code != "unauthorized":
         return message
     why = "has another API key" if key else "asks for its API key"

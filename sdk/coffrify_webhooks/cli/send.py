@@ -58,7 +58,8 @@ _ANY_TIME = 1_767_225_600.0
     "--data",
     multiple=True,
     metavar="K=V",
-    help="A field of the payload, as files.0.name=a.pdf, or the whole as JSON. The rest is random.",
+    help="A field of the payload, such as files.0.name=a.pdf, or all of it as JSON. The rest is "
+    "random.",
 )
 @click.option(
     "--id",

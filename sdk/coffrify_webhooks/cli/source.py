@@ -32,11 +32,11 @@ __all__ = [
 ]
 
 _STORE_HELP = (
-    f"The store's URL; else that of --app, else {STORE_VARIABLE}, else that of the program here, "
-    f"else the file {DEFAULT_FILE} here. A URL with a password is better kept in the variable: "
-    "other users see a command line."
+    f"The store's URL; by default that of --app, then {STORE_VARIABLE}, then that of the program "
+    f"here, then the file {DEFAULT_FILE} here. Keep a URL with a password in the variable: other "
+    "users can see a command line."
 )
-_APP_HELP = f"{APP_HELP} A module that only registers handlers too. {LOOKED_FOR}"
+_APP_HELP = f"{APP_HELP} A module that only registers handlers will do as well. {LOOKED_FOR}"
 
 
 class Source(NamedTuple):
@@ -56,8 +56,8 @@ def takes_source(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command the options that name a source, and the source as its first argument.
 
-    handles: it runs handlers, so that it needs the Receiver, whichever the store. makes: it makes
-    the store if it is not there; else to look is not to make one.
+    handles: it runs handlers, so that it needs the Receiver, whichever the store. makes: it creates
+    the store if there is none; without it, looking does not create one.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -89,7 +89,7 @@ def embedded_source(obj: object) -> Source | None:
 
 
 def find_source(obj: object, store: str | None, app: str | None) -> Source:
-    """Return where to look, as the options of a command that only looks say."""
+    """Return the source that the options of a command which only looks name."""
     return embedded_source(obj) or _source(store, app, handles=False, makes=False)
 
 
@@ -168,7 +168,7 @@ def _open(url: str, *, makes: bool) -> Store:
 
 
 def _look_first(url: str) -> None:
-    """Refuse an sqlite file that is not there or holds no store: to look is not to make one."""
+    """Refuse an sqlite file that does not exist or holds no store: looking must not create one."""
     import sqlite3
 
     from coffrify_webhooks.stores.statements import EVENTS
@@ -186,15 +186,15 @@ def _look_first(url: str) -> None:
         found = file.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (EVENTS,)).fetchone()
         if found is None:
             raise ConfigurationError(
-                f"{str(path)!r} holds no store; name another, or make it: "
-                "`coffrify-webhooks store init`"
+                f"{str(path)!r} holds no store; name another, or create it: `coffrify-webhooks "
+                "store init`"
             )
 
 
 def _no_file(path: Path) -> Never:
     raise ConfigurationError(
-        f"there is no file {str(path)!r}; the first delivery makes it, or "
-        "`coffrify-webhooks store init`"
+        f"there is no file {str(path)!r}; the first delivery creates it, or `coffrify-webhooks "
+        "store init` does"
     )
 
 
@@ -203,7 +203,7 @@ def _refuse_memory(store: Store, *, makes: bool) -> Store:
     from coffrify_webhooks.stores.memory import MemoryStore
 
     if isinstance(store, MemoryStore):
-        why = "needs no tables" if makes else "is seen by its own process only"
+        why = "needs no tables" if makes else "is visible only to its own process"
         raise ConfigurationError(f"a store in memory {why}; name another: --store")
     path = getattr(store, "path", None)
     if isinstance(path, Path) and not makes and not path.exists():

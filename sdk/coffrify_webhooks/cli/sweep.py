@@ -17,13 +17,13 @@ _AT_ONCE = 100
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @takes_source(handles=True)
 def sweep(source: Source, *, as_json: bool) -> None:
-    """Dispatch again what an engine got long ago and has not handled; workers do this too."""
+    """Dispatch again what an engine received long ago and has not handled; workers do this too."""
     if source.receiver is None:
         raise ConfigurationError(
             "name the Receiver that hands over to your engine: --app myapp.webhooks:receiver"
         )
     if source.receiver.dispatcher is None:
-        raise ConfigurationError("this Receiver has no engine, so that there is nothing to sweep")
+        raise ConfigurationError("this Receiver has no engine, so there is nothing to sweep")
     swept = 0
     while found := source.receiver.sweep(_AT_ONCE):
         swept += found

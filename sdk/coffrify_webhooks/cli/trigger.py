@@ -27,7 +27,8 @@ _AT_ONCE = 100
     "--data",
     multiple=True,
     metavar="K=V",
-    help="A field of the payload, as files.0.name=a.pdf, or all of it as JSON. The rest is random.",
+    help="A field of the payload, such as files.0.name=a.pdf, or all of it as JSON. The rest is "
+    "random.",
 )
 @click.option(
     "--endpoint", metavar="URL", help="Send to this endpoint alone, whatever it subscribes to."
@@ -140,7 +141,7 @@ def _check_address(text: str) -> str:
     plain = address.isascii() and address.isprintable() and " " not in address
     if not usable or not plain or "@" in address:
         raise click.BadParameter(
-            f"{text[:100]!a} is no address; give it as http://127.0.0.1:4242",
+            f"{text[:100]!a} is not an address; give it as http://127.0.0.1:4242",
             param_hint="--sandbox",
         )
     return address

@@ -58,7 +58,9 @@ class _Worker(Protocol):
     help="How often to run `reconcile` for the last three days.",
 )
 @click.option(
-    "--endpoint", metavar="ID", help="For --reconcile-every: its id, URL or name, of several."
+    "--endpoint",
+    metavar="ID",
+    help="For --reconcile-every: the endpoint's id, URL or name; required if there are several.",
 )
 @click.pass_obj
 def worker(

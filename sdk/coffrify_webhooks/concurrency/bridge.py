@@ -112,7 +112,7 @@ def _shared_loop() -> asyncio.AbstractEventLoop:
             try:
                 loop = asyncio.new_event_loop()
             except OSError as error:  # no file descriptor is left
-                raise NotBegun("no event loop could be made") from error
+                raise NotBegun("no event loop could be created") from error
             thread = threading.Thread(
                 target=_serve, args=(loop,), name="coffrify-webhooks-loop", daemon=True
             )

@@ -12,7 +12,7 @@ from .async_library import await_within
 __all__ = ["Gate", "gate_of"]
 
 _MOST = 100
-"""Threads; more than the 40 sync handlers at once, so that a store's calls find one beside them."""
+"""Threads: more than the 40 sync handlers at once, so that calls of a store find a free one."""
 
 
 class Gate:

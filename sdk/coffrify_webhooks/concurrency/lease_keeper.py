@@ -20,7 +20,7 @@ class Store(Protocol):
 
 
 alarms: "weakref.WeakKeyDictionary[Store, Alarms]" = weakref.WeakKeyDictionary()
-"""For each store its own: one that hangs must not cost the others their leases."""
+"""One for each store: a store that hangs must not cost the others their leases."""
 _AT_ONCE = 16
 """Renewals of one store: at 0.25 s each, 1280 within a third of the usual lease."""
 _shared = Alarms("leases", _AT_ONCE)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 _IDLE = 10.0
 """Seconds after which a thread without work ends."""
 _MOST = 40
-"""How many calls of one purpose may be under way: those of an engine that hangs, for one."""
+"""How many calls of one purpose may be under way, such as those of an engine that hangs."""
 
 
 class _Threads:
@@ -32,7 +32,7 @@ class _Threads:
         self.counts: dict[str, int] = {}
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._waiting = 0
-        """Threads that nobody has counted on yet."""
+        """Idle threads for which no call is queued."""
 
     def start(self, call: Callable[[], None]) -> None:
         with self.lock:

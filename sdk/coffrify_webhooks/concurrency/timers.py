@@ -13,7 +13,7 @@ __all__ = ["Alarm", "Alarms"]
 logger: logging.Logger = logging.getLogger("coffrify_webhooks")
 
 _LONGEST_WAIT = 3600.0
-"""Seconds; an alarm may be further away than what a thread can wait at once, even infinitely."""
+"""Seconds; an alarm may be further away than a thread can wait at once, even infinitely."""
 
 _IDLE = 10.0
 """Seconds after which a thread without alarms ends; the next alarm starts another."""
@@ -49,9 +49,9 @@ class Alarms:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._thread: threading.Thread | None = None
-        """The one that waits."""
+        """The thread that waits."""
         self._working = 0
-        """How many call a function, each of which takes the waiting thread's place if need be."""
+        """How many threads call a function; each takes the waiting thread's place if necessary."""
         self._wakes_at = 0.0
         """When the thread looks again by itself; most alarms are cleared by then."""
 

@@ -32,8 +32,8 @@ _FORMS = '"celery:shop.tasks:app", as in `celery -A shop.tasks:app worker`'
 class CeleryDispatcher:
     """Hands events to a Celery application, whose workers then run the handlers.
 
-    app: your `celery.Celery`. A worker must import the module in which the Receiver is made, or it
-    throws the events away as an unregistered task: name it in the app's `include`. Configure the
+    app: your `celery.Celery`. A worker must import the module in which the Receiver is created, or
+    it discards the events as an unregistered task: name it in the app's `include`. Configure the
     app before that.
 
     Raises ConfigurationError, naming the setting, when a Receiver is made with settings under which
@@ -68,8 +68,8 @@ class CeleryDispatcher:
         known = self._task.line.receivers.setdefault(receiver.name, receiver)
         if known is not receiver and known.router is not receiver.router:
             logger.warning(
-                "there are two Receivers called %a with this Celery application, with handlers of "
-                "their own; the later one handles the events of both. Name one: %s",
+                "two Receivers called %a use this Celery application and have different handlers; "
+                "the later one handles the events of both. Give one of them another name: %s",
                 receiver.name,
                 receiver.how_to_set("name", "..."),
             )
@@ -91,7 +91,7 @@ def _find_app(place: str) -> Any:
     """Return the app that "module" or "module:attribute" names, as Celery's -A does."""
     module, _, attribute = place.partition(":")
     if not module or module.startswith(("/", ".")):
-        raise ConfigurationError(f"the URL of Celery names no module; give {_FORMS}")
+        raise ConfigurationError(f"the Celery URL names no module; give {_FORMS}")
     try:
         found = import_module(module)
     except ImportError as error:

@@ -21,7 +21,7 @@ __all__ = ["Line", "lines"]
 _TIMEOUT = 2.0
 """Seconds for one answer of the broker; a hand-over is given 5, and needs two at the most."""
 _SOON = 1.0
-"""Seconds in which a connection fails that was dead already."""
+"""Seconds within which a connection that is already dead fails."""
 _HOP = 60.0
 """Seconds for which a worker holds a message that waits; a longer wait is several such hops."""
 

@@ -70,7 +70,7 @@ def refuse(app: Any, problems: Iterable[tuple[str, str]]) -> None:
     lines = [fix for fix in fixes if not fix.startswith('"')]
     options = [fix for fix in fixes if fix.startswith('"')]
     remedy = _lines_to_paste(app, lines, options) if fixes else ""
-    raise ConfigurationError(f"with these settings of Celery events could be lost:{texts}{remedy}")
+    raise ConfigurationError(f"these Celery settings could lose events:{texts}{remedy}")
 
 
 def _lines_to_paste(app: Any, lines: list[str], options: list[str]) -> str:
@@ -103,8 +103,8 @@ def problems(
     transports = {transport_of(app.connection_for_write()), transport_of(app.connection_for_read())}
     for unknown in sorted(transports.difference(_TRANSPORTS)):
         text = (
-            f"broker_url: {unknown!r} is no broker of which we know that it keeps what a dead "
-            "worker had; use Redis or RabbitMQ, or write your own Dispatcher (docs/engines.md)"
+            f"broker_url: {unknown!r} is not a broker known to keep the messages of a worker that "
+            "dies; use Redis or RabbitMQ, or write your own Dispatcher (docs/engines.md)"
         )
         yield text, ""
     redis = transports <= set(REDIS)
@@ -116,17 +116,17 @@ def problems(
     if multiplier != 1 and not (redis and conf.get("worker_disable_prefetch")):
         text = (
             f"worker_prefetch_multiplier is {multiplier}: events would wait behind a slow one, "
-            "and beyond their visibility, while other workers have nothing to do"
+            "even past their visibility timeout, while other workers are idle"
         )
         yield text, "worker_prefetch_multiplier=1"
     if conf.task_always_eager:
         text = (
             "task_always_eager is set: the web process would run the handlers itself; for tests, "
-            f"leave out {_how_to_set(receivers, 'dispatcher')}"
+            f"omit {_how_to_set(receivers, 'dispatcher')}"
         )
         yield text, "task_always_eager=False"
     if "application/json" not in _serialization.prepare_accept_content(conf.accept_content):
-        text = "accept_content has no 'json': a worker would throw events away"
+        text = "accept_content has no 'json': a worker would discard events"
         yield text, f"accept_content={[*conf.accept_content, 'json']!r}"
     for name, wanted in OPTIONS.items():
         if getattr(task, name) != wanted:
@@ -160,12 +160,15 @@ def _redis_problems(options: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("socket_timeout", "socket_connect_timeout"):
         if not 0 < _number(options, name, 0) <= _LONGEST:
             text = (
-                f"broker_transport_options[{name!r}] is {options.get(name)!r}: a server that does "
-                "not answer any more would keep a worker for ever"
+                f"broker_transport_options[{name!r}] is {options.get(name)!r}: a server that stops "
+                "answering would block a worker forever"
             )
             yield text, f'"{name}": 5'
     if not options.get("ack_emulation", True):
-        text = "broker_transport_options['ack_emulation'] is off: what a dead worker had is lost"
+        text = (
+            "broker_transport_options['ack_emulation'] is off: the messages of a worker that dies "
+            "are lost"
+        )
         yield text, '"ack_emulation": True'
 
 
@@ -175,8 +178,8 @@ def _visibility_problems(app: Any, receivers: Collection[Executor]) -> Iterator[
     lease = max((receiver.lease for receiver in receivers), default=0)
     if visibility <= lease:
         text = (
-            f"broker_transport_options['visibility_timeout'] is {visibility:g}: it has to be "
-            f"longer than the lease, {_how_to_set(receivers, 'lease', f'{lease:g}')}"
+            f"broker_transport_options['visibility_timeout'] is {visibility:g}: it must be longer "
+            f"than the lease, {_how_to_set(receivers, 'lease', f'{lease:g}')}"
         )
         yield text, f'"visibility_timeout": {max(300, 5 * lease):g}'
     # Kombu looks for what dead workers had at each tenth of these intervals by default.
@@ -185,7 +188,7 @@ def _visibility_problems(app: Any, receivers: Collection[Executor]) -> Iterator[
     if every > max(visibility, 10):
         text = (
             "broker_transport_options['unacked_restore_throttle'] lets Kombu look only every "
-            f"{every:g} s for what dead workers had, more seldom than the visibility_timeout"
+            f"{every:g} s for the messages of dead workers, less often than the visibility_timeout"
         )
         yield text, '"unacked_restore_throttle": 1'
 
@@ -206,4 +209,4 @@ def _queue_problems(app: Any, task: Any) -> Iterator[tuple[str, str]]:
         losing.append("durable=False")
     if losing:
         text = f"task_queues: the queue {queue.name!r}, to which {TASK} goes, has "
-        yield f"{text}{', '.join(losing)}: events in it could vanish", ""
+        yield f"{text}{', '.join(losing)}: events in it could be lost", ""

@@ -34,7 +34,8 @@ _CARE = 60.0
 _AFTER_A_FAULT = 60.0
 """Seconds until an event is tried again after an error that is not of a handler or a store."""
 _HOW_TO_IMPORT = (
-    "import the module that makes it: Celery(include=[...]), in Django app.autodiscover_tasks()"
+    "import the module that creates it: Celery(include=[...]), or in Django "
+    "app.autodiscover_tasks()"
 )
 _PATIENCE = 30.0
 """Seconds for which a worker tries to send what is to be run again."""
@@ -46,7 +47,9 @@ def execute(task: Any, message: Any, due: float = 0.0) -> str | None:
     """Run the handlers, or wait on; a wait is another message, and keeps no place of the worker."""
     name = cast("dict[str, Any]", message).get("receiver") if isinstance(message, dict) else None
     if not isinstance(name, str):
-        logger.error("an event from the engine is dropped: it is not a message of this package")
+        logger.error(
+            "an event from the engine was dropped: coffrify-webhooks did not write its message"
+        )
         return None
     try:
         if due > time.time():
@@ -66,22 +69,22 @@ def _execute(task: Any, name: str, message: Any) -> str | None:
             return str(receiver.execute(message))
         # Not dropped: while a release is rolled out, another worker may know it already.
         logger.error(
-            "this worker has no receiver called %a, which an event is for; %s. The event is tried "
-            "again in %g s",
+            "an event is for the receiver %a, which this worker does not have; %s. The worker "
+            "tries the event again in %g s",
             name,
             _HOW_TO_IMPORT,
             _AFTER_A_FAULT,
         )
         wait = _AFTER_A_FAULT
     except MessageError as error:
-        logger.error("an event from the engine is dropped: %s", error)
+        logger.error("an event from the engine was dropped: %s", error)
         return None
     except WebhookError as error:
         _stop_if_signalled(error.__cause__)
         wait = error.retry_after
     except BaseException as error:  # whatever it was, the event stays
         _stop_if_signalled(error)
-        logger.exception("an event from the engine could not be handled; it is tried again")
+        logger.exception("an event from the engine could not be handled; the worker tries it again")
         wait = _AFTER_A_FAULT
     return _send_again(task, message, time.time() + wait)
 
@@ -140,7 +143,8 @@ class _Check(_bootsteps.Step):  # type: ignore[misc]
         if queue is not None and queue not in parent.app.amqp.queues.consume_from:
             if receivers:
                 logger.warning(
-                    "this worker handles no events: it does not fetch from their queue, %r", queue
+                    "this worker handles no events, because it does not consume their queue, %r",
+                    queue,
                 )
             return
         try:
@@ -152,7 +156,7 @@ class _Check(_bootsteps.Step):  # type: ignore[misc]
             raise SystemExit(1) from None
         if not receivers:
             logger.warning(
-                "this worker has no Receiver, so it can handle no event; %s", _HOW_TO_IMPORT
+                "this worker has no Receiver, so it cannot handle events; %s", _HOW_TO_IMPORT
             )
 
 

@@ -51,7 +51,7 @@ __all__ = ["DBOSDispatcher"]
 
 _URL = "sqlite:///coffrify-webhooks-engine.db"
 _VERSION = "1"
-"""Pinned, since DBOS leaves work alone that another version of the application began."""
+"""Pinned, since DBOS does not continue what another version of the application began."""
 _WORKFLOW = "coffrify_webhooks.execute"
 _POLLING = 0.1
 """Seconds between two looks of an idle worker at its queue."""
@@ -60,7 +60,7 @@ _CHECK = 5.0
 _CARE = 60.0
 """Seconds between two sweeps."""
 _KEPT = timedelta(minutes=10)
-"""How long a finished workflow is kept for a look; the store is what remembers events."""
+"""How long a finished workflow is kept for inspection; the store remembers events."""
 _BATCH = 500
 """Workflows deleted at once."""
 _FINISHED = ["SUCCESS", "ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED"]
@@ -103,10 +103,11 @@ class DBOSDispatcher:
         except DispatchError as error:
             if is_our_mistake(error.__cause__):
                 raise ConfigurationError(
-                    f"the database of the DBOS engine refuses us ({error}); check folder and "
-                    "rights of the file, or user, password and database name in the URL"
+                    f"the database of the DBOS engine refused the connection ({error}); check the "
+                    "folder and the permissions of the file, or the user, password and database "
+                    "name in the URL"
                 ) from None
-            logger.warning("%s; it is tried again with each delivery", error)
+            logger.warning("%s; each delivery tries again", error)
         finally:
             self.close()  # nothing is left open over a fork
 
@@ -137,15 +138,15 @@ class DBOSDispatcher:
             raise
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         self._engine.dispose()
 
     def work(self, receiver: Executor, stop: threading.Event, grace: float = 25.0) -> bool:
-        """Run the worker until `stop` is set; what then runs has `grace` seconds to its end.
+        """Run the worker until `stop` is set; running handlers then have `grace` seconds to finish.
 
         Returns whether everything that had begun was finished. There is one worker for each
         engine and receiver: raises ConfigurationError if another is running. May be killed at any
-        time: the next one goes on with what this one had.
+        time: the next one continues with the events that this one had.
         """
         logging.getLogger("dbos").setLevel(logging.WARNING)
         queue = self._queue(receiver.name)
@@ -155,7 +156,7 @@ class DBOSDispatcher:
             self._launch(receiver, queue, runs)
             try:
                 self._look_after(receiver, queue, lock, stop)
-                logger.info("the worker is stopping; handlers that run have %g s to finish", grace)
+                logger.info("the worker is stopping; running handlers have %g s to finish", grace)
             finally:
                 _dbos.DBOS.destroy(
                     destroy_registry=True, workflow_completion_timeout_sec=math.ceil(grace)
@@ -234,8 +235,8 @@ class DBOSDispatcher:
         )
         if _dbos.DBOS.executor_id != queue:  # it is one for each process
             raise ConfigurationError(
-                "the application has started a DBOS of its own in this process; start it only "
-                "where it is needed, not when the module of --app is imported"
+                "the application has started its own DBOS in this process; start it only where it "
+                "is needed, not while the module that --app names is imported"
             )
 
         def execute(text: str, turn: int) -> None:
@@ -251,12 +252,14 @@ class DBOSDispatcher:
         try:
             receiver.execute(json.loads(text))
         except MessageError as error:
-            logger.error("an event from the engine is dropped: %s", error)
+            logger.error("an event from the engine was dropped: %s", error)
             return
         except WebhookError as error:
             wait = error.retry_after
         except BaseException:  # whatever it was, the event stays
-            logger.exception("an event from the engine could not be handled; it is tried again")
+            logger.exception(
+                "an event from the engine could not be handled; the worker tries it again"
+            )
             wait = _AFTER_A_FAULT
         else:
             return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["TIMEOUT", "engine_of", "engine_options", "lacks_milliseconds"]
 
 TIMEOUT = 4.0
-"""Seconds for one answer of the engine's database; less than a hand-over is given."""
+"""Seconds for one answer of the engine's database; less than a hand-over may take."""
 _FIRST_WITH_MILLISECONDS = (3, 42)
 
 

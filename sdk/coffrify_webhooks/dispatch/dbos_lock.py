@@ -83,8 +83,9 @@ class Lock:
 
     def _second_worker_error(self) -> ConfigurationError:
         return ConfigurationError(
-            f"another worker is running on {self._queue!r} of this engine; one handles "
-            "`concurrency` events at a time: give it more of them instead of a second worker"
+            f"another worker already runs on {self._queue!r} of this engine; one worker handles "
+            "`concurrency` events at a time: raise `concurrency` instead of starting a second "
+            "worker"
         )
 
     def _take_file(self) -> bool:
@@ -97,8 +98,9 @@ class Lock:
                 if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
                     return False
                 raise ConfigurationError(
-                    f"the worker cannot lock the file {self._file!r} ({error}); check the rights "
-                    "of file and folder, and remove the file if it is not SQLite's"
+                    f"the worker cannot lock the file {self._file!r} ({error}); check the "
+                    "permissions of the file and its folder, and remove the file if it is not an "
+                    "SQLite database"
                 ) from error
             opened.pop_all()
         self._held = file

@@ -41,7 +41,7 @@ def refuse_other_versions() -> None:
     release = re.match(r"(\d+)\.(\d+)", found)
     if release is None or not _OLDEST <= tuple(map(int, release.groups())) < _TOO_NEW:
         raise ConfigurationError(
-            f'dbos {found} is not what this was tested with; run: pip install "dbos>=3.4,<4"'
+            f'dbos {found} is not a supported version; run: pip install "dbos>=3.4,<4"'
         )
 
 

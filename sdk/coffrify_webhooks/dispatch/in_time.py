@@ -17,4 +17,6 @@ def dispatch_within(seconds: float, dispatcher: Dispatcher, message: Message) ->
     if isawaitable(result):
         if iscoroutine(result):
             result.close()  # or Python would say, elsewhere, that nobody awaited it
-        raise DispatchError("dispatch() is async, so nothing was handed over; give a plain one")
+        raise DispatchError(
+            "dispatch() is async, so the event was not handed over; make it a plain method"
+        )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Unpacked", "facts", "finished_in", "handlers_in", "pack", "restore", "unpack"]
 
 _VERSION = 1
-"""Of a message; a worker refuses one that it might not understand."""
+"""The version of a message; a worker refuses one that it might not understand."""
 
 
 class Unpacked(NamedTuple):
@@ -74,7 +74,7 @@ def restore(text: str, body: bytes) -> Delivery:
     try:
         return _delivery(json.loads(text), body)
     except (KeyError, TypeError, ValueError, OverflowError):
-        raise MessageError("what the store kept of this delivery is damaged") from None
+        raise MessageError("the stored record of this delivery is damaged") from None
 
 
 def handlers_in(text: str) -> tuple[str, ...]:

@@ -30,9 +30,9 @@ class Dispatcher(Protocol):
     def dispatch(self, message: Message) -> None:
         """Return once the engine durably has the message; raise otherwise.
 
-        Must come to an end well within the 15 s after which the sender gives up. A dispatcher that
-        has a method `attach(receiver)` too is told whose it is, once, when the Receiver is made:
-        to look at its settings, or to know whose `execute` its worker is to call.
+        Must return well within the 15 s after which the sender gives up. If a dispatcher also has a
+        method `attach(receiver)`, it is called once, when its Receiver is created: to check the
+        settings, or to know whose `execute` the worker must call.
         """
         ...
 
@@ -68,6 +68,6 @@ def refuse_worker(receiver: Executor) -> None:
 
     if isinstance(receiver.store, MemoryStore):
         raise ConfigurationError(
-            "a store in memory is seen by its own process only; the worker and the web process "
-            f"need a common one: {receiver.how_to_set('store', '...')}"
+            "a store in memory is visible only to its own process; the worker and the web process "
+            f"must share a store: {receiver.how_to_set('store', '...')}"
         )

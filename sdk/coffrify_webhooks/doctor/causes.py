@@ -17,7 +17,7 @@ class _Text(NamedTuple):
     fix: str
 
 
-_DASHBOARD = "Copy the endpoint's signing secret anew from the Coffrify dashboard"
+_DASHBOARD = "Copy the endpoint's signing secret again from the Coffrify dashboard"
 _VARIABLE = "COFFRIFY_WEBHOOK_SECRET"
 _RAW = "Verify the raw bytes of the request, before anything parses or decodes them"
 _PROXY = "Find the proxy, CDN, gateway or tool that does it, and let it pass the body on unchanged"
@@ -30,30 +30,33 @@ CODES: dict[str, _Text] = {
         f"Write {_VARIABLE}=whsec_... without quotes; Docker's --env-file keeps them.",
     ),
     "secret_version_prefix": _Text(
-        "The secret has the version of a signature, or the prefix, in front of it once more.",
+        "The secret has the version of a signature, or a second prefix, in front of it.",
         f"Begin it with whsec_: {_VARIABLE}=whsec_..., without 'v1,'.",
     ),
     "secret_without_prefix": _Text(
         "The secret lacks the prefix whsec_.",
-        f"Give all that the dashboard shows: {_VARIABLE}=whsec_...",
+        f"Give the whole text that the dashboard shows: {_VARIABLE}=whsec_...",
     ),
     "secret_wrong_encoding": _Text(
-        "The secret is read as another key than the one that signed.",
+        "The secret is decoded to a key other than the one that signed.",
         'Give the text that the dashboard shows, with Secret("...", encoding="auto"); to use it '
         'as it is, Secret("...", encoding="text").',
     ),
-    "secret_truncated": _Text("The secret is not complete.", f"{_DASHBOARD}, to its last letter."),
+    "secret_truncated": _Text(
+        "The secret is not complete.", f"{_DASHBOARD}, up to its last character."
+    ),
     "secret_is_api_key": _Text(
         "The secret is an API key; deliveries are signed with the endpoint's signing secret.",
         f"{_DASHBOARD}; it begins with whsec_.",
     ),
     "secret_placeholder": _Text(
         "The secret is a placeholder, or the name of the place where the real one is.",
-        f"{_DASHBOARD}, and see that the program gets it: `printenv {_VARIABLE}` in its shell.",
+        f"{_DASHBOARD}, and check that the program receives it: `printenv {_VARIABLE}` in its "
+        "shell.",
     ),
     "secret_whitespace": _Text(
-        "The secret has a blank, a line's end or an invisible character in it.",
-        f"Write it in one line without blanks; see them with `printenv {_VARIABLE} | cat -A`.",
+        "The secret contains a space, a line ending or an invisible character.",
+        f"Write it on one line without spaces; to see them, run `printenv {_VARIABLE} | cat -A`.",
     ),
     "secret_of_another_endpoint": _Text(
         "The request was signed with another secret than the one this endpoint uses.",
@@ -64,23 +67,23 @@ CODES: dict[str, _Text] = {
         f"{_RAW}: never json.dumps(request.json).",
     ),
     "body_newline_added": _Text(
-        "A line's end or a blank was added to the body.",
+        "A line ending or a space was added to the body.",
         f"{_PROXY}; with curl use --data-binary @file.",
     ),
     "body_newline_removed": _Text(
-        "The last line's end of the body was removed.",
-        f"{_PROXY}; drop .strip() and curl's --data, which takes line ends out of a file.",
+        "The line ending at the end of the body was removed.",
+        f"{_PROXY}; drop .strip() and curl's --data, which removes the line endings of a file.",
     ),
     "body_crlf": _Text(
-        "The ends of lines in the body were converted.",
+        "The line endings in the body were converted.",
         f"{_PROXY}; read and write it as bytes, never as text.",
     ),
     "body_bom": _Text(
-        "A byte-order mark was put in front of the body, or taken away.",
+        "A byte-order mark was added to the body, or removed from it.",
         f'{_PROXY}; write files as "utf-8", not "utf-8-sig".',
     ),
     "body_base64": _Text(
-        "The body is encoded in base64, as by API Gateway and load balancers.",
+        "The body is encoded in base64, as API Gateway and load balancers do.",
         'Decode it first: base64.b64decode(event["body"]) if event["isBase64Encoded"].',
     ),
     "body_compressed": _Text(
@@ -93,11 +96,12 @@ CODES: dict[str, _Text] = {
     ),
     "body_charset_changed": _Text(
         "The characters of the body were converted from or to another charset than UTF-8.",
-        f"{_RAW}; if only text is there, encode it with the charset by which it was decoded.",
+        f"{_RAW}; if you have only text, encode it with the charset with which it was decoded.",
     ),
     "body_empty": _Text(
         "The body is empty.",
-        "Read the body before anything else consumes it; let no redirect or proxy drop it.",
+        "Read the body before anything else consumes it; make sure that no redirect or proxy drops "
+        "it.",
     ),
     "body_truncated": _Text(
         "The body is not complete: its end is missing, or its beginning.",
@@ -112,8 +116,8 @@ CODES: dict[str, _Text] = {
         f"{_UNTOUCHED}: webhook-id, webhook-timestamp, webhook-signature, X-Coffrify-Signature.",
     ),
     "header_renamed": _Text(
-        "A signature header arrived by another name.",
-        f"{_UNTOUCHED}, or hand them to verify() by their own names.",
+        "A signature header arrived under another name.",
+        f"{_UNTOUCHED}, or pass them to verify() under their own names.",
     ),
     "header_duplicated": _Text(
         "A signature header arrived more than once.",
@@ -121,12 +125,12 @@ CODES: dict[str, _Text] = {
     ),
     "header_altered": _Text(
         "The value of a signature header was changed.",
-        f"{_UNTOUCHED}; hand on their text, neither quoted, cut, decoded nor converted.",
+        f"{_UNTOUCHED}; pass their text on without quoting, cutting, decoding or converting it.",
     ),
     "clock_ahead": _Text("This machine's clock is ahead of the sender's.", f"{_NTP}."),
     "clock_behind": _Text("This machine's clock is behind the sender's.", f"{_NTP}."),
     "timestamp_milliseconds": _Text(
-        "A time is in milliseconds where seconds since 1970 are due.",
+        "A time is in milliseconds where seconds since 1970 are expected.",
         "Divide it by 1000: int(time.time()) in Python, Math.floor(Date.now() / 1000) in Node.",
     ),
     "timezone_mixed": _Text(

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["diagnose", "examine"]
 
 _MOST_SECRETS = 20
-_NO_BYTES = Finding("body_reserialised", "What was given is no bytes: something decoded it.")
+_NO_BYTES = Finding("body_reserialised", "What was given is not bytes: something decoded it.")
 _EXCLUDED = (
     "Of the secret: quotes, blanks, prefixes, encodings and a lost last letter; of the headers: "
     "other names, duplicates, changed values and times; of the body: line ends, byte-order marks, "
@@ -56,8 +56,8 @@ _EXCLUDED = (
     "these were excluded"
 )
 _LEFT = (
-    "What is left: the secret of another endpoint or of before a rotation, a body changed in a way "
-    "that cannot be undone, or a request that the sender did not sign."
+    "These causes remain: the secret of another endpoint or one from before a rotation, a body "
+    "changed in a way that cannot be undone, or a request that the sender did not sign."
 )
 
 
@@ -118,7 +118,7 @@ class _Subject:
         self.facts: list[str] = []
         self.is_raw = isinstance(body, (bytes, bytearray, memoryview))
         if not self.is_raw:
-            self.facts.append("the body is not bytes, but an object that something made of it")
+            self.facts.append("the body is not bytes but an object that something parsed it into")
         self.body = _bytes(body)
         self.headers = headers
         self.found = pairs(headers)
@@ -197,15 +197,17 @@ class _Subject:
     def _explain_refusal(self, proof: Proof) -> list[Finding]:
         """Return why what verifies here is refused all the same."""
         if not self.is_post:
-            return [Finding("unknown", "The signature holds; only the method is not POST.")]
+            return [Finding("unknown", "The signature is valid; only the method is not POST.")]
         if self.strict is None:
-            says = "Each value has to be one text: this is what another program made of them."
+            says = "Each value must be one text; another program converted these."
             return [Finding("header_altered", says)]
         if proof.claim.scheme not in self.schemes:
-            return [Finding("header_missing", "Only the other scheme's signature holds.")]
+            return [Finding("header_missing", "Only the other scheme's signature is valid.")]
         if any(name in KNOWN and not self.strict.get(name) for name, _ in self.found):
-            return [Finding("header_renamed", "Its name has a blank or a colon too many.")]
-        return [Finding("unknown", "The signature holds; the facts say why it is refused.")]
+            return [Finding("header_renamed", "Its name contains a space or a colon.")]
+        return [
+            Finding("unknown", "The signature is valid; the facts say why the request is refused.")
+        ]
 
     def _find_likely(
         self, given: list[GivenSecret], seen: list[Finding], work: Work
@@ -282,7 +284,7 @@ def _moment(now: Any) -> float:
         return time.time()
     if isinstance(now, (int, float)) and not isinstance(now, bool) and isfinite(now):
         return float(now)
-    raise ConfigurationError("now is the time of the request, in seconds since 1970")
+    raise ConfigurationError("now must be the time of the request, in seconds since 1970")
 
 
 def _read_secrets(sealed: Sealed | None) -> list[GivenSecret]:
@@ -296,20 +298,24 @@ def _read_secrets(sealed: Sealed | None) -> list[GivenSecret]:
 def _read(sealed: Sealed | None) -> tuple[list[GivenSecret], str]:
     """Return the secrets, or what is wrong with them; never raises while it holds one."""
     if sealed is None:
-        return [], "there is no secret to verify with; give that of the endpoint"
+        return [], "there is no secret to verify with; give the endpoint's secret"
     try:
         given: Any = unseal(sealed.ask() if sealed.is_callable else sealed)
         if isinstance(given, (bytes, bytearray)) or hasattr(given, "keys"):
-            return [], f"secrets are a str, a Secret, or a list of them, not {type(given).__name__}"
+            return [], (
+                f"secrets must be a str, a Secret, or a list of them, not {type(given).__name__}"
+            )
         several: list[Any] = [given] if isinstance(given, (str, Secret)) else list(given)
     except Exception:  # whatever the user's function raises
-        return [], "the secrets are no text and no list, or the function that returns them raised"
+        return [], (
+            "the secrets are neither a text nor a list, or the function that returns them raised"
+        )
     found: list[GivenSecret] = []
     for each in several:
         if isinstance(each, Secret):
             found.append(GivenSecret(each._text, each.encoding, each))
         elif not isinstance(each, str):
-            return [], f"a secret is a str, not {type(each).__name__}"
+            return [], f"a secret must be a str, not {type(each).__name__}"
         elif each.strip():
             found.append(GivenSecret(each, "auto", _secret_of(each)))
     return found, "" if found else "the secret is empty; copy it from the Coffrify dashboard"

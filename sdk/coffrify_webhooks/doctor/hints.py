@@ -153,7 +153,7 @@ def _of_time(first: dict[str, str], now: float) -> Iterator[Finding]:
     stamp = first.get(TIMESTAMP, "").strip()
     is_number = stamp.isascii() and stamp.isdigit() and len(stamp) <= _MOST_DIGITS
     if is_number and int(stamp) > _MILLISECONDS:
-        yield Finding("timestamp_milliseconds", f"{TIMESTAMP} has milliseconds, not seconds")
+        yield Finding("timestamp_milliseconds", f"{TIMESTAMP} is in milliseconds, not in seconds")
     date = date_of(first)
     if date is not None and abs(now - date) >= TOLERANCE:
         where = "ahead of" if now > date else "behind"

@@ -43,26 +43,27 @@ _SHORTEST_DECODED = 16
 
 _WHITESPACE = Finding("secret_whitespace")
 _QUOTED = Finding("secret_quoted")
-_ASSIGNED = Finding("secret_quoted", "The name of its variable, or other words, stand beside it.")
+_ASSIGNED = Finding("secret_quoted", "The name of its variable, or other text, stands beside it.")
 _SEVERAL = Finding("secret_whitespace", "The text holds several secrets; give a list of texts.")
 _VERSION = Finding("secret_version_prefix")
-_TWICE = Finding("secret_version_prefix", "The prefix whsec_ is there twice.")
+_TWICE = Finding("secret_version_prefix", "It has the prefix whsec_ twice.")
 _WITHOUT = Finding("secret_without_prefix")
-_CUT_IN_FRONT = Finding("secret_truncated", "It is cut off in front.")
-_CUT = Finding("secret_truncated", "It is cut off at its end.")
+_CUT_IN_FRONT = Finding("secret_truncated", "Its beginning is missing.")
+_CUT = Finding("secret_truncated", "Its end is missing.")
 _PINNED = Finding("secret_wrong_encoding", "Another encoding than the pinned one fits.")
 _AS_TEXT = Finding(
     "secret_wrong_encoding",
-    f"What follows {PREFIX} is the key, as it is; or the whole text, whatever it looks like.",
+    f"What follows {PREFIX} is the key itself, not an encoding of it; or the whole text is the "
+    "key.",
 )
-_CASE = Finding("secret_wrong_encoding", "Its letters were made capital or small.")
+_CASE = Finding("secret_wrong_encoding", "Its letters were changed to upper or lower case.")
 _ESCAPED = Finding("secret_wrong_encoding", "It is escaped, as in a URL or a page.")
 _ENCODED = Finding(
     "secret_wrong_encoding",
     "It is encoded in base64 or hex once more, as Kubernetes shows a secret.",
 )
 _ENDED = Finding(
-    "secret_of_another_endpoint", "The secret that fits has ended: its not_after is over."
+    "secret_of_another_endpoint", "The secret that fits has expired: its not_after has passed."
 )
 
 

@@ -71,11 +71,11 @@ def _what_else(given: GivenSecret, bare: str) -> Finding | None:
         return Finding("secret_is_api_key")
     if is_address(bare) or (rest and is_placeholder(rest, whole=rest == bare)):
         shown = any(mark in rest for mark in _MASKS) and rest != bare
-        return Finding("secret_placeholder", "It is shown in part only." if shown else "")
+        return Finding("secret_placeholder", "Only a part of it is shown." if shown else "")
     if given.secret is None and bare.startswith(OTHERS_KEYS):
-        return Finding("secret_is_api_key", "It is one of another service.")
+        return Finding("secret_is_api_key", "It belongs to another service.")
     if given.secret is None and bare.lower().startswith(SIGNATURES):
-        return Finding("secret_version_prefix", "It is a signature, and no secret.")
+        return Finding("secret_version_prefix", "It is a signature, not a secret.")
     return None
 
 
@@ -108,7 +108,7 @@ def likely_of_body(
         decoded = text.decode("utf-8")
     except UnicodeDecodeError as error:
         if error.end == len(text) and error.reason == "unexpected end of data":
-            yield Finding("body_truncated", "It breaks off within a character.")
+            yield Finding("body_truncated", "It ends in the middle of a character.")
         else:
             yield Finding("body_charset_changed", "It is not UTF-8.")
         return
@@ -130,7 +130,7 @@ def _of_text(body: bytes, decoded: str, announced: int | None) -> Iterator[Findi
         elif lacks_beginning(text):
             yield Finding("body_truncated", "It is the end of a JSON text.")
         elif text[:1] in (b"{", b"<"):
-            yield Finding("body_altered", "It is no JSON.")
+            yield Finding("body_altered", "It is not JSON.")
         return
     if _FILTERED.search(decoded):
         yield Finding("body_altered", "A value is masked, as filters for personal data do.")
@@ -138,4 +138,6 @@ def _of_text(body: bytes, decoded: str, announced: int | None) -> Iterator[Findi
     if reason := looks_rewritten(body):
         yield Finding("body_reserialised", f"A sign of it: {reason}.")
     elif announced is not None and announced != len(body):
-        yield Finding("body_reserialised", "It is JSON of another length than its Content-Length.")
+        yield Finding(
+            "body_reserialised", "It is JSON, but its length differs from its Content-Length."
+        )

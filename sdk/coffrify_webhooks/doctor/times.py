@@ -37,10 +37,10 @@ def finding_of_time(
         code = "timezone_mixed" if is_zone else "stale"  # the sender's own clock, or an old one
     elif is_zone:
         code = "timezone_mixed"
-        says += " If it was recorded then, it is just old."
+        says += " If it was recorded then, it is simply old."
     elif away < _HOUR:
         code = "clock_ahead"
-        says += " If it was recorded then, or sent again, it is just old."
+        says += " If it was recorded then, or sent again, it is simply old."
     else:
         code = "stale"
     return Finding(code, says)

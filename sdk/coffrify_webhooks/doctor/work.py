@@ -7,7 +7,7 @@ import time
 __all__ = ["Work"]
 
 _BYTES = 80 << 20
-"""Bytes to hash; whatever else costs is counted as the bytes that cost as much."""
+"""Bytes to hash; other work is counted as the bytes that would cost as much."""
 _EACH = 1500
 """What one HMAC costs besides its bytes, in bytes."""
 _SECONDS = 0.6

@@ -165,8 +165,8 @@ def _refuse(call: CallHandler, result: object) -> None:
     kind = type(result)
     if issubclass(kind, _LAZY) or kind.__module__ == "itertools":
         raise TypeError(
-            f"handler {call.handler.name} returned a {kind.__name__}, which nobody runs, "
-            "so that its work would never be done; let the handler do it, or await it"
+            f"handler {call.handler.name} returned a {kind.__name__}, which nobody runs, so its "
+            "work would never be done; do the work in the handler, or await it"
         )
 
 

@@ -126,7 +126,7 @@ class _Run(Generic[T]):
         self._awaits_store = self._async_store is not None and running_trio() is None
         self._begin_within = min(_BEGIN_WITHIN, receiver.lease / 2)
         self._away = False
-        """Whether the steps are in a thread's hands."""
+        """Whether a thread runs the steps."""
         self._place: threading.Semaphore | None = None
         self.watch = Watch(receiver, patience)
 
@@ -182,7 +182,7 @@ class _Run(Generic[T]):
             return failure
         place = self._place
         if place is not None and not place.acquire(timeout=self._begin_within):
-            raise self._report_overload("no place for it became free")
+            raise self._report_overload("no place for it became free in time in time")
         try:
             self.watch.begin(call)
             if call.handler.atomic:

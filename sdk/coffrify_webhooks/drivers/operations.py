@@ -42,7 +42,7 @@ _ERRORS: dict[str, tuple[type[WebhookError], str]] = {
     "store": (StoreUnavailable, "the store failed"),
     "dispatch": (DispatchError, "the engine did not take the event"),
 }
-"""What an error that is not ours means in each."""
+"""What an error of another library means in each."""
 
 
 class Operations:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["REMEDY", "Watch", "engine", "oldest", "report_overload"]
 
-REMEDY = "hand slow handlers to an engine, %s, or give what they wait for a timeout"
+REMEDY = "hand slow handlers to an engine, %s, or set a timeout on what they wait for"
 """Takes what `engine` returns."""
 _alarms = Alarms("watch")
 _running: dict[Watch, float] = {}
@@ -121,4 +121,4 @@ def oldest() -> str:
     ages = sorted(((age, call.handler.name) for age, call in running if call), reverse=True)
     if not ages:
         return "no handler is running"
-    return f"{len(ages)} are running, {ages[0][1]} for longest ({ages[0][0]:.0f} s)"
+    return f"{len(ages)} are running, {ages[0][1]} the longest ({ages[0][0]:.0f} s)"

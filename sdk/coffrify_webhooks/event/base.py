@@ -266,7 +266,7 @@ class Event(_Quiet, BaseModel, frozen=True):  # noqa: PLW1641 - pydantic makes t
     def issues(self) -> Issues:
         """What in the payload does not fit this class; empty when all of it does.
 
-        The first hundred places; `issues.more` says how many there are beyond them.
+        The first hundred places; `issues.more` says how many more there are.
         """
         try:
             found = self._issues

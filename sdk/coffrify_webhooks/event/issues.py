@@ -12,7 +12,7 @@ class Issue(NamedTuple):
     path: str
     """Where, from the top of the body: `data.files.0.size`."""
     problem: str
-    """What is off, as pydantic's error type: `missing`, `string_type`, ...; or `not_checked`."""
+    """What is wrong, as pydantic's error type: `missing`, `string_type`, ...; or `not_checked`."""
 
 
 class Issues(tuple[Issue, ...]):  # noqa: SLOT001 - a tuple takes none that hold anything

@@ -21,9 +21,9 @@ UNKNOWN = "\0unknown"
 Types = frozenset[str]
 
 _NAMES = ("__forward_arg__", "__value__", "__supertype__")
-"""Where the name in Optional["Ping"], a `type` statement and a NewType have what they stand for."""
+"""The attributes by which the name in Optional["Ping"], a `type` statement and a NewType refer."""
 _NO_EVENTS = (dict, list, tuple, set, str, bytes, int, float, bool, Delivery)
-"""What a handler may take its event for, and no event is one."""
+"""Types that a first parameter may be annotated with by mistake: no event has them."""
 
 
 def accepted_types(fn: Callable[..., Any], annotation: Any, registry: Registry) -> Types | None:

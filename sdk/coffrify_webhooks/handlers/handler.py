@@ -137,8 +137,8 @@ def _parameters_of(fn: Callable[..., Any], name: str, *, atomic: bool) -> _Param
     if others or not (positional or variadic):
         raise ConfigurationError(
             f"{name} cannot be called with an event"
-            + (f", since nothing is there to give it as {others}" if others else "")
-            + ": a handler takes the event, and if it wants the delivery too, a second parameter "
+            + (f", because it also requires {others}" if others else "")
+            + ": a handler takes the event and, if it needs the delivery, a second parameter "
             "annotated Delivery" + (", and one named connection" if atomic else "")
         )
     annotation = positional[0].annotation if positional else None

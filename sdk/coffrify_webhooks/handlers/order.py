@@ -57,7 +57,7 @@ class Order:
         if order is None and key is None and version is None:
             return None
         if order not in get_args(OrderKind):
-            given = f"order={shown(order)}" if order is not None else "there is no order="
+            given = f"order={shown(order)}" if order is not None else "order= is missing"
             raise ConfigurationError(
                 f'{given}: give order="serial", one event of an object at a time, or '
                 'order="latest", which skips what is older as well'
@@ -69,8 +69,8 @@ class Order:
             )
         if version is not None and order != "latest":
             raise ConfigurationError(
-                'version= tells which event is newer, and order="serial" skips none; leave it out, '
-                'or give order="latest"'
+                'version= tells which event is newer, and order="serial" skips none; omit it, or '
+                'give order="latest"'
             )
         _refuse_unusable("key", key, "event.data.id")
         if version is not None:
@@ -129,8 +129,8 @@ def is_older(handler: str, version: str, newest: str | None) -> bool:
     if isinstance(ours, str) is not isinstance(theirs, str):
         raise TypeError(
             f"version= of handler {handler} returned {_kind(ours)} for this event and returned "
-            f"{_kind(theirs)} for one before, which cannot be compared; return the same kind for "
-            "each event"
+            f"{_kind(theirs)} for an earlier one, which cannot be compared; return the same kind "
+            "for each event"
         )
     return bool(ours < theirs)
 
@@ -173,8 +173,8 @@ def _key_of(handler: str, key: Any) -> Any:
     elif isinstance(key, (str, int)) and not isinstance(key, bool):
         return key
     raise TypeError(
-        f"key= of handler {handler} returned {kind}, which tells no object; return a text, an int, "
-        "a UUID or a tuple of these that is not empty"
+        f"key= of handler {handler} returned {kind}, which identifies no object; return a text, an "
+        "int, a UUID, or a tuple of these that is not empty"
     )
 
 

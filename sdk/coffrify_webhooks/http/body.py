@@ -33,7 +33,7 @@ _MOST_DIGITS = 15
 """`int` of a long text is slow (CVE-2020-10735)."""
 
 _MOST_EMPTY = 100
-"""In a row; an adapter whose sender has left may tell of more to come, for ever."""
+"""Empty messages in a row; an adapter whose sender has left may announce more for ever."""
 
 _alarms = Alarms("bodies")
 
@@ -61,7 +61,7 @@ def _check_length(
     if length is None or len(body) == length:
         return body
     if (body and len(body) < length) or senders:
-        raise IncompleteBody("the body is not as long as its Content-Length")
+        raise IncompleteBody("the length of the body differs from its Content-Length")
     what = "changed" if body else "consumed"
     raise BodyUnavailable(f"the body was {what} before coffrify-webhooks saw it; {remedy}")
 
@@ -90,7 +90,7 @@ def read_wsgi(
         if coding != "chunked":
             raise IncompleteBody("the body has a Transfer-Encoding other than chunked")
         if environ.get("SERVER_PROTOCOL") == "HTTP/1.0":  # RFC 9112, section 6.1
-            raise IncompleteBody("the body is chunked, which HTTP/1.0 does not know")
+            raise IncompleteBody("the body is chunked, which HTTP/1.0 does not have")
         if (chunks := chunked.stream_of(environ)) is None:
             raise BodyUnavailable(
                 "the body is chunked, without Content-Length, and this WSGI server does not pass "
@@ -230,7 +230,7 @@ async def read_asgi(
     body = await _read_messages(receive, length, limit)
     if not body and length and b"upgrade" in named:  # httptools ends the request at its headers
         raise IncompleteBody(
-            "the request asks for another protocol (Upgrade), and the server keeps its body back; "
+            "the request asks for another protocol (Upgrade), and the server withholds its body; "
             "have the proxy in front remove that header"
         )
     senders = b"transfer-encoding" in named
@@ -267,7 +267,9 @@ async def _read_messages(
         raise
     except Exception as error:  # of whatever wraps `receive`
         if getattr(error, "status_code", None) == BodyTooLarge.status:
-            raise BodyTooLarge("the body is over the max_body_size of the application") from None
+            raise BodyTooLarge(
+                "the body is larger than the max_body_size of the application"
+            ) from None
         raise _incomplete() from None
     if not ended and (size or not length or not _has_it_all(receive)):
         raise _incomplete()

@@ -24,8 +24,8 @@ def remedy_for(environ: Mapping[str, Any]) -> str:
         if mark in environ:
             return remedy
     return (
-        "have the proxy in front buffer requests (nginx: proxy_request_buffering on), or serve "
-        "with one that does pass them on, such as gunicorn or waitress"
+        "have the proxy in front buffer requests (nginx: proxy_request_buffering on), or use a "
+        "server that passes them on, such as gunicorn or waitress"
     )
 
 

@@ -44,7 +44,7 @@ _bodies: dict[str, bytes] = {}
 class Reply:
     """The HTTP response to one delivery, and its outcome.
 
-    status: the HTTP status; a 2xx is given only when nothing can be lost any more. headers: names
+    status: the HTTP status; a 2xx is given only when the event is safe. headers: names
     and values. body: JSON; an error's is `{"error": {"code", "message"}}`. outcome: one word of
     the table in the docs. event: the event, once it was verified and parsed. error: what went
     wrong, or None.
@@ -70,7 +70,7 @@ class Reply:
 
     @classmethod
     def success(cls, outcome: Outcome, event: Event | None) -> Reply:
-        """Return the reply for an event that nothing can take away any more."""
+        """Return the reply for an event that can no longer be lost."""
         body = _bodies.get(outcome)
         if body is None:
             body = _bodies[outcome] = json.dumps({"outcome": outcome}).encode()

@@ -13,10 +13,10 @@ __all__ = ["NAMES", "carried_context", "trace_context", "valid_context"]
 NAMES = ("traceparent", "tracestate")
 _PARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _LONGEST_STATE = 512
-"""What the specification has everybody carry on (section 3.3.1.5)."""
+"""Characters that everybody should pass on (W3C Trace Context, section 3.3.1.5)."""
 _MEMBER = re.compile(r"[a-z0-9][a-z0-9_\-*/@]{0,255}=[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,256}")
 _MOST_MEMBERS = 32
-"""What the specification lets a state have (section 3.3.1)."""
+"""The most that a state may have (W3C Trace Context, section 3.3.1)."""
 _MOST_KEPT, _LONGEST_KEPT = 16, 1024
 
 

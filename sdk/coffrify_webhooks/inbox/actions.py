@@ -66,14 +66,14 @@ class Actions:
         keys = list(dict.fromkeys(request.form.get("key", [])))
         if len(keys) > PAGE:
             return self._pages.error(
-                request, 400, "Too many were chosen", f"Choose {PAGE} events at most."
+                request, 400, "Too many events were chosen", f"Choose at most {PAGE} events."
             )
         found = (own_record(self._receiver, key) for key in keys)
         # Without their bodies, which may be large.
         records = [each._replace(body=None) for each in found if each is not None]
         if not records:
             return self._pages.error(
-                request, 400, "Nothing was chosen", "Choose at least one event of the list."
+                request, 400, "No event was chosen", "Choose at least one event of the list."
             )
         if request.form.get("confirmed") != ["yes"]:
             return self._pages.page(request, "confirm.html", action=action, records=records)
@@ -81,7 +81,7 @@ class Actions:
         for record in sorted(records, key=lambda each: each.received_at):
             if results and monotonic() - began > _LONGEST:
                 results.append(
-                    Result(record, "not tried: those before took too long", is_good=False)
+                    Result(record, "not tried: the events before it took too long", is_good=False)
                 )
             else:
                 results.append(perform(record))
@@ -105,7 +105,7 @@ class Actions:
 
     def _forget(self, record: Record) -> Result:
         gone = self._receiver.store.forget(record.key)
-        text = "forgotten" if gone else "it was gone already"
+        text = "forgotten" if gone else "it was already forgotten"
         self._tell("forgotten", "somebody forgot %s in the inbox: %s", record, text)
         return Result(record, text, gone)
 

@@ -41,10 +41,10 @@ def inbox_app(
 
     The object is an ASGI application, and its `wsgi` is a WSGI application. authorize: a function
     of the `InboxRequest`, sync or async, that returns True for those who may see the pages, replay
-    events and forget them; whatever else it returns or raises refuses. bodies: one for those who
-    may see the bodies of events too; without it nobody does.
+    events and forget them; anything else that it returns or raises refuses. bodies: such a function
+    for those who may also see the bodies of events; without it, nobody may.
 
-    Raises ConfigurationError if `authorize` is no function, or if the extra `inbox` is missing.
+    Raises ConfigurationError if `authorize` is not a function, or if the extra `inbox` is missing.
     """
     return Inbox(receiver, authorize=authorize, bodies=bodies)
 

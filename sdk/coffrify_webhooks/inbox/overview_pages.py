@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["OverviewPages"]
 
 _SAMPLE = 1000
-"""Events that the numbers are of: those whose status changed last."""
+"""Events that the numbers cover: those whose status changed last."""
 _HOURS = 24
 _HOUR = 3600
 _BAD = ("failed", "dead", "conflict")

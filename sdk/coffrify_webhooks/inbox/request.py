@@ -21,12 +21,12 @@ MOST_FIELDS = 200
 
 @dataclass(frozen=True)
 class InboxRequest:
-    """What `authorize` decides by.
+    """What `authorize` bases its decision on.
 
     path: below the inbox, beginning with a slash. root: where the inbox is mounted, without a slash
     at its end. headers: names in lower case; those sent more than once are joined by commas.
     source: what the server or the framework gave: an ASGI scope, a WSGI environ, or Django's
-    HttpRequest. By it `authorize` finds the session of the framework. scheme: http or https, as the
+    HttpRequest. In it `authorize` finds the session of the framework. scheme: http or https, as the
     application sees it.
     """
 

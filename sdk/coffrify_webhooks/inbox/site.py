@@ -69,7 +69,7 @@ class Site:
             return self._show(request, see_bodies=see_bodies)
         if request.method == "POST":
             return self._perform(request)
-        return self._pages.error(request, 405, "Not allowed", "Ask with GET or POST.")
+        return self._pages.error(request, 405, "Not allowed", "Use GET or POST.")
 
     def _show(self, request: InboxRequest, *, see_bodies: bool) -> Response:
         path = request.path
@@ -94,7 +94,7 @@ class Site:
                 request,
                 403,
                 "Refused",
-                "This form was not sent by a page of this inbox. Behind a proxy: let it pass the "
+                "This form was not sent by a page of this inbox. Behind a proxy, have it pass the "
                 "Host header on unchanged.",
             )
         sent = request.headers.get("content-type", "").partition(";")[0].strip().lower()

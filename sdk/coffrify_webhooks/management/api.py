@@ -31,16 +31,16 @@ __all__ = ["UNSURE", "ApiError", "ManagementApi"]
 
 _EVENTS = "/events"
 _MOST_BYTES = 64 * 1024 * 1024
-"""Of one response."""
+"""Bytes of one response."""
 _PATIENCE = 600.0
 """Seconds for one call, waits for the rate limit included."""
 _LONGEST_WAIT = 120.0
 """Seconds of one pause, whatever the API asks for."""
 _MOST_PAGES = 5000
-"""Of one list, whose cursors might go round in a circle."""
+"""Of one list, whose cursors might form a loop."""
 _ATTEMPTS = 6
 """Of one call, the first included."""
-UNSURE = "; whether it was done is not known: see `endpoints list`"
+UNSURE = "; it is not known whether it was done: see `endpoints list`"
 
 
 class ApiError(WebhookError):

@@ -20,7 +20,7 @@ __all__ = ["EndpointRecord", "Endpoints", "TestDelivery"]
 
 _MOST = 10_000
 _NAMED = 5
-"""How many an error names."""
+"""How many endpoints an error names."""
 _LONGEST = 800
 """Characters of what the API says."""
 
@@ -85,8 +85,7 @@ class Endpoints:
             new = {each.id: each for each in records if each is not None and each.id not in found}
             if page["data"] and not any(records):
                 raise ApiError(
-                    "the API's list of endpoints is in a form that is not known here: no entry has "
-                    "an `id`"
+                    "the API's list of endpoints has an unknown format: no entry has an `id`"
                 )
             found.update(new)
             if not new or len(found) > _MOST:  # of a page that repeats, nothing is new
@@ -126,7 +125,10 @@ class Endpoints:
         answer = self.api.call("POST", "", asked, once=True)
         made = _record(answer.get("webhook"))
         if made is None:
-            raise ApiError("the endpoint was created, but the answer does not tell which it is")
+            raise ApiError(
+                "the endpoint was created, but the answer does not say which one it is; see "
+                "`endpoints list`"
+            )
         return made, _secret(answer, f"the endpoint {made.id} was created")
 
     def subscribe(self, endpoint_id: str, events: Iterable[str]) -> None:

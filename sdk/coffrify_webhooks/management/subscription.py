@@ -40,8 +40,8 @@ def compare(current: Collection[str], router: Router, catalog: Iterable[str]) ->
     wanted = handled_types(router, types)
     if not wanted:
         raise ConfigurationError(
-            "no type of the sender's catalog has a handler; does --app import the modules in which "
-            "your handlers are? Receiver(handlers=[...]) names them"
+            "no type of the sender's catalog has a handler; check that --app imports the modules "
+            "with your handlers, or name them in Receiver(handlers=[...])"
         )
     has = set(types) | set(current) if _ALL in current else set(current)
     has.discard(_ALL)

@@ -58,7 +58,7 @@ _TURNS = 16
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a receiver is.
+    """The state of a receiver.
 
     ok: whether it can do its work: the store answers, and there is a handler or a dispatcher.
     store_ok: whether the store answers. handlers: how many are registered in this process.

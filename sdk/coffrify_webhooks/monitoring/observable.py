@@ -46,7 +46,7 @@ class Observable:
         self._observers = (*self._observers, *_checked((observer,)))
 
     def remove_observer(self, observer: Observer) -> None:
-        """Remove one, if it is there."""
+        """Remove an observer, if it is there."""
         self._observers = tuple(each for each in self._observers if each is not observer)
 
     def is_heard(self, level: int) -> bool:
@@ -59,7 +59,7 @@ class Observable:
         return bool(self.listeners())
 
     def listeners(self) -> Sequence[Observer]:
-        """Return who is told of operations."""
+        """Return the observers that are told of operations."""
         observers = self._observers
         if len(observers) == 1 and not everywhere:
             return ()  # the log alone: nearly always, and asked at each delivery

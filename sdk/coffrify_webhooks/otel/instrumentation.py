@@ -65,13 +65,13 @@ def instrument(
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
 ) -> Instrumentation:
-    """Have spans and metrics made of what a receiver does; of all in this process without one.
+    """Make spans and metrics of what a receiver does; without one, of all in this process.
 
     receiver: instrument one, or all; each a second time replaces the first, and that of one goes
     before that of all. tracer_provider, meter_provider: those to use, else the global ones.
     """
     if receiver is not None and not isinstance(receiver, Receiver):
-        raise ConfigurationError(f"receiver is a Receiver, not {type(receiver).__name__}")
+        raise ConfigurationError(f"receiver must be a Receiver, not {type(receiver).__name__}")
     key = None if receiver is None else id(receiver)
     if key in _current:
         _current[key].remove()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["is_drift", "record"]
 
 _NOT_COUNTED: tuple[Outcome, ...] = ("duplicate", "busy", "unavailable")
-"""It comes again, or came before; and a store that does not answer is not asked once more."""
+"""It arrives again, or did before; and a store that does not answer is not called again."""
 
 
 def is_drift(settings: Settings, event: Event | None, reply: Reply) -> bool:
@@ -49,7 +49,7 @@ def record(
     if not is_known and reply.outcome != "ignored" and settings.first_time("drift", event.type):
         yield Notify(
             "unknown_type",
-            "%s is no type of the catalog that the event classes were made of; "
+            "%s is not a type of the catalog from which the event classes were generated; "
             "`coffrify-webhooks catalog drift` lists such types",
             delivery,
             event,

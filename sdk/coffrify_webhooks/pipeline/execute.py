@@ -53,7 +53,7 @@ def execute(settings: Settings, message: Any) -> Steps[Outcome]:
     except (Busy, HandlerError, MessageError):
         raise  # in order, or told by whoever catches it
     except WebhookError as error:
-        text = f"an event from the engine is put off ({error.code}: %s)"
+        text = f"an event from the engine was postponed ({error.code}: %s)"
         yield Notify("put_off", text, error=error, values=(error,))
         raise
 
@@ -110,7 +110,7 @@ def replay(settings: Settings, record: Record) -> Steps[Outcome]:
     """Handle an event again whose body was kept: inline, or through the engine."""
     if record.body is None:
         raise NotReplayable(
-            "its body is not kept; forget the event, and replay it from the Coffrify dashboard"
+            "its body was not kept; forget the event, and replay it from the Coffrify dashboard"
         )
     delivery = restore(record.delivery, record.body)
     event, _ = yield from _read(settings, delivery)
@@ -188,7 +188,7 @@ def _run_attempt(
     """Run one attempt; if it fails leave the event queued, or dead after the last, with why."""
     if claim.attempts > retries.attempts:
         # Each attempt so far took its worker along, or could not be recorded.
-        reason = "its worker died while handling it, or could not record the end"
+        reason = "its worker died while handling it, or could not record the result"
         yield from call_store("dead", key, claim.token, reason)
         return "dead", reason
     try:
@@ -211,14 +211,14 @@ def _run_attempt(
         raise
     except LEAVING:
         with suppress(StoreUnavailable):
-            yield from call_store("queued", key, claim.token, "its worker was told to stop")
+            yield from call_store("queued", key, claim.token, "its worker was stopped")
         raise
 
 
 def _notice_of_dead_letter(delivery: Delivery, event: Event, claim: Claim, reason: str) -> Notify:
     text = (
-        "%s %s is a dead letter after %d attempts (%s); `coffrify-webhooks events replay` brings "
-        "it back"
+        "%s %s is a dead letter after %d attempts (%s); `coffrify-webhooks events replay` handles "
+        "it again"
     )
     values = (quoted(event.type), quoted(event.id), claim.attempts, reason)
     return Notify("dead", text, delivery, event, values=values)

@@ -181,7 +181,7 @@ def _check_turn(
 
 def _check_lock(held: bool) -> None:  # noqa: FBT001
     if not held:
-        raise ClaimLost("the lock on the event's object ended while it was handled")
+        raise ClaimLost("the lock on the event's object ended while the event was handled")
 
 
 def _unlock(move: Move) -> Steps[None]:
@@ -247,8 +247,8 @@ def _report_unhandled(settings: Settings, delivery: Delivery, event: Event) -> S
     on_home = "coffrify_webhooks" if home.startswith("coffrify_webhooks") else home
     yield Notify(
         "unhandled",
-        "no handler wants %s; one would be:\n\nfrom %s import on\nfrom %s import %s\n\n\n"
-        "@on(%s%s)\ndef handle(event: %s) -> None: ...\n",
+        "no handler is registered for %s; one would be:\n\nfrom %s import on\nfrom %s import "
+        "%s\n\n\n@on(%s%s)\ndef handle(event: %s) -> None: ...\n",
         delivery,
         event,
         values=(quoted(event.type), on_home, home, name, quoted(event.type), unknown, name),
@@ -319,4 +319,4 @@ def call_store(method: str, *arguments: Any, **options: Any) -> Steps[Any]:
 
 def _check_claim(held: bool) -> None:  # noqa: FBT001
     if not held:
-        raise ClaimLost("the claim on this event ended while it was handled")
+        raise ClaimLost("the claim on this event ended while the event was handled")

@@ -34,7 +34,8 @@ def report_old_key(settings: Settings, delivery: Delivery, ring: Keyring) -> Ste
     if why and settings.key_use.is_to_be_told(secret, now):
         yield Notify(
             "old_key_used",
-            "secret %s signed a delivery, and %s; once this is told no more, nobody uses it",
+            "secret %s signed a delivery, and %s; once this notice no longer appears, nobody uses "
+            "that secret",
             delivery,
             values=(name_of(secret, index), why),
         )

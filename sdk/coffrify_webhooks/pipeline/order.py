@@ -44,7 +44,7 @@ class KeyBusy(Busy):
     """Another event of the same object is being handled right now, by the same handler."""
 
     def __init__(self) -> None:
-        super().__init__("another event of the same object has its turn")
+        super().__init__("another event of the same object is being handled")
         # Soon, since most handlers are quick; and not all that wait at the same moment.
         self.retry_after: float = random.uniform(0.5, 2.0)  # noqa: S311 - no secret
 
@@ -107,7 +107,7 @@ def refuse_unordered(
     if not isinstance(store if inner is None else inner, (OrderedStore, AsyncOrderedStore)):
         kind = type(store if inner is None else inner).__name__
         raise ConfigurationError(
-            f"handler {ordered.name} asks for order=, and {kind} has not the methods of "
+            f"handler {ordered.name} asks for order=, and {kind} lacks the methods of "
             "coffrify_webhooks.stores.OrderedStore; use another store, "
             f"{how_to_set('store', '...')}, give it these methods, or drop key= and order="
         )

@@ -144,8 +144,8 @@ def _verify(
         raise MethodNotAllowed("webhooks are delivered by POST")
     if not isinstance(body, (bytes, bytearray, memoryview)):
         raise BodyUnavailable(
-            f"the body is {type(body).__name__}, not the raw bytes; hand over what arrived, "
-            "before anything parsed it"
+            f"the body is {type(body).__name__}, not the raw bytes; pass the bytes that arrived, "
+            "before anything parses them"
         )
     size = body.nbytes if isinstance(body, memoryview) else len(body)
     if size > settings.max_body:
@@ -211,8 +211,8 @@ def _report_on(
         if settings.first_time("no_id"):
             yield Notify(
                 "no_dedup",
-                "a %s event has no id; the same request is a duplicate, yet an attempt that the "
-                "sender signs anew counts as another event",
+                "a %s event has no id; a repeat of the same request is a duplicate, but an attempt "
+                "that the sender signs again counts as another event",
                 delivery,
                 event,
                 values=(quoted(event.type),),
@@ -220,8 +220,8 @@ def _report_on(
     elif not same_id and "coffrify" in settings.verifier.schemes and settings.first_time("ids"):
         yield Notify(
             "ids_differ",
-            'the signed webhook-id is not the body\'s id; set schemes=("standard",), or whoever '
-            "strips the standard headers makes another event of it, or one without an id",
+            'the signed webhook-id is not the body\'s id; set schemes=("standard",): otherwise '
+            "whoever strips the standard headers turns it into another event, or one without an id",
             delivery,
             event,
         )
@@ -238,7 +238,7 @@ def _report_on(
 def _claim_and_handle(settings: Settings, delivery: Delivery, event: Event) -> Steps[Outcome]:
     """Claim the event, then run it here or hand it over."""
     if settings.dispatcher is None and not len(settings.router):
-        raise NoHandlers(f"no handler at all is registered; {settings.handlers_hint}")
+        raise NoHandlers(f"no handler is registered; {settings.handlers_hint}")
     digest = sha256(delivery.body).hexdigest()
     key = key_for(settings.name, delivery, digest)
     # An engine may lose it: kept from before it is handed over, until it is done.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["sweep"]
 
 _STATUSES: tuple[Status, ...] = ("queued", "running", "claimed")
-"""Claimed is what a web process or another sweep had in its hands when it died."""
+"""Claimed is what a web process or another sweep was handling when it died."""
 
 
 def sweep(settings: Settings, limit: int) -> Steps[int]:
@@ -61,5 +61,5 @@ def _dispatch_again(settings: Settings, lost: Record) -> Steps[bool]:
         text = f"%s cannot be dispatched ({error.code}: %s)"
         yield Notify("swept", text, error=error, values=(values[1], error))
         return False
-    yield Notify("swept", "%s %s was not handled in time; dispatched again", values=values)
+    yield Notify("swept", "%s %s was not handled in time; it was dispatched again", values=values)
     return True

@@ -69,8 +69,8 @@ class CoffrifyHistory:
                 found = [each for each in map(_record, page["data"]) if each is not None]
                 if page["data"] and not found:
                     raise HistoryError(
-                        "the API's list of deliveries is in a form that is not known here: no "
-                        "entry has an `id` and an `event_id`"
+                        "the API's list of deliveries has an unknown format: no entry has an `id` "
+                        "and an `event_id`"
                     )
                 new = [each for each in found if each.id not in seen]
                 seen.update(each.id for each in new)

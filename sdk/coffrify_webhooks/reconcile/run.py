@@ -152,7 +152,7 @@ def _check(receiver: "Receiver", since: float, rate: float, wait: float) -> None
     if receiver.clock() - since > receiver.retention:
         raise ConfigurationError(
             f"since is longer ago than the {receiver.retention:g} s for which handled events are "
-            "remembered (retention), so what was handled would be requested again"
+            "remembered (retention), so handled events would be requested again"
         )
     for name, value in (("rate", rate), ("wait", wait)):
         if not value > 0:  # so too if it is not a number

@@ -95,9 +95,9 @@ def reconcile_every(
             failures = min(failures + 1, _MOST_FAILURES)
             pause = min(pause, again)
             if isinstance(error, WebhookError):
-                logger.warning("the reconciliation failed, and is tried again: %s", error)
+                logger.warning("the reconciliation failed; it will be tried again: %s", error)
             else:
-                logger.exception("the reconciliation failed, and is tried again")
+                logger.exception("the reconciliation failed; it will be tried again")
             with suppress(Exception):  # a store that does not answer says so the next time
                 _put_off(receiver, interval, again)
         stop.wait(pause)
@@ -155,7 +155,7 @@ def _log(report: Report) -> None:
     level = logging.INFO if report.is_complete else logging.WARNING
     logger.log(
         level,
-        "reconciled %d events: %d were asked for, %d of them arrived, %d are left",
+        "reconciled %d events: %d were requested, %d of them arrived, %d are left",
         report.events,
         report.asked,
         report.arrived,

@@ -59,9 +59,9 @@ class Secret:
         and not the label of another.
 
     Raises ConfigurationError for an empty secret, for one that does not decode as `encoding` says,
-    and for a text that cannot be a signing secret: in quotes, with a blank inside or `v1,` in
-    front, an API key, a placeholder. `encoding="text"` accepts any text that is not empty. A
-    secret of fewer than 16 characters is warned of in the log.
+    and for a text that cannot be a signing secret: in quotes, with a space inside or `v1,` in
+    front, an API key, a placeholder. `encoding="text"` accepts any text that is not empty. A secret
+    of fewer than 16 characters is warned of in the log.
     """
 
     __slots__ = ("_text", "candidates", "encoding", "label", "not_after")
@@ -95,13 +95,14 @@ class Secret:
             raise ConfigurationError(
                 f"the secret does not decode as {encoding}"
                 if encoding in ("hex", "base64")
-                else "the secret is zero bytes alone, which is no key; copy it from the dashboard"
+                else "the secret consists of zero bytes only, which is not a key; copy it from the "
+                "dashboard"
             )
         self.not_after = _seconds(not_after)
         if not labelled.is_label_of(self._text):
             raise ConfigurationError(
-                'label is a short name of the secret, such as "2025": up to 40 characters that '
-                "can be shown, and no part of the secret"
+                'label must be a short name for the secret, such as "2025": up to 40 characters '
+                "that can be shown, and no part of the secret"
             )
         self.label = labelled.text
         _warn_if_short(self._text)
@@ -124,7 +125,7 @@ class Secret:
         return hash((self._text, self.encoding, self.not_after, self.label))
 
     def __reduce__(self) -> "Any":
-        raise TypeError("a Secret is not pickled, so that it does not end up somewhere by accident")
+        raise TypeError("a Secret cannot be pickled, so that it does not leak by accident")
 
 
 def name_of(secret: Secret, index: int) -> str:
@@ -211,7 +212,8 @@ class Sealed:
             if hasattr(self._given, "__await__") and hasattr(self._given, "close"):
                 self._given.close()  # or Python would say, elsewhere, that nobody awaited it
             raise ConfigurationError(
-                f"secrets are a str, a Secret, or a list of them, not {type(self._given).__name__}"
+                "secrets must be a str, a Secret, or a list of them, not "
+                f"{type(self._given).__name__}"
             )
 
 
@@ -272,7 +274,7 @@ def _seconds(moment: "Any") -> float | None:
     if number and moment == moment:  # noqa: PLR0124 - NaN is not itself
         return float(moment)
     raise ConfigurationError(
-        "not_after is seconds since 1970 or a datetime with a time zone, as in "
+        "not_after must be seconds since 1970 or a datetime with a time zone, as in "
         "datetime.now(UTC) + timedelta(hours=24)"
     )
 

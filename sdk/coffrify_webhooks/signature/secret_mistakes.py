@@ -45,7 +45,7 @@ _PIN = 'if it really is the secret, pin it: Secret(..., encoding="text")'
 def fault_of(text: "Any", encoding: str) -> str:
     """Say why a text cannot be a secret, or return nothing."""
     if not isinstance(text, str):
-        return f"a secret is a str, not {type(text).__name__}"
+        return f"a secret must be a str, not {type(text).__name__}"
     trimmed = text.strip()
     if not any(map(is_visible, trimmed if encoding != "text" else trimmed.replace("\0", ""))):
         return "the secret is empty; copy it from the Coffrify dashboard"
@@ -80,7 +80,7 @@ def _mistake(text: str, *, is_pinned: bool) -> str:  # one return for each mista
         )
     if not all(map(is_visible, text)):
         return (
-            "the secret has a blank or an invisible character inside; copy it again from the "
+            "the secret has a space or an invisible character inside; copy it again from the "
             f"dashboard, or {_PIN}"
         )
     has_other_prefix = rest == text and text[:5].lower() == "whsec" and not text[5:6].isalnum()
@@ -111,7 +111,9 @@ def _what_else(text: str) -> str:
         )
     if text.lower().startswith(SIGNATURES):
         return "a signature; give the secret with which signatures are made"
-    return "an address at which nothing looks; give what is there" if is_address(text) else ""
+    if is_address(text):
+        return "an address that nothing looks up; give the text to which it refers"
+    return ""
 
 
 def is_address(text: str) -> bool:

@@ -26,9 +26,9 @@ def sign(
 ) -> "dict[str, str]":
     """Return the headers of both schemes for `body`, as the sender would set them; for tests.
 
-    id: the event id; else the body's own `id`, else a new one. timestamp: seconds since 1970,
-    else now. A secret with encoding "auto" is read as hex where it decodes, else as base64, else
-    as text; pin it with `Secret(..., encoding=...)`.
+    id: the event id; by default the body's own `id`, or a new one. timestamp: seconds since 1970;
+    by default, now. A secret with encoding "auto" is read as hex where it decodes, else as base64,
+    else as text; pin it with `Secret(..., encoding=...)`.
 
     Raises ConfigurationError for an unusable secret or id, and for a body that is not bytes.
     """
@@ -37,10 +37,10 @@ def sign(
     sealed = seal(secret) or Sealed(None)
     del secret
     if not isinstance(body, (bytes, bytearray, memoryview)):  # a key stands in this frame, below
-        raise ConfigurationError(f"body is bytes, not {type(body).__name__}")
+        raise ConfigurationError(f"body must be bytes, not {type(body).__name__}")
     event_id = _id_for(body) if id is None else str(id)
     if not is_id(event_id):
-        raise ConfigurationError("id is not 1 to 255 of A-Z a-z 0-9 _ -")
+        raise ConfigurationError("id is not 1 to 255 characters of A-Z a-z 0-9 _ -")
     stamp = _whole(time.time() if timestamp is None else timestamp)
     keys = dict(sealed.read()[0].candidates)
     key = keys.get("hex") or keys.get("base64") or keys["text"]

@@ -48,11 +48,11 @@ SCHEMES: "tuple[Scheme, ...]" = ("standard", "coffrify")
 
 
 class Verifier:
-    """Decides whether a delivery may be believed.
+    """Verifies deliveries.
 
     secrets:
         A str or `Secret`, a list of them (during a rotation both are valid), or a callable that
-        returns either and is asked again for each delivery. Whoever has any one of them can sign
+        returns either and is called for each delivery. Whoever has any one of them can sign
         whatever they like: see "Several tenants" in the docs.
     schemes:
         Which signatures count: "standard" (Standard Webhooks) and "coffrify" (the
@@ -60,8 +60,8 @@ class Verifier:
     tolerance:
         Seconds, at most a week: accepted while `-tolerance <= now - timestamp < tolerance`.
     clock:
-        Returns the time in seconds since 1970; else `time.time`, looked up at each call, so that
-        whatever sets the time of a test is followed.
+        Returns the time in seconds since 1970; by default `time.time`, looked up at each call, so
+        that it follows whatever sets the time of a test.
 
     Raises ConfigurationError for a setting that cannot be used. Threads may share a Verifier.
     """
@@ -148,7 +148,7 @@ class Verifier:
         raise failure  # here, so that it does not carry along frames that hold a secret
 
     def verify(self, body: bytes, headers: "Headers", keyring: Keyring | None = None) -> Delivery:
-        """Return the delivery if one of its signatures holds, else raise VerificationError.
+        """Return the delivery if one of its signatures is valid, else raise VerificationError.
 
         body: the raw bytes as they arrived. headers: a mapping or pairs, of str or bytes.
         """
@@ -212,7 +212,7 @@ class Verifier:
         except KeyError as missing:
             return MissingSignature(f"the header {missing.args[0]} is not there")
         if not is_id(id_):
-            return MalformedSignature("webhook-id is not 1 to 255 of A-Z a-z 0-9 _ -")
+            return MalformedSignature("webhook-id is not 1 to 255 characters of A-Z a-z 0-9 _ -")
         signatures = standard_signatures(header)
         if not signatures:
             return MalformedSignature("webhook-signature has no v1,<base64 of a SHA-256>")
@@ -314,7 +314,7 @@ def verify(
     tolerance: float = TOLERANCE,
     clock: "Callable[[], float] | None" = None,
 ) -> Delivery:
-    """Return the delivery if one of its signatures holds, else raise VerificationError.
+    """Return the delivery if one of its signatures is valid, else raise VerificationError.
 
     Reads the secrets anew at each call; a `Verifier` does it once, and is several times faster.
 

@@ -48,7 +48,7 @@ def window_error(skew: float, tolerance: float) -> VerificationError | None:
             "an old request sent again, or the clock of this machine is ahead"
         )
     if -skew > _MILLISECONDS:
-        cause = "it looks like milliseconds, and seconds are due"
+        cause = "it looks like milliseconds, and seconds are expected"
     elif (
         _HOUR - tolerance < -skew < _FURTHEST_ZONES + tolerance
         and min(-skew % _HOUR, skew % _HOUR) < tolerance

@@ -1,4 +1,4 @@
-"""Who has already handled what: the protocol of a store, and how a URL becomes one.
+"""Stores record which events are handled: their protocol, and how a URL becomes a store.
 
 Names are imported when first used: a command's help needs a few of them, and no database.
 """

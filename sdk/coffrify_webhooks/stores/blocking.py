@@ -79,6 +79,6 @@ def is_async(store: object) -> bool:
         plain = next(name for name in names if not kinds[name])
         raise ConfigurationError(
             f"{type(store).__name__} mixes sync and async: {plain} is not an `async def`, and "
-            "others are; an AsyncStore has each method of Store as an async one"
+            "others are; all methods of an AsyncStore must be async"
         )
     return all(kinds.values())

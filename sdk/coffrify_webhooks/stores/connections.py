@@ -111,9 +111,10 @@ def is_pooled(connection: Any, execute: Execute) -> bool:
 
 
 POOLED = (
-    "a pooler is between us and PostgreSQL, and psycopg prepares statements on the application's "
-    "connections. Unless the pooler tracks them (PgBouncer 1.21 with max_prepared_statements), one "
-    "client's statement may run as another's. Set %s. The store's own are never prepared"
+    "a pooler stands between the application and PostgreSQL, and psycopg prepares statements on "
+    "the application's connections. Unless the pooler tracks them (PgBouncer 1.21 with "
+    "max_prepared_statements), one client's statement may run in place of another's. Set %s. The "
+    "store never prepares its own statements"
 )
 
 

@@ -72,7 +72,8 @@ class EngineStore(RelationalStore):
         dialect = _DIALECTS.get(name)
         if dialect is None:
             raise ConfigurationError(
-                f"SQLStore does not know {name}; it knows PostgreSQL, MariaDB, MySQL and SQLite"
+                f"SQLStore does not support {name}; it supports PostgreSQL, MariaDB, MySQL and "
+                "SQLite"
             )
         pyformat = self._engine.dialect.paramstyle in ("pyformat", "format")
         RelationalStore.__init__(self, dialect, pyformat=pyformat, clock=clock)
@@ -90,8 +91,8 @@ class EngineStore(RelationalStore):
         except StoreUnavailable as error:
             if is_our_mistake(error.__cause__):
                 raise ConfigurationError(
-                    f"the database refuses us ({error}); check user, password and database name "
-                    "in the store's URL"
+                    f"the database refused the connection ({error}); check the user, password and "
+                    "database name in the store's URL"
                 ) from None
             logger.warning("%s; it is tried again with each delivery", error)
         except (AttributeError, ImportError, LookupError, TypeError, ValueError) as error:
@@ -165,13 +166,13 @@ class EngineStore(RelationalStore):
             # Made anew each time: a lease counts from now, not from before the work.
             row = {"key": key, "token": token, "lease": lease, "handler": f"{handler}\n"}
             if key is not None and not change(statement, **row):
-                raise ClaimLost("the claim on this event ended while it was handled")
+                raise ClaimLost("the claim on this event ended while the event was handled")
 
         with connection.begin() as transaction:
             if commits_by_itself(connection):
                 raise ConfigurationError(
-                    "the engine of the SQLStore is in AUTOCOMMIT, which knows no transactions; "
-                    "give one without that isolation level"
+                    "the engine of the SQLStore is in AUTOCOMMIT, which has no transactions; give "
+                    "an engine without that isolation level"
                 )
             if self._sql.dialect == "sqlite":
                 # A write at the beginning: nobody else can write until the end, nor take the
@@ -328,7 +329,7 @@ class EngineStore(RelationalStore):
 
 _GRANTS = (
     "run `coffrify-webhooks store init --store URL` as a user who may create tables, then grant "
-    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS} and {MARKS}, SELECT on {SCHEMA}, to this one"
+    f"SELECT, INSERT, UPDATE and DELETE on {EVENTS} and {MARKS}, SELECT on {SCHEMA}, to this user"
 )
 
 _stores: "weakref.WeakSet[EngineStore]" = weakref.WeakSet()

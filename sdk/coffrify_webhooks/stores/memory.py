@@ -23,7 +23,7 @@ _NOTHING = About("", "", "")
 
 
 _SPARED = ("claimed", "queued", "running")
-"""What is never dropped to make room: somebody is at it."""
+"""Statuses that are never dropped to make room: somebody is handling the event."""
 _STEP = 500
 """Events that are read, or dropped, without letting deliveries in between."""
 
@@ -32,15 +32,15 @@ class MemoryStore:
     """A store that dies with its process; other processes do not see it.
 
     clock: returns seconds; only differences matter. max_events: how many it keeps, each of which
-    takes about 350 bytes when it is handled. One more, and it forgets the event that was handled
+    takes about 350 bytes when it is handled. For one more, it forgets the event that was handled
     first, then the oldest that failed, and warns once; if all are being handled, it raises
     StoreUnavailable, and the delivery is answered 503.
 
-    Raises ConfigurationError if max_events is no whole number above 0.
+    Raises ConfigurationError if max_events is not a whole number above 0.
     """
 
     blocking = False
-    """It waits for nothing, so that the async driver calls it in place."""
+    """It waits for nothing, so the async driver calls it directly."""
 
     def __init__(self, *, clock: Callable[[], float] = now, max_events: int = 1_000_000) -> None:
         if type(max_events) is not int or max_events < 1:

@@ -29,19 +29,21 @@ def default_store(folder: Path) -> Store:
         return open_store(mask(url))
     if os.environ.get(_MISSPELT):
         raise ConfigurationError(
-            f"{_MISSPELT} is set, which is not read; the variable is {STORE_VARIABLE}"
+            f"{_MISSPELT} is set but is not read; the variable is {STORE_VARIABLE}"
         )
     with suppress(OSError):  # the store says what is wrong with it, and what to do
         folder.mkdir(parents=True, exist_ok=True)
     path = (folder / DEFAULT_FILE).absolute()
     if path not in _told:
         _told.add(path)
-        logger.info("claims are kept in %s; store= or %s sets another place", path, STORE_VARIABLE)
+        logger.info(
+            "claims are kept in %s; to keep them elsewhere, set store= or %s", path, STORE_VARIABLE
+        )
     return open_store(f"sqlite:///{path}")
 
 
 def place_of(store: Any) -> object:
-    """Return what is equal for two stores of one place, as far as can be seen: else the store."""
+    """Return a value that is equal for two stores of one place, as far as that can be known."""
     place = getattr(store, "place", None)
     if place is not None:
         return place
@@ -113,7 +115,7 @@ def _sqlite(url: str) -> Store:
     synchronous = _SYNCHRONOUS.get(url.partition("?")[2])
     if synchronous is None:
         raise ConfigurationError(
-            "an sqlite store URL takes ?synchronous=FULL or ?synchronous=NORMAL, nothing else"
+            "an sqlite store's URL takes ?synchronous=FULL or ?synchronous=NORMAL and nothing else"
         )
     if path in ("", ":memory:"):
         raise ConfigurationError('the sqlite store needs a file; in memory is "memory:"')

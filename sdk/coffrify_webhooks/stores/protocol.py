@@ -83,14 +83,14 @@ class Store(Protocol):
     ) -> Claim:
         """Take the event for `lease` seconds, if nobody has it.
 
-        Free are an event that is new, one whose claim has expired, and one that failed or is
-        dead. token: what an engine's message carries. With it a queued event can be taken too, one
-        whose worker's lease is over, and the claim that the token itself stands for; the event
-        then counts as running on an engine, for which deliveries need not come again. What is dead
-        it does not take: a message that was delivered twice must not raise it. With an
-        empty token these can be taken as well, but the event counts as claimed. about: what to
-        keep of it. body: to be kept until the event is done; that of another digest is dropped.
-        over: take also an event that was done with another digest, and forget what had finished.
+        Nobody has an event that is new, one whose claim has expired, or one that failed or is dead.
+        token: what an engine's message carries. With it a queued event can be taken too, one whose
+        worker's lease is over, and the claim that the token itself stands for; the event then
+        counts as running on an engine, for which deliveries need not come again. With such a token
+        a dead letter is not taken: a message that was delivered twice must not revive it. With an
+        empty token all of these can be taken, but the event counts as claimed. about: what to keep
+        about it. body: to be kept until the event is done; that of another digest is dropped. over:
+        take also an event that was done with another digest, and forget what had finished.
         """
         ...
 
@@ -119,31 +119,31 @@ class Store(Protocol):
         ...
 
     def dead(self, key: str, token: str, error: str, body: bytes | None = None) -> bool:
-        """Record that the event is a dead letter: it will not be tried again by itself."""
+        """Record that the event is a dead letter: it will not be tried again automatically."""
         ...
 
     def release(self, key: str, token: str) -> bool:
-        """Give the claim back to anybody; leaves no trace, unless an earlier attempt did."""
+        """Give the claim back; this leaves no trace, unless an earlier attempt did."""
         ...
 
     def forget(self, key: str) -> bool:
-        """Drop all that is known of an event, so that a replay of it runs again."""
+        """Delete the record of an event, so that a replay of it runs again."""
         ...
 
     def conflict(self, key: str, digest: str, about: About, body: bytes | None) -> None:
-        """Keep a body that came under the id of an event handled before; `key` is its own."""
+        """Keep a body that arrived under the id of an event handled before; `key` is its own."""
         ...
 
     def purge(self, older_than: float, limit: int = 1000) -> int:
         """Drop up to `limit` events untouched for `older_than` seconds; return how many.
 
-        Not those that are being handled, or that an engine has. Marks are dropped and counted too,
-        see `OrderedStore`; not those that are locked.
+        Events that are being handled, or that an engine has, stay. Marks are dropped and counted
+        too, except locked ones; see `OrderedStore`.
         """
         ...
 
     def get(self, key: str) -> Record | None:
-        """Return all that is known of one event, its body included."""
+        """Return the record of one event, its body included."""
         ...
 
     def find(
@@ -161,7 +161,7 @@ class Store(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         ...
 
 
@@ -185,7 +185,7 @@ class AtomicStore(Protocol):
         then holds for `lease` seconds from the record on. Raises ClaimLost, and rolls back, if the
         claim on `key` is no longer that token's; without a key nothing is recorded. move: what is
         to be unlocked in the same transaction, see `OrderedStore`; ClaimLost if it cannot be.
-        StoreUnavailable if the database went away; whatever else is raised is the work's.
+        StoreUnavailable if the database went away; anything else that is raised comes from `work`.
         """
         ...
 
@@ -196,7 +196,7 @@ class OrderedStore(Protocol):
 
     A mark stands for one object and one handler. It has a lock, held by one token for a lease, and
     a state: a text of up to 5000 characters, which tells how far the handler has come. Marks are
-    no events: `find`, `stats` and `forget` know nothing of them. `purge` drops those that are old.
+    not events: `find`, `stats` and `forget` do not touch them. `purge` drops the old ones.
     """
 
     def lock(self, mark: str, lease: float) -> Lock | None:
@@ -223,8 +223,8 @@ class AsyncStore(Protocol):
     """A store whose calls are awaited: each method is that of `Store`, as an `async def`.
 
     The calls come from asyncio, from any event loop of any thread: `receive_async` awaits them on
-    the caller's loop, and `receive`, renewals of leases and commands on a loop of ours. A driver
-    whose connections belong to one loop therefore needs some for each.
+    the caller's loop; `receive`, renewals of leases and commands on a loop of this package. A
+    driver whose connections belong to one loop therefore needs connections for each.
     """
 
     async def claim(

@@ -61,6 +61,6 @@ def _purge_all(store: "Store", retention: float) -> None:
         pass
     except Exception as error:  # a store of the user's
         logger.warning(
-            "old events could not be purged (%s); it is tried again in an hour",
+            "old events could not be purged (%s); the next try is in an hour",
             type(error).__name__,
         )

@@ -23,7 +23,7 @@ class About(NamedTuple):
 
 
 class Record(NamedTuple):
-    """All that a store knows of one event. Times are seconds since 1970."""
+    """A store's record of one event. Times are seconds since 1970."""
 
     key: str
     receiver: str
@@ -49,7 +49,7 @@ class Record(NamedTuple):
 
 
 class Filter(NamedTuple):
-    """Which records to find; what is None does not matter."""
+    """Which records to find; a field that is None does not matter."""
 
     receiver: str | None = None
     id: str | None = None
@@ -58,9 +58,9 @@ class Filter(NamedTuple):
     statuses: tuple[Status, ...] = ()
     """Any of these; all if empty."""
     idle: float | None = None
-    """Untouched for at least so many seconds."""
+    """Unchanged for at least so many seconds."""
     recent: float | None = None
-    """Touched within so many seconds."""
+    """Changed within so many seconds."""
     key: str | None = None
     """The key, or its first hexadecimal digits."""
 

@@ -27,8 +27,8 @@ class RedisStore(ClientStore):
     tests.
 
     Raises ConfigurationError, naming the remedy, for a URL or client that cannot be used, a server
-    that turns us away, and data that is not ours. A server that is unavailable is no such error:
-    deliveries are answered 503 until it is back.
+    that refuses the connection, and data of another program. A server that is unavailable is no
+    such error: deliveries are answered 503 until it is back.
     """
 
     if TYPE_CHECKING:

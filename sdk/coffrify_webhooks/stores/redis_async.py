@@ -36,7 +36,7 @@ _CLOSE_WITHIN = 2.0
 
 
 class AsyncClient(Protocol):
-    """What is used of a `redis.asyncio.Redis` or `valkey.asyncio.Valkey`."""
+    """The part of a `redis.asyncio.Redis` or `valkey.asyncio.Valkey` that is used."""
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Awaitable[Any]: ...
     def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Awaitable[Any]: ...
@@ -155,8 +155,8 @@ def _maker_beside(client: Any) -> Callable[[], Any]:
     pool = getattr(client, "connection_pool", None)
     if pool is None:
         raise ConfigurationError(
-            f"the redis store knows no {type(client).__name__} of asyncio; give it a sync client "
-            "of the cluster, whose calls run in threads"
+            f"the redis store does not support {type(client).__name__} of asyncio; give a sync "
+            "client of the cluster, whose calls run in threads"
         )
 
     kind = cast("Any", type(client))

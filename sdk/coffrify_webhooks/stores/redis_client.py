@@ -33,7 +33,7 @@ _CONNECT_TIMEOUT = 1.0
 
 
 class Client(Protocol):
-    """What is used of a `redis.Redis`, `valkey.Valkey`, `redis.RedisCluster` ..."""
+    """The part of a `redis.Redis`, `valkey.Valkey` or `redis.RedisCluster` that is used."""
 
     def evalsha(self, sha: str, numkeys: int, *keys_and_args: Any) -> Any: ...
     def eval(self, script: str, numkeys: int, *keys_and_args: Any) -> Any: ...
@@ -92,7 +92,7 @@ def read_url(url: str) -> str:
     if read is None:
         raise ConfigurationError(
             "the redis store's URL cannot be read; it looks like redis://user:password@host:6379/0 "
-            "or unix:///path/to/socket, with odd characters of the password percent-encoded"
+            "or unix:///path/to/socket, with special characters of the password percent-encoded"
         )
     return read
 
@@ -175,7 +175,7 @@ def _make_client(driver: Any, retry: Any, url: str, timeout: float) -> Any:
         pool.connection_class(**pool.connection_kwargs)  # connects not, but reads the options
     except (ValueError, TypeError, redis.RedisError):
         raise ConfigurationError(
-            "the redis store's URL has an option that redis-py does not take"
+            "the redis store's URL has an option that redis-py does not accept"
         ) from None
     return client
 
@@ -186,19 +186,19 @@ def remedy_for(error: BaseException | None, prefix: str) -> str | None:
     # Valkey refuses a long command before it asks for a password.
     unknown = "unauthenticated" in str(error)
     if unknown or kinds & {"AuthenticationError", "AuthenticationWrongNumberOfArgsError"}:
-        return "check user and password in the store's URL"
+        return "check the user and password in the store's URL"
     if "NoPermissionError" in kinds:
         return (
             "let its user do what the store does: ACL SETUSER name "
             f"~{{{prefix}}}:* +@read +@write +@scripting +@connection +time"
         )
     if kinds & {"AskError", "ClusterCrossSlotError"}:
-        return "the server is one of a cluster; hand over a redis.RedisCluster client"
+        return "the server belongs to a cluster; give a redis.RedisCluster client"
     # Passing states have a word in front, such as MISCONF or BUSY.
     if type(error).__name__ == "ResponseError" and not re.match(r"[A-Z]{4,} ", str(error)):
         return (
-            "it does not take our commands; use Redis >= 5 or Valkey with Lua scripts, and a "
-            "database number that it has"
+            "it does not accept the store's commands; use Redis >= 5 or Valkey with Lua scripts, "
+            "and a database number that it has"
         )
     return None
 

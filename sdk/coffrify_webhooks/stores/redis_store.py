@@ -46,7 +46,7 @@ from .select import select
 __all__ = ["ClientStore"]
 
 VERSION = 1
-"""Of the keys and their fields; a release refuses those of a later one."""
+"""The version of the keys and their fields; a release refuses those of a later one."""
 _PURGED: tuple[Status, ...] = ("done", "failed", "dead", "conflict", "claimed")
 _PAGE = 500
 _Place = tuple[float, bytes]  # touched_at, event
@@ -64,7 +64,7 @@ class ClientStore(RedisMarks):
         clock: Callable[[], float] | None,
     ) -> None:
         if not prefix or "{" in prefix or "}" in prefix:
-            raise ConfigurationError("the redis store's prefix is a text without braces")
+            raise ConfigurationError("the redis store's prefix must be a text without braces")
         self._prefix = prefix
         self._clock = clock
         self._timeout = timeout
@@ -88,7 +88,7 @@ class ClientStore(RedisMarks):
         try:
             self._prepare()
         except StoreUnavailable as error:
-            logger.warning("%s; it is tried again with each delivery", error)
+            logger.warning("%s; each delivery tries again", error)
 
     def __repr__(self) -> str:
         if not hasattr(self, "_client"):
@@ -299,15 +299,15 @@ class ClientStore(RedisMarks):
                 raise
             raise ConfigurationError(f"{error}: {remedy}") from None
         except UnicodeError:
-            raise ConfigurationError("the redis store's URL names an impossible host") from None
+            raise ConfigurationError("the redis store's URL names an invalid host") from None
         if not version.isdigit():
             raise ConfigurationError(
-                f"the server has data under the prefix {self._prefix!r} that is not of "
+                f"the server has data under the prefix {self._prefix!r} that does not belong to "
                 "coffrify-webhooks; use another prefix= or database"
             )
         if int(version) > VERSION:
             raise ConfigurationError(
-                "the store was made by a later version of coffrify-webhooks (its schema is "
+                "the store was created by a later version of coffrify-webhooks (its schema is "
                 f"{int(version)}, this version knows {VERSION}); upgrade coffrify-webhooks"
             )
         self._is_ready = True

@@ -16,7 +16,7 @@ from .statements import Dialect, Statements
 __all__ = ["Execute", "RelationalStore", "Result", "refusal"]
 
 _LONGEST_LEASE = 1e9
-"""Seconds; no database knows the infinite."""
+"""Seconds; databases have no infinite numbers."""
 _PURGED_AT_ONCE = 50
 """Events that one statement deletes; a delivery may come between two."""
 _BODY = 13
@@ -244,7 +244,7 @@ class RelationalStore(ABC):
     def _move(self, change: Callable[..., bool], move: Move) -> None:
         """Unlock a mark in a transaction, as `_unlock` does; raise ClaimLost if it is lost."""
         if not self._unlock(change, move):
-            raise ClaimLost("the lock on the event's object ended while it was handled")
+            raise ClaimLost("the lock on the event's object ended while the event was handled")
 
     _has_marks: bool = True
     """Whether the table of marks is known to be there."""

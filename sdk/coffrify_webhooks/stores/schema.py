@@ -69,7 +69,7 @@ def ensure(
         else:
             return True
     raise ConfigurationError(
-        f"the store's tables {EVENTS} and {SCHEMA} could not be made ({failure}); {grants}"
+        f"the store's tables {EVENTS} and {SCHEMA} could not be created ({failure}); {grants}"
     )
 
 
@@ -84,7 +84,7 @@ class _Tables:
         version = self.version()
         if version > VERSION:
             raise ConfigurationError(
-                "the store was made by a later version of coffrify-webhooks (its schema is "
+                "the store was created by a later version of coffrify-webhooks (its schema is "
                 f"{version}, this version knows {VERSION}); upgrade coffrify-webhooks"
             )
         if not version and self._has(SCHEMA, "1") and not self._has(SCHEMA, "version + 0"):
@@ -95,9 +95,7 @@ class _Tables:
         if not there or not version:
             return 0
         if not all(self._works(statement) for statement in _WRITES):
-            raise ConfigurationError(
-                f"the store's table {EVENTS} may not be written; {self._grants}"
-            )
+            raise ConfigurationError(f"the store's table {EVENTS} is not writable; {self._grants}")
         return version
 
     def add_marks(self, sql: Statements, *, needed: bool) -> bool:
@@ -112,7 +110,7 @@ class _Tables:
             if self._has(MARKS, "1") and not self._has(MARKS, MARK_COLUMNS):
                 raise _foreign(MARKS)
             raise ConfigurationError(
-                f"a handler asks for order, and the store's table {MARKS} could not be made or "
+                f"a handler asks for order, and the store's table {MARKS} could not be created or "
                 f"written; {self._grants}"
             )
         return usable
@@ -142,6 +140,6 @@ class _Tables:
 
 def _foreign(table: str) -> ConfigurationError:
     return ConfigurationError(
-        f"the table {table} is there and is not one of coffrify-webhooks; name another database "
+        f"the table {table} exists and does not belong to coffrify-webhooks; name another database "
         "(or file) in store="
     )

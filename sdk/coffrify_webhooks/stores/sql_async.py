@@ -231,9 +231,9 @@ class _LoopStore(EngineStore):
 def _check(driver: str) -> None:
     if driver and driver not in _KNOWN:
         raise ConfigurationError(
-            f"there is no async store on {driver}; take "
-            "postgresql+asyncpg:// or postgresql+psycopg_async://. A file is best served by "
-            "sqlite:///..., which needs no async driver, and others by their sync ones"
+            f"there is no async store for {driver}; use postgresql+asyncpg:// or "
+            "postgresql+psycopg_async://. For a file use sqlite:///..., which needs no async "
+            "driver, and for others their sync drivers"
         )
 
 

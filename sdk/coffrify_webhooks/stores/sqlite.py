@@ -3,11 +3,12 @@
 The embedded default. WAL journal; single autocommit statements, so that a reader never sees half
 a step and a killed process leaves nothing locked. With `synchronous=NORMAL` no commit is lost when
 a process is killed; a power cut may lose the last ones, and their events are then handled again.
-A network file system is no place for it.
+Do not put the file on a network file system.
 
-What is not yet in the file is in the one beside it, `-wal`, and by `-shm` the processes agree. If
-one of these is removed, the processes that have it open go on with what nobody else can see. They
-notice, save what they have into the file, and open it again; who starts meanwhile waits for them.
+What is not yet in the file is in the one beside it, `-wal`, and the processes coordinate through
+`-shm`. If one of these is removed, the processes that have it open go on with data that nobody else
+can see. They notice, save their data into the file, and open it again; a process that starts
+meanwhile waits for them.
 """
 
 import os
@@ -55,11 +56,11 @@ _WAITS = (0.001, 0.002, 0.005, 0.01, 0.025)
 class SQLiteStore(RelationalStore):
     """A store in one file.
 
-    path: the file; made on first use, its folder must be there. timeout: seconds to wait for
+    path: the file; created on first use, in a folder that must exist. timeout: seconds to wait for
     another process's write before StoreUnavailable. synchronous: "FULL" survives a power cut, and
     costs a disk flush for each event. clock: seconds since 1970.
 
-    Raises ConfigurationError if the folder is missing or not writable, or the file not for us.
+    Raises ConfigurationError if the folder is missing or not writable, or the file cannot be used.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class SQLiteStore(RelationalStore):
         folder = self.path.parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             raise ConfigurationError(
-                f"the sqlite store's folder {str(folder)!r} is missing or not writable; make it, "
+                f"the sqlite store's folder {str(folder)!r} is missing or not writable; create it, "
                 "or name another file in store= or COFFRIFY_WEBHOOKS_STORE"
             )
         if self.path.is_dir():
@@ -114,7 +115,7 @@ class SQLiteStore(RelationalStore):
         return f"SQLiteStore({str(self.path)!r})"
 
     def beside(self) -> "SQLiteStore":
-        """Return another store of the same file, whose long reads let no call of this one wait."""
+        """Return another store of the same file, whose long reads block no call of this one."""
         return SQLiteStore(self.path, timeout=2 * self._timeout, clock=self._clock or now)
 
     def close(self) -> None:
@@ -130,7 +131,7 @@ class SQLiteStore(RelationalStore):
         except StoreUnavailable as error:
             if getattr(error.__cause__, "sqlite_errorname", "") == "SQLITE_NOTADB":
                 raise ConfigurationError(
-                    f"{str(self.path)!r} is no sqlite database; name another file in store="
+                    f"{str(self.path)!r} is not an sqlite database; name another file in store="
                 ) from None
         self.close()
 
@@ -237,7 +238,7 @@ class SQLiteStore(RelationalStore):
             "%s-wal or -shm was removed while the file was in use: %s. Exclude the three "
             "files from any clean-up",
             self._name,
-            "what it held was saved" if saved else "some events may be handled again",
+            "its content was saved" if saved else "some events may be handled again",
         )
         if begun:
             self._abandon()
@@ -262,8 +263,8 @@ class SQLiteStore(RelationalStore):
             if not is_saved and not may_begin(self._name):
                 if monotonic() > give_up:
                     raise StoreUnavailable(
-                        "the sqlite store's -wal or -shm was removed while others have it open; "
-                        "they notice at their next delivery, or restart them"
+                        "the sqlite store's -wal or -shm was removed while other processes have it "
+                        "open; they notice at their next delivery, or restart them"
                     )
                 time.sleep(0.01)
                 continue
@@ -308,8 +309,8 @@ class SQLiteStore(RelationalStore):
     def before_fork(self) -> bool:
         """Close the connection, and lend none until the fork is over.
 
-        sqlite keeps its locks per process, and its books on them in memory: a child that inherits
-        an open connection would believe to hold locks that it does not have.
+        sqlite keeps its locks per process, and its records of them in memory: a child that inherits
+        an open connection would assume locks that it does not have.
         """
         if not self._turn.take():
             return False
@@ -321,7 +322,7 @@ class SQLiteStore(RelationalStore):
         self._turn.give_back()
 
     def after_fork_in_child(self) -> None:
-        """Let go of a connection that was in use at the fork; closing it would harm the parent."""
+        """Abandon a connection that was in use at the fork; closing it would harm the parent."""
         if self._connection is not None:
             self._inherited.append(self._connection)
             self._connection = None

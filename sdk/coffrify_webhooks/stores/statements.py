@@ -30,7 +30,7 @@ __all__ = [
 Dialect: TypeAlias = Literal["sqlite", "postgresql", "mysql"]
 
 VERSION = 1
-"""Of the tables; a release refuses those of a later one."""
+"""The version of the tables; a release refuses those of a later one."""
 EVENTS = "coffrify_webhooks_events"
 MARKS = "coffrify_webhooks_marks"
 SCHEMA = "coffrify_webhooks_schema"

@@ -1,4 +1,4 @@
-"""What helps to test the handlers of webhooks; nothing in here runs in production.
+"""Tools for testing the handlers of webhooks; nothing in here runs in production.
 
 Names are imported when first used: pytest imports this package whether its fixture is used or not.
 """

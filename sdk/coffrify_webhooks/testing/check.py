@@ -51,7 +51,7 @@ def check_handlers(
     examples: int = 50,
     progress: Callable[[int, int], object] | None = None,
 ) -> Report:
-    """Run each handler with events as they are and as they may become, and return a `Report`.
+    """Run each handler with events as they are now and as they may become; return a `Report`.
 
     Those are bodies that the schema allows (random ones if Hypothesis is installed, else the
     catalog's examples with each optional field absent, empty and null), and their bends: an
@@ -59,9 +59,9 @@ def check_handlers(
     event runs twice, as one does whose first run ended before it was recorded. A handler fails
     that raises, or takes longer than the sender waits.
 
-    The receivers are isolated meanwhile, but the handlers really run: what they write to a
-    database or send is written and sent, so let them reach only what is there for tests. In
-    Django what they write to its databases is rolled back.
+    The receivers are isolated meanwhile, but the handlers really run: what they write to a database
+    or send is written and sent, so give them only what exists for tests. In Django, what they write
+    to its databases is rolled back.
 
     target: a Receiver, an application that has some, or its test client. examples: how many
     random bodies each handler is given. progress: called with the number of handlers done, and of

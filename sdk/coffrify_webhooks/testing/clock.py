@@ -16,8 +16,8 @@ __tracebackhide__: bool = True
 class Clock:
     """Returns the same time at each call, until `advance` moves it.
 
-    It begins at the present, as `time.time` tells it: where freezegun or time-machine has set the
-    time, at that.
+    It begins at the present, as `time.time` returns it: if freezegun or time-machine has set the
+    time, at that time.
     """
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Clock:
     def advance(self, seconds: float | timedelta) -> None:
         """Move the clock forward by so many seconds, or by a timedelta.
 
-        Raises ConfigurationError for less than 0, and for what is no length of time.
+        Raises ConfigurationError for less than 0, and for anything but a length of time.
         """
         length = seconds.total_seconds() if isinstance(seconds, timedelta) else seconds
         if isinstance(length, bool) or not isinstance(length, (int, float)):

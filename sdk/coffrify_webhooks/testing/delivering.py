@@ -55,7 +55,7 @@ def _deliver(
     path: str | None = None,
     secret: SecretLike | None = None,
 ) -> Any:
-    """Deliver an event through all that a real delivery passes, and return the `Result`.
+    """Deliver an event along the whole path of a real delivery, and return the `Result`.
 
     target:
         A Receiver; an application of Flask, Django, Starlette, FastAPI, or any other of WSGI or
@@ -64,15 +64,15 @@ def _deliver(
     event, data, id:
         A name, a class or an event, and what is laid over it; see `make_event`.
     case:
-        "valid"; "duplicate" sends it twice and returns what became of the second; "concurrent"
+        "valid"; "duplicate" sends it twice and returns the result of the second; "concurrent"
         sends two at the same moment and returns both, first the one that was handled; "stale",
         "early", "forged", "unsigned", "tampered" must be refused; "unknown_type",
         "unknown_field", "missing_field", "wrong_type", "unknown_value" are signed and differ from
         the schema; "not_json" and "too_large" cannot be read.
     path:
-        Where the endpoint is; found in the application, if it has one only.
+        Where the endpoint is; found in the application, if it has only one.
     secret:
-        What to sign with; else that of the isolation, else the receiver's own first one, else
+        The secret to sign with; by default that of the isolation, the receiver's own first one, or
         that of the variable COFFRIFY_WEBHOOK_SECRET.
 
     Raises ConfigurationError for a mistake in these, and in a running event loop, where

@@ -27,16 +27,17 @@ def type_named(event: object) -> str:
         return event
     if isinstance(event, (dict, bytes)):
         raise ConfigurationError(
-            f"a {'dict' if isinstance(event, dict) else 'bytes'} is no event type; name the type, "
-            'and give what is to differ by data=, as in ("transfer.created", data={"id": "tr_1"}); '
-            "a whole body becomes an event by coffrify_webhooks.parse(body)"
+            f"a {'dict' if isinstance(event, dict) else 'bytes'} is not an event type; name the "
+            'type, and give the fields that differ as data=, as in ("transfer.created", '
+            'data={"id": "tr_1"}); coffrify_webhooks.parse(body) makes an event of a whole body'
         )
     kind = cast("type[Any]", event) if isinstance(event, type) else type(None)
     found = type_of(kind) if issubclass(kind, Event) else None
     if found is None:
         raise ConfigurationError(
-            f"{getattr(event, '__name__', type(event).__name__)} is no event type; give a name as "
-            '"transfer.created", or a class of coffrify_webhooks.events or of your own catalog'
+            f"{getattr(event, '__name__', type(event).__name__)} is not an event type; "
+            'give a name such as "transfer.created", or a class of coffrify_webhooks.events or of '
+            "your own catalog"
         )
     return found
 

@@ -40,13 +40,13 @@ def _make_event(
 ) -> Event:
     """Return a valid event of a type, to call a handler with or to deliver.
 
-    event: a name, or a class, of which the event then is. It is the catalog's example, else made
-    from the class's fields. id: a fresh one unless given. at: when it happened, now by default;
-    the example's times are moved there. data: laid over the example's, field by field; a list
-    takes the length of the one given.
+    event: a name, or the class that the event then has. It is the catalog's example, or else made
+    from the class's fields. id: by default a fresh one. at: when it happened, now by default; the
+    example's times are moved there. data: merged into the example's, field by field; a list takes
+    the length of the one given.
 
     Raises ConfigurationError for an unknown type, with the nearest names; for data that the type
-    does not allow, with the field; and for a field of `data` that is spelt almost as one of the
+    does not allow, with the field; and for a field of `data` that is spelt almost like one of the
     type's. Any other field that the type does not have is kept, as one that the sender has added.
     """
     return event_of(event, id=id, at=at, data=data)
@@ -99,7 +99,7 @@ def seconds_of(moment: When) -> float:
             raise ConfigurationError("at= is a datetime without a time zone; give one with UTC")
         return moment.timestamp()
     if isinstance(moment, bool) or not isinstance(moment, (int, float)):
-        raise ConfigurationError("at= is seconds since 1970, or a datetime with a time zone")
+        raise ConfigurationError("at= must be seconds since 1970, or a datetime with a time zone")
     return moment
 
 

@@ -66,8 +66,8 @@ def refuse_misspelt(data: Mapping[Any, Any], event: Event) -> None:
     inner = data.get("data")
     if isinstance(inner, Mapping) and "data" not in _fields(payload):
         raise ConfigurationError(
-            "data= is laid over the event's own data: give its fields alone, without the body "
-            "around it; id= and at= are arguments of their own"
+            "data= is merged into the event's own data: give its fields alone, without the body "
+            "around it; id= and at= are separate arguments"
         )
     _look(data, payload, "data")
 

@@ -91,9 +91,9 @@ def _record(
     store: MemoryStore, key: str | None, token: str, handler: str, move: Move | None
 ) -> None:
     if key is not None and not store.checkpoint(key, token, handler):
-        raise ClaimLost("the claim on this event ended while it was handled")
+        raise ClaimLost("the claim on this event ended while the event was handled")
     if move is not None and not store.unlock(*move):
-        raise ClaimLost("the lock on the event's object ended while it was handled")
+        raise ClaimLost("the lock on the event's object ended while the event was handled")
 
 
 def isolated_store(real: Store, clock: Callable[[], float]) -> Store:

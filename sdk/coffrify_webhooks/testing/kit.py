@@ -39,7 +39,7 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class Kit:
-    """Delivers to isolated receivers, and tells what they did; `isolated` makes one."""
+    """Delivers to isolated receivers, and records what they did; `isolated` makes one."""
 
     def __init__(self, isolation: Isolation, layers: tuple[Layer, ...]) -> None:
         self._isolation = isolation
@@ -49,7 +49,7 @@ class Kit:
     def _layers(self) -> tuple[Layer, ...]:
         if self._open_layers is None:  # the receivers have their own stores again
             raise ConfigurationError(
-                "the isolation of this kit is over: deliver inside of its `with` block; a fixture "
+                "the isolation of this kit has ended: deliver inside its `with` block; a fixture "
                 "yields its kit, and does not return it"
             )
         return self._open_layers
@@ -69,17 +69,17 @@ class Kit:
 
     @property
     def notices(self) -> list[Notice]:
-        """All that the receivers told their observers, in its order."""
+        """All that the receivers told their observers, in order."""
         return self._isolation.notices
 
     @property
     def events(self) -> list[Event]:
-        """The events that were handled, in their order, as the handlers got them."""
+        """The events that were handled, in order, as the handlers received them."""
         return self._isolation.events
 
     @property
     def results(self) -> list[Result[Any]]:
-        """What became of each delivery, and of each event that `run_queued` ran, in their order."""
+        """The result of each delivery, and of each event that `run_queued` ran, in order."""
         return self._isolation.results
 
     @property
@@ -128,14 +128,15 @@ class Kit:
 def isolated(*receivers: Receiver) -> IsolatedKit:
     """Give receivers a store in memory, a clock and a secret of their own, for tests.
 
-    receivers: else every one of the process, made before or meanwhile, those of Django and Flask
-    too. Those with a dispatcher hand over to `Kit.run_queued` instead of their engine; their
-    handlers, observers and other settings are their own. Nothing is changed in them: what they
-    had is there again at the end, and no file is made. Isolations nest; each thread and task may
-    have its own.
+    receivers: by default every one of the process, created before or meanwhile, those of Django and
+    Flask too. Those with a dispatcher hand over to `Kit.run_queued` instead of their engine; they
+    keep their handlers, observers and other settings. Nothing is changed in them: everything is as
+    before at the end, and no file is created. Isolations nest; each thread and task may have its
+    own.
 
     A context manager, for `with` and `async with`, and a decorator; in unittest
-    `kit = self.enterContext(isolated())`. Raises ConfigurationError for what is no Receiver.
+    `kit = self.enterContext(isolated())`. Raises ConfigurationError for anything that is not a
+    Receiver.
     """
     for each in receivers:
         if not isinstance(each, Receiver):

@@ -37,7 +37,7 @@ class Finding:
     """The place in the body that is bent: `data.files.0.size`; empty if none is."""
     event_type: str
     body: bytes
-    """The smallest one with which it fails so; it is made up."""
+    """The smallest body with which it fails in this way; it is made up."""
     error: BaseException | None
     """What the handler raised, with its traceback; None if it was slow."""
 
@@ -78,7 +78,7 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was checked, and what was found; its text says all of it."""
+    """What was checked, and what was found; its text says everything."""
 
     handlers: tuple[Checked, ...]
     findings: tuple[Finding, ...]

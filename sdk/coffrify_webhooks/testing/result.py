@@ -43,7 +43,7 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Result(Generic[E_co]):
-    """What was answered to a delivery, and why."""
+    """The answer to a delivery, and the reason for it."""
 
     status: int
     """The HTTP status."""
@@ -52,7 +52,7 @@ class Result(Generic[E_co]):
     code: str
     """The code of the error, such as `signature_mismatch`; empty without one."""
     event: E_co
-    """The event that was sent, as it was made: before the case bent it."""
+    """The event that was sent, before the case bent it."""
     headers: Mapping[str, str]
     """Of the answer, their names in lower case."""
     text: str
@@ -98,7 +98,7 @@ class Result(Generic[E_co]):
         if self.diagnose is not None:
             if "(valid)" not in self.sent:
                 lines.append(
-                    "The kit made it so, as case= asks. Of such a delivery the doctor says:"
+                    "The kit made it so, as case= asks. About such a delivery the doctor says:"
                 )
             lines += _causes(self.diagnose())
         lines += [each.text.strip() for each in self.notices if each.kind not in _USUAL]

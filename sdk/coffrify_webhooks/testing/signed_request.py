@@ -54,8 +54,8 @@ def make_delivery(
     """Return the request of a delivery, to be sent by whatever client you have.
 
     event, data, id: as for `make_event`, or an event. case: as for `deliver`; of "duplicate" and
-    "concurrent" it is the one request that is sent twice. at: the signed time. secret: else that
-    of the isolation, else that of the variable COFFRIFY_WEBHOOK_SECRET.
+    "concurrent" it is the one request that is sent twice. at: the signed time. secret: by default
+    that of the isolation, or that of the variable COFFRIFY_WEBHOOK_SECRET.
 
     Raises ConfigurationError for a mistake in these, and if there is no secret.
     """

@@ -15,7 +15,7 @@ without awaiting anything.
 
 The `store` of each test starts empty. Where the store's clock can be set, override the fixture
 `advance` as well, and the suite does not wait; else it does, for some tens of seconds in all.
-Needs pytest.
+Requires pytest.
 """
 
 import asyncio

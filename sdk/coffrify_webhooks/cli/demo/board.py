@@ -1,4 +1,4 @@
-"""What has come so far: one cell per case and server."""
+"""What has arrived so far: one cell per case and server."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -22,11 +22,11 @@ class Cell:
 
     @property
     def complete(self) -> bool:
-        """Whether all that should come has come."""
+        """Whether all expected outcomes have arrived."""
         return len(self.outcomes) == self.case.times
 
     @property
-    def kept(self) -> bool:
+    def is_as_promised(self) -> bool:
         """Whether the promise was kept, to the last delivery."""
         return self.complete and not self.wrong
 
@@ -39,7 +39,7 @@ class Cell:
 
 
 class Board:
-    """Every cell, and what became of the servers."""
+    """Every cell, and the last output of the servers."""
 
     def __init__(self, cases: Sequence[Case], servers: Sequence[str]) -> None:
         self.servers: list[str] = list(servers)
@@ -47,27 +47,27 @@ class Board:
             case: {name: Cell(case) for name in servers} for case in cases
         }
         self.ended: dict[str, str] = {}
-        """The servers of which no more outcomes will come, and their last output."""
+        """The servers of which no more outcomes will arrive, and their last output."""
 
     @property
-    def kept(self) -> bool:
+    def is_as_promised(self) -> bool:
         """Whether every promise was kept."""
-        return all(cell.kept for cells in self.rows.values() for cell in cells.values())
+        return all(cell.is_as_promised for cells in self.rows.values() for cell in cells.values())
 
     def put(self, case: Case, server: str, outcome: str) -> None:
         """Record a result."""
         self.rows[case][server].outcomes.append(outcome)
 
     def end(self, server: str, instead: str) -> None:
-        """Write down that nothing more will come of a server."""
+        """Record that no more outcomes of a server will arrive."""
         self.ended[server] = instead
 
     def end_all(self) -> None:
-        """Write down that nothing more will come at all."""
+        """Record that no more outcomes will arrive at all."""
         self.ended = dict.fromkeys(self.servers, "nothing") | self.ended
 
     def is_settled(self, case: Case) -> bool:
-        """Tell whether nothing more will come in a row."""
+        """Tell whether no more outcomes of a row will arrive."""
         return all(c.complete or name in self.ended for name, c in self.rows[case].items())
 
     def broken(self, server: str) -> Iterator[str]:

@@ -79,7 +79,7 @@ def script() -> Script:
         Case("... the other", "503 busy (busy, Retry-After)"),
         Case("... the other, on the retry", "200 duplicate"),
         Case(f"fails for 72 h, {_ATTEMPTS} attempts", "500 failed (handler_failed)", _ATTEMPTS),
-        Case("... what becomes of it", "dead letter"),
+        Case("... its last status", "dead letter"),
         Case("... repaired, and replayed", "200 handled (the same event)"),
         Case("secret rotated: both sign", "200 handled"),
         Case("... a day later, the new alone", "400 rejected (signature_mismatch)"),
@@ -170,7 +170,7 @@ def _runs(sender: Sender, server: Running) -> str:
     """Compare the journal with what should be in it: each handler, once for each of its events."""
     wanted = {
         f"{event.id} {handler}"
-        for event in sender.taken(server)
+        for event in sender.accepted_events(server)
         for handler, patterns in _HANDLERS.items()
         if any(fnmatchcase(event.type, pattern) for pattern in patterns)
     }

@@ -84,7 +84,7 @@ def run() -> None:
     verdict = _verdict(boards, time.monotonic() - began)
     click.echo(f"\n{verdict}")
     _write(summary(boards, sent, verdict))
-    if not all(board.kept for board in boards):
+    if not all(board.is_as_promised for board in boards):
         raise SystemExit(1)
 
 
@@ -162,7 +162,7 @@ def _tell_broken(boards: list[Board], started: list[Running]) -> None:
 
 
 def _verdict(boards: list[Board], seconds: float) -> str:
-    if not all(board.kept for board in boards):
+    if not all(board.is_as_promised for board in boards):
         return f"After {seconds:.1f} s, not every outcome is the one promised."
     outcomes = sum(case.times for each in boards for case in each.rows for _ in each.servers)
     return f"{outcomes} outcomes in {seconds:.1f} s, all as promised."

@@ -17,7 +17,7 @@ from .servers import Running
 if TYPE_CHECKING:
     from coffrify_webhooks_sandbox import Attempt, Delivery, Endpoint, Event, Sandbox
 
-__all__ = ["MissingError", "Sender", "told", "wait_for", "write_catalog"]
+__all__ = ["MissingError", "Sender", "result_of", "wait_for", "write_catalog"]
 
 _PATIENCE = 20.0
 
@@ -130,7 +130,7 @@ class Sender:
         attempt = attempts[number - 1]
         if attempt.status is None:
             raise MissingError(f"no answer ({attempt.error})")
-        return told(attempt)
+        return result_of(attempt)
 
     def seconds(self, delivery: "Delivery") -> float:
         """Return how long the first answer took."""
@@ -146,15 +146,15 @@ class Sender:
         found = self._sandbox.deliveries(event)
         return [each for each in reversed(found) if each.endpoint_id == endpoint.id]
 
-    def taken(self, server: Running) -> "Iterator[Event]":
-        """Yield the events that a server has said it took."""
+    def accepted_events(self, server: Running) -> "Iterator[Event]":
+        """Yield the events that a server has answered with success."""
         endpoint = self._endpoints[server.name]
         for delivery in self._sandbox.deliveries(status="success"):
             if delivery.endpoint_id == endpoint.id:
                 yield self._sandbox.event(delivery)
 
 
-def told(attempt: "Attempt") -> str:
+def result_of(attempt: "Attempt") -> str:
     """Tell what was answered, as `400 rejected (missing_signature)`."""
     if attempt.status is None:
         return attempt.error

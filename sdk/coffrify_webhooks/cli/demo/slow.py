@@ -35,7 +35,7 @@ def slow_script() -> Script:
         Case("kill -9 of the worker", "killed"),
         Case("... the lease on the event", "ends"),
         Case("a new worker: the handler", "begun again"),
-        Case("... and comes to its end", "handled"),
+        Case("... and runs to its end", "handled"),
         Case("... the same event once more", "200 duplicate"),
         Case("handler finished", "once"),
     )

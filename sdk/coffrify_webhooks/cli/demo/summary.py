@@ -9,7 +9,7 @@ from coffrify_webhooks import __version__
 from coffrify_webhooks.errors import WebhookError
 
 from .board import Board
-from .sender import told
+from .sender import result_of
 
 if TYPE_CHECKING:
     from coffrify_webhooks_sandbox import Delivery, Sandbox
@@ -50,10 +50,10 @@ def _time_line(
 
     attempts = sandbox.attempts(dead)
     for attempt in attempts:
-        yield str(attempt.number), length(attempt.at - attempts[0].at), told(attempt)
+        yield str(attempt.number), length(attempt.at - attempts[0].at), result_of(attempt)
     for replay in deliveries:
         if replay.replay_of == dead.id:
-            yield from (("replayed", "", told(each)) for each in sandbox.attempts(replay))
+            yield from (("replayed", "", result_of(each)) for each in sandbox.attempts(replay))
 
 
 def summary(boards: Sequence[Board], sent: Sent, verdict: str) -> str:

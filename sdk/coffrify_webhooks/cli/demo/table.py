@@ -52,7 +52,7 @@ def _table(board: Board) -> "Table":
 def _colour(cell: Cell) -> str:
     if cell.wrong:
         return "red"
-    return "green" if cell.kept else "yellow"
+    return "green" if cell.is_as_promised else "yellow"
 
 
 def _lines(board: Board) -> Refresh:

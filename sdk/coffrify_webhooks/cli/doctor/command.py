@@ -66,14 +66,14 @@ class _Subject(NamedTuple):
     type=click.IntRange(min=1),
     is_flag=False,
     flag_value=1,
-    help="The request that was refused last, or the Nth last; of --app, or of the program here. "
-    "They are kept by Receiver(capture=20).",
+    help="The most recently refused request, or the Nth most recent, of --app or of the program "
+    "here. Receiver(capture=20) keeps them.",
 )
 @click.option(
     "--secret",
     metavar="S",
-    help=f"The endpoint's secret, as it is set; else that of --app, else {SECRET_VARIABLE}. Other "
-    "users see a command line, so the variable is better.",
+    help=f"The endpoint's secret, as it is set; by default that of --app, or {SECRET_VARIABLE}. "
+    "Other users can see a command line, so prefer the variable.",
 )
 @click.option("--app", metavar="MODULE[:NAME]", help=f"{APP_HELP} {LOOKED_FOR}")
 @click.option("--url", metavar="URL", help="The receiver's URL, to which a signed ping is sent.")

@@ -36,7 +36,7 @@ def read_curl(text: str) -> tuple[bytes, list[tuple[str, str]], str]:
     try:
         words = _words(text.lstrip("$ "))
     except ValueError:
-        raise ConfigurationError("the curl command has quotes that do not end") from None
+        raise ConfigurationError("the curl command has an unclosed quote") from None
     headers: list[tuple[str, str]] = []
     data: list[bytes] = []
     method = ""

@@ -20,7 +20,7 @@ FORMS = (
     "file or entry, or an event of API Gateway or a load balancer"
 )
 _CURL = (b"curl ", b"curl\t", b"curl\\", b"curl.exe ")
-_NO_FORM = f"the request is in no form that is known: {FORMS}"
+_NO_FORM = f"the format of the request is not known; give {FORMS}"
 
 
 class Recorded(NamedTuple):
@@ -41,8 +41,8 @@ def read_request(data: bytes) -> Recorded:
             value = json.loads(text)
         except (ValueError, RecursionError):
             raise ConfigurationError(
-                "the request begins like JSON and is none; for a body alone, name its headers too: "
-                '{"headers": {...}, "body": "..."}'
+                "the request begins like JSON but is not JSON; for a body alone, give its headers "
+                'too: {"headers": {...}, "body": "..."}'
             ) from None
         return _of_json(value)
     if text.removeprefix(b"$").lstrip()[:9].startswith(_CURL):
@@ -116,7 +116,7 @@ def _body(value: dict[str, Any]) -> bytes:
     body = value.get("body", "")
     if not isinstance(body, str):
         raise ConfigurationError(
-            "`body` has to be the text that arrived, not JSON that was parsed; or give it in "
+            "`body` must be the text that arrived, not JSON that was parsed; or give it in "
             "`body_base64`"
         )
     return _encode(body)
@@ -124,7 +124,7 @@ def _body(value: dict[str, Any]) -> bytes:
 
 def _encode(text: Any) -> bytes:
     if not isinstance(text, str):
-        raise ConfigurationError("the body of the request is no text")
+        raise ConfigurationError("the body of the request is not text")
     return text.encode("utf-8", "surrogatepass")
 
 
@@ -151,7 +151,9 @@ def _headers(value: Any) -> list[tuple[str, str]]:
         for item in (text if is_array(text) else [text])
     ]
     if not several and value not in ({}, [], None):
-        raise ConfigurationError("`headers` is a mapping of names to values, or a list of pairs")
+        raise ConfigurationError(
+            "`headers` must be a mapping of names to values, or a list of pairs"
+        )
     return several
 
 
@@ -167,5 +169,5 @@ def _moment(value: Any) -> float | None:
     except (ValueError, OverflowError):
         pass
     raise ConfigurationError(
-        "the time of the request is seconds since 1970, or a text such as 2026-01-31T12:00:00Z"
+        "the time of the request must be seconds since 1970, or a text such as 2026-01-31T12:00:00Z"
     )

@@ -31,7 +31,7 @@ __all__ = ["check_setup"]
 _OK = 200
 _ANY_KEY = "0" * 64
 _BUILT = 1_764_000_000
-"""November 2025: no clock of a machine that runs this is right and earlier."""
+"""November 2025: a clock that shows an earlier time is wrong."""
 _ANSWERS = {
     301: "it redirects, and the sender follows no redirects; give the address that it names",
     302: "it redirects, often to a login; exempt the path from it",
@@ -39,7 +39,7 @@ _ANSWERS = {
     308: "it redirects, often for a slash at the end; give the address that it names",
     401: "something in front asks for credentials; exempt the path from it",
     403: "something in front refuses it, such as a firewall or a check of CSRF; exempt the path",
-    404: "nothing of this package listens there; check the path and the prefix of the mount",
+    404: "no endpoint of this package listens there; check the path and the prefix of the mount",
     405: "something else answers there, without POST; check the path",
     413: "something in front refuses bodies of this size",
     502: "the proxy in front cannot reach the application",
@@ -62,7 +62,7 @@ def check_setup(
     *,
     as_json: bool,
 ) -> int:
-    """Print what is well and what is not; return the exit code."""
+    """Print what works and what does not; return the exit code."""
     checks = list(_checks(secret, app, url, embedded))
     healthy = all(each.state != "failed" for each in checks)
     if as_json:
@@ -87,7 +87,7 @@ def _checks(
             raise ConfigurationError(f"--app {app}: there is no Receiver in it; name one")
     yield _secret(given, fault, receiver)
     if receiver is None:
-        why = "the secret comes first" if fault else "name your application: --app myapp.webhooks"
+        why = "set the secret first" if fault else "name your application: --app myapp.webhooks"
         for name in ("store", "engine", "handlers"):
             yield _Check(name, "skipped", why)
     else:
@@ -129,15 +129,15 @@ def _store(store: Any) -> _Check:
     if isinstance(path, Path) and not path.exists():
         where = path.parent
         if os.access(where, os.W_OK):
-            return _Check("store", "ok", f"{kind}; the first delivery makes its file")
-        return _Check("store", "failed", f"{kind}: {where} is not there, or cannot be written")
+            return _Check("store", "ok", f"{kind}; the first delivery creates its file")
+        return _Check("store", "failed", f"{kind}: {where} does not exist, or cannot be written")
     try:
         store.get(_ANY_KEY)
     except Exception as error:  # of any driver
         told = str(error) if isinstance(error, WebhookError) else type(error).__name__
         return _Check("store", "failed", f"{kind} did not answer: {told}")
     if kind == "MemoryStore":
-        return _Check("store", "ok", f"{kind}: of one process, and forgotten when it ends")
+        return _Check("store", "ok", f"{kind}: visible to one process only, and lost when it ends")
     return _Check("store", "ok", f"{kind} answers")
 
 
@@ -157,7 +157,7 @@ def _handlers(receiver: Receiver) -> _Check:
 
 def _address(url: str | None, secret: Any) -> Iterator[_Check]:
     if url is None or secret is None:
-        why = "name where your receiver listens: --url" if url is None else "the secret comes first"
+        why = "name where your receiver listens: --url" if url is None else "set the secret first"
         yield _Check("address", "skipped", why)
         yield _clock(None)
         return
@@ -182,7 +182,9 @@ def _address(url: str | None, secret: Any) -> Iterator[_Check]:
 
 def _answer(response: Response) -> _Check:
     if response.status is None:
-        return _Check("address", "failed", f"no answer: {response.error}; does it run there?")
+        return _Check(
+            "address", "failed", f"no answer: {response.error}; is the application running there?"
+        )
     answer = read_answer(response.status, response.body)
     if answer is None:
         why = _ANSWERS.get(response.status, "another part of the application, or another server")
@@ -200,9 +202,9 @@ def _clock(date: str | None) -> _Check:
     try:
         apart = now - parsedate_to_datetime(date or "").timestamp()
     except (ValueError, TypeError, OverflowError):
-        return _Check("clock", "skipped", "nothing to compare it with; see that NTP sets it")
+        return _Check("clock", "skipped", "nothing to compare it with; make sure that NTP sets it")
     if abs(apart) >= TOLERANCE:
         where = "ahead of" if apart > 0 else "behind"
         says = f"{abs(apart):.0f} s {where} the server's; set both by NTP"
         return _Check("clock", "failed", says)
-    return _Check("clock", "ok", "as the server's, by its Date header")
+    return _Check("clock", "ok", "it agrees with the server's Date header")

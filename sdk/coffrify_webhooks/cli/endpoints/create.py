@@ -12,7 +12,7 @@ from coffrify_webhooks.cli.completion import complete_type
 from coffrify_webhooks.cli.failure import printable
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 
-from .options import asked, handlers_of, takes_api, unsure_if_stopped, yes_option
+from .options import confirm, handlers_of, takes_api, unsure_if_stopped, yes_option
 from .secret_file import SecretFile, takes_secret_file
 
 if TYPE_CHECKING:
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 __all__ = ["create"]
 
 _UNSURE = (
-    "whether the endpoint was created is not known; `coffrify-webhooks endpoints list` shows it if "
-    "it was. Its secret is told only once: delete that endpoint, or give it another secret by "
-    "`endpoints rotate`"
+    "it is not known whether the endpoint was created; `coffrify-webhooks endpoints list` shows it "
+    "if it was. Its secret is shown only once: delete that endpoint, or give it another secret "
+    "with `endpoints rotate`"
 )
 
 
 @click.command(
-    short_help="Create an endpoint, and take its secret, which is told once.",
+    short_help="Create an endpoint and receive its secret, which is shown only once.",
     epilog="Example: coffrify-webhooks endpoints create https://shop.example/webhooks/coffrify "
     "--app app --env-file .env",
 )
 @click.argument("url")
-@click.option("--name", metavar="NAME", help="What to call it; else the URL's host.")
+@click.option("--name", metavar="NAME", help="Its name; by default, the URL's host.")
 @click.option("--description", default="", metavar="TEXT")
 @click.option(
     "--type",
@@ -88,9 +88,9 @@ def create(
     there = endpoints.find_url(url)
     if there is not None:
         question = f"There is an endpoint for that URL already ({there.id}). Create another one?"
-        asked(printable(question), yes=yes)
+        confirm(printable(question), yes=yes)
     if secret_file and secret_file.before:
-        asked(f"Replace the secret that is in {secret_file.path}?", yes=yes)
+        confirm(f"Replace the secret that is in {secret_file.path}?", yes=yes)
     with unsure_if_stopped(_UNSURE):
         made, secret = endpoints.create(
             url, name or urlsplit(url).hostname or url, events, description
@@ -106,4 +106,4 @@ def create(
         click.echo(f"its secret is in {secret_file.path}")
     else:
         click.echo(f"its secret, shown only now: {secret}")
-        click.echo(f"put it into {SECRET_VARIABLE}, and start the application anew")
+        click.echo(f"set {SECRET_VARIABLE} to it, and restart the application")

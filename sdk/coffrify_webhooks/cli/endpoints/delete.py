@@ -9,18 +9,21 @@ import click
 
 from coffrify_webhooks.cli.failure import printable
 
-from .options import asked, takes_api, unsure_if_stopped, yes_option
+from .options import confirm, takes_api, unsure_if_stopped, yes_option
 
 if TYPE_CHECKING:
     from coffrify_webhooks.management.endpoints import Endpoints
 
 __all__ = ["delete"]
 
-_UNSURE = "whether {} was deleted is not known; `coffrify-webhooks endpoints list` shows it if not"
+_UNSURE = (
+    "it is not known whether {} was deleted; `coffrify-webhooks endpoints list` shows it if it was "
+    "not"
+)
 
 
 @click.command(
-    short_help="Delete an endpoint; asks first.",
+    short_help="Delete an endpoint, after asking for confirmation.",
     epilog="Example: coffrify-webhooks endpoints delete 0190c1d2-7b1e-7c55-9d0a-2f6f3b8f4e10",
 )
 @click.argument("endpoint", metavar="ID")
@@ -33,7 +36,7 @@ def delete(endpoints: Endpoints, endpoint: str, *, yes: bool, as_json: bool) -> 
     Asks first. Its secret is of no use any more, and another endpoint gets another one.
     """
     chosen = endpoints.choose(endpoint)
-    asked(printable(f"Delete {chosen.id} ({chosen.url}) with what is still to be sent?"), yes=yes)
+    confirm(printable(f"Delete {chosen.id} ({chosen.url}) and its pending deliveries?"), yes=yes)
     with unsure_if_stopped(_UNSURE.format(chosen.id)):
         endpoints.delete(chosen.id)
     click.echo(

@@ -44,7 +44,7 @@ def list_(endpoints: Endpoints, *, as_json: bool) -> None:
         ]
         print_table(["ID", "ACTIVE", "OK/FAILED", "URL", "TYPES"], rows)
     if not found:
-        raise Failed("there is no endpoint yet: `coffrify-webhooks endpoints create` makes one")
+        raise Failed("there is no endpoint yet: `coffrify-webhooks endpoints create` creates one")
 
 
 def _shown(count: int | None) -> str:

@@ -1,4 +1,4 @@
-"""What the commands about endpoints share: the API, which endpoint, what is asked first."""
+"""What the commands about endpoints share: the API, the choice of an endpoint, confirmations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from coffrify_webhooks.receiver import Receiver
 
 __all__ = [
-    "asked",
+    "confirm",
     "endpoint_option",
     "handlers_of",
     "takes_api",
@@ -27,9 +27,11 @@ __all__ = [
 
 _Option: TypeAlias = "Callable[[Callable[..., Any]], Callable[..., Any]]"
 endpoint_option: _Option = click.option(
-    "--endpoint", metavar="ID", help="Its id, URL or name; needed if there are several."
+    "--endpoint",
+    metavar="ID",
+    help="The endpoint's id, URL or name; required if there are several.",
 )
-yes_option: _Option = click.option("--yes", is_flag=True, help="Do not ask first.")
+yes_option: _Option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 def takes_api() -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -39,7 +41,7 @@ def takes_api() -> Callable[[Callable[..., None]], Callable[..., None]]:
         @click.option(
             "--api-key", help="Prefer COFFRIFY_API_KEY: other users can see a command line."
         )
-        @click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")
+        @click.option("--api-url", help="By default, COFFRIFY_API_URL or the vendor's address.")
         @wraps(command)
         def with_api(*args: Any, api_key: str | None, api_url: str | None, **options: Any) -> None:
             from coffrify_webhooks.management.api import ManagementApi
@@ -64,14 +66,14 @@ def handlers_of(obj: object, app: str | None) -> Receiver | None:
 
 @contextmanager
 def unsure_if_stopped(what: str) -> Generator[None]:
-    """Around a change: whoever stops the command in its midst is told what is not known then."""
+    """Wraps a change: if the command is stopped meanwhile, its error says what is not known."""
     try:
         yield
     except KeyboardInterrupt:
         raise Stopped(printable(f"stopped: {what}")) from None
 
 
-def asked(question: str, *, yes: bool) -> None:
+def confirm(question: str, *, yes: bool) -> None:
     """Ask before what cannot be undone; anything but yes ends the command."""
     if not yes:
         click.confirm(question, abort=True, err=True)

@@ -13,7 +13,7 @@ from coffrify_webhooks.cli.duration import duration
 from coffrify_webhooks.cli.failure import printable
 from coffrify_webhooks.signature.secret import SECRET_VARIABLE
 
-from .options import asked, endpoint_option, takes_api, unsure_if_stopped, yes_option
+from .options import confirm, endpoint_option, takes_api, unsure_if_stopped, yes_option
 from .secret_file import SecretFile, takes_secret_file
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ __all__ = ["rotate"]
 
 _LONGEST = 168 * 3600
 _UNSURE = (
-    "whether {} has a new secret is not known; the sender's dashboard tells. If it has, the old "
-    "one is valid until the grace is over, and the new one was told only once: rotate again then"
+    "it is not known whether {} has a new secret; the sender's dashboard shows it. If it has, the "
+    "old one is valid until the grace period ends, and the new one was shown only once: rotate "
+    "again after that"
 )
 
 
@@ -36,7 +37,7 @@ def _grace(text: str) -> float:
 
 
 @click.command(
-    short_help="Give an endpoint a new secret; the old one stays valid a while.",
+    short_help="Give an endpoint a new secret; the old one stays valid for a while.",
     epilog="Example: coffrify-webhooks endpoints rotate --grace 24h --env-file .env",
 )
 @endpoint_option
@@ -65,10 +66,10 @@ def rotate(
     """
     chosen = endpoints.choose(endpoint)
     if secret_file and secret_file.before and not secret_file.is_env:
-        asked(f"Replace the secret that is in {secret_file.path}?", yes=yes)
+        confirm(f"Replace the secret that is in {secret_file.path}?", yes=yes)
     if not grace:
         question = f"{chosen.url} will refuse deliveries until it has the new secret. Rotate?"
-        asked(printable(question), yes=yes)
+        confirm(printable(question), yes=yes)
     kept = secret_file.before if secret_file and secret_file.is_env and grace else []
     with unsure_if_stopped(_UNSURE.format(chosen.id)):
         secret = endpoints.rotate(chosen.id, grace / 3600)
@@ -92,12 +93,12 @@ def _steps(
 ) -> list[str]:
     """Return what is left to do, in its order."""
     if not grace:
-        return [f"1. at once: {SECRET_VARIABLE}=NEW, and start the application anew"]
+        return [f"1. at once: {SECRET_VARIABLE}=NEW, and restart the application"]
     first = f"1. before {until}: {SECRET_VARIABLE}=NEW,OLD (the new one first)"
     if is_written and secret_file:
         first = f"1. before {until}: {secret_file.path} has both, the new one first"
     return [
-        f"{first}; start the application anew",
+        f"{first}; restart the application",
         '   in code: Receiver(secrets=["NEW", "OLD"]); in Django: "SECRETS": ["NEW", "OLD"]',
-        f"2. after {until}: take the old one out, and start the application anew",
+        f"2. after {until}: remove the old one, and restart the application",
     ]

@@ -66,7 +66,9 @@ class SecretFile:
         self.path: Path = path.resolve()  # a link stays one
         self.is_env: bool = is_env
         if self.path.exists() and not self.path.is_file():
-            raise ConfigurationError(f"{path} is no regular file; a secret is written to one")
+            raise ConfigurationError(
+                f"{path} is not a regular file; a secret is written only to one"
+            )
         trial = self.path.with_name(f".{self.path.name[:40]}-{token_hex(4)}")
         try:
             self._text = self._read()
@@ -74,7 +76,7 @@ class SecretFile:
             trial.unlink()
         except OSError as error:
             raise ConfigurationError(
-                f"{path} cannot be written ({error.strerror}); nothing was asked for"
+                f"{path} cannot be written ({error.strerror}); nothing was requested"
             ) from None
 
     def _read(self) -> str:
@@ -112,10 +114,13 @@ class SecretFile:
         except OSError as error:
             raise Failed(
                 f"{self.path} could not be written ({error.strerror}), so the new secret is lost; "
-                "get another: `coffrify-webhooks endpoints rotate`, when a grace is over"
+                "get another with `coffrify-webhooks endpoints rotate` when the grace period is "
+                "over"
             ) from None
         if mode is not None and mode & (stat.S_IRGRP | stat.S_IROTH):
-            click.echo(f"Warning: others can read {self.path}: chmod 600 is better", err=True)
+            click.echo(
+                f"Warning: other users can read {self.path}; prevent that with chmod 600", err=True
+            )
 
     def _with_line(self, value: str) -> str:
         """Return the file's text with the variable's value replaced, or added at its end.

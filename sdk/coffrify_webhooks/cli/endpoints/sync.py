@@ -10,7 +10,7 @@ import click
 from coffrify_webhooks.cli.failure import Failed, printable
 
 from .options import (
-    asked,
+    confirm,
     endpoint_option,
     handlers_of,
     takes_api,
@@ -54,7 +54,7 @@ def sync(
     from coffrify_webhooks.management.subscription import compare
 
     if as_json and not (yes or dry_run):
-        raise click.UsageError("--json asks nothing: add --dry-run or --yes")
+        raise click.UsageError("--json asks for no confirmation: add --dry-run or --yes")
     receiver = handlers_of(obj, app)
     if receiver is None:
         raise click.UsageError("--app names a module without a Receiver")
@@ -64,8 +64,8 @@ def sync(
         click.echo(printable(_text(chosen, found)))
     is_changed = not (dry_run or found.is_empty)
     if is_changed:
-        asked("Change the subscription so?", yes=yes)
-        with unsure_if_stopped("whether it was changed is not known; `sync --dry-run` tells"):
+        confirm("Change the subscription in this way?", yes=yes)
+        with unsure_if_stopped("it is not known whether it was changed; `sync --dry-run` shows it"):
             endpoints.subscribe(chosen.id, found.wanted)
     if as_json:
         told = {"id": chosen.id, **found.as_json(), "changed": is_changed}

@@ -24,12 +24,12 @@ _LOOK_EVERY = 0.5
 
 
 @click.command(
-    short_help="Let the sender send a test delivery, and show its answer.",
+    short_help="Have the sender send a test delivery, and show the answer.",
     epilog="Example: coffrify-webhooks endpoints test --type transfer.created",
 )
 @endpoint_option
 @click.option(
-    "--type", "event_type", metavar="TYPE", shell_complete=complete_type, help="By default a ping."
+    "--type", "event_type", metavar="TYPE", shell_complete=complete_type, help="By default, a ping."
 )
 @click.option(
     "--wait", default="20s", show_default=True, type=duration, metavar="AGE",
@@ -72,7 +72,7 @@ def _answer(sent: TestDelivery) -> str:
 
 def _remedy(sent: TestDelivery) -> str:
     if sent.id is None:
-        return "the API does not say what became of it; see your application's log"
+        return "the API does not say what happened to it; see your application's log"
     if not sent.was_tried:
         return "it was not tried in time; see the sender's dashboard, or wait longer: --wait"
     if sent.response_status is None:

@@ -51,7 +51,7 @@ def no_target(target: Any) -> str:
             f'{name}(make_event("transfer.created"))'
         )
     if isinstance(target, type):
-        return f"deliver() cannot send to the class {target.__name__}; give an object of it"
+        return f"deliver() cannot send to the class {target.__name__}; give an instance of it"
     if kind.endswith("Transport"):
         return (
             f"deliver() cannot send to a {kind}; give the application itself, or a client that has "
