@@ -100,9 +100,7 @@ def text(option: str, value: Any) -> str:
     """Return a name that can be shown."""
     usable = isinstance(value, str) and value.isprintable() and value
     if not usable or is_secretive(value):
-        raise ConfigurationError(
-            f"{option}={shown(value)}: give a name that is not empty, and plain"
-        )
+        raise ConfigurationError(f"{option}={shown(value)}: give a plain name that is not empty")
     return str(value)  # of its own, which is shown
 
 

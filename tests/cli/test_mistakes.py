@@ -116,7 +116,7 @@ def test_a_store_that_does_not_answer_exits_as_a_mistake(line: str, url: str) ->
     """Not with 1, by which a monitor learns what was found: nothing was looked at."""
     said = refused(line.format(url))
     assert " store failed (" in said
-    assert said.endswith("; see that its server or file can be used from here, and try again")
+    assert said.endswith("; check that its server or file can be used from here, and try again")
 
 
 @pytest.mark.parametrize(

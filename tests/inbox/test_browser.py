@@ -94,7 +94,7 @@ def test_every_page_fits_any_screen_and_is_legible_and_labelled(browser: Browser
         page.goto("/")
         for box in page.get_by_role("checkbox").all():
             box.check()
-        page.get_by_role("button", name="Replay the chosen").click()
+        page.get_by_role("button", name="Replay selected").click()
         page.get_by_role("heading", name="Replay 5 events?").wait_for()
         judge("confirmation")
         page.get_by_role("button", name="Yes, replay").click()
@@ -132,7 +132,7 @@ def test_the_keyboard_alone_performs_every_action_without_javascript(browser: Br
         expect(page.get_by_text("Updated every 5 seconds.")).to_be_hidden()
         reach(page, page.get_by_label("Choose evt_1"))
         press("Space")
-        push("Replay the chosen")
+        push("Replay selected")
         expect(page.get_by_role("heading", name="Replay 1 event?")).to_be_visible()
         push("Yes, replay")
         expect(page.get_by_role("status")).to_contain_text("handled")

@@ -223,10 +223,10 @@ def test_a_list_in_which_nothing_can_be_replayed_does_not_offer_it() -> None:
     shop = Shop()
     shop.stored.put("evt_1")
     visitor = Visitor(shop.inbox())
-    assert "Replay the chosen" not in visitor.get("/").text
+    assert "Replay selected" not in visitor.get("/").text
     shop.stored.put("evt_2", "failed")
-    assert "Replay the chosen" in visitor.get("/").text
-    assert "Replay the chosen" not in visitor.get("/", "status=done").text
+    assert "Replay selected" in visitor.get("/").text
+    assert "Replay selected" not in visitor.get("/", "status=done").text
 
 
 def test_types_that_have_moved_away_are_listed_with_their_fields() -> None:

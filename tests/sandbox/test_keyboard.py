@@ -94,7 +94,7 @@ def test_the_keyboard_alone_does_all_with_deliveries(
     coffrify_sandbox.settle()
     page.goto("/deliveries?live=off")
     hands.use(page.get_by_role("checkbox").first, "Space")
-    hands.press("Replay the chosen", "Replayed deliveries: 1.")
+    hands.press("Replay selected", "Replayed deliveries: 1.")
     hands.type("Type", "ping")
     page.keyboard.press("Enter")
     hands.press("Replay all found", "Replayed deliveries:")

@@ -11,7 +11,7 @@ _HERE = __name__.rpartition(".")[0]
 _COMMANDS: dict[str, LazyCommand] = {
     "advise": LazyCommand(
         f"{_HERE}.catalog_advise:advise",
-        "Say what a change of the catalog breaks in your handlers.",
+        "Show what a change of the catalog breaks in your handlers.",
     ),
     "diff": LazyCommand(
         f"{_HERE}.catalog_diff:diff",

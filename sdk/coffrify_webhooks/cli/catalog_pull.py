@@ -21,10 +21,10 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command(epilog="Example: coffrify-webhooks catalog pull -o catalog.json")
-@click.option("-o", "--output", type=_FILE, help="The file to write; else it goes to stdout.")
+@click.option("-o", "--output", type=_FILE, help="The file to write; by default, standard output.")
 @click.option("--api-key", help="Prefer COFFRIFY_API_KEY: other users can see a command line.")
-@click.option("--api-url", help="Else COFFRIFY_API_URL, else the vendor's address.")
-@click.option("--no-cache", is_flag=True, help="Neither use nor keep a copy in the cache folder.")
+@click.option("--api-url", help="By default, COFFRIFY_API_URL or the vendor's address.")
+@click.option("--no-cache", is_flag=True, help="Do not use or keep a copy in the cache folder.")
 def pull(output: Path | None, api_key: str | None, api_url: str | None, *, no_cache: bool) -> None:
     """Get the catalog of your workspace from the API."""
     # The other commands need none of this.
@@ -57,7 +57,7 @@ def _present(path: Path) -> Catalog | None:
     try:
         return load(path)
     except CatalogError as error:
-        raise CatalogError(f"{error}; it is no catalog, so it is not overwritten") from error
+        raise CatalogError(f"{error}; it is not a catalog, so it was not overwritten") from error
 
 
 def _changes(old: Catalog | None, new: Catalog) -> str:

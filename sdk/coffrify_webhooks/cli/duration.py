@@ -16,7 +16,7 @@ def duration(text: str) -> float:
     """Return the seconds of a text such as 10m; the type of an option."""
     found = _FORM.fullmatch(text)
     if found is None:
-        raise click.BadParameter(f"{text[:50]!a} is no duration; write 30s, 10m, 3h, 2d or 4w")
+        raise click.BadParameter(f"{text[:50]!a} is not a duration; write 30s, 10m, 3h, 2d or 4w")
     seconds = float(int(found[1]) * _SECONDS[found[2]])
     if seconds > _LONGEST:
         raise click.BadParameter(f"{text} is more than a hundred years")

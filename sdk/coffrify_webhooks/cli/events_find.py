@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from coffrify_webhooks.stores import Record, Store
 
-__all__ = ["called", "named", "pages"]
+__all__ = ["display_name", "find_named", "pages"]
 
 _PAGE = 500
 _WHOLE = 64

@@ -67,7 +67,7 @@ class Group(click.Group):
             raise Unusable(printable(error)) from error
         except StoreUnavailable as error:
             # Not 1: a monitor has to tell what was found from what could not be looked at.
-            why = "see that its server or file can be used from here, and try again"
+            why = "check that its server or file can be used from here, and try again"
             raise Unusable(f"{printable(error)}; {why}") from error
         except KeyboardInterrupt:
             click.echo("\nAborted!", err=True)

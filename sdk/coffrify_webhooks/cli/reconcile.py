@@ -29,7 +29,11 @@ _WORDS = {
 )
 @click.option("--app", metavar="MODULE[:NAME]", help="Where your Receiver is; see `events --help`.")
 @click.option("--since", required=True, type=some_time, metavar="AGE", help="Such as 24h or 3d.")
-@click.option("--endpoint", metavar="ID", help="Its id, URL or name; needed if there are several.")
+@click.option(
+    "--endpoint",
+    metavar="ID",
+    help="The endpoint's id, URL or name; required if there are several.",
+)
 @click.option("--dry-run", is_flag=True, help="Only compare; request nothing.")
 @click.option(
     "--rate", default=5.0, show_default=True, type=click.FloatRange(0.01, 1000), metavar="N",

@@ -191,7 +191,7 @@ class DBOSDispatcher:
                 self._migrate()
             except SQLAlchemyError as error:
                 raise DispatchError(
-                    f"DBOS could not make its tables ({kind(error)})"
+                    f"DBOS could not create its tables ({kind(error)})"
                 ) from unframed(error)
             self._ready = True
 

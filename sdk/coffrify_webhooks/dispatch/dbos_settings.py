@@ -75,7 +75,7 @@ def checked_url(url: Any) -> URL:
     backend = found.drivername.partition("+")[0]
     if found.drivername not in ("sqlite", "sqlite+pysqlite") and backend not in _SERVERS:
         del found  # a password may stand in its query, which its repr shows
-        raise ConfigurationError(f"DBOS does not know {backend!r}; give {_FORMS}")
+        raise ConfigurationError(f"DBOS does not support {backend!r}; give {_FORMS}")
     if backend == "sqlite":
         if found.database in (None, "", ":memory:"):
             raise ConfigurationError(f"the DBOS engine needs a file or a server: {_FORMS}")

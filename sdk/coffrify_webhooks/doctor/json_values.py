@@ -10,7 +10,7 @@ __all__ = ["MARKED", "is_array", "is_number", "is_object", "mark", "number_in", 
 
 _LARGE = 131_072
 _MARK = "\ue000"
-"""In front of a number that is kept as it was written; a character that nobody uses."""
+"""Marks a number that is kept as it was written; a character that nobody uses."""
 MARKED = re.compile(f'"(?:{_MARK}|\\\\ue000)([^"]*)"')
 """Such a number, once it is written as JSON."""
 

@@ -29,13 +29,13 @@ _LAYOUTS: tuple[dict[str, Any], ...] = (
     {"separators": (", ", ":")},
 )
 _ORDER = ("id", "type", "created_at", "created", "timestamp", "data")
-"""In which events are documented, for a body whose order was lost."""
+"""The order in which events are documented, for a body whose order was lost."""
 _LARGE = 131_072
 """Bytes from which on only the most frequent are written."""
 _SMALL = 8192
 """Bytes up to which blanks are put in every place."""
 _FEW = 4
-"""Keys whose every order is tried."""
+"""The most keys of which every order is tried."""
 _MOST_STYLES = 12
 _TOKEN = re.compile(r'("(?:[^"\\]|\\.)*"|[{}\[\],:])', re.DOTALL)
 

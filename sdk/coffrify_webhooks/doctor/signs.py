@@ -53,7 +53,7 @@ def writer_of(body: bytes) -> str:
         )
     except (ValueError, RecursionError, OverflowError):
         return ""
-    return "the JSON is written just as Python's json.dumps writes it" if spaced else ""
+    return "the JSON is written exactly as Python's json.dumps writes it" if spaced else ""
 
 
 def looks_rewritten(body: bytes) -> str:
@@ -61,7 +61,7 @@ def looks_rewritten(body: bytes) -> str:
     try:
         text = body.decode("utf-8").strip()
         if text.startswith(("{\n ", "{\r\n ", "{\n\t")):
-            return "the JSON is indented, as for people"
+            return "the JSON is indented, as it is for people to read"
         if len(body) > _LARGE:
             return ""
         value = json.loads(text)
@@ -76,7 +76,7 @@ def looks_rewritten(body: bytes) -> str:
     if is_large and by_database and '": ' in text:
         return "the keys of the JSON are in order of length, as databases keep them"
     if any(Decimal(number) == Decimal(repr(float(number))) for number in _ROUNDED.findall(text)):
-        return "the JSON has a whole number as JavaScript rounds it"
+        return "the JSON has an integer that is rounded as JavaScript rounds it"
     return ""
 
 

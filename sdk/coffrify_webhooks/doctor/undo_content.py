@@ -40,13 +40,13 @@ _OFFSET = re.compile(rb"(?<=\d) (?=\d\d:?\d\d\")")
 
 _WRAPPED = "Another program put it into JSON of its own, such as a gateway's or a queue's message."
 _FIELD = "A field was added to the JSON."
-_CHARACTERS = "Characters were written in another way, as in a page of HTML."
+_CHARACTERS = "Characters were escaped in another way, as in an HTML page."
 _NOTHING: tuple[Any, ...] = ("", None, [""], [])
-_REPR = "It is text that Python shows for an object, as str() and f-strings make it."
+_REPR = "It is the text that Python shows for an object, as str() and f-strings produce it."
 _STRING = "It is JSON within a JSON string."
 _OCTETS = "It is a list of the bytes, as JSON.stringify writes a Buffer of Node."
-_NAME = "It is the name of a field, as of a form that was parsed."
-_WITHIN = "The ends of lines within it too, as by curl's --data @file."
+_NAME = "It is the name of a field, as in a parsed form."
+_WITHIN = "The line endings within it are missing too, as after curl's --data @file."
 _DECODED = "It was decoded as a form, so that + became a blank."
 
 

@@ -26,8 +26,8 @@ __all__ = [
 ]
 
 LARGEST = 4 << 20
-"""Bytes of a body that are made of another; a bomb ends here."""
-FOLLOWED = "Something stands behind the JSON, or in front of it."
+"""The most bytes that are made of a body; a decompression bomb ends here."""
+FOLLOWED = "There is other text before or after the JSON."
 _SHORTEST = 4
 """Characters of base64 that stand for a byte or more."""
 _BOM = b"\xef\xbb\xbf"

@@ -39,7 +39,7 @@ class Observable:
         _all.add(self)
 
     def add_observer(self, observer: Observer) -> None:
-        """Add one permanently, to those that were given as `observers`.
+        """Add an observer permanently, to those that were given as `observers`.
 
         Raises ConfigurationError for what is not a function, or an async one.
         """
@@ -83,7 +83,7 @@ def _checked(observers: Any) -> tuple[Observer, ...]:
                 "observers are called and not awaited; write `def` in place of `async def`"
             )
         return found
-    raise ConfigurationError("observers are functions that take a Notice, as in [tell]")
+    raise ConfigurationError("observers must be functions that take a Notice, as in [tell]")
 
 
 _all: WeakSet[Observable] = WeakSet()

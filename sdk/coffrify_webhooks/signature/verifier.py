@@ -90,7 +90,8 @@ class Verifier:
         del secrets
         if sealed.is_async:
             raise ConfigurationError(
-                "secrets is an async function; give a plain one, it runs outside the event loop"
+                "secrets is an async function; give a plain function, which runs outside the event "
+                "loop"
             )
         self._source = sealed if sealed.is_callable else None
         self._static = None if sealed.is_callable else Keyring(sealed.read())

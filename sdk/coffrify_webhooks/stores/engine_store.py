@@ -94,7 +94,7 @@ class EngineStore(RelationalStore):
                     f"the database refused the connection ({error}); check the user, password and "
                     "database name in the store's URL"
                 ) from None
-            logger.warning("%s; it is tried again with each delivery", error)
+            logger.warning("%s; each delivery tries again", error)
         except (AttributeError, ImportError, LookupError, TypeError, ValueError) as error:
             told = mistake_for_driver(self._engine.url.drivername, error)
             raise ConfigurationError(told) from unframed(error)
@@ -137,7 +137,7 @@ class EngineStore(RelationalStore):
             if isinstance(error, DBAPIError) and is_out_of_service(error.orig):
                 self._renew(self._app or self._engine)
                 raise StoreUnavailable(
-                    f"the SQL store may not be written ({kind(error)})"
+                    f"the SQL store is not writable ({kind(error)})"
                 ) from unframed(error)
             lost = isinstance(error, DBAPIError) and error.connection_invalidated
             if lost or isinstance(error, PoolTimeoutError):

@@ -118,7 +118,9 @@ def _sqlite(url: str) -> Store:
             "an sqlite store's URL takes ?synchronous=FULL or ?synchronous=NORMAL and nothing else"
         )
     if path in ("", ":memory:"):
-        raise ConfigurationError('the sqlite store needs a file; in memory is "memory:"')
+        raise ConfigurationError(
+            'the sqlite store needs a file; for a store in memory use "memory:"'
+        )
     from .sqlite import SQLiteStore
 
     return SQLiteStore(path, synchronous=synchronous)

@@ -74,7 +74,7 @@ def open_engine(database: object) -> Engine:
     if url is None:  # raised here, as what refused it holds the password
         raise ConfigurationError(
             "the SQL store's URL cannot be read; it looks like "
-            "postgresql://user:password@host/database, with odd characters of the password "
+            "postgresql://user:password@host/database, with special characters of the password "
             "percent-encoded"
         )
     url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
