@@ -63,7 +63,7 @@ def endpoint(settings: Any, *, folder: Path, kind: type[Receiver]) -> Endpoint:
     Raises ConfigurationError for an unknown or unusable setting.
     """
     where = kind.settings_name
-    if not isinstance(settings, Mapping):
+    if not isinstance(cast("object", settings), Mapping):
         del settings
         raise ConfigurationError(f'{where} must be a dict, such as {{"SECRETS": ["whsec_..."]}}')
     # A misspelt option may be the secret: all is sealed, and no name for it is left here.

@@ -87,11 +87,11 @@ class _Missing:
 
 def refuse_unknown(options: dict[str, Any], signature: Callable[..., Any]) -> None:
     """Raise for an option that `signature` does not have, naming the nearest."""
-    names = [mask_text(option) for option in options]
+    names: list[str] = [mask_text(option) for option in options]
     options.clear()  # a secret may stand there, as of `secret=`
     for option in names:
         known = [name for name in inspect.signature(signature).parameters if name != "unknown"]
-        near = get_close_matches(option, known, n=1)
+        near: list[str] = get_close_matches(option, known, n=1)
         hint = f"did you mean {near[0]}=?" if near else f"there are {', '.join(known)}"
         raise ConfigurationError(f"Receiver has no option {shown(option)}; {hint}")
 

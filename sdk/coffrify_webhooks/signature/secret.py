@@ -203,12 +203,21 @@ class Sealed:
         _refuse_ambiguous_names(several)
         return several
 
+    @property
+    def _are_several(self) -> bool:
+        """Whether it is a collection that can be read again, of what may be secrets.
+
+        What iterates over a mapping tells its keys, which are the names of tenants; and what
+        iterates over a text its characters. So an iterator is refused, whatever it is of.
+        """
+        if isinstance(self._given, _NO_SECRETS):
+            return False
+        return isinstance(self._given, _SEVERAL)
+
     def _check(self) -> None:
         if type(self._given) in (list, tuple):  # nearly always, and a look at each kind takes 1 us
             return
-        # What iterates over a mapping tells its keys, which are the names of tenants; and what
-        # iterates over a text its characters. So an iterator is refused, whatever it is of.
-        if not isinstance(self._given, _SEVERAL) or isinstance(self._given, _NO_SECRETS):
+        if not self._are_several:
             if hasattr(self._given, "__await__") and hasattr(self._given, "close"):
                 self._given.close()  # or Python would say, elsewhere, that nobody awaited it
             raise ConfigurationError(
@@ -223,7 +232,7 @@ def _is_async(function: "Any") -> bool:
         function = getattr(function, "func", function)
     code = getattr(function, "__code__", None)
     if code is None:  # an object that can be called
-        code = getattr(vars(type(function)).get("__call__"), "__code__", None)
+        code = getattr(vars(function.__class__).get("__call__"), "__code__", None)
     flags = getattr(code, "co_flags", 0)
     return isinstance(flags, int) and bool(flags & _ASYNC)
 
