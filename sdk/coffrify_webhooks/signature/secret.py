@@ -232,7 +232,8 @@ def _is_async(function: "Any") -> bool:
         function = getattr(function, "func", function)
     code = getattr(function, "__code__", None)
     if code is None:  # an object that can be called
-        code = getattr(vars(function.__class__).get("__call__"), "__code__", None)
+        call: Any = getattr(function.__class__, "__call__", None)  # noqa: B004 - to look at it
+        code = getattr(call, "__code__", None)
     flags = getattr(code, "co_flags", 0)
     return isinstance(flags, int) and bool(flags & _ASYNC)
 
