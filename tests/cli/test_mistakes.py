@@ -60,7 +60,7 @@ def test_an_unknown_option_is_one_line_of_each_command(name: str, command: click
         ("send", "Missing argument 'TYPE' (help: coffrify-webhooks send --help)"),
         ("send ping", "Missing option '--to' (help: coffrify-webhooks send --help)"),
         ("events list --status faild", "'faild' is not one of 'claimed', 'queued'"),
-        ("events list --type a*b", "a star stands at the end only"),
+        ("events list --type a*b", "a star may stand only at the end"),
         ("events list --limit none", "Invalid value for '--limit'"),
         ("check", "Name its module: --app myapp.webhooks (help:"),
         ("doctor --request a --last", "--request and --last exclude each other"),

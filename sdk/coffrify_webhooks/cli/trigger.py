@@ -69,12 +69,12 @@ def trigger(
 
     \b
     HOW the sender can misbehave:
-      duplicate           sent once more after it was taken
+      duplicate           sent again after it was accepted
       concurrent          sent twice at the same moment
       out-of-order        the last of several events is sent first
       forged              signed with a wrong secret
       stale               signed an hour ago
-      future              signed for an hour from now
+      future              signed with a time one hour in the future
       truncated           the connection ends in the middle of the body
       wrong-content-type  sent as text/plain
       slow-body           the body takes five seconds to arrive
