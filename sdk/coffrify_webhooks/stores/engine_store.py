@@ -296,8 +296,6 @@ class EngineStore(RelationalStore):
         """Let no connection that was opened before now be used again."""
         engine.dispose()
 
-    # --- connections --------------------------------------------------------------------------
-
     def _tidy(self, pool: Pool) -> None:
         """Close a connection that is returned after `close`, as by a renewal or a purge."""
         if self._engine.pool is not pool:
