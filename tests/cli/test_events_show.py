@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.stored_events import REASON, StoredEvents
+from tests.cli.stored_events import REASON, SECRET, StoredEvents
 
+from coffrify_webhooks import Receiver, Router, sign
 from coffrify_webhooks.stores import Status
 
 
@@ -53,6 +54,18 @@ def test_a_claim_shows_how_long_it_is_held(stored_events: StoredEvents) -> None:
     assert any("held for" in line for line in lines(stored_events, "evt_1"))
     stored_events.put("evt_2", "claimed", age=120)
     assert any("ended 1 min ago" in line for line in lines(stored_events, "evt_2"))
+
+
+def test_the_handlers_of_an_event_that_is_done_are_shown(stored_events: StoredEvents) -> None:
+    """Stores drop the checkpoints of such an event: all that wanted it have finished."""
+    router, body = Router(), b'{"id": "evt_1", "type": "ping"}'
+    for name in ("shop:count", "shop:tell"):
+        router.on("ping", name=name)(lambda event: None)
+    receiver = Receiver(SECRET, router=router, store=stored_events.store)
+    assert receiver.receive(body, sign(body, SECRET)).outcome == "handled"
+    assert "  finished  shop:count, shop:tell" in lines(stored_events, "evt_1")
+    shown = stored_events.run("show", "evt_1", "--json").stdout
+    assert json.loads(shown)["finished"] == ["shop:count", "shop:tell"]
 
 
 def test_a_dropped_body_is_said_to_be(stored_events: StoredEvents) -> None:

@@ -11,6 +11,8 @@ __all__ = ["fields", "moment", "verified"]
 
 def fields(record: Record) -> dict[str, Any]:
     """Return all of a record but its body, times in ISO 8601."""
+    from coffrify_webhooks.dispatch.message import finished_in  # not for a help
+
     return {
         "id": record.id,
         "type": record.type,
@@ -20,7 +22,7 @@ def fields(record: Record) -> dict[str, Any]:
         "received_at": moment(record.received_at),
         "touched_at": moment(record.touched_at),
         "lease_until": moment(record.lease_until) if record.lease_until else None,
-        "finished": sorted(record.finished),
+        "finished": sorted(finished_in(record)),
         "error": record.error or None,
         "delivery": verified(record),
         "digest": record.digest,

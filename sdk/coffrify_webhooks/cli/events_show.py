@@ -55,13 +55,15 @@ def _body(records: list[Record]) -> bytes:
 
 
 def _text(record: Record, now: float) -> str:
+    from coffrify_webhooks.dispatch.message import finished_in  # not for a help
+
     facts = {
         "type": record.type,
         "status": f"{record.status}, since {_time(record.touched_at, now)}",
         "received": _time(record.received_at, now),
         "attempts": str(record.attempts),
         "lease": _lease(record.lease_until, now),
-        "finished": ", ".join(sorted(record.finished)),
+        "finished": ", ".join(sorted(finished_in(record))),
         "error": record.error,
         "receiver": record.receiver,
         "delivery": _delivery(record),
