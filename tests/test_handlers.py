@@ -249,7 +249,7 @@ async def test_full_places_give_the_event_back(monkeypatch: pytest.MonkeyPatch) 
         assert (reply.status, reply.outcome) == (503, "unavailable")
         assert "Retry-After" in reply.headers
         (text,) = rig.texts("overloaded")
-        assert "40 are running, shop:stuck for longest" in text
+        assert "40 are running, shop:stuck the longest" in text
         late = [record for record in rig.receiver.store.find() if record.id == "late"]
         assert [record.lease_until for record in late] in ([], [0.0])
         leave.set()
@@ -278,7 +278,7 @@ def test_a_blocked_loop_gives_the_event_back(monkeypatch: pytest.MonkeyPatch) ->
         assert entered.wait(PATIENCE)
         reply = rig.deliver("sync", "late", "other")
         assert (reply.status, reply.outcome) == (503, "unavailable")
-        assert "shop:blocks for longest" in rig.texts("overloaded")[0]
+        assert "shop:blocks the longest" in rig.texts("overloaded")[0]
     finally:
         leave.set()
         first.join()

@@ -105,7 +105,7 @@ def test_the_bundled_package_belongs_to_the_default_router() -> None:
         ({"events": "no.such.package"}, "codegen"),
         ({"events": "json"}, "codegen"),
         ({"events": 5}, "package"),
-        ({"events": "coffrify_webhooks.events", "router": Router()}, "not both"),
+        ({"events": "coffrify_webhooks.events", "router": Router()}, "give one of them"),
     ],
     ids=str,
 )

@@ -53,7 +53,7 @@ class DramatiqDispatcher:
             try:
                 receiver.execute(message)
             except MessageError as error:
-                logger.error("an event from Dramatiq is dropped: %s", error)
+                logger.error("an event from Dramatiq was dropped: %s", error)
             except WebhookError as error:
                 raise dramatiq.Retry(str(error), round(error.retry_after * 1000)) from error
             except Exception as error:

@@ -71,7 +71,7 @@ class ProcrastinateDispatcher:
             try:
                 receiver.execute(json.loads(text))
             except MessageError as error:
-                logger.error("an event from procrastinate is dropped: %s", error)
+                logger.error("an event from procrastinate was dropped: %s", error)
 
         @self.app.periodic(cron=CARE)
         @self.app.task(name="coffrify_webhooks.care", queueing_lock="coffrify_webhooks.care")

@@ -107,4 +107,4 @@ def test_it_is_a_command_of_the_catalog() -> None:
     """`coffrify-webhooks catalog diff` is this command."""
     group = commands.get_command(click.Context(commands), "catalog")
     assert isinstance(group, click.Group)
-    assert group.commands["diff"] is diff
+    assert group.get_command(click.Context(group), "diff") is diff

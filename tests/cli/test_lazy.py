@@ -124,6 +124,11 @@ VARIABLES = {
 }
 
 
+def _context(command: click.Command, name: str) -> click.Context:
+    """Return a context with the program's help options, which a command keeps from its first."""
+    return click.Context(command, info_name=name, **commands.context_settings)
+
+
 @pytest.mark.parametrize("option", VARIABLES)
 def test_an_option_names_the_variable_that_stands_for_it(option: str) -> None:
     """In the help of each command that has it, --api-key of the vendor's API beside --api-url."""
@@ -132,7 +137,7 @@ def test_an_option_names_the_variable_that_stands_for_it(option: str) -> None:
         options = {each: param for param in command.params for each in param.opts}
         if option in options:
             found += 1
-            said = " ".join(command.get_help(click.Context(command, info_name=name)).split())
+            said = " ".join(command.get_help(_context(command, name)).split())
             assert VARIABLES[option] in said, name
             assert option != "--api-url" or "COFFRIFY_API_KEY" in said, name
     assert found

@@ -210,7 +210,7 @@ def test_a_django_project_is_found(folder: Path, by: str) -> None:
     if by == "manage.py":
         (folder / "manage.py").write_text(MANAGE)
         variables = {}
-    said = installed("coffrify-webhooks", "store", "init", status=1, **variables)
+    said = installed("coffrify-webhooks", "store", "init", status=2, **variables)
     assert f"using {by}" in said
     assert "manage.py migrate" in said
     assert list(folder.glob("**/coffrify-webhooks.db")) == []

@@ -443,7 +443,7 @@ def test_messages_that_are_not_ours(site: Site) -> None:
     site.deliver("evt_1")
     site.start()
     site.wait_for("end evt_1")
-    site.wait(lambda: site.log().count("is dropped") == 2)
+    site.wait(lambda: site.log().count("was dropped") == 2)
     site.wait(lambda: site.in_broker() == 0)
 
 
@@ -658,11 +658,11 @@ def receiver_of(app: Any, **options: Any) -> Receiver:
         ({"worker_prefetch_multiplier": 0}, "worker_prefetch_multiplier is 0"),
         ({"task_always_eager": True}, "task_always_eager is set"),
         ({"accept_content": ["pickle"]}, "accept_content has no 'json'"),
-        ({"broker_url": "memory://"}, "'memory' is no broker"),
-        ({"broker_url": "filesystem://"}, "'filesystem' is no broker"),
-        ({"broker_url": "sqla+sqlite:///x.db"}, "'sqlalchemy' is no broker|'sqla' is no broker"),
-        ({"broker_read_url": "memory://"}, "'memory' is no broker"),
-        ({"broker_write_url": "memory://"}, "'memory' is no broker"),
+        ({"broker_url": "memory://"}, "'memory' is not a broker"),
+        ({"broker_url": "filesystem://"}, "'filesystem' is not a broker"),
+        ({"broker_url": "sqla+sqlite:///x.db"}, "'(sqlalchemy|sqla)' is not a broker"),
+        ({"broker_read_url": "memory://"}, "'memory' is not a broker"),
+        ({"broker_write_url": "memory://"}, "'memory' is not a broker"),
         ({"broker_transport_options": SLOWER | {"socket_timeout": None}}, "'socket_timeout'"),
         ({"broker_transport_options": SLOWER | {"socket_timeout": 99}}, "'socket_timeout'.*99"),
         (

@@ -346,7 +346,7 @@ def test_message_of_another_version(on_file: Site) -> None:
     on_file.deliver("evt_1")
     on_file.start()
     on_file.wait_for("end evt_1")
-    on_file.wait(lambda: "is dropped" in on_file.log())
+    on_file.wait(lambda: "was dropped" in on_file.log())
     rows = on_file.engine._client.list_workflows
     on_file.wait(lambda: [each.status for each in rows()] == ["SUCCESS"] * 2)
 
@@ -539,8 +539,8 @@ def test_a_dispatcher_works_on_both_sides_of_a_fork(site: Site) -> None:
     [
         ("sqlite://", "needs a file"),
         ("sqlite:///:memory:", "needs a file"),
-        ("sqlite+aiosqlite:///x.db", "does not know"),
-        ("mysql://root@localhost/test", "does not know 'mysql'"),
+        ("sqlite+aiosqlite:///x.db", "does not support"),
+        ("mysql://root@localhost/test", "does not support 'mysql'"),
         ("postgresql://localhost", "names no database"),
         ("engine.db", "cannot be read"),
         ("sqlite:////no/such/folder/x.db", "refused the connection"),

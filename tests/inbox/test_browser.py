@@ -130,7 +130,7 @@ def test_the_keyboard_alone_performs_every_action_without_javascript(browser: Br
         push("Search")
         expect(page.get_by_role("checkbox")).to_have_count(1)
         expect(page.get_by_text("Updated every 5 seconds.")).to_be_hidden()
-        reach(page, page.get_by_label("Choose evt_1"))
+        reach(page, page.get_by_label("Select evt_1"))
         press("Space")
         push("Replay selected")
         expect(page.get_by_role("heading", name="Replay 1 event?")).to_be_visible()

@@ -215,5 +215,7 @@ def _default_receiver(store: Store) -> Receiver:
     from coffrify_webhooks.receiver import Receiver
     from coffrify_webhooks.signature import Secret
 
-    # It verifies nothing, so that it has no use for a secret.
-    return Receiver(Secret("nothing is verified here", encoding="text"), store=store)
+    # It verifies nothing, so that it has no use for a secret; one that a callable returns is not
+    # compared with those of the application's own receivers on this store.
+    secret = Secret("nothing is verified here", encoding="text")
+    return Receiver(lambda: secret, store=store)

@@ -182,7 +182,7 @@ class _Run(Generic[T]):
             return failure
         place = self._place
         if place is not None and not place.acquire(timeout=self._begin_within):
-            raise self._report_overload("no place for it became free in time in time in time")
+            raise self._report_overload("no place for it became free in time")
         try:
             self.watch.begin(call)
             if call.handler.atomic:
