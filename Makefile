@@ -12,7 +12,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A demo needs a handful of packages; it gets an environment of its own, quick to make.
 DEMO := .venv-demo
 
-.PHONY: help demo sandbox test test-long check format docs reference screenshots requirements bench chaos fuzz mutants soak proof audit release-check clean
+.PHONY: help demo sandbox test test-long check check-code check-mypy check-pyright format docs reference screenshots requirements bench chaos fuzz mutants soak proof audit release-check clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,14 +31,20 @@ test-long: $(VENV)/stamp ## run every test with its full budget, as before a rel
 	TEST_LONG=1 $(BIN)/pytest -n 3 --dist worksteal tests
 	$(BIN)/pytest docs README.md
 
-check: $(VENV)/stamp ## lint and type-check
+check: check-code check-mypy check-pyright ## lint and type-check
+
+check-code: $(VENV)/stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-cache --no-logo # the layers, and no circle
+	$(BIN)/coffrify-webhooks codegen --check
+
+check-mypy: $(VENV)/stamp
 	$(BIN)/mypy
+
+check-pyright: $(VENV)/stamp
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --warnings
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pyright --verifytypes coffrify_webhooks --ignoreexternal | grep 'completeness score: 100%'
-	$(BIN)/coffrify-webhooks codegen --check
 
 format: $(VENV)/stamp ## format, and fix what can be fixed automatically
 	$(BIN)/ruff format .
