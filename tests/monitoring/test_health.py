@@ -13,7 +13,9 @@ from coffrify_webhooks import Event, Health, Receiver, Router, sign
 from coffrify_webhooks.monitoring.health import last_delivery, oldest_queued
 from coffrify_webhooks.stores import About
 from coffrify_webhooks.stores.memory import MemoryStore
+from coffrify_webhooks.stores.redis import RedisStore
 from coffrify_webhooks.stores.refused import request
+from coffrify_webhooks.stores.sql import SQLStore
 from coffrify_webhooks.stores.sqlite import SQLiteStore
 
 SECRET = "whsec_" + "ab" * 16
@@ -72,6 +74,28 @@ def test_health_tells_of_store_handlers_and_the_last_delivery(store: Any, way: s
     assert found.last_delivery == NOW
     assert found.counts.get("done") == 1
     assert found.keys == {"0": NOW}
+
+
+@pytest.mark.parametrize("driver", ["", "+asyncpg", "+psycopg_async", "mariadb", "valkey"])
+def test_health_of_a_store_on_a_server(driver: str, request: pytest.FixtureRequest) -> None:
+    """By a sync driver and by an async one, from a plain thread and from an event loop."""
+    server: Any = request.getfixturevalue(driver if driver.isalpha() else "postgres")
+    store: Any
+    if driver == "valkey":
+        store = RedisStore(server.url, prefix="health")
+    else:
+        store = server.database("health").replace("postgresql", f"postgresql{driver}")
+    receiver = Receiver(SECRET, router=Router(), store=store, name=f"health{driver}")
+    receiver.on("*")(lambda event: None)
+    before = receiver.health()
+    assert (before.ok, before.last_delivery) == (True, None)
+    deliver(receiver)
+    for found in (receiver.health(), anyio.run(receiver.health_async)):
+        assert found.ok
+        assert found.last_delivery is not None
+        assert found.counts.get("done") == 1
+    if isinstance(receiver.store, SQLStore):
+        receiver.store.close()
 
 
 def test_another_process_knows_the_last_delivery_by_the_store() -> None:
