@@ -229,6 +229,11 @@ class Sandbox:
             return waiting.result(timeout)
         except concurrent.futures.CancelledError:
             raise _closed_error() from None
+        except RuntimeError as error:
+            if "shutdown" not in str(error):
+                raise
+            # It began a thread's work while its loop was closing; asyncio has no class for that.
+            raise _closed_error() from None
         except concurrent.futures.TimeoutError:
             waiting.cancel()
             raise TimeoutError(f"the sandbox did not finish within {timeout:g} s") from None

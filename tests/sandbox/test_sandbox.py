@@ -143,6 +143,15 @@ def test_deleting_an_endpoint_cancels_its_deliveries(coffrify_sandbox: Sandbox) 
         coffrify_sandbox.endpoint(endpoint)
 
 
+def test_a_call_while_the_loop_is_closing_is_told_that_the_sandbox_was_closed() -> None:
+    """Asyncio shuts its executor down first, and has no class for what it then raises."""
+    with Sandbox() as sandbox:
+        loop = sandbox._server.loop
+        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result(20)
+        with pytest.raises(SandboxError, match="was closed"):
+            sandbox.trigger("ping")
+
+
 def test_closed_while_another_thread_waits() -> None:
     """Who waits for a sandbox that is closed, or asks it later, is told so."""
     sandbox = Sandbox()
