@@ -98,8 +98,9 @@ def _call(
 ) -> Steps[BaseException | None]:
     """Call a handler while what it needs is held.
 
-    A store that answers late, or a machine that stands still, may cost a delivery its claim before
-    the handler has begun; another has then handled the event.
+    A store that answers late, or a process that stands still, may cost a delivery its claim before
+    the handler has begun; another has then handled the event. The time for which the whole machine
+    is suspended is not seen: Linux's monotonic clock leaves it out.
     """
     if not call.handler.atomic:  # else the store checks both in the handler's transaction
         old = monotonic() - settings.lease / _FRESH
